@@ -1,0 +1,19 @@
+//! Rank 0: what everything else is built of. Ids, time, timers, telephone numbers, secrets that
+//! cannot print, causes, throttles, chance. Knows no other module.
+
+pub mod cause;
+pub mod id;
+pub mod phone_number;
+pub mod rng;
+pub mod secret;
+pub mod throttle;
+pub mod time;
+pub mod timers;
+
+pub use cause::{Cause, Side};
+pub use id::{LegId, ParticipantId, RoomId};
+pub use phone_number::PhoneNumber;
+pub use rng::Rng;
+pub use secret::Secret;
+pub use time::{Instant, Now, Utc};
+pub use timers::Timers;

@@ -1,0 +1,267 @@
+//! What the control plane orders of the media plane, and what the media plane reports back. Plain data:
+//! the engine carries commands in by a ring and events out by another.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::{LegId, ParticipantId, RoomId};
+use crate::media::clip::Clip;
+use crate::wire::codec::Codec;
+
+/// Which way media may flow, seen from us (RFC 3264 §5.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Both ways.
+    #[default]
+    SendRecv,
+    /// We send, they do not.
+    SendOnly,
+    /// They send, we do not.
+    RecvOnly,
+    /// Neither.
+    Inactive,
+}
+
+impl Direction {
+    /// Whether we may send.
+    pub const fn sends(self) -> bool {
+        matches!(self, Direction::SendRecv | Direction::SendOnly)
+    }
+
+    /// Whether the far end may send.
+    pub const fn receives(self) -> bool {
+        matches!(self, Direction::SendRecv | Direction::RecvOnly)
+    }
+}
+
+/// How a leg's audio is sent and received: the outcome of offer and answer (RFC 3264).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Format {
+    /// The codec both ways.
+    pub codec: Codec,
+    /// The payload type we send (the far end's number for it).
+    pub send_payload_type: u8,
+    /// The payload type the far end sends (our number for it).
+    pub receive_payload_type: u8,
+    /// Length of the packets we send, in milliseconds: 10, 20, 30, 40 or 60.
+    pub ptime: u8,
+    /// The telephone-event payload types (send, receive), none where they were not negotiated (RFC 4733).
+    pub telephone_event: Option<(u8, u8)>,
+    /// Whether the far end's speech and events are to be taken and ours sent.
+    pub direction: Direction,
+}
+
+/// Where a leg's packets go and who may send to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// Address and port from the SDP; none where it was `0.0.0.0` or port 0 with a hold.
+    pub rtp: Option<SocketAddr>,
+    /// From `a=rtcp`, else RTP port + 1, else the RTP port itself with rtcp-mux.
+    pub rtcp: Option<SocketAddr>,
+    /// RTCP shares the RTP port (RFC 5761).
+    pub rtcp_mux: bool,
+    /// Where the signalling came from: the one other address that may win the learning window.
+    pub signalling: IpAddr,
+}
+
+/// Everything a leg needs to begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LegSetup {
+    /// Codec, packet length, events, direction.
+    pub format: Format,
+    /// Far end.
+    pub remote: Remote,
+    /// Our synchronisation source.
+    pub ssrc: u32,
+    /// First sequence number (RFC 3550 §5.1 wants it unpredictable).
+    pub sequence: u16,
+    /// First timestamp.
+    pub timestamp: u32,
+    /// Our canonical name in RTCP; says nothing about a person.
+    pub cname: String,
+    /// Silence of theirs after which [`MediaEvent::TimedOut`] is reported; suspended while they are not to send.
+    pub media_timeout: Duration,
+}
+
+/// Names one run of [`MediaCommand::Play`]; the reporter of its end repeats it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlayId(pub u64);
+
+/// An order to the media plane. It takes effect at the next tick. An order about a leg or room that is not there
+/// (any more) is ignored.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MediaCommand {
+    /// Begins a leg on the sockets that were bound for it: packets flow from now on, silence included.
+    Open {
+        /// The leg.
+        leg: LegId,
+        /// Its media.
+        setup: Box<LegSetup>,
+    },
+    /// Applies a re-negotiation: hold, resume, another codec, another address (which is learned anew).
+    Modify {
+        /// The leg.
+        leg: LegId,
+        /// Codec, packet length, events, direction.
+        format: Format,
+        /// Far end.
+        remote: Remote,
+    },
+    /// Plays clips, one after the other, to this leg alone: mixed over the room when it is in one (the room is
+    /// ducked), alone otherwise. Replaces what was playing. Ends with [`MediaEvent::Played`].
+    Play {
+        /// The leg.
+        leg: LegId,
+        /// Which run this is.
+        play: PlayId,
+        /// What, in order.
+        clips: Arc<[Clip]>,
+        /// Whether to begin again at the end, for music on hold.
+        repeat: bool,
+    },
+    /// Ends what is playing to this leg, without a report.
+    StopPlaying {
+        /// The leg.
+        leg: LegId,
+    },
+    /// Puts the leg into the room's bridge; the bridge begins with its first leg. Legs of one participant do not
+    /// hear each other.
+    Join {
+        /// The leg.
+        leg: LegId,
+        /// The room.
+        room: RoomId,
+        /// Whose leg it is.
+        participant: ParticipantId,
+        /// Joins unheard.
+        muted: bool,
+    },
+    /// Takes the leg out of its room; it stays open, hearing silence or what is played to it. The bridge ends with
+    /// its last leg.
+    Leave {
+        /// The leg.
+        leg: LegId,
+    },
+    /// Whether the room may hear this leg.
+    Mute {
+        /// The leg.
+        leg: LegId,
+        /// True: unheard.
+        muted: bool,
+    },
+    /// Plays clips to everyone in the room, mixed with what they hear: entry and exit tones.
+    PlayToRoom {
+        /// The room.
+        room: RoomId,
+        /// What, in order.
+        clips: Arc<[Clip]>,
+    },
+    /// Sends a digit as telephone-events (RFC 4733 §2.5); the phone client keys with it.
+    SendDigit {
+        /// The leg.
+        leg: LegId,
+        /// `0`–`9`, `*`, `#`, `A`–`D`.
+        digit: char,
+        /// How long, in milliseconds.
+        duration: u16,
+    },
+    /// Ends the leg: RTCP BYE, sockets closed, [`MediaEvent::Closed`] reported.
+    Close {
+        /// The leg.
+        leg: LegId,
+    },
+}
+
+/// A fact from the media plane.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MediaEvent {
+    /// A key was pressed and its telephone-event ended (or was given up on); once per press.
+    Digit {
+        /// The leg.
+        leg: LegId,
+        /// Which key.
+        digit: char,
+    },
+    /// A key went down: prompts stop at once, before the digit is complete.
+    DigitBegan {
+        /// The leg.
+        leg: LegId,
+    },
+    /// The clips of this run ended by themselves.
+    Played {
+        /// The leg.
+        leg: LegId,
+        /// Which run.
+        play: PlayId,
+    },
+    /// The leg's voice began or stopped being among those the room hears.
+    Talking {
+        /// The leg.
+        leg: LegId,
+        /// Began or stopped.
+        talking: bool,
+    },
+    /// The first packet was accepted and the far end's address is known.
+    Latched {
+        /// The leg.
+        leg: LegId,
+        /// Where packets go from now on.
+        remote: SocketAddr,
+    },
+    /// Nothing arrived for the leg's media timeout.
+    TimedOut {
+        /// The leg.
+        leg: LegId,
+    },
+    /// Periodic figures, every five seconds.
+    Measured {
+        /// The leg.
+        leg: LegId,
+        /// So far.
+        figures: Figures,
+    },
+    /// The leg is gone and its ports are free.
+    Closed {
+        /// The leg.
+        leg: LegId,
+        /// In all.
+        figures: Figures,
+    },
+    /// A room's bridge failed (our bug); its legs are gone.
+    BridgeFailed {
+        /// The room.
+        room: RoomId,
+    },
+}
+
+/// What a leg's media amounted to.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct Figures {
+    /// RTP packets accepted.
+    pub received: u64,
+    /// RTP packets sent.
+    pub sent: u64,
+    /// Packets that never came (RFC 3550 §A.3).
+    pub lost: u64,
+    /// Packets that came too late to be played.
+    pub late: u64,
+    /// Copies of packets that had come already.
+    pub duplicates: u64,
+    /// Packets from an address that may not send to this leg.
+    pub strangers: u64,
+    /// Packets that are not RTP, or of a payload type not negotiated.
+    pub malformed: u64,
+    /// Frames filled in for want of a packet.
+    pub concealed: u64,
+    /// Interarrival jitter in milliseconds (RFC 3550 §6.4.1).
+    pub jitter_ms: f32,
+    /// Playout delay of the jitter buffer in milliseconds.
+    pub delay_ms: f32,
+    /// Round-trip time by RTCP in milliseconds, none before the far end reported.
+    pub round_trip_ms: Option<f32>,
+    /// Share of our packets that the far end reports lost, 0 to 1.
+    pub remote_loss: Option<f32>,
+}
