@@ -1,0 +1,48 @@
+//! What the gateway is given at start and does not change.
+
+use std::time::Duration;
+
+/// What the gateway is given at start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Silence of theirs after which a call ends. Shorter: a tunnel ends calls. Longer: dead calls are billed.
+    pub media_timeout: Duration,
+    /// Longest time in the lobby or waiting for a host.
+    pub longest_wait: Duration,
+    /// How long calls may go on after a drain began.
+    pub drain_limit: Duration,
+    /// Most calls at once; beyond it INVITEs get 503.
+    pub max_calls: u32,
+    /// The language of last resort.
+    pub language: String,
+    /// Calls per caller before the throttle, and how long one more takes.
+    pub caller_burst: u32,
+    /// One more call is allowed after this long.
+    pub caller_refill: Duration,
+    /// Wrong PINs per caller before the throttle.
+    pub pin_burst: u32,
+    /// One more wrong PIN is allowed after this long.
+    pub pin_refill: Duration,
+    /// Wrong PINs per dialled number before the throttle: a spread attack.
+    pub did_pin_burst: u32,
+    /// One more is allowed after this long.
+    pub did_pin_refill: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            media_timeout: Duration::from_secs(60),
+            longest_wait: Duration::from_secs(30 * 60),
+            drain_limit: Duration::from_secs(300),
+            max_calls: 2000,
+            language: "en".into(),
+            caller_burst: 20,
+            caller_refill: Duration::from_secs(3),
+            pin_burst: 6,
+            pin_refill: Duration::from_secs(60),
+            did_pin_burst: 60,
+            did_pin_refill: Duration::from_secs(10),
+        }
+    }
+}

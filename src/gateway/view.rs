@@ -1,0 +1,171 @@
+//! What readers are shown: rooms, participants, calls. Numbers are masked unless the reader has the right.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::id::{DidId, TrunkId};
+use crate::base::{Cause, LegId, ParticipantId, RoomId, Utc};
+use crate::media::command::Figures;
+use crate::room::{Role, RoomSettings, State};
+
+/// A room and who is in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct RoomView {
+    /// What is configured; PINs are shown to readers with `rooms:write` only, and taken out by the API otherwise.
+    pub settings: RoomSettings,
+    /// Whether the meeting is on.
+    pub started: bool,
+    /// Whether nobody else comes in.
+    pub locked: bool,
+    /// Who is here, in order of arrival.
+    pub participants: Vec<ParticipantView>,
+}
+
+/// A person's place, as shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct ParticipantView {
+    /// Its id.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub id: ParticipantId,
+    /// The name given, else the masked number, else `Anonymous caller`.
+    pub display: String,
+    /// The name given.
+    pub name: Option<String>,
+    /// The number, masked unless the reader may see it.
+    pub number: Option<String>,
+    /// What it may do.
+    pub role: Role,
+    /// Where it stands.
+    pub state: State,
+    /// On hold by its own phone.
+    pub held: bool,
+    /// Muted by itself.
+    pub muted_by_self: bool,
+    /// Muted by a host or the API.
+    pub muted_by_host: bool,
+    /// Its place in the queue of raised hands, from 1; none when the hand is down.
+    pub hand: Option<u32>,
+    /// Among the voices the room hears.
+    pub speaking: bool,
+    /// The language prompts are spoken in.
+    pub language: String,
+    /// The leg that carries audio.
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub audio: Option<LegId>,
+    /// When the place was taken, RFC 3339.
+    pub since: String,
+}
+
+/// Where a live call stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub enum CallState {
+    /// Invited, not answered yet.
+    Inviting,
+    /// Answered, the ACK is awaited or the attendant speaks.
+    Attendant,
+    /// Has a place in a room.
+    InRoom,
+    /// Hears a last word, then is hung up.
+    Leaving,
+}
+
+/// A live call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct CallView {
+    /// Our id of the leg.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub id: LegId,
+    /// SIP's Call-ID.
+    pub call_id: String,
+    /// Where it stands.
+    pub state: CallState,
+    /// Who rings, masked unless the reader may see it; none when withheld.
+    pub from: Option<String>,
+    /// What was dialled.
+    pub to: String,
+    /// Which trunk it came by.
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub trunk: Option<TrunkId>,
+    /// Which number rule it matched.
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub did: Option<DidId>,
+    /// The room it is in.
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub room: Option<RoomId>,
+    /// Whose place it carries.
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub participant: Option<ParticipantId>,
+    /// On hold by the far end.
+    pub held: bool,
+    /// The codec and packet length, such as `PCMA/20`.
+    pub media: Option<String>,
+    /// The latest figures of its media.
+    pub figures: Option<Figures>,
+    /// When it began, RFC 3339.
+    pub since: String,
+    /// When it was answered, RFC 3339.
+    pub answered: Option<String>,
+}
+
+/// The node in figures.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct Status {
+    /// Live calls.
+    pub calls: u64,
+    /// Rooms with somebody in them.
+    pub live_rooms: u64,
+    /// Participants in all rooms.
+    pub participants: u64,
+    /// SIP dialogs.
+    pub dialogs: u64,
+    /// SIP transactions.
+    pub transactions: u64,
+    /// RTP port pairs in use.
+    pub ports: u64,
+    /// Whether the node is going out of service.
+    pub draining: bool,
+    /// INVITEs seen, in all.
+    pub invited: u64,
+    /// Calls answered, in all.
+    pub answered: u64,
+    /// Calls refused, in all, by cause.
+    #[cfg_attr(feature = "node", schema(value_type = Object))]
+    pub refused: std::collections::BTreeMap<Cause, u64>,
+    /// SIP counters by name: what was malformed, dropped, answered statelessly.
+    #[cfg_attr(feature = "node", schema(value_type = Object))]
+    pub sip: std::collections::BTreeMap<String, u64>,
+}
+
+/// A call from its first to its last moment: what is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// Our id of the leg.
+    pub id: LegId,
+    /// SIP's Call-ID.
+    pub call_id: String,
+    /// Who rang, in E.164 or as shown; none when withheld.
+    pub from: Option<String>,
+    /// What was dialled.
+    pub to: String,
+    /// Which trunk it came by.
+    pub trunk: Option<TrunkId>,
+    /// Which number rule it matched.
+    pub did: Option<DidId>,
+    /// The last room it was in.
+    pub room: Option<RoomId>,
+    /// When the INVITE came.
+    pub began: Utc,
+    /// When it was answered.
+    pub answered: Option<Utc>,
+    /// When it ended.
+    pub ended: Option<Utc>,
+    /// Why it ended.
+    pub cause: Option<Cause>,
+    /// What its media amounted to.
+    pub figures: Option<Figures>,
+}

@@ -1,0 +1,129 @@
+//! What can be asked of a room, by whom, and why it may be refused. One place decides, whatever the door: keys,
+//! API, page.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::ParticipantId;
+use crate::room::Role;
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// Somebody in the room, by key or page.
+    Participant(ParticipantId),
+    /// The operator or an integration, by API: has a host's rights.
+    Api,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "operation", rename_all = "snake_case", deny_unknown_fields)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub enum Operation {
+    /// Nobody hears the participant.
+    Mute {
+        /// Who.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        participant: ParticipantId,
+    },
+    /// The room hears the participant again.
+    Unmute {
+        /// Who.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        participant: ParticipantId,
+    },
+    /// Mutes every guest.
+    MuteAll {},
+    /// Lifts what `mute_all` and hosts did; who muted themselves stays muted.
+    UnmuteAll {},
+    /// Raises the hand.
+    RaiseHand {
+        /// Whose.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        participant: ParticipantId,
+    },
+    /// Lowers the hand.
+    LowerHand {
+        /// Whose.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        participant: ParticipantId,
+    },
+    /// Gives a name; an empty one takes it away.
+    Rename {
+        /// Who.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        participant: ParticipantId,
+        /// Up to 64 characters, no control characters.
+        name: String,
+    },
+    /// Lets one in from the lobby.
+    Admit {
+        /// Who.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        participant: ParticipantId,
+    },
+    /// Lets everyone in from the lobby.
+    AdmitAll {},
+    /// Sends one away from the lobby.
+    Refuse {
+        /// Who.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        participant: ParticipantId,
+    },
+    /// Sends one out of the meeting.
+    Remove {
+        /// Who.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        participant: ParticipantId,
+    },
+    /// Makes a guest a host or a host a guest.
+    SetRole {
+        /// Who.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        participant: ParticipantId,
+        /// As what.
+        role: Role,
+    },
+    /// Nobody else comes in.
+    Lock {},
+    /// People come in again.
+    Unlock {},
+    /// Ends the meeting for everyone.
+    End {},
+}
+
+/// Why an operation was not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// Only a host may.
+    HostOnly,
+    /// No such participant is in this room.
+    NoSuchParticipant,
+    /// The participant does not wait in the lobby.
+    NotInLobby,
+    /// A host muted this participant and the room does not let it unmute alone.
+    MutedByHost,
+    /// Nobody is waiting.
+    NobodyWaiting,
+    /// A name has at most 64 characters and no control characters.
+    BadName,
+    /// The participant is not in the meeting yet.
+    NotActive,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refusal::HostOnly => "only a host may do this",
+            Refusal::NoSuchParticipant => "no such participant is in this room",
+            Refusal::NotInLobby => "the participant does not wait in the lobby",
+            Refusal::MutedByHost => "a host muted this participant, and the room does not let it unmute alone",
+            Refusal::NobodyWaiting => "nobody is waiting",
+            Refusal::BadName => "a name has at most 64 characters and no control characters",
+            Refusal::NotActive => "the participant is not in the meeting yet",
+        })
+    }
+}
