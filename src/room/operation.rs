@@ -106,6 +106,8 @@ pub enum Refusal {
     NotInLobby,
     /// A host muted this participant and the room does not let it unmute alone.
     MutedByHost,
+    /// The participant muted itself; only it can unmute.
+    MutedItself,
     /// Nobody is waiting.
     NobodyWaiting,
     /// A name has at most 64 characters and no control characters.
@@ -121,6 +123,7 @@ impl fmt::Display for Refusal {
             Refusal::NoSuchParticipant => "no such participant is in this room",
             Refusal::NotInLobby => "the participant does not wait in the lobby",
             Refusal::MutedByHost => "a host muted this participant, and the room does not let it unmute alone",
+            Refusal::MutedItself => "the participant muted itself; only it can unmute",
             Refusal::NobodyWaiting => "nobody is waiting",
             Refusal::BadName => "a name has at most 64 characters and no control characters",
             Refusal::NotActive => "the participant is not in the meeting yet",

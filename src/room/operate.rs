@@ -1,0 +1,239 @@
+//! Operations on a room: who may do what, decided here for every door.
+
+use crate::base::{Cause, ParticipantId};
+use crate::room::{Actor, Announcement, Change, Operation, Output, Participant, Refusal, Role, Room, State};
+
+/// Longest name, in characters: what a roster line shows.
+const LONGEST_NAME: usize = 64;
+
+impl Room {
+    /// Does what is asked, or says why not; nothing is changed by a refusal.
+    pub fn operate(&mut self, actor: Actor, operation: &Operation) -> Result<(), Refusal> {
+        match operation {
+            Operation::Mute { participant } => self.mute(actor, *participant),
+            Operation::Unmute { participant } => self.unmute(actor, *participant),
+            Operation::MuteAll {} => self.mute_all(actor, true),
+            Operation::UnmuteAll {} => self.mute_all(actor, false),
+            Operation::RaiseHand { participant } => self.set_hand(actor, *participant, true),
+            Operation::LowerHand { participant } => self.set_hand(actor, *participant, false),
+            Operation::Rename { participant, name } => self.rename(actor, *participant, name),
+            Operation::Admit { participant } => self.admit(actor, *participant),
+            Operation::AdmitAll {} => self.admit_all(actor),
+            Operation::Refuse { participant } => self.refuse(actor, *participant),
+            Operation::Remove { participant } => self.remove(actor, *participant),
+            Operation::SetRole { participant, role } => self.set_role(actor, *participant, *role),
+            Operation::Lock {} => self.set_locked(actor, true),
+            Operation::Unlock {} => self.set_locked(actor, false),
+            Operation::End {} => self.end(actor),
+        }
+    }
+
+    fn mute(&mut self, actor: Actor, id: ParticipantId) -> Result<(), Refusal> {
+        let by_self = self.own_or_host(actor, id)?;
+        let participant = self.active_participant(id)?;
+        let was = (participant.muted_by_self, participant.muted_by_host);
+        if by_self {
+            participant.muted_by_self = true;
+        } else {
+            participant.muted_by_host = true;
+        }
+        if was != (participant.muted_by_self, participant.muted_by_host) {
+            self.after_muting(id, was.0 || was.1);
+        }
+        self.tell(id, if by_self { Announcement::YouAreMuted } else { Announcement::MutedByHost });
+        Ok(())
+    }
+
+    fn unmute(&mut self, actor: Actor, id: ParticipantId) -> Result<(), Refusal> {
+        let by_self = self.own_or_host(actor, id)?;
+        let self_unmute = self.settings.self_unmute;
+        let participant = self.active_participant(id)?;
+        let was = participant.is_muted();
+        if by_self {
+            if participant.muted_by_host && !self_unmute && participant.role == Role::Guest {
+                return Err(Refusal::MutedByHost);
+            }
+            participant.muted_by_self = false;
+            participant.muted_by_host = false;
+        } else {
+            if participant.muted_by_self && !participant.muted_by_host {
+                return Err(Refusal::MutedItself);
+            }
+            participant.muted_by_host = false;
+        }
+        let muted = participant.is_muted();
+        if was {
+            self.after_muting(id, was);
+        }
+        if by_self || was != muted {
+            self.tell(id, if muted { Announcement::YouAreMuted } else { Announcement::YouAreUnmuted });
+        }
+        Ok(())
+    }
+
+    fn mute_all(&mut self, actor: Actor, muted: bool) -> Result<(), Refusal> {
+        self.require_host(actor)?;
+        let guests: Vec<ParticipantId> = self
+            .participants()
+            .filter(|p| p.role == Role::Guest && p.state == State::Active && p.muted_by_host != muted)
+            .map(|p| p.id)
+            .collect();
+        for id in guests {
+            let participant = self.active_participant(id)?;
+            let was = participant.is_muted();
+            participant.muted_by_host = muted;
+            let is = participant.is_muted();
+            self.after_muting(id, was);
+            if was != is {
+                self.tell(id, if is { Announcement::MutedByHost } else { Announcement::YouAreUnmuted });
+            }
+        }
+        Ok(())
+    }
+
+    fn set_hand(&mut self, actor: Actor, id: ParticipantId, up: bool) -> Result<(), Refusal> {
+        self.own_or_host(actor, id)?;
+        let next = self.hands + 1;
+        let participant = self.active_participant(id)?;
+        if participant.hand.is_some() != up {
+            participant.hand = up.then_some(next);
+            self.hands = next;
+            self.outputs.push_back(Output::Report(Change::Changed(id)));
+        }
+        self.tell(id, if up { Announcement::HandRaised } else { Announcement::HandLowered });
+        Ok(())
+    }
+
+    fn rename(&mut self, actor: Actor, id: ParticipantId, name: &str) -> Result<(), Refusal> {
+        self.own_or_host(actor, id)?;
+        let name = name.trim();
+        if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+            return Err(Refusal::BadName);
+        }
+        let participant = self.participants.get_mut(&id).ok_or(Refusal::NoSuchParticipant)?;
+        participant.name = (!name.is_empty()).then(|| name.to_owned());
+        self.outputs.push_back(Output::Report(Change::Changed(id)));
+        Ok(())
+    }
+
+    fn admit(&mut self, actor: Actor, id: ParticipantId) -> Result<(), Refusal> {
+        self.require_host(actor)?;
+        let participant = self.participants.get(&id).ok_or(Refusal::NoSuchParticipant)?;
+        match participant.state {
+            State::Lobby | State::WaitingForHost => {}
+            State::Ringing | State::Active => return Err(Refusal::NotInLobby),
+        }
+        self.tell(id, Announcement::Admitted);
+        self.activate(id);
+        self.outputs.push_back(Output::Report(Change::Changed(id)));
+        Ok(())
+    }
+
+    fn admit_all(&mut self, actor: Actor) -> Result<(), Refusal> {
+        self.require_host(actor)?;
+        let waiting: Vec<ParticipantId> =
+            self.participants().filter(|p| matches!(p.state, State::Lobby | State::WaitingForHost)).map(|p| p.id).collect();
+        if waiting.is_empty() {
+            return Err(Refusal::NobodyWaiting);
+        }
+        for id in waiting {
+            self.admit(actor, id)?;
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, actor: Actor, id: ParticipantId) -> Result<(), Refusal> {
+        self.require_host(actor)?;
+        let participant = self.participants.get(&id).ok_or(Refusal::NoSuchParticipant)?;
+        if participant.state == State::Active {
+            return Err(Refusal::NotInLobby);
+        }
+        self.dismiss(id, Cause::Removed, Announcement::NotAdmitted);
+        Ok(())
+    }
+
+    fn remove(&mut self, actor: Actor, id: ParticipantId) -> Result<(), Refusal> {
+        self.require_host(actor)?;
+        if !self.participants.contains_key(&id) {
+            return Err(Refusal::NoSuchParticipant);
+        }
+        self.dismiss(id, Cause::Removed, Announcement::Removed);
+        Ok(())
+    }
+
+    fn set_role(&mut self, actor: Actor, id: ParticipantId, role: Role) -> Result<(), Refusal> {
+        self.require_host(actor)?;
+        let participant = self.participants.get_mut(&id).ok_or(Refusal::NoSuchParticipant)?;
+        if participant.role == role {
+            return Ok(());
+        }
+        participant.role = role;
+        let waiting = participant.state != State::Active;
+        match role {
+            Role::Host => {
+                self.tell(id, Announcement::YouAreHost);
+                if waiting {
+                    self.activate(id);
+                }
+                self.outputs.push_back(Output::Report(Change::Changed(id)));
+                self.host_came();
+            }
+            Role::Guest => self.outputs.push_back(Output::Report(Change::Changed(id))),
+        }
+        Ok(())
+    }
+
+    fn set_locked(&mut self, actor: Actor, locked: bool) -> Result<(), Refusal> {
+        self.require_host(actor)?;
+        if self.locked != locked {
+            self.locked = locked;
+            self.outputs.push_back(Output::Report(Change::Locked(locked)));
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, actor: Actor) -> Result<(), Refusal> {
+        self.require_host(actor)?;
+        for id in self.order.clone() {
+            self.dismiss(id, Cause::RoomEnded, Announcement::RoomEnded);
+        }
+        Ok(())
+    }
+
+    /// Whether the actor acts for itself; `Err` when it is neither that nor a host.
+    fn own_or_host(&self, actor: Actor, id: ParticipantId) -> Result<bool, Refusal> {
+        if !self.participants.contains_key(&id) {
+            return Err(Refusal::NoSuchParticipant);
+        }
+        if actor == Actor::Participant(id) {
+            return Ok(true);
+        }
+        self.require_host(actor).map(|()| false)
+    }
+
+    fn require_host(&self, actor: Actor) -> Result<(), Refusal> {
+        match actor {
+            Actor::Api => Ok(()),
+            Actor::Participant(id) => match self.participants.get(&id) {
+                Some(participant) if participant.role == Role::Host => Ok(()),
+                Some(_) => Err(Refusal::HostOnly),
+                None => Err(Refusal::NoSuchParticipant),
+            },
+        }
+    }
+
+    fn active_participant(&mut self, id: ParticipantId) -> Result<&mut Participant, Refusal> {
+        let participant = self.participants.get_mut(&id).ok_or(Refusal::NoSuchParticipant)?;
+        if participant.state == State::Active { Ok(participant) } else { Err(Refusal::NotActive) }
+    }
+
+    fn after_muting(&mut self, id: ParticipantId, was: bool) {
+        let Some(participant) = self.participants.get(&id) else { return };
+        let muted = participant.is_muted();
+        if let (true, Some(leg)) = (was != muted, participant.audio) {
+            self.outputs.push_back(Output::SetMuted { leg, muted });
+        }
+        self.quieten(id);
+        self.outputs.push_back(Output::Report(Change::Changed(id)));
+    }
+}

@@ -1,0 +1,424 @@
+//! The roster: who is here, and what follows when somebody comes, goes, speaks or is put on hold.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::base::{Cause, Instant, LegId, Now, ParticipantId, PhoneNumber, Timers};
+use crate::room::{Announcement, FirstCaller, Participant, Role, RollCallEntry, RoomSettings, State, Waiting};
+
+/// Somebody at the door: authorised, in possession of a PIN or of a number that leads here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entrant {
+    /// The place to be taken.
+    pub id: ParticipantId,
+    /// The leg that carries audio.
+    pub leg: LegId,
+    /// The caller's number, where it was shown.
+    pub number: Option<PhoneNumber>,
+    /// Keyed the host PIN.
+    pub host: bool,
+    /// The language prompts are spoken in.
+    pub language: String,
+    /// The far end holds us already.
+    pub held: bool,
+}
+
+/// An order of a room.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Put the leg into the bridge.
+    Attach {
+        /// The leg.
+        leg: LegId,
+        /// Whose.
+        participant: ParticipantId,
+        /// Unheard.
+        muted: bool,
+    },
+    /// Let the bridge hear the leg, or not.
+    SetMuted {
+        /// The leg.
+        leg: LegId,
+        /// Unheard.
+        muted: bool,
+    },
+    /// Tell the person something.
+    Tell {
+        /// The leg.
+        leg: LegId,
+        /// What.
+        what: Announcement,
+    },
+    /// Music or tones when nothing is being told, until told otherwise.
+    Wait {
+        /// The leg.
+        leg: LegId,
+        /// Which; none ends it.
+        how: Option<Waiting>,
+    },
+    /// Everyone hears that somebody came or left.
+    Tone {
+        /// Came, not left.
+        entry: bool,
+    },
+    /// Take the leg out of the bridge, tell the person, then hang up. The place is gone already.
+    Dismiss {
+        /// The leg.
+        leg: LegId,
+        /// Why.
+        cause: Cause,
+        /// The last word.
+        what: Announcement,
+    },
+    /// Something for the event log.
+    Report(Change),
+}
+
+/// Something for the event log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// A place was taken.
+    Joined(ParticipantId),
+    /// A place's state changed.
+    Changed(ParticipantId),
+    /// A voice began or stopped being heard.
+    Speaking(ParticipantId, bool),
+    /// A place is gone.
+    Left(ParticipantId, Cause),
+    /// The meeting began.
+    Started,
+    /// Locked or unlocked.
+    Locked(bool),
+    /// Nobody is left.
+    Ended,
+}
+
+/// A room with its roster.
+#[derive(Debug, Clone)]
+pub struct Room {
+    pub(super) settings: RoomSettings,
+    pub(super) participants: BTreeMap<ParticipantId, Participant>,
+    /// Arrival order, for roll call and pages.
+    pub(super) order: Vec<ParticipantId>,
+    pub(super) started: bool,
+    pub(super) locked: bool,
+    pub(super) hands: u64,
+    pub(super) timers: Timers<ParticipantId>,
+    pub(super) outputs: VecDeque<Output>,
+    longest_wait: Duration,
+    /// Who hears music or tones for being alone.
+    alone: Option<ParticipantId>,
+}
+
+impl Room {
+    /// An empty room.
+    pub fn new(settings: RoomSettings, longest_wait: Duration) -> Self {
+        Self {
+            settings,
+            participants: BTreeMap::new(),
+            order: Vec::new(),
+            started: false,
+            locked: false,
+            hands: 0,
+            timers: Timers::new(),
+            outputs: VecDeque::new(),
+            longest_wait,
+            alone: None,
+        }
+    }
+
+    /// Takes over changed settings; who is in stays in.
+    pub fn configure(&mut self, settings: RoomSettings) {
+        self.settings = settings;
+        self.settle_alone();
+    }
+
+    /// Somebody comes to the door.
+    pub fn enter(&mut self, entrant: Entrant, now: Now) {
+        if self.locked && !entrant.host {
+            return self.turn_away(entrant.leg, Cause::RoomLocked, Announcement::RoomLocked);
+        }
+        if self.participants.len() >= self.settings.max_participants as usize {
+            return self.turn_away(entrant.leg, Cause::RoomFull, Announcement::RoomFull);
+        }
+        let id = entrant.id;
+        let participant = Participant {
+            id,
+            name: None,
+            number: entrant.number,
+            role: if entrant.host { Role::Host } else { Role::Guest },
+            state: State::Ringing,
+            held: entrant.held,
+            muted_by_self: false,
+            muted_by_host: false,
+            hand: None,
+            speaking: false,
+            language: entrant.language,
+            audio: Some(entrant.leg),
+            since: now.utc,
+        };
+        self.participants.insert(id, participant);
+        self.order.push(id);
+        let waits_in_lobby = self.settings.lobby && !entrant.host;
+        let waits_for_host = !entrant.host && self.settings.first_caller == FirstCaller::Host && !self.started;
+        if waits_in_lobby {
+            self.begin_waiting(id, State::Lobby, now.mono);
+            self.outputs.push_back(Output::Report(Change::Joined(id)));
+        } else if waits_for_host {
+            self.begin_waiting(id, State::WaitingForHost, now.mono);
+            self.outputs.push_back(Output::Report(Change::Joined(id)));
+        } else {
+            if entrant.host {
+                self.tell(id, Announcement::YouAreHost);
+            }
+            self.activate(id);
+            self.outputs.push_back(Output::Report(Change::Joined(id)));
+            if entrant.host {
+                self.host_came();
+            }
+        }
+    }
+
+    /// A participant's call ended.
+    pub fn leave(&mut self, id: ParticipantId, cause: Cause) {
+        let Some(participant) = self.take(id) else { return };
+        self.outputs.push_back(Output::Report(Change::Left(id, cause)));
+        self.after_leaving(&participant);
+    }
+
+    /// The far end put us on hold, or took us back.
+    pub fn hold(&mut self, id: ParticipantId, held: bool) {
+        let Some(participant) = self.participants.get_mut(&id) else { return };
+        if participant.held == held {
+            return;
+        }
+        participant.held = held;
+        self.quieten(id);
+        self.outputs.push_back(Output::Report(Change::Changed(id)));
+    }
+
+    /// The mixer reports that a voice is heard, or no longer.
+    pub fn speak(&mut self, id: ParticipantId, speaking: bool) {
+        let Some(participant) = self.participants.get_mut(&id) else { return };
+        let speaking = speaking && !participant.is_muted() && participant.state == State::Active;
+        if participant.speaking != speaking {
+            participant.speaking = speaking;
+            self.outputs.push_back(Output::Report(Change::Speaking(id, speaking)));
+        }
+    }
+
+    /// A deadline passed: whoever waited too long is sent away.
+    pub fn handle_timeout(&mut self, now: Now) {
+        while let Some(id) = self.timers.expire(now.mono) {
+            self.dismiss(id, Cause::NotAdmitted, Announcement::NotAdmitted);
+        }
+    }
+
+    /// The next order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Room::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// What is configured.
+    pub fn settings(&self) -> &RoomSettings {
+        &self.settings
+    }
+
+    /// Whether the meeting is on.
+    pub fn is_started(&self) -> bool {
+        self.started
+    }
+
+    /// Whether nobody else comes in.
+    pub fn is_locked(&self) -> bool {
+        self.locked
+    }
+
+    /// Whether nobody is here.
+    pub fn is_empty(&self) -> bool {
+        self.participants.is_empty()
+    }
+
+    /// Who is here, in order of arrival.
+    pub fn participants(&self) -> impl Iterator<Item = &Participant> {
+        self.order.iter().filter_map(|id| self.participants.get(id))
+    }
+
+    /// One participant.
+    pub fn participant(&self, id: ParticipantId) -> Option<&Participant> {
+        self.participants.get(&id)
+    }
+
+    /// How many are in the meeting.
+    pub fn active(&self) -> u32 {
+        let count = self.participants.values().filter(|p| p.state == State::Active).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// The place of a raised hand in the queue, from 1.
+    pub fn hand_rank(&self, id: ParticipantId) -> Option<u32> {
+        let mine = self.participants.get(&id)?.hand?;
+        let before = self.participants.values().filter(|p| p.hand.is_some_and(|hand| hand < mine)).count();
+        u32::try_from(before).ok().map(|before| before + 1)
+    }
+
+    /// Who is here, for one of them to hear.
+    pub fn roll_call(&self, asker: ParticipantId) -> Vec<RollCallEntry> {
+        self.participants()
+            .filter(|p| p.state == State::Active)
+            .map(|p| RollCallEntry {
+                last_digits: p.number.as_ref().map(|number| number.last(2).to_owned()),
+                host: p.role == Role::Host,
+                yourself: p.id == asker,
+                muted: p.is_muted(),
+                held: p.held,
+                hand: p.hand.is_some(),
+                state: p.state,
+            })
+            .collect()
+    }
+
+    pub(super) fn tell(&mut self, id: ParticipantId, what: Announcement) {
+        if let Some(leg) = self.participants.get(&id).and_then(|p| p.audio) {
+            self.outputs.push_back(Output::Tell { leg, what });
+        }
+    }
+
+    pub(super) fn begin_waiting(&mut self, id: ParticipantId, state: State, now: Instant) {
+        let Some(participant) = self.participants.get_mut(&id) else { return };
+        participant.state = state;
+        let Some(leg) = participant.audio else { return };
+        let what = match state {
+            State::WaitingForHost => Announcement::WaitingForHost,
+            State::Lobby | State::Ringing | State::Active => Announcement::WaitingInLobby,
+        };
+        self.timers.arm(id, now + self.longest_wait);
+        self.outputs.push_back(Output::Tell { leg, what });
+        self.outputs.push_back(Output::Wait { leg, how: Some(Waiting::Music) });
+    }
+
+    /// Puts a participant into the meeting.
+    pub(super) fn activate(&mut self, id: ParticipantId) {
+        let others = self.active();
+        let muted_on_entry = self.settings.muted_on_entry;
+        let Some(participant) = self.participants.get_mut(&id) else { return };
+        self.timers.disarm(&id);
+        let waited = matches!(participant.state, State::Lobby | State::WaitingForHost);
+        participant.state = State::Active;
+        let entering_muted = muted_on_entry && participant.role == Role::Guest;
+        if entering_muted {
+            // Muted as if by itself: everyone may undo it with the key that the prompt names.
+            participant.muted_by_self = true;
+        }
+        let muted = participant.is_muted();
+        let Some(leg) = participant.audio else { return };
+        if waited {
+            self.outputs.push_back(Output::Wait { leg, how: None });
+        }
+        if !self.started {
+            self.started = true;
+            self.outputs.push_back(Output::Report(Change::Started));
+        }
+        self.outputs.push_back(Output::Attach { leg, participant: id, muted });
+        let what = if others == 0 { Announcement::YouAreFirst } else { Announcement::Joining { others } };
+        self.outputs.push_back(Output::Tell { leg, what });
+        if entering_muted {
+            self.outputs.push_back(Output::Tell { leg, what: Announcement::YouAreMuted });
+        }
+        if others > 0 && others < self.settings.tones_up_to {
+            self.outputs.push_back(Output::Tone { entry: true });
+        }
+        self.settle_alone();
+    }
+
+    pub(super) fn host_came(&mut self) {
+        let waiting: Vec<ParticipantId> =
+            self.participants().filter(|p| p.state == State::WaitingForHost).map(|p| p.id).collect();
+        for id in waiting {
+            self.activate(id);
+            self.outputs.push_back(Output::Report(Change::Changed(id)));
+        }
+    }
+
+    /// Takes the place away and sends the person off with a last word.
+    pub(super) fn dismiss(&mut self, id: ParticipantId, cause: Cause, what: Announcement) {
+        let Some(participant) = self.take(id) else { return };
+        if let Some(leg) = participant.audio {
+            self.outputs.push_back(Output::Dismiss { leg, cause, what });
+        }
+        self.outputs.push_back(Output::Report(Change::Left(id, cause)));
+        self.after_leaving(&participant);
+    }
+
+    /// What nobody hears is not speaking.
+    pub(super) fn quieten(&mut self, id: ParticipantId) {
+        let Some(participant) = self.participants.get_mut(&id) else { return };
+        if participant.speaking && (participant.is_muted() || participant.held) {
+            participant.speaking = false;
+            self.outputs.push_back(Output::Report(Change::Speaking(id, false)));
+        }
+    }
+
+    fn turn_away(&mut self, leg: LegId, cause: Cause, what: Announcement) {
+        self.outputs.push_back(Output::Dismiss { leg, cause, what });
+    }
+
+    fn take(&mut self, id: ParticipantId) -> Option<Participant> {
+        let participant = self.participants.remove(&id)?;
+        self.order.retain(|other| *other != id);
+        self.timers.disarm(&id);
+        if self.alone == Some(id) {
+            self.alone = None;
+        }
+        Some(participant)
+    }
+
+    fn after_leaving(&mut self, gone: &Participant) {
+        let left = self.active();
+        if gone.state == State::Active && left > 0 && left < self.settings.tones_up_to {
+            self.outputs.push_back(Output::Tone { entry: false });
+        }
+        if self.participants.is_empty() {
+            let was_on = self.started;
+            self.started = false;
+            self.hands = 0;
+            if std::mem::take(&mut self.locked) {
+                self.outputs.push_back(Output::Report(Change::Locked(false)));
+            }
+            if was_on {
+                self.outputs.push_back(Output::Report(Change::Ended));
+            }
+        }
+        self.settle_alone();
+    }
+
+    /// Who is alone hears music or tones, where the room is set so; who is not, does not.
+    fn settle_alone(&mut self) {
+        let how = match self.settings.first_caller {
+            FirstCaller::Music => Some(Waiting::Music),
+            FirstCaller::Tone => Some(Waiting::Tone),
+            FirstCaller::Start | FirstCaller::Host => None,
+        };
+        let mut active = self.participants.values().filter(|p| p.state == State::Active);
+        let lonely = match (active.next(), active.next()) {
+            (Some(only), None) => Some((only.id, only.audio)),
+            (Some(_), Some(_)) | (None, _) => None,
+        };
+        let should = how.and(lonely).map(|(id, _)| id);
+        if self.alone == should {
+            return;
+        }
+        if let Some(leg) = self.alone.and_then(|id| self.participants.get(&id)).and_then(|p| p.audio) {
+            self.outputs.push_back(Output::Wait { leg, how: None });
+        }
+        self.alone = should;
+        if let (Some(_), Some((_, Some(leg)))) = (should, lonely) {
+            self.outputs.push_back(Output::Wait { leg, how });
+        }
+    }
+}

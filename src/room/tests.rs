@@ -1,0 +1,212 @@
+//! Stories about people in a room.
+
+use std::time::Duration;
+
+use super::*;
+use crate::base::{Cause, Instant, LegId, Now, ParticipantId, RoomId, Utc};
+
+struct Scene {
+    room: Room,
+    told: Vec<(u64, Announcement)>,
+    outputs: Vec<Output>,
+}
+
+fn at(seconds: u64) -> Now {
+    Now { mono: Instant::START + Duration::from_secs(seconds), utc: Utc(0) }
+}
+
+fn id(n: u64) -> ParticipantId {
+    ParticipantId::from_bits(n)
+}
+
+impl Scene {
+    fn new(change: impl FnOnce(&mut RoomSettings)) -> Self {
+        let mut settings = RoomSettings::new(RoomId::from_bits(1), "Room");
+        settings.first_caller = FirstCaller::Start;
+        change(&mut settings);
+        Self { room: Room::new(settings, Duration::from_secs(600)), told: vec![], outputs: vec![] }
+    }
+
+    fn comes(&mut self, n: u64, host: bool) -> &mut Self {
+        self.room.enter(
+            Entrant { id: id(n), leg: LegId::from_bits(n), number: None, host, language: "en".into(), held: false },
+            at(0),
+        );
+        self.drain()
+    }
+
+    fn does(&mut self, actor: Actor, operation: Operation) -> Result<(), Refusal> {
+        let result = self.room.operate(actor, &operation);
+        self.drain();
+        result
+    }
+
+    fn drain(&mut self) -> &mut Self {
+        self.outputs.clear();
+        while let Some(output) = self.room.poll_output() {
+            match &output {
+                Output::Tell { leg, what } | Output::Dismiss { leg, what, .. } => self.told.push((leg.bits(), what.clone())),
+                Output::Attach { .. } | Output::SetMuted { .. } | Output::Wait { .. } | Output::Tone { .. } | Output::Report(_) => {}
+            }
+            self.outputs.push(output);
+        }
+        self
+    }
+
+    fn state(&self, n: u64) -> Option<State> {
+        self.room.participant(id(n)).map(|p| p.state)
+    }
+
+    fn muted(&self, n: u64) -> bool {
+        self.room.participant(id(n)).is_some_and(Participant::is_muted)
+    }
+}
+
+#[test]
+fn the_first_caller_hears_music_until_a_second_comes_and_again_when_left_alone() {
+    let mut scene = Scene::new(|s| s.first_caller = FirstCaller::Music);
+    scene.comes(1, false);
+    let wait = |n, how| Output::Wait { leg: LegId::from_bits(n), how };
+    assert!(scene.outputs.contains(&wait(1, Some(Waiting::Music))));
+    scene.comes(2, false);
+    assert!(scene.outputs.contains(&wait(1, None)));
+    assert!(scene.outputs.contains(&Output::Tone { entry: true }));
+    scene.room.leave(id(1), Cause::HungUp);
+    scene.drain();
+    assert!(scene.outputs.contains(&wait(2, Some(Waiting::Music))));
+    scene.room.leave(id(2), Cause::HungUp);
+    scene.drain();
+    assert!(scene.outputs.contains(&Output::Report(Change::Ended)));
+    assert!(scene.room.is_empty());
+}
+
+#[test]
+fn guests_wait_for_the_host_where_the_room_wants_it() {
+    let mut scene = Scene::new(|s| s.first_caller = FirstCaller::Host);
+    scene.comes(1, false).comes(2, false);
+    assert_eq!(scene.state(1), Some(State::WaitingForHost));
+    scene.comes(3, true);
+    assert_eq!((scene.state(1), scene.state(2), scene.state(3)), (Some(State::Active), Some(State::Active), Some(State::Active)));
+    scene.comes(4, false);
+    assert_eq!(scene.state(4), Some(State::Active), "the meeting is on");
+}
+
+#[test]
+fn the_lobby_lets_in_only_who_is_admitted() {
+    let mut scene = Scene::new(|s| s.lobby = true);
+    scene.comes(9, true).comes(1, false).comes(2, false).comes(3, false);
+    assert_eq!(scene.state(1), Some(State::Lobby));
+    assert_eq!(scene.does(Actor::Participant(id(1)), Operation::Admit { participant: id(1) }), Err(Refusal::HostOnly));
+    assert_eq!(scene.does(Actor::Participant(id(9)), Operation::Admit { participant: id(1) }), Ok(()));
+    assert_eq!(scene.state(1), Some(State::Active));
+    assert_eq!(scene.does(Actor::Api, Operation::Refuse { participant: id(2) }), Ok(()));
+    assert_eq!(scene.state(2), None);
+    assert_eq!(scene.does(Actor::Api, Operation::AdmitAll {}), Ok(()));
+    assert_eq!(scene.state(3), Some(State::Active));
+    assert_eq!(scene.does(Actor::Api, Operation::AdmitAll {}), Err(Refusal::NobodyWaiting));
+}
+
+#[test]
+fn who_waits_too_long_is_told_and_let_go() {
+    let mut scene = Scene::new(|s| s.lobby = true);
+    scene.comes(1, false);
+    assert_eq!(scene.room.poll_timeout(), Some(at(600).mono));
+    scene.room.handle_timeout(at(600));
+    scene.drain();
+    assert_eq!(scene.told.last(), Some(&(1, Announcement::NotAdmitted)));
+    assert!(scene.room.is_empty() && scene.room.poll_timeout().is_none());
+}
+
+#[test]
+fn a_locked_room_turns_guests_away_and_lets_the_host_in() {
+    let mut scene = Scene::new(|_| {});
+    scene.comes(1, true);
+    assert_eq!(scene.does(Actor::Participant(id(1)), Operation::Lock {}), Ok(()));
+    scene.comes(2, false);
+    assert_eq!(scene.told.last(), Some(&(2, Announcement::RoomLocked)));
+    scene.comes(3, true);
+    assert_eq!((scene.state(2), scene.state(3)), (None, Some(State::Active)));
+    scene.room.leave(id(1), Cause::HungUp);
+    scene.room.leave(id(3), Cause::HungUp);
+    assert!(!scene.room.is_locked(), "an empty room is open again");
+}
+
+#[test]
+fn every_mute_has_a_way_back() {
+    let mut scene = Scene::new(|_| {});
+    scene.comes(1, true).comes(2, false);
+    let (host, guest) = (Actor::Participant(id(1)), Actor::Participant(id(2)));
+    let mute = || Operation::Mute { participant: id(2) };
+    let unmute = || Operation::Unmute { participant: id(2) };
+    assert_eq!(scene.does(guest, mute()), Ok(()));
+    assert_eq!(scene.does(host, unmute()), Err(Refusal::MutedItself), "nobody's microphone is opened by somebody else");
+    assert_eq!(scene.does(guest, unmute()), Ok(()));
+    assert!(!scene.muted(2));
+    assert_eq!(scene.does(host, mute()), Ok(()));
+    assert_eq!(scene.told.last(), Some(&(2, Announcement::MutedByHost)));
+    assert_eq!(scene.does(guest, unmute()), Ok(()));
+    assert!(!scene.muted(2));
+}
+
+#[test]
+fn a_strict_room_lets_only_the_host_unmute_whom_it_muted() {
+    let mut scene = Scene::new(|s| s.self_unmute = false);
+    scene.comes(1, true).comes(2, false);
+    assert_eq!(scene.does(Actor::Participant(id(1)), Operation::MuteAll {}), Ok(()));
+    assert!(scene.muted(2) && !scene.muted(1));
+    assert_eq!(scene.does(Actor::Participant(id(2)), Operation::Unmute { participant: id(2) }), Err(Refusal::MutedByHost));
+    assert_eq!(scene.does(Actor::Participant(id(1)), Operation::UnmuteAll {}), Ok(()));
+    assert!(!scene.muted(2));
+}
+
+#[test]
+fn who_comes_in_muted_is_told_and_may_speak_up() {
+    let mut scene = Scene::new(|s| s.muted_on_entry = true);
+    scene.comes(1, true).comes(2, false);
+    assert!(scene.muted(2) && !scene.muted(1));
+    assert_eq!(scene.told.last(), Some(&(2, Announcement::YouAreMuted)));
+    assert_eq!(scene.does(Actor::Participant(id(2)), Operation::Unmute { participant: id(2) }), Ok(()));
+    assert!(!scene.muted(2));
+}
+
+#[test]
+fn hands_go_up_in_order() {
+    let mut scene = Scene::new(|_| {});
+    scene.comes(1, false).comes(2, false);
+    assert_eq!(scene.does(Actor::Participant(id(2)), Operation::RaiseHand { participant: id(2) }), Ok(()));
+    assert_eq!(scene.does(Actor::Participant(id(1)), Operation::RaiseHand { participant: id(1) }), Ok(()));
+    assert_eq!((scene.room.hand_rank(id(1)), scene.room.hand_rank(id(2))), (Some(2), Some(1)));
+    assert_eq!(scene.does(Actor::Participant(id(2)), Operation::LowerHand { participant: id(2) }), Ok(()));
+    assert_eq!((scene.room.hand_rank(id(1)), scene.room.hand_rank(id(2))), (Some(1), None));
+}
+
+#[test]
+fn a_guest_does_nothing_to_others() {
+    let mut scene = Scene::new(|_| {});
+    scene.comes(1, false).comes(2, false);
+    let guest = Actor::Participant(id(1));
+    for operation in [
+        Operation::Mute { participant: id(2) },
+        Operation::MuteAll {},
+        Operation::Rename { participant: id(2), name: "x".into() },
+        Operation::Remove { participant: id(2) },
+        Operation::SetRole { participant: id(1), role: Role::Host },
+        Operation::Lock {},
+        Operation::End {},
+    ] {
+        assert_eq!(scene.does(guest, operation.clone()), Err(Refusal::HostOnly), "{operation:?}");
+    }
+    assert_eq!(
+        scene.does(Actor::Api, Operation::Rename { participant: id(2), name: "a\u{7}b".into() }),
+        Err(Refusal::BadName)
+    );
+    assert_eq!(scene.does(Actor::Api, Operation::End {}), Ok(()));
+    assert!(scene.room.is_empty());
+}
+
+#[test]
+fn a_full_room_says_so() {
+    let mut scene = Scene::new(|s| s.max_participants = 1);
+    scene.comes(1, false).comes(2, false);
+    assert_eq!(scene.told.last(), Some(&(2, Announcement::RoomFull)));
+}
