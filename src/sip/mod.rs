@@ -1,1 +1,3 @@
-//! sip
+//! Rank 2: RFC 3261 as machines.
+
+pub mod auth;
