@@ -1,0 +1,191 @@
+//! What goes wrong with a database, in words an operator or integrator can act on.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use sqlx::error::DatabaseError;
+
+/// Why the database cannot be opened.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The file or its directory cannot be made or opened.
+    Path(PathBuf, String),
+    /// Another program has it open.
+    InUse(PathBuf),
+    /// It was written by a newer version of this program.
+    Newer(PathBuf, i64),
+    /// A migration that ran is not the one this program knows.
+    Altered(PathBuf, i64),
+    /// It is not a database, or a damaged one.
+    Damaged(PathBuf, String),
+    /// Anything else.
+    Other(PathBuf, String),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::Path(path, why) => {
+                write!(
+                    f,
+                    "cannot open the database {}: {why}. Set store.path to a file in a directory this user may write to",
+                    path.display()
+                )
+            }
+            OpenError::InUse(path) => {
+                write!(
+                    f,
+                    "the database {} is in use by another program: stop that one, or give this one its own store.path",
+                    path.display()
+                )
+            }
+            OpenError::Newer(path, version) => write!(
+                f,
+                "the database {} was written by a newer version of this program (schema {version}): run that version, or restore a backup made before the upgrade",
+                path.display()
+            ),
+            OpenError::Altered(path, version) => {
+                write!(
+                    f,
+                    "the database {} has another schema {version} than this program: it was written by a different build",
+                    path.display()
+                )
+            }
+            OpenError::Damaged(path, why) => {
+                write!(
+                    f,
+                    "{} is not a sound database ({why}): move it away to begin anew, or restore a backup",
+                    path.display()
+                )
+            }
+            OpenError::Other(path, why) => write!(f, "cannot use the database {}: {why}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// Why something was not stored or read.
+#[derive(Debug)]
+pub enum StoreError {
+    /// A named constraint of the schema forbids it.
+    Constraint(Constraint),
+    /// There is no such row.
+    NotFound,
+    /// Somebody else held the database for too long, or it is full; nothing was changed.
+    Unavailable(String),
+    /// A row cannot be read, or our own fault.
+    Internal(String),
+}
+
+/// The schema's constraints, as far as something sent by a client can violate them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Constraint {
+    /// `trunk_name_key`
+    TrunkName,
+    /// `trunk_username_key`
+    TrunkUsername,
+    /// `room_pin_key`
+    Pin,
+    /// `did_called_key`
+    Called,
+    /// `did_trunk_fkey` seen from the number
+    NoSuchTrunk,
+    /// `did_room_fkey` seen from the number
+    NoSuchRoom,
+    /// `did_trunk_fkey` or `did_room_fkey` seen from the trunk or room
+    StillUsed,
+    /// Any other by its name: lengths and ranges that the API checks before.
+    Other,
+}
+
+impl Constraint {
+    /// What to tell who asked.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Constraint::TrunkName => "another trunk has this name",
+            Constraint::TrunkUsername => "another trunk has this user name",
+            Constraint::Pin => "this PIN opens another room, or the same room in the other role",
+            Constraint::Called => "another rule has the same number for the same trunk",
+            Constraint::NoSuchTrunk => "there is no such trunk",
+            Constraint::NoSuchRoom => "there is no such room",
+            Constraint::StillUsed => "a number still leads here: change or delete it first",
+            Constraint::Other => "a value is outside what may be stored",
+        }
+    }
+
+    /// The field of the body that it is about, as a JSON pointer; empty where it is none.
+    pub const fn pointer(self) -> &'static str {
+        match self {
+            Constraint::TrunkName => "/name",
+            Constraint::TrunkUsername => "/credentials/username",
+            Constraint::Pin => "/pin",
+            Constraint::Called => "/called",
+            Constraint::NoSuchTrunk => "/trunk",
+            Constraint::NoSuchRoom => "/action/room",
+            Constraint::StillUsed | Constraint::Other => "",
+        }
+    }
+
+    /// SQLite names check constraints and expression indexes in its message, and columns otherwise.
+    fn of(error: &dyn DatabaseError) -> Option<Self> {
+        let message = error.message();
+        let known = [
+            ("trunk.name", Constraint::TrunkName),
+            ("trunk.username", Constraint::TrunkUsername),
+            ("room_pin.pin", Constraint::Pin),
+            ("did_called_key", Constraint::Called),
+        ];
+        if message.contains("FOREIGN KEY constraint failed") {
+            return Some(Constraint::StillUsed);
+        }
+        if !message.contains("constraint failed") {
+            return None;
+        }
+        Some(
+            known
+                .iter()
+                .find(|(name, _)| message.contains(name))
+                .map_or(Constraint::Other, |(_, constraint)| *constraint),
+        )
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreError::Constraint(constraint) => f.write_str(constraint.text()),
+            StoreError::NotFound => f.write_str("there is no such row"),
+            StoreError::Unavailable(why) => write!(f, "the database is not available: {why}"),
+            StoreError::Internal(why) => write!(f, "the database failed: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::RowNotFound => return StoreError::NotFound,
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => return StoreError::Unavailable(error.to_string()),
+            sqlx::Error::Database(database) => {
+                if let Some(constraint) = Constraint::of(database.as_ref()) {
+                    return StoreError::Constraint(constraint);
+                }
+                // Primary result codes: 5 busy, 6 locked, 8 read-only, 10 I/O error, 13 disk full, 14 cannot open.
+                let code = database.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or(0) & 0xff;
+                if [5, 6, 8, 10, 13, 14].contains(&code) {
+                    return StoreError::Unavailable(database.message().to_owned());
+                }
+            }
+            _ => {}
+        }
+        StoreError::Internal(error.to_string())
+    }
+}
+
+/// A column that does not hold what was written there.
+pub(crate) fn unreadable(what: &str, why: impl fmt::Display) -> StoreError {
+    StoreError::Internal(format!("{what} cannot be read: {why}"))
+}

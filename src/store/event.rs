@@ -1,0 +1,52 @@
+//! The event log.
+
+use sqlx::{QueryBuilder, Row};
+
+use super::error::unreadable;
+use super::{Store, StoreError};
+use crate::base::{RoomId, Utc};
+use crate::gateway::event::Event;
+
+impl Store {
+    /// Stored events after this number, in order, at most `limit`.
+    pub async fn events(&self, after: u64, room: Option<RoomId>, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let mut sql = QueryBuilder::new("select body from event where seq > ");
+        sql.push_bind(i64::try_from(after).unwrap_or(i64::MAX));
+        if let Some(room) = room {
+            sql.push(" and room = ").push_bind(room.to_string());
+        }
+        sql.push(" order by seq limit ").push_bind(limit);
+        let rows = sql.build().fetch_all(&self.reads).await?;
+        rows.iter()
+            .map(|row| serde_json::from_str(row.try_get("body")?).map_err(|error| unreadable("event.body", error)))
+            .collect()
+    }
+
+    /// The first and the last stored number.
+    pub async fn event_range(&self) -> Result<Option<(u64, u64)>, StoreError> {
+        let row = sqlx::query("select min(seq), max(seq) from event").fetch_one(&self.reads).await?;
+        let (first, last): (Option<i64>, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
+        Ok(first.zip(last).map(|(first, last)| (u64::try_from(first).unwrap_or(0), u64::try_from(last).unwrap_or(0))))
+    }
+
+    /// Forgets events from before, never the last one: the numbering goes on from it.
+    pub async fn prune_events(&self, before: Utc) -> Result<u64, StoreError> {
+        let done = sqlx::query("delete from event where at < ? and seq < (select max(seq) from event)")
+            .bind(before.0)
+            .execute(&self.writes)
+            .await?;
+        Ok(done.rows_affected())
+    }
+}
+
+/// Writes an event; one that is there already stays as it is.
+pub(crate) async fn write(tx: &mut sqlx::SqliteConnection, event: &Event) -> Result<(), StoreError> {
+    sqlx::query("insert into event (seq, at, room, body) values (?, ?, ?, ?) on conflict (seq) do nothing")
+        .bind(i64::try_from(event.seq).unwrap_or(i64::MAX))
+        .bind(event.at.0)
+        .bind(event.what.room().map(|room| room.to_string()))
+        .bind(serde_json::to_string(event).map_err(|error| unreadable("event", error))?)
+        .execute(tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,330 @@
+//! The writer: takes records and events as they happen, writes them in batches, and never makes a call wait.
+//!
+//! ```text
+//! gateway loop ── try_send ──> channel (16,384) ──> spool ──> one transaction per 50 ms or 1,000 items
+//!                    │ full: lost, counted           │ database fails: kept, tried again after 0.1 s … 5 s
+//!                                                    │ 8,000 events or 8,000 calls kept: the next is lost, counted
+//! ```
+//!
+//! What is lost is the log of a call, never the call. Of one call only the newest state is kept while waiting, so a full
+//! disk costs memory per call, not per change.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tracing::{error, info, warn};
+
+use super::{Settings, Store, StoreError, clock, event, record};
+use crate::base::{LegId, Utc};
+use crate::gateway::Record;
+use crate::gateway::event::Event;
+use crate::gateway::view::CallRecord;
+use crate::media::command::Figures;
+
+/// Longest time between what happened and its transaction. Longer: more is lost by a `kill -9`. Shorter: a
+/// transaction per event, and the disk never rests.
+const BATCH_TIME: Duration = Duration::from_millis(50);
+
+/// Items in one transaction. More: API writes wait longer behind it. Fewer: a burst takes more of them.
+const BATCH_ITEMS: usize = 1000;
+
+/// Items between the gateway and the writer: what happens while one transaction is under way.
+const CHANNEL: usize = 16_384;
+
+/// Events kept while the database fails; below the gap that a start leaves in the numbers, so that none repeats.
+const SPOOL_EVENTS: usize = 8_000;
+
+/// Calls kept while the database fails.
+const SPOOL_CALLS: usize = 8_000;
+
+/// First and longest pause before a failed transaction is tried again.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// How long the last transaction may take at the end. Longer: a full disk holds up the exit.
+const LAST: Duration = Duration::from_secs(5);
+
+/// How often what is too old is looked for.
+const PRUNE: Duration = Duration::from_secs(24 * 3600);
+
+/// The way to the writer. Cheap to clone; none of its methods waits except [`Writer::settle`] and [`Writer::finish`].
+#[derive(Debug, Clone)]
+pub struct Writer {
+    items: mpsc::Sender<Item>,
+    counters: Arc<Counters>,
+}
+
+/// What the writer did.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Events and record changes written.
+    pub written: AtomicU64,
+    /// Transactions that failed and were tried again.
+    pub failures: AtomicU64,
+    /// Events that were never written.
+    pub events_lost: AtomicU64,
+    /// Record changes that were never written.
+    pub records_lost: AtomicU64,
+    /// Items waiting now.
+    pub waiting: AtomicU64,
+    /// Whether the last transaction failed.
+    pub failing: AtomicBool,
+}
+
+#[derive(Debug)]
+enum Item {
+    Event(Arc<Event>),
+    Record(Record),
+    Settle(oneshot::Sender<Vec<Arc<Event>>>),
+    Finish(oneshot::Sender<()>),
+}
+
+impl Writer {
+    /// Starts the writer's task on the current runtime.
+    pub fn start(store: Store, settings: Settings) -> Self {
+        let (items, inbox) = mpsc::channel(CHANNEL);
+        let counters = Arc::new(Counters::default());
+        let task = Task {
+            store,
+            settings,
+            inbox,
+            counters: counters.clone(),
+            spool: Spool::default(),
+            settling: Vec::new(),
+            retry: None,
+            prune_at: Instant::now(),
+        };
+        tokio::spawn(task.run());
+        Self { items, counters }
+    }
+
+    /// Keeps an event.
+    pub fn event(&self, event: Arc<Event>) {
+        if self.items.try_send(Item::Event(event)).is_err() {
+            self.counters.events_lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Keeps what is known of a call.
+    pub fn record(&self, record: Record) {
+        if self.items.try_send(Item::Record(record)).is_err() {
+            self.counters.records_lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until everything given before is written, or cannot be: then returns the events that are not, in order.
+    /// None when the writer has ended.
+    pub async fn settle(&self) -> Option<Vec<Arc<Event>>> {
+        let (answer, answered) = oneshot::channel();
+        self.items.send(Item::Settle(answer)).await.ok()?;
+        answered.await.ok()
+    }
+
+    /// Writes what is left and ends the task.
+    pub async fn finish(&self) {
+        let (done, finished) = oneshot::channel();
+        if self.items.send(Item::Finish(done)).await.is_ok() {
+            let _ = finished.await;
+        }
+    }
+
+    /// What it did so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+#[derive(Debug, Default)]
+struct Spool {
+    events: VecDeque<Arc<Event>>,
+    calls: BTreeMap<LegId, Pending>,
+}
+
+/// What is to be written of one call: only the newest.
+#[derive(Debug, Default)]
+struct Pending {
+    record: Option<Box<CallRecord>>,
+    figures: Option<Figures>,
+}
+
+impl Spool {
+    fn len(&self) -> usize {
+        self.events.len() + self.calls.len()
+    }
+
+    fn take(&mut self, item: Record, counters: &Counters) {
+        let leg = match &item {
+            Record::Began(record) | Record::Changed(record) | Record::Ended(record) => record.id,
+            Record::Measured { leg, .. } => *leg,
+        };
+        if self.calls.len() >= SPOOL_CALLS && !self.calls.contains_key(&leg) {
+            counters.records_lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let pending = self.calls.entry(leg).or_default();
+        match item {
+            Record::Began(record) | Record::Changed(record) | Record::Ended(record) => pending.record = Some(record),
+            Record::Measured { figures, .. } => pending.figures = Some(figures),
+        }
+    }
+}
+
+struct Task {
+    store: Store,
+    settings: Settings,
+    inbox: mpsc::Receiver<Item>,
+    counters: Arc<Counters>,
+    spool: Spool,
+    settling: Vec<oneshot::Sender<Vec<Arc<Event>>>>,
+    /// After a failure: when to try again, and how long the pause was.
+    retry: Option<(Instant, Duration)>,
+    prune_at: Instant,
+}
+
+impl Task {
+    async fn run(mut self) {
+        loop {
+            let finish = self.collect().await;
+            if Instant::now() >= self.prune_at {
+                self.prune_at = Instant::now() + PRUNE;
+                self.prune().await;
+            }
+            if finish.is_some() {
+                if tokio::time::timeout(LAST, self.commit()).await.is_err() || self.spool.len() > 0 {
+                    error!(lost = self.spool.len(), "the database could not take the last records and events");
+                }
+                self.settle();
+                if let Some(Some(done)) = finish {
+                    let _ = done.send(());
+                }
+                return;
+            }
+            if self.retry.is_none_or(|(at, _)| Instant::now() >= at) {
+                self.commit().await;
+            }
+            self.settle();
+        }
+    }
+
+    /// Takes items for one batch. `Some` when the end was asked for or nobody is left to ask.
+    async fn collect(&mut self) -> Option<Option<oneshot::Sender<()>>> {
+        let mut deadline = self.retry.map(|(at, _)| at);
+        if self.spool.len() > 0 && deadline.is_none() {
+            deadline = Some(Instant::now());
+        }
+        let mut taken = 0;
+        loop {
+            let next = match deadline {
+                Some(at) => match timeout_at(at, self.inbox.recv()).await {
+                    Ok(next) => next,
+                    Err(_) => return None,
+                },
+                None => tokio::select! {
+                    next = self.inbox.recv() => next,
+                    () = sleep_until(self.prune_at) => return None,
+                },
+            };
+            match next {
+                None => return Some(None),
+                Some(Item::Finish(done)) => return Some(Some(done)),
+                Some(Item::Settle(answer)) => {
+                    self.settling.push(answer);
+                    return None;
+                }
+                Some(Item::Event(event)) => {
+                    if self.spool.events.len() >= SPOOL_EVENTS {
+                        self.counters.events_lost.fetch_add(1, Ordering::Relaxed);
+                    } else {
+                        self.spool.events.push_back(event);
+                    }
+                }
+                Some(Item::Record(record)) => self.spool.take(record, &self.counters),
+            }
+            self.counters.waiting.store(self.spool.len() as u64, Ordering::Relaxed);
+            taken += 1;
+            if taken >= BATCH_ITEMS {
+                return None;
+            }
+            deadline = deadline.or_else(|| Some(Instant::now() + BATCH_TIME));
+        }
+    }
+
+    async fn commit(&mut self) {
+        while self.spool.len() > 0 {
+            match write(&self.store, &self.spool).await {
+                Ok((events, calls)) => {
+                    self.spool.events.drain(..events);
+                    for leg in &calls {
+                        self.spool.calls.remove(leg);
+                    }
+                    self.counters.written.fetch_add((events + calls.len()) as u64, Ordering::Relaxed);
+                    self.counters.waiting.store(self.spool.len() as u64, Ordering::Relaxed);
+                    if self.retry.take().is_some() {
+                        info!("the database takes records and events again");
+                        self.counters.failing.store(false, Ordering::Relaxed);
+                    }
+                }
+                Err(error) => {
+                    self.counters.failures.fetch_add(1, Ordering::Relaxed);
+                    let pause = match self.retry {
+                        // Said once, not at every try.
+                        None => {
+                            warn!(%error, "the database takes no records and events; calls go on, they are kept and tried again");
+                            self.counters.failing.store(true, Ordering::Relaxed);
+                            RETRY.0
+                        }
+                        Some((_, pause)) => (pause * 2).min(RETRY.1),
+                    };
+                    self.retry = Some((Instant::now() + pause, pause));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        for answer in self.settling.drain(..) {
+            let _ = answer.send(self.spool.events.iter().cloned().collect());
+        }
+    }
+
+    async fn prune(&self) {
+        let now = clock::utc();
+        let before = |days: u32| (days > 0).then(|| Utc(now.0.saturating_sub(i64::from(days) * 86_400_000)));
+        let mut outcomes = vec![self.store.prune_idempotency(now).await];
+        if let Some(before) = before(self.settings.event_days) {
+            outcomes.push(self.store.prune_events(before).await);
+        }
+        if let Some(before) = before(self.settings.record_days) {
+            outcomes.push(self.store.prune_records(before).await);
+        }
+        for error in outcomes.into_iter().filter_map(Result::err) {
+            warn!(%error, "what is too old could not be pruned; it is tried again in a day");
+        }
+    }
+}
+
+/// Writes a batch; returns how many events and which calls it held.
+async fn write(store: &Store, spool: &Spool) -> Result<(usize, Vec<LegId>), StoreError> {
+    let mut tx = store.begin().await?;
+    let mut calls = Vec::new();
+    for (leg, pending) in spool.calls.iter().take(BATCH_ITEMS) {
+        if let Some(record) = &pending.record {
+            record::write(&mut tx, record).await?;
+        }
+        if let Some(figures) = &pending.figures {
+            record::write_figures(&mut tx, *leg, figures).await?;
+        }
+        calls.push(*leg);
+    }
+    let mut events = 0;
+    for event in spool.events.iter().take(BATCH_ITEMS) {
+        event::write(&mut tx, event).await?;
+        events += 1;
+    }
+    tx.commit().await?;
+    Ok((events, calls))
+}
