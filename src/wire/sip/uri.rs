@@ -1,0 +1,482 @@
+//! URIs: sip, sips, tel, and whatever else stands where one is expected.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Host, MAX_URI, Problem, Text, params, scan};
+
+/// What kind of URI it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// `sip:` (RFC 3261 §19.1).
+    Sip,
+    /// `sips:` (RFC 3261 §19.1).
+    Sips,
+    /// `tel:` (RFC 3966).
+    Tel,
+    /// Any other; the URI is kept as text.
+    Other,
+}
+
+/// A URI as it was written, with its parts found. Equality is that of RFC 3261 §19.1.4 for sip and sips and of
+/// RFC 3966 §4 for tel, so it is not transitive; `as_str` compares texts. `Debug` hides who is meant.
+#[derive(Clone)]
+pub struct Uri {
+    text: Text,
+    scheme: Scheme,
+    host: Option<Host>,
+    port: Option<u16>,
+    user: Span,
+    password: Span,
+    params: Span,
+    headers: Span,
+}
+
+/// A part of the text; empty means absent. [`MAX_URI`] keeps offsets within 16 bits.
+#[derive(Debug, Clone, Copy, Default)]
+struct Span(u16, u16);
+
+impl Span {
+    fn of(base: &str, part: &str) -> Self {
+        let start = (part.as_ptr() as usize).wrapping_sub(base.as_ptr() as usize);
+        match (u16::try_from(start), u16::try_from(start.wrapping_add(part.len()))) {
+            (Ok(start), Ok(end)) => Self(start, end),
+            _ => Self(0, 0),
+        }
+    }
+
+    fn get(self, text: &Text) -> Option<&str> {
+        if self.0 >= self.1 { None } else { text.as_str().get(usize::from(self.0)..usize::from(self.1)) }
+    }
+}
+
+/// The parts of a URI, where the text has them.
+struct Parts<'a> {
+    scheme: Scheme,
+    user: &'a str,
+    password: &'a str,
+    host: Option<&'a str>,
+    port: Option<u16>,
+    params: &'a str,
+    headers: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(whole: &'a str) -> Result<Self, Problem> {
+        if whole.len() > MAX_URI {
+            return Err(Problem::UriTooLong);
+        }
+        if whole.bytes().any(|byte| byte <= b' ' || byte == 0x7f || matches!(byte, b'<' | b'>' | b'"')) {
+            return Err(Problem::Uri);
+        }
+        let (scheme, rest) = whole.split_once(':').ok_or(Problem::Uri)?;
+        if scheme.eq_ignore_ascii_case("sip") {
+            return Self::of_sip(Scheme::Sip, rest);
+        }
+        if scheme.eq_ignore_ascii_case("sips") {
+            return Self::of_sip(Scheme::Sips, rest);
+        }
+        let mut letters = scheme.bytes();
+        let valid = letters.next().is_some_and(|byte| byte.is_ascii_alphabetic())
+            && letters.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
+        if !valid || rest.is_empty() {
+            return Err(Problem::Uri);
+        }
+        if !scheme.eq_ignore_ascii_case("tel") {
+            return Ok(Self {
+                scheme: Scheme::Other,
+                user: "",
+                password: "",
+                host: None,
+                port: None,
+                params: "",
+                headers: "",
+            });
+        }
+        let at = rest.find(';').unwrap_or(rest.len());
+        let (user, params) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        if user.is_empty() || user.contains(['@', '?']) {
+            return Err(Problem::Uri);
+        }
+        params::check(params)?;
+        Ok(Self { scheme: Scheme::Tel, user, password: "", host: None, port: None, params, headers: "" })
+    }
+
+    fn of_sip(scheme: Scheme, rest: &'a str) -> Result<Self, Problem> {
+        let (user, password, hostpart) = match rest.split_once('@') {
+            None => ("", "", rest),
+            Some((userinfo, hostpart)) => {
+                let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+                if user.is_empty() {
+                    return Err(Problem::Uri);
+                }
+                (user, password, hostpart)
+            }
+        };
+        let (before, headers) = hostpart.split_once('?').unwrap_or((hostpart, ""));
+        let at = before.find(';').unwrap_or(before.len());
+        let (address, params) = before.split_at_checked(at).unwrap_or((before, ""));
+        params::check(params)?;
+        let (host, port) = Host::split_port(address)?;
+        Ok(Self { scheme, user, password, host: Some(host), port, params, headers })
+    }
+}
+
+/// Checks a URI without keeping anything.
+pub(super) fn check(text: &str) -> Result<(), Problem> {
+    match Parts::of(text)?.host {
+        Some(host) => Host::check(host),
+        None => Ok(()),
+    }
+}
+
+impl Uri {
+    /// Reads a URI.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        Self::from_text(Text::from(text))
+    }
+
+    /// Reads a URI from shared text without copying it.
+    pub fn from_text(text: Text) -> Result<Self, Problem> {
+        let whole = text.as_str();
+        let parts = Parts::of(whole)?;
+        let (user, password) = (Span::of(whole, parts.user), Span::of(whole, parts.password));
+        let (params, headers) = (Span::of(whole, parts.params), Span::of(whole, parts.headers));
+        let host = parts.host.map(|host| Host::parse_shared(host, &text)).transpose()?;
+        let (scheme, port) = (parts.scheme, parts.port);
+        Ok(Self { scheme, host, port, user, password, params, headers, text })
+    }
+
+    /// A sip URI; a user's characters that need it are escaped.
+    pub fn sip(user: Option<&str>, host: Host, port: Option<u16>) -> Self {
+        Self::assemble(Scheme::Sip, user.map(escape_user).as_deref(), None, host, port, "", "")
+    }
+
+    /// The same URI with this host and port.
+    pub fn with_host(&self, host: Host, port: Option<u16>) -> Self {
+        match self.scheme {
+            Scheme::Sip | Scheme::Sips => Self::assemble(
+                self.scheme,
+                self.user(),
+                self.password(),
+                host,
+                port,
+                self.params_text(),
+                self.headers().unwrap_or_default(),
+            ),
+            Scheme::Tel | Scheme::Other => self.clone(),
+        }
+    }
+
+    /// The same URI with this user, escaped as needed.
+    pub fn with_user(&self, user: Option<&str>) -> Self {
+        match &self.host {
+            Some(host) => Self::assemble(
+                self.scheme,
+                user.map(escape_user).as_deref(),
+                self.password(),
+                host.clone(),
+                self.port,
+                self.params_text(),
+                self.headers().unwrap_or_default(),
+            ),
+            None => self.clone(),
+        }
+    }
+
+    /// The same URI with this parameter set; an empty value is a flag, as in `;lr`.
+    pub fn with_param(&self, name: &str, value: &str) -> Self {
+        let mut params = self.params();
+        params.set(name, &escape_param(value));
+        self.with_params(params.as_str())
+    }
+
+    /// The same URI without this parameter.
+    pub fn without_param(&self, name: &str) -> Self {
+        let mut params = self.params();
+        params.remove(name);
+        self.with_params(params.as_str())
+    }
+
+    /// The same URI without headers (`?Subject=...`), as a Request-URI must be (RFC 3261 §19.1.1).
+    pub fn without_headers(&self) -> Self {
+        match &self.host {
+            Some(host) if self.headers().is_some() => Self::assemble(
+                self.scheme,
+                self.user(),
+                self.password(),
+                host.clone(),
+                self.port,
+                self.params_text(),
+                "",
+            ),
+            _ => self.clone(),
+        }
+    }
+
+    fn with_params(&self, params: &str) -> Self {
+        match (&self.scheme, &self.host) {
+            (Scheme::Sip | Scheme::Sips, Some(host)) => Self::assemble(
+                self.scheme,
+                self.user(),
+                self.password(),
+                host.clone(),
+                self.port,
+                params,
+                self.headers().unwrap_or_default(),
+            ),
+            (Scheme::Tel, _) => Self::parse(&format!("tel:{}{params}", self.user().unwrap_or_default()))
+                .unwrap_or_else(|_| self.clone()),
+            _ => self.clone(),
+        }
+    }
+
+    fn assemble(
+        scheme: Scheme,
+        user: Option<&str>,
+        password: Option<&str>,
+        host: Host,
+        port: Option<u16>,
+        params: &str,
+        headers: &str,
+    ) -> Self {
+        use fmt::Write;
+        let mut text = String::with_capacity(64);
+        text.push_str(if scheme == Scheme::Sips { "sips:" } else { "sip:" });
+        if let Some(user) = user.filter(|user| !user.is_empty()) {
+            text.push_str(user);
+            if let Some(password) = password {
+                text.push(':');
+                text.push_str(password);
+            }
+            text.push('@');
+        }
+        let _ = write!(text, "{host}");
+        if let Some(port) = port {
+            let _ = write!(text, ":{port}");
+        }
+        text.push_str(params);
+        if !headers.is_empty() {
+            text.push('?');
+            text.push_str(headers);
+        }
+        let text = Text::from(text);
+        // What was assembled from parts that were read reads again; the fallback keeps this total.
+        Self::from_text(text).unwrap_or_else(|_| {
+            let none = Span::default();
+            Self {
+                text: Text::from(format!("sip:{host}")),
+                scheme: Scheme::Sip,
+                host: Some(host),
+                port: None,
+                user: none,
+                password: none,
+                params: none,
+                headers: none,
+            }
+        })
+    }
+
+    /// What kind of URI it is.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Whether it is a `sips:` URI.
+    pub fn is_sips(&self) -> bool {
+        self.scheme == Scheme::Sips
+    }
+
+    /// The user as written, escapes and all; of a tel URI the number. [`unescape`](super::unescape) decodes.
+    pub fn user(&self) -> Option<&str> {
+        self.user.get(&self.text)
+    }
+
+    /// The user with `%HH` decoded.
+    pub fn user_decoded(&self) -> Option<Cow<'_, str>> {
+        self.user().map(scan::unescape)
+    }
+
+    /// The password, which no URI should have (RFC 3261 §19.1.1).
+    pub fn password(&self) -> Option<&str> {
+        self.password.get(&self.text)
+    }
+
+    /// The host of a sip or sips URI.
+    pub fn host(&self) -> Option<&Host> {
+        self.host.as_ref()
+    }
+
+    /// The port, if it was written.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// The parameters.
+    pub fn params(&self) -> super::Params {
+        super::Params::checked(self.text.share(self.params_text()))
+    }
+
+    /// The value of a parameter; empty for a flag.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        params::iterate(self.params_text()).find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// The `transport` parameter.
+    pub fn transport(&self) -> Option<super::Transport> {
+        self.param("transport").map(super::Transport::read)
+    }
+
+    /// Whether `;lr` marks a loose router (RFC 3261 §19.1.1).
+    pub fn is_loose(&self) -> bool {
+        self.param("lr").is_some()
+    }
+
+    /// What stands after `?`, as written.
+    pub fn headers(&self) -> Option<&str> {
+        self.headers.get(&self.text)
+    }
+
+    /// The whole URI as written.
+    pub fn as_str(&self) -> &str {
+        self.text.as_str()
+    }
+
+    /// The whole URI as written, shared.
+    pub fn text(&self) -> &Text {
+        &self.text
+    }
+
+    fn params_text(&self) -> &str {
+        self.params.get(&self.text).unwrap_or_default()
+    }
+
+    /// The headers in an order of their own, names in lower case, decoded.
+    fn header_list(&self) -> Vec<(String, String)> {
+        let mut list: Vec<_> = self
+            .headers()
+            .unwrap_or_default()
+            .split('&')
+            .filter(|part| !part.is_empty())
+            .map(|part| {
+                let (name, value) = part.split_once('=').unwrap_or((part, ""));
+                (scan::unescape(name).to_ascii_lowercase(), scan::unescape(value).into_owned())
+            })
+            .collect();
+        list.sort();
+        list
+    }
+
+    /// The parameters that count even when only one side has them (RFC 3261 §19.1.4).
+    const DECISIVE: [&'static str; 5] = ["user", "ttl", "method", "maddr", "transport"];
+
+    fn same_params(&self, other: &Self) -> bool {
+        params::iterate(self.params_text()).all(|(name, value)| match other.param(name) {
+            Some(theirs) => scan::unescape(value).eq_ignore_ascii_case(&scan::unescape(theirs)),
+            None => !Self::DECISIVE.iter().any(|decisive| decisive.eq_ignore_ascii_case(name)),
+        })
+    }
+
+    fn same_number(&self, other: &Self) -> bool {
+        let digits = |uri: &Self| -> String {
+            let number = uri.user().unwrap_or_default();
+            number.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')')).map(|c| c.to_ascii_lowercase()).collect()
+        };
+        let sorted = |uri: &Self| {
+            let mut list: Vec<_> = params::iterate(uri.params_text())
+                .map(|(name, value)| (name.to_ascii_lowercase(), value.to_ascii_lowercase()))
+                .collect();
+            list.sort();
+            list
+        };
+        digits(self) == digits(other) && sorted(self) == sorted(other)
+    }
+}
+
+impl PartialEq for Uri {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.scheme, &other.scheme) {
+            (Scheme::Sip, Scheme::Sip) | (Scheme::Sips, Scheme::Sips) => {
+                self.user_decoded() == other.user_decoded()
+                    && self.password().map(scan::unescape) == other.password().map(scan::unescape)
+                    && self.host == other.host
+                    && self.port == other.port
+                    && self.same_params(other)
+                    && other.same_params(self)
+                    && self.header_list() == other.header_list()
+            }
+            (Scheme::Tel, Scheme::Tel) => self.same_number(other),
+            (Scheme::Other, Scheme::Other) => self.text == other.text,
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for Uri {
+    type Err = Problem;
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text.as_str())
+    }
+}
+
+impl fmt::Debug for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let user = if self.user().is_some() { "•••" } else { "" };
+        match (&self.scheme, &self.host) {
+            (Scheme::Tel, _) => f.write_str("tel:•••"),
+            (Scheme::Other, _) | (_, None) => {
+                write!(f, "{}:•••", self.text.split(':').next().unwrap_or_default())
+            }
+            (scheme, Some(host)) => {
+                let scheme = if *scheme == Scheme::Sips { "sips" } else { "sip" };
+                write!(f, "{scheme}:{user}{}{host}", if user.is_empty() { "" } else { "@" })?;
+                self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+            }
+        }
+    }
+}
+
+impl Serialize for Uri {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Uri {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::from_text(Text::from(text)).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Escapes what may not stand in a user part (RFC 3261 §25.1 `user`).
+fn escape_user(user: &str) -> String {
+    escape(user, b"-_.!~*'()&=+$,;?/")
+}
+
+/// Escapes what may not stand in a parameter value (RFC 3261 §25.1 `paramchar`).
+fn escape_param(value: &str) -> String {
+    escape(value, b"-_.!~*'()[]/:&+$%")
+}
+
+fn escape(text: &str, allowed: &[u8]) -> String {
+    use fmt::Write;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || allowed.contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
