@@ -1,0 +1,53 @@
+//! What the tests that run the real program share: a gateway on loopback, telephones of other people's making,
+//! recordings and what is heard in them.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test stops where it cannot go on, reads clocks and files, and each test binary uses a part of this"
+)]
+
+pub mod audio;
+pub mod baresip;
+pub mod gateway;
+pub mod impair;
+pub mod linphone;
+pub mod ports;
+pub mod process;
+pub mod sipp;
+
+use std::time::{Duration, Instant};
+
+/// Looks until what is looked for is there, and panics with `what` when it has not come by the deadline.
+#[track_caller]
+pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < limit, "{what}: not seen in {limit:?}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// Lets a conversation go on for this long: audio takes the time it takes.
+pub fn talk(length: Duration) {
+    let begun = Instant::now();
+    while let Some(left) = length.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) {
+        std::thread::park_timeout(left);
+    }
+}
+
+/// A duration in milliseconds.
+pub const fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+/// A duration in seconds.
+pub const fn s(count: u64) -> Duration {
+    Duration::from_secs(count)
+}

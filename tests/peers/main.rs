@@ -1,0 +1,6 @@
+//! The real program with real telephones: what people would hear and what the wire would show.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod telephones;
