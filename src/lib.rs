@@ -15,6 +15,8 @@ pub mod route; // rank 3
 pub mod gateway; // rank 6: everything above as one machine, still without a socket, clock, file or thread
 
 #[cfg(feature = "node")]
+pub mod config; // rank 7
+#[cfg(feature = "node")]
 pub mod store; // rank 7
 #[cfg(feature = "node")]
 pub mod transport; // rank 7

@@ -1,0 +1,543 @@
+//! Rank 7: the configuration: one TOML file, environment variables over it, defaults under it.
+//!
+//! Without any configuration the program listens on this machine alone. Every key, its default, its unit and what more
+//! or less of it costs is in `ringlift.example.toml`; a test keeps the two equal.
+
+pub mod check;
+pub mod listen;
+pub mod period;
+mod read;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::gateway::settings::Settings;
+use crate::route::Network;
+use crate::wire::codec::Codec;
+pub use listen::{Listen, Transport};
+pub use period::Period;
+
+/// One thing wrong with the configuration, in one line that says what to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The key, such as `sip.listen`; empty for the file as a whole.
+    pub key: String,
+    /// What is wrong and what to write instead.
+    pub text: String,
+    /// Whether the program refuses to start.
+    pub fatal: bool,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.key.is_empty() { f.write_str(&self.text) } else { write!(f, "{}: {}", self.key, self.text) }
+    }
+}
+
+/// The whole configuration.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The node itself.
+    pub node: Node,
+    /// Signalling.
+    pub sip: Sip,
+    /// Audio.
+    pub media: Media,
+    /// Who answers and asks for the PIN.
+    pub attendant: Attendant,
+    /// How often is too often.
+    pub throttle: Throttle,
+    /// The operator's own key maps: name, then keys to functions.
+    pub keys: BTreeMap<String, BTreeMap<String, String>>,
+    /// What is spoken.
+    pub prompts: Prompts,
+    /// REST, events, page.
+    pub api: Api,
+    /// The database.
+    pub store: Store,
+    /// What is written about what happens.
+    pub log: Log,
+    /// Going out of service.
+    pub drain: Drain,
+}
+
+/// The node itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Node {
+    /// What people call it.
+    pub name: String,
+    /// The language of last resort.
+    pub language: String,
+}
+
+/// Signalling.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sip {
+    /// Where it listens.
+    pub listen: Vec<Listen>,
+    /// The host that far ends are told (Contact, Via, SDP); `auto` tells each the address its packets reach.
+    pub advertised: String,
+    /// PEM file with the certificate chain for `tls`.
+    #[serde(with = "period::empty_is_none")]
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file with its private key.
+    #[serde(with = "period::empty_is_none")]
+    pub tls_key: Option<PathBuf>,
+    /// Most calls at once.
+    pub max_calls: u32,
+    /// Longest message in bytes.
+    pub max_message: u32,
+    /// Most TCP and TLS connections at once.
+    pub max_connections: u32,
+    /// Silence after which a connection without a call is closed.
+    pub connection_idle: Period,
+    /// Estimated round trip (RFC 3261 §17.1.1.1).
+    pub t1: Period,
+    /// Longest retransmission interval.
+    pub t2: Period,
+    /// Longest time a message stays in the network.
+    pub t4: Period,
+}
+
+/// Audio.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Media {
+    /// Addresses that RTP sockets are bound to, at most one of each family.
+    pub listen: Vec<IpAddr>,
+    /// The first RTP port, even.
+    pub first_port: u16,
+    /// The last port.
+    pub last_port: u16,
+    /// How long a port rests before another call gets it.
+    pub quarantine: Period,
+    /// Silence of theirs after which a call ends.
+    pub timeout: Period,
+    /// Length of the packets we ask for, in milliseconds.
+    pub packet: u8,
+    /// What we offer and prefer, in order.
+    pub codecs: Vec<Codec>,
+    /// Media threads; 0 is one per core less one.
+    pub threads: u16,
+}
+
+/// Who answers and asks for the PIN.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Attendant {
+    /// How long the first digit may take after a prompt.
+    pub first_digit: Period,
+    /// How long each further digit may take; then the PIN counts as complete without `#`.
+    pub between_digits: Period,
+    /// Wrong PINs before goodbye.
+    pub tries: u8,
+    /// Languages offered where a number names none.
+    pub languages: Vec<String>,
+    /// Longest time in the lobby or waiting for a host.
+    pub longest_wait: Period,
+}
+
+/// How often is too often. A burst is allowed at once, then one more per refill.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Throttle {
+    /// Calls of one caller.
+    pub caller_burst: u32,
+    /// One more call after this long.
+    pub caller_refill: Period,
+    /// Wrong PINs of one caller.
+    pub pin_burst: u32,
+    /// One more after this long.
+    pub pin_refill: Period,
+    /// Wrong PINs of all callers to one number.
+    pub number_burst: u32,
+    /// One more after this long.
+    pub number_refill: Period,
+    /// Wrong API keys from one address.
+    pub key_burst: u32,
+    /// One more after this long.
+    pub key_refill: Period,
+}
+
+/// What is spoken.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Prompts {
+    /// A directory with prompts of one's own; what it lacks is taken from those inside the program.
+    #[serde(with = "period::empty_is_none")]
+    pub directory: Option<PathBuf>,
+}
+
+/// REST, events, page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Api {
+    /// Where it listens, in plain HTTP.
+    pub listen: Vec<SocketAddr>,
+    /// A file that the first admin key is written to; else it is printed once.
+    #[serde(with = "period::empty_is_none")]
+    pub admin_key_file: Option<PathBuf>,
+    /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count.
+    pub trusted_proxies: Vec<Network>,
+}
+
+/// The database.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// The file.
+    pub path: PathBuf,
+    /// Days that events are kept; 0 for ever.
+    pub event_days: u32,
+    /// Days that call records are kept; 0 for ever.
+    pub record_days: u32,
+}
+
+/// What is written about what happens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or per module: `info,ringlift::sip=debug`.
+    pub level: String,
+    /// As what.
+    pub format: LogFormat,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Going out of service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Drain {
+    /// How long calls may go on.
+    pub limit: Period,
+}
+
+impl Config {
+    /// Reads the file, where one is given, and the environment (`RINGLIFT_SECTION__KEY`) over it. Everything wrong is
+    /// reported at once.
+    pub fn load(path: Option<&Path>) -> Result<Self, Vec<Problem>> {
+        read::load(path)
+    }
+
+    /// Reads a file's text and an environment over it.
+    pub fn parse(text: &str, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, Vec<Problem>> {
+        read::parse(text, environment)
+    }
+
+    /// What cannot work, or not as meant; reads the files that are named.
+    pub fn check(&self) -> Vec<Problem> {
+        check::check(self)
+    }
+
+    /// What the gateway is given.
+    pub fn gateway(&self) -> Settings {
+        Settings {
+            media_timeout: self.media.timeout.0,
+            longest_wait: self.attendant.longest_wait.0,
+            drain_limit: self.drain.limit.0,
+            max_calls: self.sip.max_calls,
+            language: self.node.language.clone(),
+            caller_burst: self.throttle.caller_burst,
+            caller_refill: self.throttle.caller_refill.0,
+            pin_burst: self.throttle.pin_burst,
+            pin_refill: self.throttle.pin_refill.0,
+            did_pin_burst: self.throttle.number_burst,
+            did_pin_refill: self.throttle.number_refill.0,
+        }
+    }
+}
+
+const fn seconds(seconds: u64) -> Period {
+    Period(Duration::from_secs(seconds))
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self { name: "ringlift".into(), language: "en".into() }
+    }
+}
+
+impl Default for Sip {
+    fn default() -> Self {
+        let local = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        let listen = local.into_iter().flat_map(|address| {
+            [Transport::Udp, Transport::Tcp]
+                .map(|transport| Listen { transport, address: SocketAddr::new(address, 5060) })
+        });
+        Self {
+            listen: listen.collect(),
+            advertised: "auto".into(),
+            tls_certificate: None,
+            tls_key: None,
+            max_calls: 2000,
+            max_message: 65_535,
+            max_connections: 1024,
+            connection_idle: seconds(600),
+            t1: Period(Duration::from_millis(500)),
+            t2: seconds(4),
+            t4: seconds(5),
+        }
+    }
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self {
+            listen: vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)],
+            first_port: 20_000,
+            last_port: 29_999,
+            quarantine: seconds(5),
+            timeout: seconds(60),
+            packet: 20,
+            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            threads: 0,
+        }
+    }
+}
+
+impl Default for Attendant {
+    fn default() -> Self {
+        Self {
+            first_digit: seconds(10),
+            between_digits: seconds(4),
+            tries: 3,
+            languages: vec!["en".into()],
+            longest_wait: seconds(1800),
+        }
+    }
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self {
+            caller_burst: 20,
+            caller_refill: seconds(3),
+            pin_burst: 6,
+            pin_refill: seconds(60),
+            number_burst: 60,
+            number_refill: seconds(10),
+            key_burst: 10,
+            key_refill: seconds(30),
+        }
+    }
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        let local = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        Self {
+            listen: local.map(|address| SocketAddr::new(address, 8080)).to_vec(),
+            admin_key_file: None,
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { path: "ringlift.db".into(), event_days: 30, record_days: 365 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { limit: seconds(300) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../ringlift.example.toml");
+
+    fn problems(text: &str) -> Vec<String> {
+        match Config::parse(text, []) {
+            Ok(config) => config.check().iter().map(ToString::to_string).collect(),
+            Err(problems) => problems.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn the_example_is_the_defaults_and_has_every_key_with_its_reason() {
+        assert_eq!(Config::parse(EXAMPLE, []).unwrap(), Config::default());
+        let known = toml::Table::try_from(Config::default()).unwrap();
+        let example: toml::Table = EXAMPLE.parse().unwrap();
+        for (section, keys) in &known {
+            for key in keys.as_table().unwrap().keys() {
+                assert!(
+                    example.get(section).and_then(|keys| keys.get(key)).is_some(),
+                    "{section}.{key} is not in the example"
+                );
+            }
+        }
+        // A group of keys has a comment above it.
+        let mut explained = false;
+        for line in EXAMPLE.lines() {
+            match line.chars().next() {
+                Some('#') => explained = true,
+                Some('[') | None => explained = false,
+                Some(_) => assert!(explained, "nothing explains: {line}"),
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_configured_works_and_listens_on_this_machine_alone() {
+        let config = Config::parse("", []).unwrap();
+        assert_eq!(config.check(), []);
+        assert!(config.sip.listen.iter().all(|listen| listen.address.ip().is_loopback()));
+        assert!(config.media.listen.iter().all(IpAddr::is_loopback));
+        assert!(config.api.listen.iter().all(|address| address.ip().is_loopback()));
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_what_to_write_instead() {
+        for (text, says) in [
+            ("[sip]\nlisen = []", "sip.lisen: is no key of the configuration; did you mean sip.listen?"),
+            ("[meida]\npacket = 20", "meida: is no key of the configuration; did you mean media?"),
+            ("[node]\nmax_calls = 5", "node.max_calls: is no key of the configuration; did you mean sip.max_calls?"),
+            ("[node]\ncolour = 1", "node.colour: is no key of the configuration; ringlift.example.toml has them all"),
+            ("advertised = \"x\"", "advertised: is no key of the configuration; did you mean sip.advertised?"),
+            ("sip = 5", "sip: is a section: write [sip] on a line of its own, not 5"),
+            (
+                "[sip]\nlisten = \"udp:0.0.0.0:5060\"",
+                "sip.listen: invalid type: string \"udp:0.0.0.0:5060\", expected a sequence",
+            ),
+            ("[sip]\nlisten = [\"0.0.0.0:5060\"]", "sip.listen: `0.0.0.0:5060` is no place to listen"),
+            ("[sip]\nt1 = 500", "sip.t1: invalid type: integer `500`, expected a string"),
+            ("[sip]\nt1 = \"half\"", "sip.t1: `half` is no length of time"),
+            ("[media]\ncodecs = [\"G729\"]", "media.codecs: unknown variant `G729`, expected `PCMU` or `PCMA`"),
+            ("[media]\nfirst_port = 99999", "media.first_port: invalid value: integer `99999`, expected u16"),
+            ("[sip\n", "line 1 of the configuration is not TOML"),
+            ("[sip]\nt1 = \n", "line 2 of the configuration is not TOML"),
+            ("[api]\ntrusted_proxies = [\"proxy\"]", "api.trusted_proxies: `proxy` is not a network"),
+            // What can be read, but cannot work.
+            ("[sip]\nlisten = []", "sip.listen: nobody can call"),
+            (
+                "[sip]\nlisten = [\"udp:127.0.0.1:5060\", \"udp:127.0.0.1:5060\"]",
+                "sip.listen: udp:127.0.0.1:5060 is taken twice",
+            ),
+            ("[sip]\nlisten = [\"tcp:127.0.0.1:8080\"]", "sip.listen: 127.0.0.1:8080 is api.listen too"),
+            ("[sip]\nlisten = [\"tls:127.0.0.1:5061\"]", "sip.tls_certificate: sip.listen has a tls entry"),
+            ("[sip]\ntls_certificate = \"a.pem\"", "sip.tls_key: sip.tls_certificate is set"),
+            ("[sip]\nadvertised = \"0.0.0.0\"", "sip.advertised: nobody can send to 0.0.0.0"),
+            ("[sip]\nadvertised = \"gw.example:5060\"", "sip.advertised: `gw.example:5060` is no host"),
+            ("[sip]\nadvertised = \"not a host\"", "sip.advertised: `not a host` is no host name"),
+            (
+                "[sip]\nadvertised = \"203.0.113.5\"",
+                "sip.advertised: 203.0.113.5 is advertised, but sip.listen takes calls from this machine only",
+            ),
+            (
+                "[sip]\nlisten = [\"udp:0.0.0.0:5060\"]\nadvertised = \"127.0.0.1\"",
+                "sip.advertised: 127.0.0.1 is this machine only",
+            ),
+            (
+                "[sip]\nlisten = [\"udp:203.0.113.5:5060\"]\nadvertised = \"192.168.1.5\"\n[media]\nlisten = [\"0.0.0.0\"]",
+                "sip.advertised: 192.168.1.5 is private",
+            ),
+            (
+                "[sip]\nlisten = [\"udp:0.0.0.0:5060\"]",
+                "media.listen: sip.listen is open to others in IPv4, but audio is bound to this machine: add \"0.0.0.0\"",
+            ),
+            (
+                "[media]\nlisten = [\"127.0.0.1\"]",
+                "media.listen: sip.listen takes IPv6 calls, but no IPv6 address is listed",
+            ),
+            ("[media]\nfirst_port = 20001", "media.first_port: must be even"),
+            ("[media]\nlast_port = 19999", "media.last_port: must be above media.first_port"),
+            ("[media]\nlast_port = 20999", "media.last_port: the range holds 500 calls, but sip.max_calls is 2000"),
+            ("[sip]\nlisten = [\"udp:127.0.0.1:25060\"]", "media.first_port: the range holds port 25060"),
+            ("[media]\npacket = 25", "media.packet: 25 ms is not sent"),
+            ("[media]\ncodecs = []", "media.codecs: list at least one"),
+            ("[attendant]\ntries = 0", "attendant.tries: must be from 1 to 10"),
+            ("[attendant]\nlanguages = [\"English\"]", "attendant.languages: `English` is no language"),
+            ("[throttle]\npin_burst = 0", "throttle.pin_burst: 0 would let nobody in"),
+            ("[keys.zoom]\n\"*6\" = \"mute\"", "keys.zoom: is built in"),
+            ("[keys.mine]\n\"star\" = \"mute\"", "keys.mine: `star` cannot be keyed"),
+            ("[prompts]\ndirectory = \"/no/such/directory\"", "prompts.directory: /no/such/directory is no directory"),
+            ("[api]\nlisten = [\"0.0.0.0:8080\"]", "api.listen: 0.0.0.0:8080 carries API keys in plain HTTP"),
+            ("[log]\nlevel = \"info,ringlift=loud\"", "log.level: `info,ringlift=loud` cannot be read"),
+        ] {
+            let found = problems(text);
+            assert!(found.iter().any(|problem| problem.starts_with(says)), "{text:?} says {found:?}");
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_reported_at_once() {
+        assert_eq!(problems("[sip]\nt1 = 5\nt3 = 5\n[log]\nformat = \"xml\"").len(), 3);
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let environment = [
+            ("RINGLIFT_SIP__ADVERTISED", "203.0.113.5"),
+            ("RINGLIFT_MEDIA__CODECS", "PCMU, PCMA"),
+            ("RINGLIFT_SIP__LISTEN", "[\"udp:0.0.0.0:5062\"]"),
+            ("RINGLIFT_SIP__MAX_CALLS", "7"),
+            ("HOME", "/"),
+        ];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config::parse("[sip]\nmax_calls = 5\nadvertised = \"192.0.2.1\"", environment).unwrap();
+        assert_eq!(config.sip.advertised, "203.0.113.5");
+        assert_eq!(config.sip.max_calls, 7);
+        assert_eq!(config.sip.listen.len(), 1);
+        assert_eq!(config.media.codecs, [Codec::Pcmu, Codec::Pcma]);
+        let wrong = [("RINGLIFT_SIP__MAXCALLS".to_owned(), "7".to_owned())];
+        let problems = Config::parse("", wrong).unwrap_err();
+        assert_eq!(problems[0].key, "sip.maxcalls");
+        assert!(
+            problems[0].text.contains("did you mean sip.max_calls?")
+                && problems[0].text.contains("RINGLIFT_SIP__MAXCALLS")
+        );
+    }
+
+    #[test]
+    fn a_certificate_and_a_key_must_belong_together() {
+        let directory = std::env::temp_dir().join(format!("ringlift-config-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let make = |name: &str| {
+            let pair = rcgen::generate_simple_self_signed(["gw.example".to_owned()]).unwrap();
+            let paths = (directory.join(format!("{name}.pem")), directory.join(format!("{name}.key")));
+            std::fs::write(&paths.0, pair.cert.pem()).unwrap();
+            std::fs::write(&paths.1, pair.signing_key.serialize_pem()).unwrap();
+            paths
+        };
+        let (one, other) = (make("one"), make("other"));
+        let with = |certificate: &Path, key: &Path| {
+            problems(&format!(
+                "[sip]\nlisten = [\"tls:127.0.0.1:5061\"]\ntls_certificate = {:?}\ntls_key = {:?}\n[media]\nlisten = [\"127.0.0.1\"]",
+                certificate, key
+            ))
+        };
+        assert_eq!(with(&one.0, &one.1), [""; 0]);
+        assert!(with(&one.0, &other.1)[0].contains("is not the key of the certificate"));
+        assert!(with(&one.1, &one.1)[0].contains("holds no"), "{:?}", with(&one.1, &one.1));
+        assert!(with(&directory.join("none"), &one.1)[0].contains("cannot be read"));
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+}
