@@ -1,1 +1,5 @@
-//! call
+//! Rank 3: a leg's life between the answer and the end: what is agreed, what a caller hears and presses.
+
+pub mod key_reader;
+pub mod keys;
+pub mod speech;
