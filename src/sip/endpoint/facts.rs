@@ -1,0 +1,66 @@
+//! What the endpoint needs of every request, read once.
+
+use std::fmt::Write as _;
+
+use crate::wire::sip::{MAGIC_COOKIE, Method, NameAddr, Request, Text, Via};
+
+/// The fields by which requests are matched.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) via: Via,
+    pub(super) call_id: Text,
+    pub(super) from: NameAddr,
+    pub(super) to: NameAddr,
+    pub(super) seq: u32,
+}
+
+impl Facts {
+    /// The parser has seen that all of them are there.
+    pub(super) fn of(request: &Request) -> Option<Self> {
+        let headers = &request.headers;
+        Some(Self {
+            via: headers.top_via()?,
+            call_id: Text::from(headers.call_id()?),
+            from: headers.from()?,
+            to: headers.to()?,
+            seq: headers.cseq()?.seq,
+        })
+    }
+
+    pub(super) fn from_tag(&self) -> &str {
+        self.from.tag().unwrap_or_default()
+    }
+
+    pub(super) fn to_tag(&self) -> Option<&str> {
+        self.to.tag()
+    }
+
+    /// What a copy of the request has in common with it (§17.2.3): the branch, sent-by and method; for a branch without
+    /// the magic cookie (RFC 2543) what such requests are told apart by. An ACK has the key of its INVITE.
+    pub(super) fn key(&self, method: &Method) -> String {
+        let method = if *method == Method::Ack { Method::Invite.as_str() } else { method.as_str() };
+        let mut key = String::with_capacity(80);
+        // Writing into a String cannot fail.
+        let _ = match self.via.branch() {
+            Some(branch) if branch.starts_with(MAGIC_COOKIE) => {
+                write!(key, "{branch} {}:{} {method}", self.via.host, self.via.port_or_default())
+            }
+            branch => write!(
+                key,
+                "2543 {} {} {} {}:{} {} {method}",
+                self.call_id,
+                self.from_tag(),
+                self.seq,
+                self.via.host,
+                self.via.port_or_default(),
+                branch.unwrap_or_default(),
+            ),
+        };
+        key
+    }
+
+    /// What a copy of the request that came by another path has in common with it (§8.2.2.2).
+    pub(super) fn merge_key(&self, method: &Method) -> String {
+        format!("{} {} {} {method}", self.call_id, self.from_tag(), self.seq)
+    }
+}

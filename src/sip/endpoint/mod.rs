@@ -1,0 +1,243 @@
+//! The SIP endpoint of a node: it owns every transaction, dialog and INVITE session of all transports.
+//!
+//! ```text
+//!   Received ─ receive ─┬─ copy? ───────────── server transaction ── the same answer again
+//!                       ├─ check (§8.2) ────── stateless refusal
+//!                       ├─ INVITE, CANCEL ──── inbound ┐
+//!                       ├─ in a dialog ─────── modify, close ├── Event
+//!                       └─ response ────────── client transaction ── outbound ┘
+//! ```
+
+mod check;
+mod close;
+mod event;
+mod facts;
+mod inbound;
+mod layer;
+mod leg;
+mod modify;
+mod outbound;
+mod receive;
+mod settings;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+pub use event::{
+    Attempt, Event, Headers, Input, OutboundInvite, OutboundRequest, Output, SendRef, TransactionId, Unanswered,
+};
+pub use settings::{Limits, Settings};
+
+use crate::base::throttle::Throttle;
+use crate::base::{Instant, LegId, Now, Rng, Timers};
+use crate::sip::counters::Counters;
+use crate::sip::dialog::Dialog;
+use crate::sip::timing::Timer;
+use crate::sip::transaction::Effect;
+use crate::sip::transport::{HostPort, Source, Target, Transport, advertised_for};
+use crate::wire::sip::{Name, Request, Status, Text};
+use layer::{Client, Server};
+use leg::{Leg, LegTimer};
+
+/// One per node. Give it facts with [`Endpoint::handle`] and orders with the methods named after what they do; after
+/// each, drain [`Endpoint::poll_output`] and re-read [`Endpoint::poll_timeout`]. An order about a leg or transaction
+/// that is not there, or not in a state for it, is ignored: its end has been or is being reported.
+#[derive(Debug)]
+pub struct Endpoint {
+    settings: Settings,
+    rng: Rng,
+    /// What all branches of this endpoint begin with, so that it knows its own.
+    cookie: String,
+    /// Makes the tags of stateless answers unpredictable and yet the same for each copy of a request.
+    secret: u64,
+    outputs: VecDeque<Output>,
+    timers: Timers<TimerKey>,
+    /// Kept between calls, so that its memory is.
+    effects: Vec<Effect>,
+    clients: BTreeMap<TransactionId, Client>,
+    servers: BTreeMap<TransactionId, Server>,
+    by_key: BTreeMap<String, TransactionId>,
+    merged: BTreeMap<String, TransactionId>,
+    legs: BTreeMap<LegId, Leg>,
+    by_tag: BTreeMap<Text, LegId>,
+    /// Legs whose end has not been told.
+    live: usize,
+    counters: Counters,
+    malformed: Throttle<IpAddr>,
+}
+
+/// Which timer of what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum TimerKey {
+    Client(TransactionId, Timer),
+    Server(TransactionId, Timer),
+    Leg(LegId, LegTimer),
+}
+
+/// How much an endpoint holds at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Transactions of requests we sent.
+    pub client_transactions: usize,
+    /// Transactions of requests that came.
+    pub server_transactions: usize,
+    /// Legs whose end has not been told.
+    pub legs: usize,
+    /// Legs that are over for the user and still owe the protocol a BYE or await an ACK.
+    pub closing: usize,
+    /// Timers set.
+    pub timers: usize,
+}
+
+/// How many addresses that send malformed requests are remembered at a time.
+const MALFORMED_SOURCES: usize = 1024;
+
+impl Endpoint {
+    /// An endpoint that holds nothing yet.
+    pub fn new(settings: Settings, mut rng: Rng) -> Self {
+        let answers = settings.limits.malformed_answers.max(1);
+        Self {
+            cookie: format!("z9hG4bK{}", rng.token(6)),
+            secret: rng.next_u64(),
+            malformed: Throttle::new(answers, Duration::from_secs(1) / answers, MALFORMED_SOURCES),
+            settings,
+            rng,
+            outputs: VecDeque::new(),
+            timers: Timers::new(),
+            effects: Vec::new(),
+            clients: BTreeMap::new(),
+            servers: BTreeMap::new(),
+            by_key: BTreeMap::new(),
+            merged: BTreeMap::new(),
+            legs: BTreeMap::new(),
+            by_tag: BTreeMap::new(),
+            live: 0,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes a fact.
+    pub fn handle(&mut self, input: Input, now: Now) {
+        match input {
+            Input::Received { message, source } => self.receive(message, source, now),
+            Input::SendFailed { reference } => self.send_failed(reference, now),
+            Input::FlowClosed { flow } => self.flow_closed(flow, now),
+            Input::Timeout => {
+                while let Some(key) = self.timers.expire(now.mono) {
+                    match key {
+                        TimerKey::Client(id, timer) => self.client_timer(id, timer, now),
+                        TimerKey::Server(id, timer) => self.server_timer(id, timer, now),
+                        TimerKey::Leg(leg, timer) => self.leg_timer(leg, timer, now),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Answers a request that was handed up by [`Event::Request`] or [`Event::Info`].
+    pub fn respond(
+        &mut self,
+        transaction: TransactionId,
+        status: Status,
+        headers: &Headers,
+        body: Option<(&str, &[u8])>,
+        now: Now,
+    ) {
+        let Some(server) = self.servers.get(&transaction) else { return };
+        let is_info = server.leg.and_then(|leg| self.legs.get(&leg)).map(|leg| leg.dialog.local_tag.clone());
+        let tag = is_info.unwrap_or_else(|| self.tag());
+        let mut headers = headers.clone();
+        if !headers.iter().any(|(name, _)| *name == Name::Allow) && server.advertises_methods {
+            headers.push((Name::Allow, self.allow()));
+            headers.push((Name::Accept, self.accept()));
+            if !self.settings.supported.is_empty() {
+                headers.push((Name::Supported, Text::from(self.settings.supported.join(", "))));
+            }
+        }
+        self.answer_with(transaction, status, &tag, false, &headers, body, now);
+    }
+
+    /// Changes the addresses under which we are reached; live dialogs keep theirs until their next offer.
+    pub fn set_advertised(&mut self, advertised: Vec<crate::sip::transport::Advertised>) {
+        self.settings.advertised = advertised;
+    }
+
+    /// An order or a report; drain until `None`.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`Endpoint::handle`] with [`Input::Timeout`].
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// What was counted.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// What is held.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            client_transactions: self.clients.len(),
+            server_transactions: self.servers.len(),
+            legs: self.live,
+            closing: self.legs.len().saturating_sub(self.live),
+            timers: self.timers.len(),
+        }
+    }
+
+    /// Whether nothing is held: no transaction, no dialog, no leg, no timer. Then, and only then, a node that goes
+    /// out of service has said every goodbye.
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+            && self.servers.is_empty()
+            && self.legs.is_empty()
+            && self.by_key.is_empty()
+            && self.merged.is_empty()
+            && self.by_tag.is_empty()
+            && self.timers.is_empty()
+    }
+
+    /// The legs that are not over.
+    pub fn legs(&self) -> impl Iterator<Item = LegId> {
+        self.legs.iter().filter(|(_, leg)| !leg.over).map(|(id, _)| *id)
+    }
+
+    /// A leg's dialog, for a record or for another node to take over.
+    pub fn dialog(&self, leg: LegId) -> Option<&Dialog> {
+        self.legs.get(&leg).filter(|leg| !leg.over).map(|leg| &leg.dialog)
+    }
+
+    /// A fresh tag: 60 random bits (§19.3 asks for 32).
+    fn tag(&mut self) -> Text {
+        Text::from(self.rng.token(12))
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn send(&mut self, to: Target, bytes: bytes::Bytes, reference: SendRef) {
+        self.outputs.push_back(Output::Send { to, bytes, reference });
+    }
+
+    fn allow(&self) -> Text {
+        Text::from(self.settings.allow.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", "))
+    }
+
+    fn accept(&self) -> Text {
+        Text::from(self.settings.accept.join(", "))
+    }
+
+    /// The address peers at `remote` are told; a transport that is not advertised has none.
+    fn address(&self, transport: Transport, remote: IpAddr) -> Option<&HostPort> {
+        advertised_for(&self.settings.advertised, transport, remote)
+    }
+
+    fn report_request(&mut self, id: TransactionId, request: Request, source: Source, leg: Option<LegId>) {
+        self.event(Event::Request { transaction: id, request: Box::new(request), source, leg });
+    }
+}
