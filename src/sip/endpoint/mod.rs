@@ -145,10 +145,11 @@ impl Endpoint {
         now: Now,
     ) {
         let Some(server) = self.servers.get(&transaction) else { return };
-        let is_info = server.leg.and_then(|leg| self.legs.get(&leg)).map(|leg| leg.dialog.local_tag.clone());
-        let tag = is_info.unwrap_or_else(|| self.tag());
+        let advertises = server.advertises_methods && !headers.iter().any(|(name, _)| *name == Name::Allow);
+        let in_dialog = server.leg.and_then(|leg| self.legs.get(&leg)).map(|leg| leg.dialog.local_tag.clone());
+        let tag = in_dialog.unwrap_or_else(|| Text::from(self.rng.token(12)));
         let mut headers = headers.clone();
-        if !headers.iter().any(|(name, _)| *name == Name::Allow) && server.advertises_methods {
+        if advertises {
             headers.push((Name::Allow, self.allow()));
             headers.push((Name::Accept, self.accept()));
             if !self.settings.supported.is_empty() {
