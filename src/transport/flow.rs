@@ -16,12 +16,15 @@ use super::counts::count;
 use super::{Limits, Shared, listen, tls};
 use crate::sip::endpoint::SendRef;
 use crate::sip::transport::{FlowId, Source, Transport};
-use crate::wire::sip::{Frame, Framer, Message};
+use crate::wire::sip::{Frame, Framer, Message, Method};
 
 /// Until a write must have gone through. Longer: those who do not read hold memory. Shorter: a stalled radio link is cut.
 const WRITE_DEADLINE: Duration = Duration::from_secs(20);
 /// The answer to a double CRLF (RFC 5626 §3.5.1).
 const PONG: Outgoing = Outgoing { bytes: Bytes::from_static(b"\r\n"), reference: SendRef::Nothing };
+/// A connection that brought a call, while nothing comes: probes find out when it is dead. Longer: phones that vanish
+/// behind a firewall that answers probes hold descriptors. Shorter: a long call loses the one way to its phone.
+const IDLE_WITH_CALL: Duration = Duration::from_secs(12 * 3600);
 /// Read at once: several messages of usual length.
 const READ_CHUNK: usize = 8192;
 
@@ -105,7 +108,13 @@ enum Opened {
 }
 
 /// Runs a connection to its end and reports it.
-pub(super) async fn run<S: AsyncRead + AsyncWrite>(stream: S, flow: FlowId, source: Source, ends: FlowEnds, shared: Shared) {
+pub(super) async fn run<S: AsyncRead + AsyncWrite>(
+    stream: S,
+    flow: FlowId,
+    source: Source,
+    ends: FlowEnds,
+    shared: Shared,
+) {
     let (reader, writer) = tokio::io::split(stream);
     let FlowEnds { mut queue, pong, abandoned } = ends;
     let mut unfinished = None;
@@ -140,11 +149,17 @@ async fn close(
     shared.gate.deliver(Report::Arrived(Arrival::FlowClosed { flow, reason, unsent })).await;
 }
 
-async fn read<R: AsyncRead>(reader: R, source: Source, pong: &mpsc::WeakSender<Outgoing>, shared: &Shared) -> CloseReason {
+async fn read<R: AsyncRead>(
+    reader: R,
+    source: Source,
+    pong: &mpsc::WeakSender<Outgoing>,
+    shared: &Shared,
+) -> CloseReason {
     tokio::pin!(reader);
     let mut framer = Framer::new();
     let mut chunk = BytesMut::with_capacity(READ_CHUNK);
     let mut anything_whole = false;
+    let mut idle = shared.limits.idle;
     // When what is awaited must be here: the rest of a message begun, a first message, or any sign of life.
     let mut deadline = Instant::now() + shared.limits.message_deadline;
     loop {
@@ -165,8 +180,10 @@ async fn read<R: AsyncRead>(reader: R, source: Source, pong: &mpsc::WeakSender<O
                 Ok(Some(Frame::Message(bytes))) => {
                     whole = true;
                     let message = Message::parse(&bytes);
-                    if message.is_err() {
-                        count(&shared.counts.malformed);
+                    match &message {
+                        Ok(Message::Request(request)) if request.method == Method::Invite => idle = IDLE_WITH_CALL,
+                        Ok(_) => {}
+                        Err(_) => count(&shared.counts.malformed),
                     }
                     let arrival = Arrival::Message { message: Box::new(message), source };
                     shared.gate.deliver(Report::Arrived(arrival)).await;
@@ -190,7 +207,7 @@ async fn read<R: AsyncRead>(reader: R, source: Source, pong: &mpsc::WeakSender<O
                 deadline = now + shared.limits.message_deadline;
             }
         } else {
-            deadline = now + shared.limits.idle;
+            deadline = now + idle;
         }
     }
 }

@@ -36,12 +36,16 @@ impl fmt::Display for ListenError {
                 write!(f, "cannot listen on {transport} {address}: {error}")?;
                 match error.kind() {
                     io::ErrorKind::AddrInUse => f.write_str("; another program has this port"),
-                    io::ErrorKind::PermissionDenied => f.write_str("; ports below 1024 need the capability CAP_NET_BIND_SERVICE"),
+                    io::ErrorKind::PermissionDenied => {
+                        f.write_str("; ports below 1024 need the capability CAP_NET_BIND_SERVICE")
+                    }
                     io::ErrorKind::AddrNotAvailable => f.write_str("; this machine has no such address"),
                     _ => Ok(()),
                 }
             }
-            ListenError::NoCertificate(address) => write!(f, "cannot listen on tls {address}: no certificate is configured"),
+            ListenError::NoCertificate(address) => {
+                write!(f, "cannot listen on tls {address}: no certificate is configured")
+            }
             ListenError::Certificate(error) => error.fmt(f),
         }
     }

@@ -36,6 +36,9 @@ use counts::{Counts, count};
 use flow::{FlowHandle, Outgoing};
 use tls::Certificates;
 
+/// How long connections may take to carry the last messages.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// How messages are carried.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -58,7 +61,8 @@ pub struct Limits {
     /// A connection without a first message, a handshake, or a message begun and not ended. Longer: slow-loris is
     /// cheaper. Shorter: bad radio links are cut.
     pub message_deadline: Duration,
-    /// A connection on which nothing comes, keep-alives included. Longer: dead ones linger. Shorter: a phone behind NAT in a long call is lost.
+    /// A connection on which nothing comes, keep-alives included, and that never brought a call. Longer: idle ones hold
+    /// descriptors. Shorter: phones connect again and again.
     pub idle: Duration,
     /// Until a connection of ours must stand. Longer than timer B is useless.
     pub connect: Duration,
@@ -77,7 +81,7 @@ impl Default for Limits {
             connections: 4096,
             connections_per_source: 256,
             message_deadline: Duration::from_secs(10),
-            idle: Duration::from_secs(3600),
+            idle: Duration::from_secs(600),
             connect: Duration::from_secs(8),
             flow_queue: 128,
             gateway_queue: 4096,
@@ -159,7 +163,16 @@ impl Transports {
         if !accepting.is_empty() {
             tasks.spawn(accept::run(accepting, certificates.as_ref().map(Certificates::server), shared.clone()));
         }
-        Ok(Self { shared, reports, udp, listening, flows: BTreeMap::new(), by_remote: BTreeMap::new(), certificates, tasks })
+        Ok(Self {
+            shared,
+            reports,
+            udp,
+            listening,
+            flows: BTreeMap::new(),
+            by_remote: BTreeMap::new(),
+            certificates,
+            tasks,
+        })
     }
 
     /// The next thing that came. May be dropped and called again without loss.
@@ -173,6 +186,16 @@ impl Transports {
                 }
                 // Cannot happen: `shared` holds a sender. Waiting is the one answer that harms nobody.
                 None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// The next thing that came, if it is here already.
+    pub fn try_next(&mut self) -> Option<Arrival> {
+        loop {
+            let report = self.reports.try_recv().ok()?;
+            if let Some(arrival) = self.absorb(report) {
+                return Some(arrival);
             }
         }
     }
@@ -198,6 +221,24 @@ impl Transports {
     /// Reads the certificate files again; new handshakes use what they say. On an error the old ones stay.
     pub fn reload_certificates(&self) -> Result<(), tls::CertificateError> {
         self.certificates.as_ref().map_or(Ok(()), Certificates::reload)
+    }
+
+    /// Closes every connection once what waits for it is written, within a second.
+    pub async fn finish(mut self) {
+        let flows: Vec<FlowId> = self.flows.keys().copied().collect();
+        let mut open = flows.len();
+        for flow in flows {
+            self.forget(flow);
+        }
+        let closing = async {
+            while open > 0 {
+                if let Arrival::FlowClosed { .. } = self.next().await {
+                    open -= 1;
+                }
+            }
+        };
+        // Who has not read the last words by then will not.
+        let _ = tokio::time::timeout(FAREWELL, closing).await;
     }
 
     /// Where it listens, ports chosen by the system included.

@@ -9,7 +9,6 @@ use tokio::time::timeout;
 use super::*;
 use crate::sip::transport::Source;
 
-
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn options(mark: &str) -> String {
@@ -89,7 +88,10 @@ async fn keep_alives_cost_nothing_and_noise_is_reported_once_as_such() {
         }
     }
     assert_eq!(message(&mut transports).await.0, "after");
-    assert_eq!((total(&transports, "keep_alives"), total(&transports, "stun_requests"), total(&transports, "malformed")), (3, 1, 2));
+    assert_eq!(
+        (total(&transports, "keep_alives"), total(&transports, "stun_requests"), total(&transports, "malformed")),
+        (3, 1, 2)
+    );
     let mut buffer = [0; 100];
     let (length, _) = timeout(PATIENCE, phone.recv_from(&mut buffer)).await.unwrap().unwrap();
     assert_eq!((length, &buffer[..2]), (32, &[1, 1][..]), "the binding request is answered");
@@ -129,7 +131,8 @@ async fn a_stream_split_at_every_byte_gives_the_same_messages() {
         let mut transports = start(&[(transport, "127.0.0.1:0")], |_| {});
         let here = transports.listening()[0].1;
         let text = format!("\r\n\r\n{}{}", options("one"), options("two"));
-        let cuts: Vec<usize> = if transport == Transport::Tcp { (1..text.len()).collect() } else { vec![1, 5, 200, 330, text.len() - 1] };
+        let cuts: Vec<usize> =
+            if transport == Transport::Tcp { (1..text.len()).collect() } else { vec![1, 5, 200, 330, text.len() - 1] };
         for cut in cuts {
             let mut phone = dial(transport, here).await;
             phone.write_all(&text.as_bytes()[..cut]).await.unwrap();
@@ -155,7 +158,8 @@ async fn a_stream_split_at_every_byte_gives_the_same_messages() {
 
 #[tokio::test]
 async fn one_who_sends_a_message_byte_by_byte_is_cut_off() {
-    let mut transports = start(&[(Transport::Tcp, "127.0.0.1:0")], |s| s.limits.message_deadline = Duration::from_millis(200));
+    let mut transports =
+        start(&[(Transport::Tcp, "127.0.0.1:0")], |s| s.limits.message_deadline = Duration::from_millis(200));
     let here = transports.listening()[0].1;
     let mut phone = TcpStream::connect(here).await.unwrap();
     phone.write_all(options("whole").as_bytes()).await.unwrap();
@@ -290,7 +294,11 @@ async fn tls_goes_both_ways_and_a_stranger_to_tls_is_counted() {
 
     let mut strict = start(&[], |s| s.tls = Some(tls::Settings::default()));
     strict.send(&Target::new(Transport::Tls, here), Bytes::from(options("x")), SendRef::Nothing).unwrap();
-    assert_eq!(closed(&mut strict).await, CloseReason::Unreachable, "a certificate of its own making is not trusted unasked");
+    assert_eq!(
+        closed(&mut strict).await,
+        CloseReason::Unreachable,
+        "a certificate of its own making is not trusted unasked"
+    );
     let mut plain = TcpStream::connect(here).await.unwrap();
     plain.write_all(options("plain").as_bytes()).await.unwrap();
     let mut rest = Vec::new();
