@@ -1,0 +1,217 @@
+//! The few calls of the operating system that the standard library does not offer: absolute sleep, epoll, eventfd,
+//! taking a UDP socket's far end away, limits and priority. Linux; each a thin, checked wrapper.
+
+#![allow(unsafe_code, reason = "system calls; every block names why its arguments are valid")]
+
+use std::io;
+use std::net::UdpSocket;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+/// The monotonic clock in nanoseconds.
+pub fn monotonic() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid place for one timespec.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Sleeps until this reading of [`monotonic`]; returns at once when it has passed.
+pub fn sleep_until(deadline: u64) {
+    let time = libc::timespec {
+        tv_sec: libc::time_t::try_from(deadline / 1_000_000_000).unwrap_or(libc::time_t::MAX),
+        tv_nsec: libc::c_long::try_from(deadline % 1_000_000_000).unwrap_or(0),
+    };
+    // SAFETY: `time` is a valid timespec; no remainder is asked for, which an absolute sleep does not have.
+    while unsafe {
+        libc::clock_nanosleep(libc::CLOCK_MONOTONIC, libc::TIMER_ABSTIME, &raw const time, std::ptr::null_mut())
+    } == libc::EINTR
+    {}
+}
+
+/// A set of descriptors that become readable, level-triggered.
+#[derive(Debug)]
+pub struct Epoll(OwnedFd);
+
+/// Room for what one [`Epoll::wait`] finds.
+pub struct Ready {
+    events: Vec<libc::epoll_event>,
+    found: usize,
+}
+
+impl std::fmt::Debug for Ready {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ready({} of {})", self.found, self.events.len())
+    }
+}
+
+impl Ready {
+    /// Room for so many.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { events: vec![libc::epoll_event { events: 0, u64: 0 }; capacity.max(1)], found: 0 }
+    }
+
+    /// The tokens found, in the kernel's order.
+    pub fn token(&self, index: usize) -> Option<u64> {
+        self.events.get(..self.found)?.get(index).map(|event| event.u64)
+    }
+}
+
+impl Epoll {
+    /// An empty set.
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: no pointers; the result is checked and owned by nobody else.
+        let raw = checked(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        // SAFETY: just created.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(raw) }))
+    }
+
+    /// Adds a descriptor under a token.
+    pub fn add(&self, descriptor: &impl AsFd, token: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
+        let raw = descriptor.as_fd().as_raw_fd();
+        // SAFETY: both descriptors are open for the length of the call, `event` is valid.
+        checked(unsafe { libc::epoll_ctl(self.0.as_raw_fd(), libc::EPOLL_CTL_ADD, raw, &raw mut event) }).map(drop)
+    }
+
+    /// Takes a descriptor out. Dropping it does the same, unless it was duplicated.
+    pub fn remove(&self, descriptor: &impl AsFd) -> io::Result<()> {
+        let raw = descriptor.as_fd().as_raw_fd();
+        // SAFETY: as above; removal reads no event.
+        checked(unsafe { libc::epoll_ctl(self.0.as_raw_fd(), libc::EPOLL_CTL_DEL, raw, std::ptr::null_mut()) })
+            .map(drop)
+    }
+
+    /// Finds what is readable; waits for something at most this long. Returns how many were found.
+    pub fn wait(&self, ready: &mut Ready, at_most: Duration) -> usize {
+        let room = i32::try_from(ready.events.len()).unwrap_or(i32::MAX);
+        let millis = i32::try_from(at_most.as_millis()).unwrap_or(i32::MAX);
+        // SAFETY: the buffer holds `room` events.
+        let found = unsafe { libc::epoll_wait(self.0.as_raw_fd(), ready.events.as_mut_ptr(), room, millis) };
+        // An interrupted wait found nothing; the caller's next one will.
+        ready.found = usize::try_from(found).unwrap_or(0);
+        ready.found
+    }
+}
+
+/// A doorbell between threads: rung by a write, readable until answered.
+#[derive(Debug)]
+pub struct Doorbell(OwnedFd);
+
+impl Doorbell {
+    /// A silent one.
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: no pointers; the result is checked and owned by nobody else.
+        let raw = checked(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+        // SAFETY: just created.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(raw) }))
+    }
+
+    /// Rings. Never waits.
+    pub fn ring(&self) {
+        let one = 1u64;
+        // SAFETY: eight valid bytes. A counter at its limit is ringing already.
+        unsafe { libc::write(self.0.as_raw_fd(), (&raw const one).cast(), 8) };
+    }
+
+    /// Makes it silent again.
+    pub fn answer(&self) {
+        let mut count = 0u64;
+        // SAFETY: room for eight bytes. Nothing to read means silent.
+        unsafe { libc::read(self.0.as_raw_fd(), (&raw mut count).cast(), 8) };
+    }
+}
+
+impl AsFd for Doorbell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Doorbell {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+/// Takes the far end of a connected UDP socket away: it hears everyone again, on the same port, if that was asked for by
+/// number when it was bound.
+pub fn disconnect(socket: &UdpSocket) -> io::Result<()> {
+    let nobody = libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
+    let length = libc::socklen_t::try_from(size_of::<libc::sockaddr>()).unwrap_or(16);
+    // SAFETY: `nobody` is a valid address of that length.
+    checked(unsafe { libc::connect(socket.as_raw_fd(), &raw const nobody, length) }).map(drop)
+}
+
+/// Raises the limit on descriptors as far as this process may; returns what it is now.
+pub fn raise_descriptor_limit() -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a valid place for one rlimit.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return 0;
+    }
+    let wanted = libc::rlimit { rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max };
+    // SAFETY: `wanted` is a valid rlimit.
+    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const wanted) } == 0 {
+        wanted.rlim_cur
+    } else {
+        limit.rlim_cur
+    }
+}
+
+/// Asks for this thread to be preferred over ordinary ones; fails without the right to (CAP_SYS_NICE or RLIMIT_NICE).
+pub fn prefer_this_thread() -> io::Result<()> {
+    /// As far as sound servers go. More: system threads wait for us. Less: builds on the same machine are heard.
+    const NICENESS: i32 = -11;
+    // SAFETY: no pointers. On Linux 0 names the calling thread alone.
+    checked(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) }).map(drop)
+}
+
+fn checked(result: i32) -> io::Result<i32> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disconnected_socket_hears_strangers_again_on_its_port() {
+        let socket = (50_000..60_000).find_map(|port| UdpSocket::bind(("127.0.0.1", port)).ok()).unwrap();
+        let port = socket.local_addr().unwrap();
+        let (friend, stranger) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        socket.connect(friend.local_addr().unwrap()).unwrap();
+        stranger.send_to(b"lost", port).unwrap();
+        disconnect(&socket).unwrap();
+        assert_eq!(socket.local_addr().unwrap(), port);
+        stranger.send_to(b"heard", port).unwrap();
+        let mut buffer = [0; 16];
+        let (length, from) = socket.recv_from(&mut buffer).unwrap();
+        assert_eq!((&buffer[..length], from), (&b"heard"[..], stranger.local_addr().unwrap()));
+    }
+
+    #[test]
+    fn what_is_readable_is_found_under_its_token_until_it_is_read() {
+        let (epoll, bell) = (Epoll::new().unwrap(), Doorbell::new().unwrap());
+        let mut ready = Ready::with_capacity(4);
+        epoll.add(&bell, 42).unwrap();
+        assert_eq!(epoll.wait(&mut ready, Duration::ZERO), 0);
+        bell.ring();
+        bell.ring();
+        assert_eq!(
+            (epoll.wait(&mut ready, Duration::from_secs(5)), ready.token(0), ready.token(1)),
+            (1, Some(42), None)
+        );
+        bell.answer();
+        assert_eq!(epoll.wait(&mut ready, Duration::ZERO), 0);
+    }
+
+    #[test]
+    fn an_absolute_sleep_does_not_end_early() {
+        let deadline = monotonic() + 3_000_000;
+        sleep_until(deadline);
+        assert!(monotonic() >= deadline);
+        sleep_until(0);
+    }
+}
