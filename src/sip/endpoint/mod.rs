@@ -200,6 +200,7 @@ impl Endpoint {
             && self.merged.is_empty()
             && self.by_tag.is_empty()
             && self.timers.is_empty()
+            && self.live == 0
     }
 
     /// The legs that are not over.
