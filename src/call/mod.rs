@@ -3,5 +3,6 @@
 pub mod attendant;
 pub mod key_reader;
 pub mod keys;
+pub mod offer_answer;
 pub mod pin;
 pub mod speech;
