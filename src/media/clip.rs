@@ -30,10 +30,19 @@ pub enum Tone {
     Done,
 }
 
+/// Tones that [`crate::media::tone`] calculates, with their samples.
+pub fn tones() -> [(Tone, Arc<[i16]>); 4] {
+    super::tone::tones()
+}
+
+/// The language whose prompts stand in where another lacks one.
+const FALLBACK: &str = "en";
+
 /// Samples by clip: 8 kHz, mono, signed 16 bit.
 #[derive(Debug, Clone, Default)]
 pub struct ClipLibrary {
-    prompts: BTreeMap<(Arc<str>, Arc<str>), Arc<[i16]>>,
+    /// By name, then by language, so that a look-up borrows its keys.
+    prompts: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Arc<[i16]>>>,
     tones: BTreeMap<Tone, Arc<[i16]>>,
     music: Arc<[i16]>,
 }
@@ -44,9 +53,14 @@ impl ClipLibrary {
         Self::default()
     }
 
+    /// A library with the tones alone.
+    pub fn with_tones() -> Self {
+        Self { tones: tones().into(), ..Self::default() }
+    }
+
     /// Adds or replaces a prompt's samples.
     pub fn insert_prompt(&mut self, language: &str, name: &str, samples: Arc<[i16]>) {
-        self.prompts.insert((language.into(), name.into()), samples);
+        self.prompts.entry(name.into()).or_default().insert(language.into(), samples);
     }
 
     /// Adds or replaces a tone's samples.
@@ -59,16 +73,34 @@ impl ClipLibrary {
         self.music = samples;
     }
 
-    /// The samples of a clip; a prompt that a language lacks is taken from English; empty where there are none.
+    /// The samples of a clip; a prompt that a language lacks is taken from English; none where there are none.
     pub fn samples(&self, clip: &Clip) -> Option<&Arc<[i16]>> {
         match clip {
-            Clip::Prompt(language, name) => self
-                .prompts
-                .get(&(language.clone(), name.clone()))
-                .or_else(|| self.prompts.get(&("en".into(), name.clone()))),
+            Clip::Prompt(language, name) => {
+                let languages = self.prompts.get(&**name)?;
+                languages.get(&**language).or_else(|| languages.get(FALLBACK))
+            }
             Clip::Tone(tone) => self.tones.get(tone),
             Clip::Music => Some(&self.music),
             Clip::Pause(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_that_chinese_lacks_is_spoken_in_english() {
+        let mut library = ClipLibrary::with_tones();
+        library.insert_prompt("en", "hello", [1].into());
+        library.insert_prompt("en", "bye", [2].into());
+        library.insert_prompt("zh", "hello", [3].into());
+        let heard = |language: &str, name: &str| {
+            library.samples(&Clip::Prompt(language.into(), name.into())).and_then(|samples| samples.first().copied())
+        };
+        assert_eq!((heard("zh", "hello"), heard("zh", "bye"), heard("zh", "what")), (Some(3), Some(2), None));
+        assert!(library.samples(&Clip::Tone(Tone::Entry)).is_some());
     }
 }

@@ -1,6 +1,7 @@
 //! What the control plane orders of the media plane, and what the media plane reports back. Plain data:
 //! the engine carries commands in by a ring and events out by another.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,7 +92,7 @@ pub struct PlayId(pub u64);
 
 /// An order to the media plane. It takes effect at the next tick. An order about a leg or room that is not there
 /// (any more) is ignored.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum MediaCommand {
     /// Begins a leg on the sockets that were bound for it: packets flow from now on, silence included.
     Open {
@@ -175,7 +176,7 @@ pub enum MediaCommand {
 }
 
 /// A fact from the media plane.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum MediaEvent {
     /// A key was pressed and its telephone-event ended (or was given up on); once per press.
     Digit {
@@ -234,6 +235,43 @@ pub enum MediaEvent {
         /// The room.
         room: RoomId,
     },
+}
+
+impl fmt::Debug for MediaCommand {
+    /// Which order and about whom; never which key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MediaCommand::Open { leg, .. } => write!(f, "Open({leg})"),
+            MediaCommand::Modify { leg, format, .. } => write!(f, "Modify({leg}, {format:?})"),
+            MediaCommand::Play { leg, play, clips, repeat } => write!(f, "Play({leg}, {play:?}, {clips:?}, {repeat})"),
+            MediaCommand::StopPlaying { leg } => write!(f, "StopPlaying({leg})"),
+            MediaCommand::Join { leg, room, participant, muted } => {
+                write!(f, "Join({leg}, {room}, {participant}, muted: {muted})")
+            }
+            MediaCommand::Leave { leg } => write!(f, "Leave({leg})"),
+            MediaCommand::Mute { leg, muted } => write!(f, "Mute({leg}, {muted})"),
+            MediaCommand::PlayToRoom { room, clips } => write!(f, "PlayToRoom({room}, {clips:?})"),
+            MediaCommand::SendDigit { leg, .. } => write!(f, "SendDigit({leg})"),
+            MediaCommand::Close { leg } => write!(f, "Close({leg})"),
+        }
+    }
+}
+
+impl fmt::Debug for MediaEvent {
+    /// Which fact and about whom; never which key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MediaEvent::Digit { leg, .. } => write!(f, "Digit({leg})"),
+            MediaEvent::DigitBegan { leg } => write!(f, "DigitBegan({leg})"),
+            MediaEvent::Played { leg, play } => write!(f, "Played({leg}, {play:?})"),
+            MediaEvent::Talking { leg, talking } => write!(f, "Talking({leg}, {talking})"),
+            MediaEvent::Latched { leg, remote } => write!(f, "Latched({leg}, {remote})"),
+            MediaEvent::TimedOut { leg } => write!(f, "TimedOut({leg})"),
+            MediaEvent::Measured { leg, figures } => write!(f, "Measured({leg}, {figures:?})"),
+            MediaEvent::Closed { leg, figures } => write!(f, "Closed({leg}, {figures:?})"),
+            MediaEvent::BridgeFailed { room } => write!(f, "BridgeFailed({room})"),
+        }
+    }
 }
 
 /// What a leg's media amounted to.

@@ -1,4 +1,47 @@
 //! Rank 2: the media plane without its sockets: frames move at 50 Hz.
+//!
+//! ```text
+//!  datagram ──► Plane::receive_rtp ──► Leg: latch ─► telephone-event ─► presses
+//!                                            └────► audio ─► jitter buffer
+//!  every 20 ms, per bridge: level of every leg by table ─► loudest four ─► decode ─► sum ─► minus own ─► encode ─► Outlet
+//! ```
+//!
+//! A [`plane::Plane`] holds the legs and bridges of one thread. The engine gives it datagrams with the instant of
+//! the drain that found them, and asks it for the units that are due. Between ticks commands may allocate; in a
+//! tick nothing allocates once the buffers have their size.
 
+pub mod bridge;
 pub mod clip;
 pub mod command;
+pub mod conceal;
+pub mod dial;
+pub mod egress;
+pub mod jitter;
+pub mod latch;
+pub mod leg;
+pub mod legs;
+pub mod level;
+pub mod mix;
+pub mod outlet;
+pub mod plane;
+pub mod player;
+pub mod ports;
+pub mod press;
+pub mod reception;
+pub mod report;
+pub mod tone;
+pub mod transit;
+
+/// Samples in one tick: 20 ms at 8 kHz.
+pub const FRAME: usize = 160;
+
+/// One tick's samples.
+pub type Frame = [i16; FRAME];
+
+/// The tick's period.
+pub const TICK: std::time::Duration = std::time::Duration::from_millis(20);
+
+/// An instant as a count of samples at 8 kHz since the program began.
+pub(crate) fn samples_at(now: crate::base::Instant) -> i64 {
+    i64::try_from(now.since_start().as_nanos() / 125_000).unwrap_or(i64::MAX)
+}

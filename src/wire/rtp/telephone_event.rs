@@ -77,7 +77,10 @@ impl TelephoneEvent {
 impl fmt::Debug for TelephoneEvent {
     /// Everything but which key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TelephoneEvent").field("end", &self.end).field("duration", &self.duration).finish_non_exhaustive()
+        f.debug_struct("TelephoneEvent")
+            .field("end", &self.end)
+            .field("duration", &self.duration)
+            .finish_non_exhaustive()
     }
 }
 

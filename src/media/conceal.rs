@@ -1,0 +1,202 @@
+//! Filling gaps: what is lost is replaced by the last pitch periods, fading out (in the spirit of G.711 Appendix I,
+//! without its 3.75 ms of delay), and joined to what comes after by a cross-fade. The same search for a pitch serves
+//! the jitter buffer when it stretches and shortens speech.
+
+/// Longest and shortest period searched for: 66 Hz to 200 Hz. A higher voice repeats at a multiple of its period.
+pub const LONGEST_PERIOD: usize = 120;
+const SHORTEST_PERIOD: usize = 40;
+
+/// Samples compared at each lag: 20 ms, as in Appendix I.
+const COMPARED: usize = 160;
+
+/// Samples remembered: enough to compare at the longest lag, and for three periods.
+pub const HISTORY: usize = 400;
+
+/// Samples at full strength before the fade: 10 ms.
+const HOLD: usize = 80;
+
+/// Samples from full strength to silence: 50 ms. Longer sounds like a robot, shorter like a gap.
+const FADE: usize = 400;
+
+/// Samples of cross-fade into what follows a gap: 5 ms.
+const JOIN: usize = 40;
+
+/// Remembers what was heard and invents what is missing.
+#[derive(Debug, Clone)]
+pub struct Conceal {
+    history: [i16; HISTORY],
+    /// Samples invented in this gap; 0 outside a gap.
+    gap: usize,
+    /// The repeated segment's length.
+    period: usize,
+    /// Where in it we are.
+    at: usize,
+    /// The repeated segment, its end blended into its beginning.
+    segment: [i16; HISTORY],
+}
+
+impl Default for Conceal {
+    fn default() -> Self {
+        Self { history: [0; HISTORY], gap: 0, period: 0, at: 0, segment: [0; HISTORY] }
+    }
+}
+
+impl Conceal {
+    /// Forgets everything: what comes next follows silence.
+    pub fn reset(&mut self) {
+        self.history = [0; HISTORY];
+        self.gap = 0;
+    }
+
+    /// Takes samples that are there; the first after a gap are changed to join what was invented.
+    pub fn heard(&mut self, samples: &mut [i16]) {
+        if self.gap > 0 {
+            let length = JOIN.min(samples.len());
+            for (index, sample) in samples.iter_mut().take(length).enumerate() {
+                let invented = i32::from(self.next());
+                let (fresh, length, index) = (i32::from(*sample), length as i32, index as i32);
+                *sample = ((invented * (length - index) + fresh * index) / length) as i16;
+            }
+            self.gap = 0;
+        }
+        self.remember(samples);
+    }
+
+    /// Invents samples; returns whether they are more than silence.
+    pub fn fill(&mut self, samples: &mut [i16]) -> bool {
+        if self.gap == 0 {
+            self.begin();
+        }
+        let audible = self.gap < HOLD + FADE;
+        for sample in samples.iter_mut() {
+            *sample = self.next();
+        }
+        self.remember(samples);
+        audible
+    }
+
+    /// Takes silence that is meant: no gap, nothing to invent from.
+    pub fn silent(&mut self, samples: &mut [i16]) {
+        samples.fill(0);
+        self.heard(samples);
+    }
+
+    /// What was heard last, oldest first.
+    pub fn history(&self) -> &[i16; HISTORY] {
+        &self.history
+    }
+
+    fn begin(&mut self) {
+        self.period = period(&self.history);
+        self.take_segment(1);
+        self.at = 0;
+    }
+
+    /// Copies the last `periods` periods; the last quarter of a period blends into what came before them, so that
+    /// the end runs into the beginning.
+    fn take_segment(&mut self, periods: usize) {
+        let length = self.period * periods;
+        let blend = self.period / 4;
+        let start = HISTORY - length;
+        self.segment[..length].copy_from_slice(&self.history[start..]);
+        for index in 0..blend {
+            let at = length - blend + index;
+            let before = i32::from(self.history[start - blend + index]);
+            let own = i32::from(self.segment[at]);
+            self.segment[at] = ((own * (blend - index) as i32 + before * index as i32) / blend as i32) as i16;
+        }
+    }
+
+    fn next(&mut self) -> i16 {
+        let gain = if self.gap < HOLD { FADE } else { FADE.saturating_sub(self.gap - HOLD) };
+        self.gap += 1;
+        if gain == 0 || self.period == 0 {
+            return 0;
+        }
+        let sample = self.segment[self.at];
+        self.at = (self.at + 1) % self.period;
+        (i32::from(sample) * gain as i32 / FADE as i32) as i16
+    }
+
+    fn remember(&mut self, samples: &[i16]) {
+        let length = samples.len().min(HISTORY);
+        self.history.copy_within(length.., 0);
+        self.history[HISTORY - length..].copy_from_slice(&samples[samples.len() - length..]);
+    }
+}
+
+/// The lag at which the end of `history` repeats itself best.
+fn period(history: &[i16; HISTORY]) -> usize {
+    let mut samples = [0.0; HISTORY];
+    for (value, sample) in samples.iter_mut().zip(history) {
+        *value = f32::from(*sample);
+    }
+    let (_, recent) = samples.split_at(HISTORY - COMPARED);
+    best_lag(recent, SHORTEST_PERIOD, LONGEST_PERIOD, |lag| {
+        samples.get(HISTORY - COMPARED - lag..HISTORY - lag).unwrap_or(&[])
+    })
+}
+
+/// The lag between `least` and `most` at which `shifted(lag)` resembles `samples` most: the normalised correlation,
+/// looked for at every second lag first and then beside the best.
+pub(crate) fn best_lag<'a>(samples: &[f32], least: usize, most: usize, shifted: impl Fn(usize) -> &'a [f32]) -> usize {
+    let score = |lag: usize| {
+        let (mut product, mut energy) = (0.0f32, 1.0f32);
+        for (a, b) in samples.iter().zip(shifted(lag)) {
+            product += a * b;
+            energy += b * b;
+        }
+        product / energy.sqrt()
+    };
+    let mut best = (least, f32::MIN);
+    for lag in (least..=most).step_by(2) {
+        let value = score(lag);
+        if value > best.1 {
+            best = (lag, value);
+        }
+    }
+    let coarse = best.0;
+    for lag in [coarse.saturating_sub(1).max(least), (coarse + 1).min(most)] {
+        let value = score(lag);
+        if value > best.1 {
+            best = (lag, value);
+        }
+    }
+    best.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::f32::consts::TAU;
+
+    use super::*;
+
+    fn tone(hertz: f32, from: usize, length: usize) -> Vec<i16> {
+        (from..from + length).map(|i| (8000.0 * (TAU * hertz * i as f32 / 8000.0).sin()) as i16).collect()
+    }
+
+    #[test]
+    fn a_lost_frame_of_a_tone_is_filled_with_the_tone() {
+        for hertz in [110.0, 200.0, 440.0, 1000.0] {
+            let mut conceal = Conceal::default();
+            conceal.heard(&mut tone(hertz, 0, 400));
+            let mut filled = [0; 80];
+            assert!(conceal.fill(&mut filled));
+            let wanted = tone(hertz, 400, 80);
+            let error: f64 =
+                filled.iter().zip(&wanted).map(|(a, b)| f64::from(i32::from(*a) - i32::from(*b)).powi(2)).sum();
+            let energy: f64 = wanted.iter().map(|b| f64::from(*b).powi(2)).sum();
+            assert!(error < energy * 0.1, "{hertz} Hz: {}", error / energy);
+        }
+    }
+
+    #[test]
+    fn a_long_gap_fades_to_silence() {
+        let mut conceal = Conceal::default();
+        conceal.heard(&mut tone(300.0, 0, 400));
+        let mut last = [0; 160];
+        let audible: Vec<bool> = (0..5).map(|_| conceal.fill(&mut last)).collect();
+        assert_eq!(audible, [true, true, true, false, false]);
+        assert_eq!(last, [0; 160]);
+    }
+}

@@ -1,0 +1,44 @@
+//! The legs of one plane, by key.
+
+use super::leg::Leg;
+use super::outlet::LegKey;
+
+/// A slab: a freed key is given again.
+#[derive(Default)]
+pub struct Legs {
+    slots: Vec<Option<Box<Leg>>>,
+    free: Vec<u32>,
+}
+
+impl Legs {
+    /// Takes a leg in and names it.
+    pub fn insert(&mut self, mut leg: Box<Leg>) -> LegKey {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        let key = LegKey(index);
+        leg.set_key(key);
+        if let Some(slot) = self.slots.get_mut(index as usize) {
+            *slot = Some(leg);
+        }
+        key
+    }
+
+    /// Gives a leg out and its key free.
+    pub fn remove(&mut self, key: LegKey) -> Option<Box<Leg>> {
+        let leg = self.slots.get_mut(key.0 as usize)?.take()?;
+        self.free.push(key.0);
+        Some(leg)
+    }
+
+    /// A leg.
+    pub fn get(&self, key: LegKey) -> Option<&Leg> {
+        self.slots.get(key.0 as usize)?.as_deref()
+    }
+
+    /// A leg, to be changed.
+    pub fn get_mut(&mut self, key: LegKey) -> Option<&mut Leg> {
+        self.slots.get_mut(key.0 as usize)?.as_deref_mut()
+    }
+}

@@ -1,0 +1,83 @@
+//! Sums of frames, and their way back into 16 bits.
+
+use super::{FRAME, Frame};
+
+/// A frame that cannot overflow.
+pub type Sum = [i32; FRAME];
+
+/// Where the soft limit begins (−2.5 dBFS). Lower: loud speech is coloured sooner. Higher: the bend gets harsh.
+const KNEE: i32 = 24_576;
+const ROOM: i32 = i16::MAX as i32 - KNEE;
+
+/// Adds a frame.
+pub fn add(sum: &mut Sum, frame: &Frame) {
+    for (sum, sample) in sum.iter_mut().zip(frame) {
+        *sum += i32::from(*sample);
+    }
+}
+
+/// Takes a frame out again: exact, since the sum was never cut.
+pub fn subtract(sum: &mut Sum, frame: &Frame) {
+    for (sum, sample) in sum.iter_mut().zip(frame) {
+        *sum -= i32::from(*sample);
+    }
+}
+
+/// Bends what is too loud towards full scale; what lies below the knee stays as it is.
+pub fn limit(sum: &Sum, out: &mut Frame) {
+    let loudest = sum.iter().fold(0, |loudest, sample| sample.unsigned_abs().max(loudest));
+    if loudest <= KNEE.unsigned_abs() {
+        for (out, sample) in out.iter_mut().zip(sum) {
+            *out = *sample as i16;
+        }
+    } else {
+        for (out, sample) in out.iter_mut().zip(sum) {
+            *out = bend(*sample);
+        }
+    }
+}
+
+fn bend(sample: i32) -> i16 {
+    let over = sample.unsigned_abs().saturating_sub(KNEE.unsigned_abs()).min(1 << 20) as i32;
+    if over == 0 {
+        return sample as i16;
+    }
+    // over → ROOM · over / (ROOM + over): slope 1 at the knee, never past full scale.
+    let bent = KNEE + (i64::from(ROOM) * i64::from(over) / i64::from(ROOM + over)) as i32;
+    (if sample < 0 { -bent } else { bent }) as i16
+}
+
+/// Scales a frame by a gain that goes evenly from one value to another, in 1/256.
+pub fn ramp(frame: &mut Frame, from: i32, to: i32) {
+    const LENGTH: i32 = FRAME as i32;
+    if from == 256 && to == 256 {
+        return;
+    }
+    for (index, sample) in (0..LENGTH).zip(frame.iter_mut()) {
+        let gain = from + (to - from) * index / LENGTH;
+        *sample = ((i32::from(*sample) * gain) >> 8) as i16;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_people_shouting_do_not_wrap_and_silence_stays_silence() {
+        let mut sum = [0; FRAME];
+        (0..4).for_each(|_| add(&mut sum, &[i16::MIN; FRAME]));
+        let mut out = [1; FRAME];
+        limit(&sum, &mut out);
+        assert!(out.iter().all(|s| *s < -30_000));
+        (0..4).for_each(|_| subtract(&mut sum, &[i16::MIN; FRAME]));
+        limit(&sum, &mut out);
+        assert_eq!(out, [0; FRAME]);
+        let (mut last, mut at) = (0, 0);
+        while at < 200_000 {
+            let bent = bend(at);
+            assert!(bent >= last && bend(-at) == -bent, "monotonic and even");
+            (last, at) = (bent, at + 37);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Where packets leave to: the engine implements [`Outlet`] over its sockets, a test over a list.
+
+use std::net::SocketAddr;
+
+/// Names a leg within its plane: small, dense, given again after the leg has gone, so that the engine can keep its
+/// sockets in a plain array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LegKey(pub u32);
+
+/// Which of a leg's two sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Port {
+    /// The even one. With rtcp-mux RTCP leaves here too.
+    Rtp,
+    /// The odd one.
+    Rtcp,
+}
+
+/// An order to send one datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outgoing<'a> {
+    /// Whose.
+    pub leg: LegKey,
+    /// From which socket.
+    pub port: Port,
+    /// Where to.
+    pub to: SocketAddr,
+    /// What; at most [`MAX_DATAGRAM`] bytes, valid during the call only.
+    pub bytes: &'a [u8],
+}
+
+/// Longest datagram a leg sends: 60 ms of G.711 with its header is 492 bytes, and RTCP with the longest name 344.
+pub const MAX_DATAGRAM: usize = 512;
+
+/// Takes datagrams. Called from within the tick: it copies or sends, and does not wait.
+pub trait Outlet {
+    /// Takes one.
+    fn send(&mut self, packet: Outgoing<'_>);
+}
+
+/// A datagram kept for later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packet {
+    /// Whose.
+    pub leg: LegKey,
+    /// From which socket.
+    pub port: Port,
+    /// Where to.
+    pub to: SocketAddr,
+    length: u16,
+    bytes: [u8; MAX_DATAGRAM],
+}
+
+impl Packet {
+    /// The datagram.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or(&[])
+    }
+}
+
+/// An outlet that keeps everything in one reused buffer, which the engine sends in batches.
+#[derive(Debug, Default)]
+pub struct Outbox(Vec<Packet>);
+
+impl Outbox {
+    /// With room for so many datagrams; more make it grow.
+    pub fn with_capacity(packets: usize) -> Self {
+        Self(Vec::with_capacity(packets))
+    }
+
+    /// What is inside.
+    pub fn packets(&self) -> &[Packet] {
+        &self.0
+    }
+
+    /// Empties it and keeps its memory.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Outlet for Outbox {
+    fn send(&mut self, packet: Outgoing<'_>) {
+        let length = packet.bytes.len().min(MAX_DATAGRAM);
+        let mut bytes = [0; MAX_DATAGRAM];
+        bytes[..length].copy_from_slice(&packet.bytes[..length]);
+        let length = u16::try_from(length).unwrap_or(0);
+        self.0.push(Packet { leg: packet.leg, port: packet.port, to: packet.to, length, bytes });
+    }
+}

@@ -1,0 +1,449 @@
+//! All media of one thread: its legs, its bridges, and when each is due.
+//!
+//! Deadlines lie on a grid of 5 ms; each bridge, and each leg outside a room, belongs to one of four phases and is
+//! due every 20 ms. The engine's turn, every 5 ms:
+//!
+//! ```text
+//! drain sockets:  plane.receive_rtp(key, from, bytes, grid)     grid: the scheduled instant of this turn
+//! commands:       plane.handle(command, grid, outlet, events)
+//! ticks:          while let Some(unit) = plane.poll_due(grid) { catch_unwind(plane.tick(unit, outlet, events))
+//!                                                               on a panic: plane.fail(unit, events) }
+//! carry events away; sleep until plane.poll_timeout() or the next turn
+//! ```
+//!
+//! `grid` rather than the clock's reading, so that a packet which was there before a tick counts as in time.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::TICK;
+use super::bridge::{self, Bridge};
+use super::clip::ClipLibrary;
+use super::command::{MediaCommand, MediaEvent, PlayId};
+use super::egress::Encoded;
+use super::leg::Leg;
+use super::legs::Legs;
+use super::outlet::{LegKey, Outlet};
+use super::player::Playlist;
+use crate::base::{Instant, LegId, ParticipantId, RoomId};
+
+/// Deadlines of different phases are this far apart.
+pub const PHASE: Duration = Duration::from_millis(5);
+
+const PHASES: usize = 4;
+
+/// A plane this late lets frames fall rather than catch up with a burst of packets. More: longer bursts after a
+/// stall. Less: a short stall is heard that a phone's buffer would have hidden.
+const MOST_LATE: Duration = Duration::from_millis(200);
+
+/// What is ticked, and may fail, as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// A room's bridge.
+    Bridge(RoomId),
+    /// The legs outside rooms of one phase.
+    Alone(u8),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Alone { phase: usize },
+    Room(RoomId),
+}
+
+struct Room {
+    bridge: Box<Bridge>,
+    phase: usize,
+}
+
+#[derive(Default)]
+struct Phase {
+    due: Instant,
+    alone: Vec<LegKey>,
+    rooms: Vec<RoomId>,
+    /// How many legs are ticked in it.
+    load: usize,
+}
+
+/// One thread's media.
+pub struct Plane {
+    library: Arc<ClipLibrary>,
+    legs: Legs,
+    by_id: BTreeMap<LegId, (LegKey, Place)>,
+    rooms: BTreeMap<RoomId, Room>,
+    phases: [Phase; PHASES],
+    /// Units of the phase being ticked that have been given out.
+    cursor: Option<(usize, usize)>,
+    ticking: Option<LegKey>,
+    own: Encoded,
+    silence: [Encoded; 2],
+}
+
+impl Plane {
+    /// An empty plane.
+    pub fn new(library: Arc<ClipLibrary>) -> Self {
+        Self {
+            library,
+            legs: Legs::default(),
+            by_id: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            phases: std::array::from_fn(|phase| Phase {
+                due: Instant::START + PHASE * phase as u32,
+                ..Phase::default()
+            }),
+            cursor: None,
+            ticking: None,
+            own: Encoded::default(),
+            silence: bridge::silences(),
+        }
+    }
+
+    /// Carries out an order. One about a leg or room that is not here is ignored.
+    pub fn handle(
+        &mut self,
+        command: MediaCommand,
+        now: Instant,
+        outlet: &mut impl Outlet,
+        events: &mut Vec<MediaEvent>,
+    ) {
+        match command {
+            MediaCommand::Open { leg, setup } => {
+                self.insert_leg(Box::new(Leg::new(leg, *setup, now)), now);
+            }
+            MediaCommand::Modify { leg, format, remote } => {
+                if let Some(leg) = self.leg_mut(leg) {
+                    leg.modify(format, remote, now);
+                }
+            }
+            MediaCommand::Play { leg, play, clips, repeat } => {
+                let list = Playlist::new(play, &clips, repeat, &self.library);
+                if let Some(leg) = self.leg_mut(leg) {
+                    leg.play(list);
+                }
+            }
+            MediaCommand::StopPlaying { leg } => {
+                if let Some(leg) = self.leg_mut(leg) {
+                    leg.stop_playing();
+                }
+            }
+            MediaCommand::Join { leg, room, participant, muted } => {
+                self.join(leg, room, participant, muted, now, events)
+            }
+            MediaCommand::Leave { leg } => self.leave(leg, now, events),
+            MediaCommand::Mute { leg, muted } => {
+                if let Some((key, Place::Room(room))) = self.by_id.get(&leg)
+                    && let Some(room) = self.rooms.get_mut(room)
+                {
+                    room.bridge.mute(*key, muted);
+                }
+            }
+            MediaCommand::PlayToRoom { room, clips } => {
+                if let Some(room) = self.rooms.get_mut(&room) {
+                    room.bridge.play(Playlist::new(PlayId(0), &clips, false, &self.library));
+                }
+            }
+            MediaCommand::SendDigit { leg, digit, duration } => {
+                if let Some(leg) = self.leg_mut(leg) {
+                    leg.send_digit(digit, duration);
+                }
+            }
+            MediaCommand::Close { leg } => {
+                if let Some(mut leg) = self.take_leg(leg) {
+                    let figures = leg.close(now, outlet);
+                    events.push(MediaEvent::Closed { leg: leg.id(), figures });
+                }
+            }
+        }
+    }
+
+    /// Takes a datagram from a leg's RTP socket.
+    pub fn receive_rtp(
+        &mut self,
+        leg: LegKey,
+        from: SocketAddr,
+        bytes: &[u8],
+        now: Instant,
+        events: &mut Vec<MediaEvent>,
+    ) {
+        if let Some(leg) = self.legs.get_mut(leg) {
+            leg.receive_rtp(from, bytes, now, events);
+        }
+    }
+
+    /// Takes a datagram from a leg's RTCP socket.
+    pub fn receive_rtcp(&mut self, leg: LegKey, from: SocketAddr, bytes: &[u8], now: Instant) {
+        if let Some(leg) = self.legs.get_mut(leg) {
+            leg.receive_rtcp(from, bytes, now);
+        }
+    }
+
+    /// The next unit that is due; each is to be given to [`Plane::tick`] before the next is asked for.
+    pub fn poll_due(&mut self, now: Instant) -> Option<Unit> {
+        loop {
+            let (phase, given) = match self.cursor {
+                Some(cursor) => cursor,
+                None => (self.next_phase().filter(|phase| self.due(*phase) <= now)?, 0),
+            };
+            let units = self.phases.get_mut(phase)?;
+            if given == 0 {
+                if now.since(units.due) > MOST_LATE {
+                    units.due = on_grid(now - TICK, phase);
+                }
+                self.cursor = Some((phase, 1));
+                if !units.alone.is_empty() {
+                    return Some(Unit::Alone(u8::try_from(phase).unwrap_or(0)));
+                }
+                continue;
+            }
+            if let Some(room) = units.rooms.get(given - 1) {
+                self.cursor = Some((phase, given + 1));
+                return Some(Unit::Bridge(*room));
+            }
+            units.due = units.due + TICK;
+            self.cursor = None;
+        }
+    }
+
+    /// Ticks one unit at its scheduled instant.
+    pub fn tick(&mut self, unit: Unit, outlet: &mut impl Outlet, events: &mut Vec<MediaEvent>) {
+        match unit {
+            Unit::Bridge(room) => {
+                if let Some(room) = self.rooms.get_mut(&room) {
+                    let now = self.phases.get(room.phase).map(|phase| phase.due).unwrap_or_default();
+                    room.bridge.tick(now, &mut self.legs, outlet, events);
+                }
+            }
+            Unit::Alone(phase) => {
+                let Some(Phase { due: now, alone, .. }) = self.phases.get(usize::from(phase)) else { return };
+                for key in alone {
+                    self.ticking = Some(*key);
+                    let Some(leg) = self.legs.get_mut(*key) else { continue };
+                    leg.begin_tick(*now, outlet, events);
+                    leg.skip(*now);
+                    let codec = leg.codec();
+                    if leg.hears_own() {
+                        let mut frame = [0; super::FRAME];
+                        leg.mix_own(&mut frame, events);
+                        self.own.encode(codec, &frame);
+                        leg.send(&mut self.own, outlet);
+                    } else {
+                        leg.send(bridge::of(codec, &mut self.silence), outlet);
+                    }
+                }
+                self.ticking = None;
+            }
+        }
+    }
+
+    /// Ticks everything that is due, for callers that contain no panics.
+    pub fn tick_all(&mut self, now: Instant, outlet: &mut impl Outlet, events: &mut Vec<MediaEvent>) {
+        while let Some(unit) = self.poll_due(now) {
+            self.tick(unit, outlet, events);
+        }
+    }
+
+    /// Removes what panicked: a bridge with its legs, or the one leg outside rooms that was being ticked.
+    pub fn fail(&mut self, unit: Unit, events: &mut Vec<MediaEvent>) {
+        let failed: Vec<LegKey> = match unit {
+            Unit::Bridge(room) => self.rooms.get(&room).map(|room| room.bridge.legs().collect()).unwrap_or_default(),
+            Unit::Alone(_) => self.ticking.take().into_iter().collect(),
+        };
+        for key in failed {
+            if let Some(id) = self.legs.get(key).map(Leg::id)
+                && let Some(leg) = self.take_leg(id)
+            {
+                events.push(MediaEvent::Closed { leg: id, figures: leg.figures() });
+            }
+        }
+        if let Unit::Bridge(room) = unit {
+            self.end_room(room);
+            events.push(MediaEvent::BridgeFailed { room });
+        }
+    }
+
+    /// Takes a leg out, to be inserted on another thread; its room is left.
+    pub fn take_leg(&mut self, leg: LegId) -> Option<Box<Leg>> {
+        let (key, place) = self.by_id.remove(&leg)?;
+        self.displace(key, place);
+        self.legs.remove(key)
+    }
+
+    /// Takes a leg in, outside any room. A leg of the same id is replaced.
+    pub fn insert_leg(&mut self, leg: Box<Leg>, now: Instant) -> LegKey {
+        let id = leg.id();
+        self.take_leg(id);
+        let key = self.legs.insert(leg);
+        let phase = (0..PHASES).min_by_key(|phase| self.phases.get(*phase).map(|phase| phase.load)).unwrap_or(0);
+        self.stand_alone(id, key, phase, now);
+        key
+    }
+
+    /// A leg's key, for the engine's table of sockets.
+    pub fn key(&self, leg: LegId) -> Option<LegKey> {
+        self.by_id.get(&leg).map(|(key, _)| *key)
+    }
+
+    /// A leg.
+    pub fn leg(&self, key: LegKey) -> Option<&Leg> {
+        self.legs.get(key)
+    }
+
+    /// When the next unit is due, none when there is nothing to tick.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.next_phase().map(|phase| self.due(phase))
+    }
+
+    /// How many legs there are.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there is no leg.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// How many rooms have a bridge.
+    pub fn rooms(&self) -> usize {
+        self.rooms.len()
+    }
+
+    fn leg_mut(&mut self, leg: LegId) -> Option<&mut Leg> {
+        let (key, _) = self.by_id.get(&leg)?;
+        self.legs.get_mut(*key)
+    }
+
+    fn join(
+        &mut self,
+        leg: LegId,
+        room: RoomId,
+        participant: ParticipantId,
+        muted: bool,
+        now: Instant,
+        events: &mut Vec<MediaEvent>,
+    ) {
+        self.leave(leg, now, events);
+        let Some((key, Place::Alone { phase })) = self.by_id.get(&leg).copied() else {
+            return;
+        };
+        self.displace(key, Place::Alone { phase });
+        if !self.rooms.contains_key(&room) {
+            // A room keeps its first leg's phase, so that this leg's packets stay 20 ms apart.
+            self.rooms.insert(room, Room { bridge: Box::new(Bridge::new(room)), phase });
+            self.wake(phase, now);
+            if let Some(phase) = self.phases.get_mut(phase) {
+                phase.rooms.push(room);
+            }
+        }
+        self.by_id.insert(leg, (key, Place::Room(room)));
+        if let Some(Room { bridge, phase }) = self.rooms.get_mut(&room) {
+            bridge.join(key, participant, muted);
+            if let Some(phase) = self.phases.get_mut(*phase) {
+                phase.load += 1;
+            }
+        }
+    }
+
+    fn leave(&mut self, leg: LegId, now: Instant, events: &mut Vec<MediaEvent>) {
+        let Some((key, Place::Room(room))) = self.by_id.get(&leg).copied() else {
+            return;
+        };
+        let phase = self.rooms.get(&room).map_or(0, |room| room.phase);
+        if self.displace(key, Place::Room(room)) {
+            events.push(MediaEvent::Talking { leg, talking: false });
+        }
+        self.stand_alone(leg, key, phase, now);
+    }
+
+    /// Puts a leg among those outside rooms.
+    fn stand_alone(&mut self, leg: LegId, key: LegKey, phase: usize, now: Instant) {
+        self.wake(phase, now);
+        self.by_id.insert(leg, (key, Place::Alone { phase }));
+        if let Some(phase) = self.phases.get_mut(phase) {
+            phase.alone.push(key);
+            phase.load += 1;
+        }
+    }
+
+    /// Takes a leg from its place; a room that it leaves empty ends. Returns whether the room heard it talk.
+    fn displace(&mut self, key: LegKey, place: Place) -> bool {
+        match place {
+            Place::Alone { phase } => {
+                if let Some(phase) = self.phases.get_mut(phase)
+                    && let Some(index) = phase.alone.iter().position(|other| *other == key)
+                {
+                    phase.alone.swap_remove(index);
+                    phase.load -= 1;
+                }
+                false
+            }
+            Place::Room(id) => {
+                let Some(room) = self.rooms.get_mut(&id) else {
+                    return false;
+                };
+                let talked = room.bridge.leave(key);
+                if let Some(phase) = self.phases.get_mut(room.phase) {
+                    phase.load = phase.load.saturating_sub(1);
+                }
+                if room.bridge.is_empty() {
+                    self.end_room(id);
+                }
+                talked
+            }
+        }
+    }
+
+    fn end_room(&mut self, id: RoomId) {
+        let Some(room) = self.rooms.remove(&id) else {
+            return;
+        };
+        let Some(phase) = self.phases.get_mut(room.phase) else {
+            return;
+        };
+        if let Some(index) = phase.rooms.iter().position(|other| *other == id) {
+            phase.rooms.remove(index);
+            // The unit after it has moved into its place.
+            if let Some((ticked, given)) = &mut self.cursor
+                && *ticked == room.phase
+                && *given > index + 1
+            {
+                *given -= 1;
+            }
+        }
+    }
+
+    /// Sets an idle phase's next deadline, before something is put into it.
+    fn wake(&mut self, phase: usize, now: Instant) {
+        if let Some(units) = self.phases.get_mut(phase)
+            && units.alone.is_empty()
+            && units.rooms.is_empty()
+            && self.cursor.is_none_or(|(ticked, _)| ticked != phase)
+        {
+            // A leg that steps out of a room, or into its first, keeps the deadline it had, be it this very instant.
+            if units.due < now {
+                units.due = on_grid(now, phase);
+            }
+        }
+    }
+
+    fn next_phase(&self) -> Option<usize> {
+        let busy = |phase: &Phase| !phase.alone.is_empty() || !phase.rooms.is_empty();
+        let phases = self.phases.iter().enumerate().filter(|(_, phase)| busy(phase));
+        phases.min_by_key(|(_, phase)| phase.due).map(|(index, _)| index)
+    }
+
+    fn due(&self, phase: usize) -> Instant {
+        self.phases.get(phase).map(|phase| phase.due).unwrap_or_default()
+    }
+}
+
+/// The first deadline of a phase after `now`.
+fn on_grid(now: Instant, phase: usize) -> Instant {
+    let period = TICK.as_nanos();
+    let offset = PHASE.as_nanos() * phase as u128;
+    let since = now.since_start().as_nanos();
+    let ticks = if since < offset { 0 } else { (since - offset) / period + 1 };
+    Instant::from_start(Duration::from_nanos(u64::try_from(ticks * period + offset).unwrap_or(u64::MAX)))
+}

@@ -1,0 +1,237 @@
+//! Key presses out of telephone-events (RFC 4733): one report per press, whatever is lost, doubled or reordered.
+//!
+//! A press is known by its timestamp; markers are not believed in. It has ended when a packet with the end bit
+//! comes, when the next press begins, or when nothing of it has come for [`GIVEN_UP`]: all its end packets were
+//! lost then. Giving up early costs nothing, since a timestamp that has ended never counts again; audio is no sign
+//! of an end, because some phones send it beside the event.
+
+use std::time::Duration;
+
+use crate::base::Instant;
+use crate::wire::rtp::TelephoneEvent;
+
+/// Silence after which a press is over: three packets at the longest usual interval, 50 ms. Longer: a PIN's last
+/// digit is late. Shorter: nothing gained.
+pub const GIVEN_UP: Duration = Duration::from_millis(150);
+
+/// Presses remembered: copies of one come within a second, and nobody keys eight in that time.
+const REMEMBERED: usize = 8;
+
+/// Longest segment, in timestamp units (§2.5.1.3).
+const SEGMENT: u32 = 0xffff;
+
+/// Timestamp units between packets of one press from a phone that moves the timestamp along with each (100 ms).
+const SLIDING: u32 = 800;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Down { heard: Instant },
+    Up,
+}
+
+#[derive(Clone, Copy)]
+struct Press {
+    timestamp: u32,
+    event: u8,
+    duration: u16,
+    state: State,
+}
+
+/// What a packet meant.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pressed {
+    /// A key went down.
+    pub began: bool,
+    /// Keys that are up again, in the order in which they were pressed.
+    pub digits: [Option<char>; 2],
+}
+
+/// The presses of one leg.
+#[derive(Clone, Default)]
+pub struct Presses {
+    /// Newest last.
+    presses: [Option<Press>; REMEMBERED],
+    down: u8,
+}
+
+impl Presses {
+    /// Takes a telephone-event with its packet's timestamp and marker.
+    pub fn receive(&mut self, timestamp: u32, marker: bool, event: TelephoneEvent, now: Instant) -> Pressed {
+        let mut pressed = Pressed::default();
+        if event.digit().is_none() {
+            return pressed;
+        }
+        let index = match self.find(timestamp, marker, &event) {
+            Some(index) => index,
+            None => {
+                pressed.digits[0] = self.release_older(timestamp);
+                pressed.began = true;
+                self.insert(Press { timestamp, event: event.event, duration: 0, state: State::Down { heard: now } })
+            }
+        };
+        let Some(Some(press)) = self.presses.get_mut(index) else {
+            return pressed;
+        };
+        press.timestamp = timestamp;
+        press.duration = if event.duration < press.duration && !event.end { press.duration } else { event.duration };
+        if let State::Down { heard } = &mut press.state {
+            *heard = now;
+            if event.end {
+                press.state = State::Up;
+                self.down = self.down.saturating_sub(1);
+                let slot = usize::from(pressed.digits[0].is_some());
+                if let Some(slot) = pressed.digits.get_mut(slot) {
+                    *slot = event.digit();
+                }
+            }
+        }
+        pressed
+    }
+
+    /// Gives up on a press of which nothing has come for long enough; call until none is left.
+    pub fn expire(&mut self, now: Instant) -> Option<char> {
+        if self.down == 0 {
+            return None;
+        }
+        let over = |press: &Press| matches!(press.state, State::Down { heard } if now.since(heard) >= GIVEN_UP);
+        self.release(over)
+    }
+
+    /// Whether a key is down.
+    pub fn is_down(&self) -> bool {
+        self.down > 0
+    }
+
+    /// The press a packet belongs to.
+    fn find(&self, timestamp: u32, marker: bool, event: &TelephoneEvent) -> Option<usize> {
+        let belongs = |press: &Press| {
+            if press.event != event.event {
+                return false;
+            }
+            let ahead = timestamp.wrapping_sub(press.timestamp);
+            let down = matches!(press.state, State::Down { .. });
+            // The same press; its next segment; or a phone that wrongly moves the timestamp while the key is down,
+            // known by a duration that goes on growing, or repeated ends after it.
+            ahead == 0
+                || (down && !marker && ahead == SEGMENT)
+                || (!marker && ahead < SLIDING && down && event.duration > press.duration)
+                || (!marker && ahead < SLIDING && !down && event.end && event.duration >= press.duration)
+        };
+        self.presses.iter().rposition(|press| press.as_ref().is_some_and(belongs))
+    }
+
+    fn insert(&mut self, press: Press) -> usize {
+        if matches!(self.presses.first(), Some(Some(Press { state: State::Down { .. }, .. }))) {
+            self.down = self.down.saturating_sub(1);
+        }
+        self.presses.rotate_left(1);
+        let last = REMEMBERED - 1;
+        self.presses[last] = Some(press);
+        self.down = self.down.saturating_add(1);
+        last
+    }
+
+    /// A press that began earlier is over when another begins.
+    fn release_older(&mut self, timestamp: u32) -> Option<char> {
+        self.release(|press| {
+            matches!(press.state, State::Down { .. }) && timestamp.wrapping_sub(press.timestamp).cast_signed() > 0
+        })
+    }
+
+    fn release(&mut self, over: impl Fn(&Press) -> bool) -> Option<char> {
+        let press = self.presses.iter_mut().flatten().find(|press| over(press))?;
+        press.state = State::Up;
+        self.down = self.down.saturating_sub(1);
+        TelephoneEvent { event: press.event, end: true, volume: 0, duration: 0 }.digit()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Instant {
+        Instant::START + Duration::from_millis(ms)
+    }
+
+    /// Packets as (milliseconds, timestamp, key, end, duration); the digits and the count of presses begun.
+    fn keyed(packets: &[(u64, u32, char, bool, u16)], marker: bool) -> (String, usize) {
+        let (mut presses, mut digits, mut began) = (Presses::default(), String::new(), 0);
+        let mut seen = Vec::new();
+        for &(ms, timestamp, key, end, duration) in packets {
+            while let Some(digit) = presses.expire(at(ms)) {
+                digits.push(digit);
+            }
+            let event = TelephoneEvent { event: TelephoneEvent::code(key).unwrap(), end, volume: 10, duration };
+            let first = marker && !seen.contains(&timestamp);
+            seen.push(timestamp);
+            let pressed = presses.receive(timestamp, first, event, at(ms));
+            began += usize::from(pressed.began);
+            digits.extend(pressed.digits.into_iter().flatten());
+        }
+        while let Some(digit) = presses.expire(at(1_000_000)) {
+            digits.push(digit);
+        }
+        assert!(!presses.is_down());
+        (digits, began)
+    }
+
+    #[test]
+    fn a_press_counts_once_with_or_without_marker() {
+        let packets = [
+            (0, 800, '5', false, 160),
+            (20, 800, '5', false, 320),
+            (40, 800, '5', true, 480),
+            (60, 800, '5', true, 480),
+        ];
+        assert_eq!(keyed(&packets, true), ("5".into(), 1));
+        assert_eq!(keyed(&packets, false), ("5".into(), 1));
+    }
+
+    #[test]
+    fn the_same_key_twice_counts_twice_even_if_every_end_is_lost() {
+        let packets = [(0, 800, '5', false, 160), (20, 800, '5', false, 320), (100, 1600, '5', false, 160)];
+        assert_eq!(keyed(&packets, true), ("55".into(), 2));
+        assert_eq!(keyed(&packets, false), ("55".into(), 2));
+    }
+
+    #[test]
+    fn an_update_that_arrives_after_the_end_is_the_same_press() {
+        let packets = [(0, 800, '#', false, 160), (30, 800, '#', true, 480), (35, 800, '#', false, 320)];
+        assert_eq!(keyed(&packets, true), ("#".into(), 1));
+    }
+
+    #[test]
+    fn a_press_whose_packets_come_after_the_next_press_is_not_lost() {
+        let packets = [(0, 1600, '2', false, 160), (10, 800, '1', true, 480), (20, 1600, '2', true, 480)];
+        assert_eq!(keyed(&packets, true), ("12".into(), 2));
+    }
+
+    #[test]
+    fn ten_seconds_on_one_key_are_one_press() {
+        let mut packets: Vec<_> =
+            (1..=409u32).map(|n| (u64::from(n) * 20, 800, '1', false, (n * 160) as u16)).collect();
+        packets.push((8192, 800, '1', false, 0xffff));
+        packets.extend((1..90u32).map(|n| (8192 + u64::from(n) * 20, 800 + 0xffff, '1', false, (n * 160) as u16)));
+        packets.push((10_000, 800 + 0xffff, '1', true, 90 * 160));
+        assert_eq!(keyed(&packets, false), ("1".into(), 1));
+    }
+
+    #[test]
+    fn a_phone_that_moves_the_timestamp_with_each_packet_still_presses_once() {
+        let packets = [
+            (0, 800, '9', false, 160),
+            (20, 960, '9', false, 320),
+            (40, 1120, '9', true, 480),
+            (60, 1280, '9', true, 480),
+            (80, 1440, '9', true, 480),
+        ];
+        assert_eq!(keyed(&packets, false), ("9".into(), 1));
+    }
+
+    #[test]
+    fn a_press_of_which_only_one_end_packet_came_counts() {
+        assert_eq!(keyed(&[(0, 800, '*', true, 800)], false), ("*".into(), 1));
+        assert_eq!(keyed(&[(0, 800, '*', false, 160)], false), ("*".into(), 1));
+    }
+}

@@ -1,0 +1,128 @@
+//! How late packets come: the measure that the jitter buffer's delay follows.
+//!
+//! A packet's *transit* is its arrival less its timestamp, both in samples: only differences mean anything. Each
+//! second keeps its largest and second largest transit; the second largest is the 98th percentile of a phone that
+//! sends 50 packets a second (99th at 10 ms packets, 94th at 60 ms), and one stray packet a second cannot move it.
+//! The delay that is wanted is the largest of those over the last seconds: it rises within two late packets and
+//! falls when the worst second is forgotten.
+
+/// Seconds remembered. More: delay stays high longer after a disturbance. Fewer: it falls between two disturbances
+/// and the second one is heard.
+const SECONDS: usize = 8;
+
+const SECOND: i64 = 8000;
+
+#[derive(Debug, Clone, Copy)]
+struct Second {
+    largest: i64,
+    second: i64,
+    smallest: i64,
+}
+
+impl Second {
+    const EMPTY: Second = Second { largest: i64::MIN, second: i64::MIN, smallest: i64::MAX };
+
+    fn note(&mut self, transit: i64) {
+        if transit > self.largest {
+            self.second = self.largest;
+            self.largest = transit;
+        } else if transit > self.second {
+            self.second = transit;
+        }
+        self.smallest = self.smallest.min(transit);
+    }
+}
+
+/// Transits of the last seconds.
+#[derive(Debug, Clone)]
+pub struct Transit {
+    seconds: [Second; SECONDS],
+    current: usize,
+    began: Option<i64>,
+    rotations: u32,
+    past_high: i64,
+    past_low: i64,
+}
+
+impl Default for Transit {
+    fn default() -> Self {
+        Self {
+            seconds: [Second::EMPTY; SECONDS],
+            current: 0,
+            began: None,
+            rotations: 0,
+            past_high: i64::MIN,
+            past_low: i64::MAX,
+        }
+    }
+}
+
+impl Transit {
+    /// Takes a packet's transit and its arrival in samples.
+    pub fn note(&mut self, transit: i64, arrived: i64) {
+        let began = *self.began.get_or_insert(arrived);
+        if arrived - began >= SECOND {
+            self.rotate();
+            self.began = Some(arrived);
+        }
+        if let Some(second) = self.seconds.get_mut(self.current) {
+            second.note(transit);
+        }
+    }
+
+    /// The transit that all but the rarest packets stay within; none before the first packet. In the first second
+    /// every packet counts, since two late ones would be heard as two gaps right after the greeting.
+    pub fn high(&self) -> Option<i64> {
+        let current = self.seconds.get(self.current)?;
+        let here = if self.rotations == 0 { current.largest } else { current.second };
+        let high = here.max(self.past_high);
+        (high != i64::MIN).then_some(high)
+    }
+
+    /// The shortest transit, none before the first packet.
+    pub fn low(&self) -> Option<i64> {
+        let low = self.seconds.get(self.current)?.smallest.min(self.past_low);
+        (low != i64::MAX).then_some(low)
+    }
+
+    fn rotate(&mut self) {
+        self.rotations = self.rotations.saturating_add(1);
+        self.current = (self.current + 1) % SECONDS;
+        if let Some(second) = self.seconds.get_mut(self.current) {
+            *second = Second::EMPTY;
+        }
+        self.past_high = i64::MIN;
+        self.past_low = i64::MAX;
+        for second in &self.seconds {
+            // A second with one packet has no second largest: that packet is all that is known of it.
+            let high = if second.second == i64::MIN { second.largest } else { second.second };
+            self.past_high = self.past_high.max(high);
+            self.past_low = self.past_low.min(second.smallest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_stray_packet_a_second_does_not_move_the_delay_and_two_do() {
+        let mut transit = Transit::default();
+        let mut arrived = 0;
+        for _ in 0..100 {
+            arrived += 160;
+            transit.note(10, arrived);
+        }
+        transit.note(900, arrived);
+        assert_eq!(transit.high(), Some(10));
+        transit.note(800, arrived);
+        assert_eq!(transit.high(), Some(800));
+        for _ in 0..50 * 10 {
+            arrived += 160;
+            transit.note(10, arrived);
+        }
+        assert_eq!(transit.high(), Some(10), "forgotten after some seconds");
+        assert_eq!(transit.low(), Some(10));
+    }
+}
