@@ -135,17 +135,16 @@ impl ParseError {
     }
 
     /// The answer, made without state: `None` when the message must be dropped, because it is a response, an
-    /// ACK or noise, or because it does not say where an answer goes. The To tag and `received` are the caller's to add.
+    /// ACK or noise, or has no Via. It repeats what there is of From, To, Call-ID and CSeq: by branch and CSeq alone
+    /// a client finds its transaction (RFC 3261 §17.1.3). Where the topmost Via cannot be read, the answer goes to
+    /// where the request came from; the To tag and `received` are the caller's to add.
     pub fn response(&self) -> Option<Response> {
         match &self.method {
             None | Some(Method::Ack) => return None,
             Some(_) => {}
         }
         let readable = &self.readable;
-        readable.top_via()?;
-        for name in [Name::From, Name::To, Name::CallId, Name::CSeq] {
-            readable.get(name)?;
-        }
+        readable.get(Name::Via)?;
         let mut response = Response::new(self.status());
         let reason = match &self.field {
             Some(name) => format!("{}: {} in {name}", self.status().reason(), self.problem),

@@ -35,7 +35,7 @@ impl Host {
     pub(super) fn check(text: &str) -> Result<(), Problem> {
         if let Some(inner) = text.strip_prefix('[') {
             let inner = inner.strip_suffix(']').ok_or(Problem::Host)?;
-            return inner.parse::<Ipv6Addr>().map(|_| ()).map_err(|_| Problem::Host);
+            return parse_v6(inner).map(|_| ());
         }
         let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
         if text.is_empty() || text.len() > 255 || !text.bytes().all(valid) { Err(Problem::Host) } else { Ok(()) }
@@ -45,7 +45,7 @@ impl Host {
     pub(super) fn parse_shared(text: &str, source: &Text) -> Result<Self, Problem> {
         if let Some(inner) = text.strip_prefix('[') {
             let inner = inner.strip_suffix(']').ok_or(Problem::Host)?;
-            return inner.parse().map(Host::V6).map_err(|_| Problem::Host);
+            return parse_v6(inner).map(Host::V6);
         }
         let digit = text.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
         if digit && let Ok(address) = text.parse() {
@@ -68,6 +68,17 @@ impl Host {
             }
         }
     }
+}
+
+/// Reads an IPv6 address; the third colon before an embedded IPv4 address, which the grammar of RFC 3261 asks
+/// for by mistake, is passed over (RFC 5118 §4.10).
+fn parse_v6(text: &str) -> Result<Ipv6Addr, Problem> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let (before, v4) = text.rsplit_once(":::").ok_or(Problem::Host)?;
+    v4.parse::<Ipv4Addr>().map_err(|_| Problem::Host)?;
+    format!("{before}::{v4}").parse().map_err(|_| Problem::Host)
 }
 
 impl std::str::FromStr for Host {

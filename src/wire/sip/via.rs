@@ -110,8 +110,9 @@ impl Via {
         Self::parse_shared(text, &Text::default())
     }
 
+    /// Takes any version, so that a request of another version can be answered 505; [`check`] does not.
     pub(super) fn parse_shared(text: &str, source: &Text) -> Result<Self, Problem> {
-        let (transport, host, port, parameters) = split(text)?;
+        let Parts { transport, host, port, parameters, .. } = split(text)?;
         Ok(Self {
             transport: Transport::read(transport),
             host: Host::parse_shared(host, source)?,
@@ -165,11 +166,19 @@ impl Via {
     }
 }
 
-/// Transport, host, port and parameters of a Via value, checked but for the host.
-fn split(text: &str) -> Result<(&str, &str, Option<u16>, &str), Problem> {
+/// The parts of a Via value, checked but for the version and the host.
+struct Parts<'a> {
+    version: &'a str,
+    transport: &'a str,
+    host: &'a str,
+    port: Option<u16>,
+    parameters: &'a str,
+}
+
+fn split(text: &str) -> Result<Parts<'_>, Problem> {
     let (protocol, rest) = text.split_once('/').ok_or(Problem::Via)?;
     let (version, rest) = rest.split_once('/').ok_or(Problem::Via)?;
-    if !scan::trim(protocol).eq_ignore_ascii_case("SIP") || scan::trim(version) != "2.0" {
+    if !scan::trim(protocol).eq_ignore_ascii_case("SIP") || !scan::is_token(scan::trim(version)) {
         return Err(Problem::Via);
     }
     let rest = rest.trim_start_matches([' ', '\t']);
@@ -183,13 +192,13 @@ fn split(text: &str) -> Result<(&str, &str, Option<u16>, &str), Problem> {
     let (sent_by, parameters) = rest.split_at_checked(at).ok_or(Problem::Via)?;
     params::check(parameters)?;
     let (host, port) = Host::split_port(scan::trim(sent_by))?;
-    Ok((transport, host, port, parameters))
+    Ok(Parts { version: scan::trim(version), transport, host, port, parameters })
 }
 
 /// Checks a Via value without keeping anything.
 pub(super) fn check(text: &str) -> Result<(), Problem> {
-    let (_, host, _, _) = split(text)?;
-    Host::check(host)
+    let parts = split(text)?;
+    if parts.version == "2.0" { Host::check(parts.host) } else { Err(Problem::Via) }
 }
 
 impl fmt::Display for Via {
