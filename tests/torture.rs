@@ -399,7 +399,7 @@ fn session_descriptions_in_the_torture_messages_are_read_too() {
         }
     }
     let two = SessionDescription::parse(&request("rfc5118", "mult-ip-in-sdp").body).unwrap();
-    let address = |index: usize| two.connection_of(&two.media[index]).unwrap().address.ip();
+    let address = |index: usize| two.connection_of(&two.media[index]).unwrap().ip();
     assert_eq!(address(0), Some("192.0.2.1".parse().unwrap()));
     assert_eq!(address(1), Some("2001:db8::1".parse().unwrap()));
 }

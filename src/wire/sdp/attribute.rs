@@ -1,7 +1,9 @@
 //! `a=` lines.
 
-/// An attribute as written: `a=name` or `a=name:value`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use std::fmt;
+
+/// An attribute as written: `a=name` or `a=name:value`. `Debug` hides the values that hold keys.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Attribute {
     /// What stands before the colon.
     pub name: String,
@@ -48,6 +50,17 @@ impl Attribute {
     }
 }
 
+impl fmt::Debug for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secret = matches!(self.name.as_str(), "crypto" | "key-mgmt" | "ice-pwd");
+        match &self.value {
+            None => f.write_str(&self.name),
+            Some(_) if secret => write!(f, "{}:***", self.name),
+            Some(value) => write!(f, "{}:{value}", self.name),
+        }
+    }
+}
+
 impl Flow {
     /// The flow an attribute name stands for.
     pub fn parse(name: &str) -> Option<Self> {
@@ -77,9 +90,9 @@ impl RtpMap {
         let (payload_type, rest) = value.trim().split_once(char::is_whitespace)?;
         let mut parts = rest.trim().split('/');
         Some(Self {
-            payload_type: payload_type.parse().ok().filter(|number| *number < 128)?,
+            payload_type: super::payload_type(payload_type)?,
             encoding: parts.next().filter(|name| !name.is_empty())?.to_owned(),
-            clock_rate: parts.next()?.trim().parse().ok()?,
+            clock_rate: parts.next()?.trim().parse().ok().filter(|rate| *rate > 0)?,
             channels: parts.next().and_then(|channels| channels.trim().parse().ok()).unwrap_or(1),
         })
     }
@@ -90,8 +103,9 @@ impl RtpMap {
     }
 }
 
+/// The number in an attribute; 0, which no length of time is, reads as absent.
 pub(super) fn number_in(attributes: &[Attribute], name: &str) -> Option<u32> {
     let value = attributes.iter().find(|attribute| attribute.name == name)?.value.as_deref()?;
     // Some phones write fractions (`ptime:20.0`).
-    value.trim().split('.').next()?.parse().ok()
+    value.trim().split('.').next()?.parse().ok().filter(|number| *number > 0)
 }

@@ -28,8 +28,12 @@ pub const MAX_LENGTH: usize = 64 * 1024;
 /// Most lines of one description.
 pub const MAX_LINES: usize = 2000;
 
-/// A session description.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Most media of one description. More: work for senders who mean harm, for an answer mirrors each. Less: browsers'
+/// offers are refused.
+pub const MAX_MEDIA: usize = 64;
+
+/// A session description. `Debug` shows of the `other` lines only the letters: `p=` is a telephone number.
+#[derive(Clone, PartialEq, Eq)]
 pub struct SessionDescription {
     /// `o=`: who made it, and which version it is.
     pub origin: Origin,
@@ -86,8 +90,8 @@ impl Connection {
     }
 }
 
-/// One `m=` section.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One `m=` section. `Debug` shows of the `other` lines only the letters: `k=` is a key.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Media {
     /// `audio`, `video`, `application`, `image`, ...
     pub kind: String,
@@ -149,7 +153,8 @@ impl SessionDescription {
 
     /// `a=maxptime` of a medium, else of the session, in milliseconds.
     pub fn maxptime(&self, media: &Media) -> Option<u32> {
-        attribute::number_in(&media.attributes, "maxptime").or_else(|| attribute::number_in(&self.attributes, "maxptime"))
+        attribute::number_in(&media.attributes, "maxptime")
+            .or_else(|| attribute::number_in(&self.attributes, "maxptime"))
     }
 }
 
@@ -173,13 +178,13 @@ impl Media {
     pub fn fmtp(&self, payload_type: u8) -> Option<&str> {
         self.values("fmtp").find_map(|value| {
             let (format, parameters) = value.split_once(char::is_whitespace)?;
-            (format.parse() == Ok(payload_type)).then(|| parameters.trim())
+            (self::payload_type(format) == Some(payload_type)).then(|| parameters.trim())
         })
     }
 
     /// The payload types in the order of preference; what is no number from 0 to 127 is left out.
     pub fn payload_types(&self) -> impl Iterator<Item = u8> {
-        self.formats.iter().filter_map(|format| format.parse::<u8>().ok().filter(|number| *number < 128))
+        self.formats.iter().filter_map(|format| payload_type(format))
     }
 
     /// `a=rtcp` (RFC 3605): the port, and the address where it is another.
@@ -193,7 +198,7 @@ impl Media {
                 Some(text) => Some(read::connection(text)?),
                 None => None,
             };
-            Some((port.parse().ok()?, address))
+            Some((read::digits(port)?, address))
         })
     }
 
@@ -208,9 +213,49 @@ impl Media {
     }
 }
 
+/// Digits that are a payload type.
+fn payload_type(text: &str) -> Option<u8> {
+    read::digits(text).and_then(|number| u8::try_from(number).ok()).filter(|number| *number < 128)
+}
+
+impl std::fmt::Debug for SessionDescription {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let letters: String = self.other.iter().map(|(letter, _)| *letter).collect();
+        f.debug_struct("SessionDescription")
+            .field("origin", &self.origin)
+            .field("name", &self.name)
+            .field("connection", &self.connection)
+            .field("bandwidth", &self.bandwidth)
+            .field("time", &self.time)
+            .field("other", &letters)
+            .field("attributes", &self.attributes)
+            .field("media", &self.media)
+            .finish()
+    }
+}
+
+impl std::fmt::Debug for Media {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let letters: String = self.other.iter().map(|(letter, _)| *letter).collect();
+        f.debug_struct("Media")
+            .field("kind", &self.kind)
+            .field("port", &self.port)
+            .field("port_count", &self.port_count)
+            .field("protocol", &self.protocol)
+            .field("formats", &self.formats)
+            .field("connection", &self.connection)
+            .field("bandwidth", &self.bandwidth)
+            .field("other", &letters)
+            .field("attributes", &self.attributes)
+            .finish()
+    }
+}
+
 fn flow_in(attributes: &[Attribute]) -> Option<Flow> {
     attributes.iter().find_map(|attribute| Flow::parse(&attribute.name))
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

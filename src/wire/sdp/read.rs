@@ -1,13 +1,14 @@
 //! Text to values.
 
-use super::{Attribute, Connection, MAX_LENGTH, MAX_LINES, Media, Origin, SdpError, SessionDescription};
+use super::{Attribute, Connection, MAX_LENGTH, MAX_LINES, MAX_MEDIA, Media, Origin, SdpError, SessionDescription};
 
 pub(super) fn description(bytes: &[u8]) -> Result<SessionDescription, SdpError> {
     let wrong = |line: usize, what: &'static str| SdpError { line, what };
     if bytes.len() > MAX_LENGTH {
         return Err(wrong(0, "the description is too long"));
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| wrong(0, "the description is not UTF-8"))?;
+    // Names and titles in other encodings are seen in the wild; what is not UTF-8 becomes U+FFFD.
+    let text = String::from_utf8_lossy(bytes);
     let mut session: Option<SessionDescription> = None;
     let mut seen_version = false;
     for (index, line) in text.split('\n').enumerate() {
@@ -19,8 +20,11 @@ pub(super) fn description(bytes: &[u8]) -> Result<SessionDescription, SdpError> 
         if line.is_empty() {
             continue;
         }
+        if line.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
+            return Err(wrong(number, "a control character"));
+        }
         let mut chars = line.chars();
-        let (Some(letter), Some('=')) = (chars.next(), chars.next()) else {
+        let (Some(letter @ 'a'..='z'), Some('=')) = (chars.next(), chars.next()) else {
             return Err(wrong(number, "a line is not `letter=value`"));
         };
         let value = chars.as_str().trim_start();
@@ -50,9 +54,14 @@ pub(super) fn description(bytes: &[u8]) -> Result<SessionDescription, SdpError> 
             });
             continue;
         };
+        if letter == 'm' && session.media.len() >= MAX_MEDIA {
+            return Err(wrong(number, "the description has too many media"));
+        }
         match session.media.last_mut() {
             _ if letter == 'm' => {
-                session.media.push(media(value).ok_or_else(|| wrong(number, "m= is not `kind port protocol formats`"))?);
+                session
+                    .media
+                    .push(media(value).ok_or_else(|| wrong(number, "m= is not `kind port protocol formats`"))?);
             }
             Some(media) => match letter {
                 'c' => media.connection = Some(connection(value).ok_or_else(|| wrong(number, "c= is no address"))?),
@@ -65,7 +74,8 @@ pub(super) fn description(bytes: &[u8]) -> Result<SessionDescription, SdpError> 
                 's' => session.name = if value.is_empty() { "-".to_owned() } else { value.to_owned() },
                 'c' => session.connection = Some(connection(value).ok_or_else(|| wrong(number, "c= is no address"))?),
                 'b' => session.bandwidth.push(value.to_owned()),
-                't' => session.time = value.to_owned(),
+                't' if !value.is_empty() => session.time = value.to_owned(),
+                't' => {}
                 'a' => session.attributes.push(attribute(value)),
                 _ => session.other.push((letter, value.to_owned())),
             },
@@ -101,19 +111,26 @@ fn is_name(text: &str) -> bool {
         && text.chars().any(|c| c.is_ascii_alphabetic())
 }
 
+/// What counts are the last five words: user names with spaces in them are seen in the wild.
 fn origin(text: &str) -> Option<Origin> {
-    let mut words = text.splitn(4, char::is_whitespace);
-    let (username, session_id, version) = (words.next()?, words.next()?, words.next()?);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let (user, rest) = words.split_at_checked(words.len().checked_sub(5)?)?;
+    let [session_id, version, net, family, address] = rest else { return None };
     let digits = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
-    if username.is_empty() || !digits(session_id) || !digits(version) {
+    if user.is_empty() || !digits(session_id) || !digits(version) {
         return None;
     }
     Some(Origin {
-        username: username.to_owned(),
-        session_id: session_id.to_owned(),
-        version: version.to_owned(),
-        address: connection(words.next()?)?,
+        username: user.join(" "),
+        session_id: (*session_id).to_owned(),
+        version: (*version).to_owned(),
+        address: connection(&format!("{net} {family} {address}"))?,
     })
+}
+
+/// Digits, and no sign before them, as a number of 16 bits.
+pub(super) fn digits(text: &str) -> Option<u16> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 fn media(text: &str) -> Option<Media> {
@@ -121,8 +138,8 @@ fn media(text: &str) -> Option<Media> {
     let kind = words.next()?.to_owned();
     let port = words.next()?;
     let (port, port_count) = match port.split_once('/') {
-        Some((port, count)) => (port.parse().ok()?, Some(count.parse().ok()?)),
-        None => (port.parse().ok()?, None),
+        Some((port, count)) => (digits(port)?, Some(digits(count)?)),
+        None => (digits(port)?, None),
     };
     let protocol = words.next()?.to_owned();
     Some(Media {

@@ -22,7 +22,8 @@ fn a_phones_offer_is_read_and_written_back_the_same() {
 
 #[test]
 fn sloppy_senders_are_understood() {
-    let sloppy = "v=0\no=root 1 1 IN IP4 0.0.0.0\nc=IN IP4 0.0.0.0 \n\nm=audio 4000 RTP/AVP 0\na=ptime:20.0\na=recvonly\n\0";
+    let sloppy =
+        "v=0\no=root 1 1 IN IP4 0.0.0.0\nc=IN IP4 0.0.0.0 \n\nm=audio 4000 RTP/AVP 0\na=ptime:20.0\na=recvonly\n\0";
     let sdp = SessionDescription::parse(sloppy.as_bytes()).unwrap();
     assert!(sdp.connection.as_ref().is_some_and(Connection::is_unspecified));
     assert_eq!((sdp.name.as_str(), sdp.time.as_str()), ("-", "0 0"));
@@ -31,11 +32,18 @@ fn sloppy_senders_are_understood() {
 
 #[test]
 fn ipv6_names_and_multicast_are_read() {
-    let sdp = |c: &str| SessionDescription::parse(format!("v=0\r\no=- 1 1 IN IP6 ::1\r\ns=-\r\nc={c}\r\nt=0 0\r\n").as_bytes());
+    let sdp = |c: &str| {
+        SessionDescription::parse(format!("v=0\r\no=- 1 1 IN IP6 ::1\r\ns=-\r\nc={c}\r\nt=0 0\r\n").as_bytes())
+    };
     assert_eq!(sdp("IN IP6 2001:db8::1").unwrap().connection.unwrap().ip(), "2001:db8::1".parse().ok());
-    assert_eq!(sdp("IN IP4 media.example.com").unwrap().connection, Some(Connection::Name("media.example.com".into(), false)));
+    assert_eq!(
+        sdp("IN IP4 media.example.com").unwrap().connection,
+        Some(Connection::Name("media.example.com".into(), false))
+    );
     assert_eq!(sdp("IN IP4 233.252.0.1/127").unwrap().connection.unwrap().ip(), "233.252.0.1".parse().ok());
-    for wrong in ["IN IP4 2001:db8::1", "IN IP6 192.0.2.1", "IN IP4 256.1.1.1", "IN IP4", "ATM NSAP 1", "IN IP4 192.0.2.1 x"] {
+    for wrong in
+        ["IN IP4 2001:db8::1", "IN IP6 192.0.2.1", "IN IP4 256.1.1.1", "IN IP4", "ATM NSAP 1", "IN IP4 192.0.2.1 x"]
+    {
         assert!(sdp(wrong).is_err(), "{wrong}");
     }
 }
