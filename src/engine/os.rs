@@ -6,7 +6,11 @@
 use std::io;
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// The monotonic clock in nanoseconds.
 pub fn monotonic() -> u64 {
@@ -133,6 +137,12 @@ impl AsRawFd for Doorbell {
     fn as_raw_fd(&self) -> std::os::fd::RawFd {
         self.0.as_raw_fd()
     }
+}
+
+/// Lets a task of the current runtime wait for a doorbell.
+pub fn listen(bell: Arc<Doorbell>) -> io::Result<AsyncFd<Arc<Doorbell>>> {
+    // SAFETY: the descriptor lives as long as the doorbell, which is never exchanged for another and is kept by the result.
+    unsafe { AsyncFd::register_with_interest(bell, Interest::READABLE) }.map_err(io::Error::from)
 }
 
 /// Takes the far end of a connected UDP socket away: it hears everyone again, on the same port, if that was asked for by

@@ -1,0 +1,358 @@
+//! The control side of the media plane: which thread a leg and a room live on, ports, and the rings to and from
+//! the threads.
+//!
+//! ```text
+//!             orders (ring) ──► media thread 0: legs, rooms, sockets ──► reports (ring) ─┐
+//! MediaPlane ─┤                                                                          ├─► events
+//!             orders (ring) ──► media thread 1                      ──► reports (ring) ──┘   (a doorbell wakes)
+//! ```
+//!
+//! Orders are never dropped: what a full ring does not take waits here, in order, for the thread to catch up. Of the
+//! reports a full ring refuses, periodic figures and talker changes are dropped and counted; all others wait there.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::io::unix::AsyncFd;
+use tracing::{debug, error};
+
+use crate::base::{LegId, RoomId, Rng};
+use crate::engine::clock::Clock;
+use crate::engine::media_thread::{self, Counts, Moved, Order, Report, Worker};
+use crate::engine::os::{self, Doorbell};
+use crate::engine::sockets::LegSockets;
+use crate::media::clip::ClipLibrary;
+use crate::media::command::{Figures, MediaCommand, MediaEvent};
+use crate::media::ports::PortPool;
+
+/// How the media plane is set up.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Media threads; 0 means one per core less one, at least one.
+    pub threads: usize,
+    /// Where IPv4 legs' sockets are bound; none: no IPv4 legs.
+    pub v4: Option<Ipv4Addr>,
+    /// The same for IPv6.
+    pub v6: Option<Ipv6Addr>,
+    /// First port, even.
+    pub first_port: u16,
+    /// Last port.
+    pub last_port: u16,
+    /// How long a port rests after use, so that late packets of one call do not reach the next.
+    pub quarantine: Duration,
+}
+
+/// The media plane as the gateway's loop sees it.
+#[derive(Debug)]
+pub struct MediaPlane {
+    settings: Settings,
+    clock: Clock,
+    workers: Vec<Worker>,
+    pool: PortPool,
+    rng: Rng,
+    bound: BTreeMap<LegId, LegSockets>,
+    legs: BTreeMap<LegId, Place>,
+    rooms: BTreeMap<RoomId, Home>,
+    bell: AsyncFd<Arc<Doorbell>>,
+    stop: Arc<AtomicBool>,
+    events: VecDeque<MediaEvent>,
+}
+
+/// Where a leg is.
+#[derive(Debug)]
+struct Place {
+    worker: usize,
+    room: Option<RoomId>,
+    port: u16,
+    /// While it is between threads: what it is to be told when it has arrived.
+    moving: Option<Vec<MediaCommand>>,
+}
+
+/// Where a room is.
+#[derive(Debug, Clone, Copy)]
+struct Home {
+    worker: usize,
+    legs: usize,
+}
+
+impl MediaPlane {
+    /// Starts the threads. Must be called within a tokio runtime.
+    pub fn start(settings: Settings, clips: Arc<ClipLibrary>, clock: Clock, rng: Rng) -> io::Result<Self> {
+        let threads = match settings.threads {
+            0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1)).max(1),
+            threads => threads,
+        };
+        let bell = Arc::new(Doorbell::new()?);
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut workers = Vec::with_capacity(threads);
+        for index in 0..threads {
+            workers.push(media_thread::start(index, clips.clone(), clock, bell.clone(), stop.clone())?);
+        }
+        Ok(Self {
+            pool: PortPool::new(settings.first_port, settings.last_port, settings.quarantine),
+            rng,
+            settings,
+            clock,
+            workers,
+            bound: BTreeMap::new(),
+            legs: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            bell: os::listen(bell)?,
+            stop,
+            events: VecDeque::new(),
+        })
+    }
+
+    /// Binds a pair of sockets for a leg; none when no port is left or no thread runs. Ports that another program has
+    /// are passed over.
+    pub fn bind_ports(&mut self, leg: LegId, ipv6: bool) -> Option<u16> {
+        let address: IpAddr = if ipv6 { self.settings.v6?.into() } else { self.settings.v4?.into() };
+        if self.bound.contains_key(&leg)
+            || self.legs.contains_key(&leg)
+            || self.workers.iter().all(|worker| worker.dead)
+        {
+            return None;
+        }
+        // At most once around.
+        for _ in 0..self.pool.size() {
+            let port = self.pool.take(&mut self.rng, self.clock.mono())?;
+            match LegSockets::bind(address, port) {
+                Ok(sockets) => {
+                    self.bound.insert(leg, sockets);
+                    return Some(port);
+                }
+                Err(error) => {
+                    self.pool.give_back(port, self.clock.mono());
+                    // Any other port would fail alike.
+                    if !matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) {
+                        debug!(%error, "no sockets for a leg");
+                        return None;
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Gives back the sockets of a leg that was never opened.
+    pub fn free_ports(&mut self, leg: LegId) {
+        if let Some(sockets) = self.bound.remove(&leg) {
+            let port = sockets.port();
+            drop(sockets);
+            self.pool.give_back(port, self.clock.mono());
+        }
+    }
+
+    /// Carries out an order. One about a leg or room that is not there is ignored, as it would be by its thread.
+    pub fn send(&mut self, command: MediaCommand) {
+        match command {
+            MediaCommand::Open { leg, setup } => {
+                let (Some(sockets), Some(worker)) = (self.bound.remove(&leg), self.least_loaded()) else { return };
+                self.legs.insert(leg, Place { worker, room: None, port: sockets.port(), moving: None });
+                self.post(worker, Order::Open { leg, setup, sockets: Box::new(sockets) });
+                self.weigh(worker, 1);
+            }
+            MediaCommand::Join { leg, room, .. } => {
+                self.leave_room(leg);
+                let Some(place) = self.legs.get_mut(&leg) else { return };
+                let home = self.rooms.entry(room).or_insert(Home { worker: place.worker, legs: 0 });
+                home.legs += 1;
+                place.room = Some(room);
+                let (from, to) = (place.worker, home.worker);
+                place.worker = to;
+                if from != to {
+                    // One that is under way already is only sent further when it arrives.
+                    if place.moving.is_none() {
+                        place.moving = Some(Vec::new());
+                        self.post(from, Order::Take { leg });
+                    }
+                    self.weigh(from, -1);
+                    self.weigh(to, 1);
+                }
+                self.forward(leg, command);
+            }
+            MediaCommand::Leave { leg } => {
+                self.leave_room(leg);
+                self.forward(leg, command);
+            }
+            MediaCommand::PlayToRoom { room, .. } => {
+                if let Some(home) = self.rooms.get(&room) {
+                    self.post(home.worker, Order::Command(command));
+                }
+            }
+            MediaCommand::Close { leg }
+            | MediaCommand::Modify { leg, .. }
+            | MediaCommand::Play { leg, .. }
+            | MediaCommand::StopPlaying { leg }
+            | MediaCommand::Mute { leg, .. }
+            | MediaCommand::SendDigit { leg, .. } => self.forward(leg, command),
+        }
+    }
+
+    /// The next event. May be dropped and called again without loss.
+    pub async fn next(&mut self) -> MediaEvent {
+        loop {
+            if let Some(event) = self.try_next() {
+                return event;
+            }
+            match self.bell.readable().await {
+                Ok(mut guard) => {
+                    // Silenced before the rings are read: what comes after that rings again.
+                    guard.clear_ready();
+                    guard.get_inner().answer();
+                }
+                // The runtime is going down.
+                Err(_) => std::future::pending().await,
+            }
+        }
+    }
+
+    /// The next event, if it is here already.
+    pub fn try_next(&mut self) -> Option<MediaEvent> {
+        if self.events.is_empty() {
+            self.collect();
+        }
+        self.events.pop_front()
+    }
+
+    /// Port pairs in use.
+    pub fn ports_in_use(&self) -> usize {
+        self.bound.len() + self.legs.len()
+    }
+
+    /// Media threads.
+    pub fn threads(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// What the threads counted.
+    pub fn counts(&self) -> Vec<Arc<Counts>> {
+        self.workers.iter().map(|worker| worker.counts.clone()).collect()
+    }
+
+    /// Hands the figures to the metrics.
+    #[allow(clippy::cast_precision_loss, reason = "gauges are floating point")]
+    pub fn report(&self) {
+        metrics::gauge!("ringlift_ports_in_use").set(self.ports_in_use() as f64);
+        for worker in &self.workers {
+            let thread = worker.index.to_string();
+            metrics::gauge!("ringlift_media_legs", "thread" => thread.clone()).set(worker.legs as f64);
+            for (name, total) in worker.counts.read() {
+                metrics::counter!("ringlift_media_total", "thread" => thread.clone(), "what" => name).absolute(total);
+            }
+        }
+    }
+
+    /// Ends the threads and closes every socket.
+    pub async fn finish(mut self) {
+        self.stop.store(true, Ordering::Release);
+        let threads: Vec<_> = self.workers.iter_mut().filter_map(|worker| worker.stop()).collect();
+        // They end within one wake-up; joining blocks, so it is done where blocking is allowed.
+        let _ = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
+    }
+
+    fn forward(&mut self, leg: LegId, command: MediaCommand) {
+        let Some(place) = self.legs.get_mut(&leg) else { return };
+        match &mut place.moving {
+            Some(commands) => commands.push(command),
+            None => {
+                let worker = place.worker;
+                self.post(worker, Order::Command(command));
+            }
+        }
+    }
+
+    fn leave_room(&mut self, leg: LegId) {
+        let Some(room) = self.legs.get_mut(&leg).and_then(|place| place.room.take()) else { return };
+        if let Some(home) = self.rooms.get_mut(&room) {
+            home.legs = home.legs.saturating_sub(1);
+            if home.legs == 0 {
+                self.rooms.remove(&room);
+            }
+        }
+    }
+
+    fn least_loaded(&self) -> Option<usize> {
+        self.workers.iter().filter(|worker| !worker.dead).min_by_key(|worker| worker.legs).map(|worker| worker.index)
+    }
+
+    fn weigh(&mut self, worker: usize, legs: isize) {
+        if let Some(worker) = self.workers.get_mut(worker) {
+            worker.legs = worker.legs.saturating_add_signed(legs);
+        }
+    }
+
+    fn post(&mut self, worker: usize, order: Order) {
+        if let Some(worker) = self.workers.get_mut(worker) {
+            worker.post(order);
+        }
+    }
+
+    /// Takes every report there is.
+    fn collect(&mut self) {
+        for index in 0..self.workers.len() {
+            loop {
+                let Some(worker) = self.workers.get_mut(index) else { break };
+                worker.flush();
+                let Some(report) = worker.take() else { break };
+                self.absorb(report);
+            }
+            if self.workers.get(index).is_some_and(Worker::has_died) {
+                self.bury(index);
+            }
+        }
+    }
+
+    fn absorb(&mut self, report: Report) {
+        match report {
+            Report::Event(event) => self.events.push_back(event),
+            Report::Closed { leg, figures, sockets } => {
+                drop(sockets);
+                self.forget(leg);
+                self.events.push_back(MediaEvent::Closed { leg, figures });
+            }
+            Report::Taken { leg, moved } => self.settle(leg, moved),
+        }
+    }
+
+    /// A leg has left its old thread: it goes to the new one, and what it missed follows.
+    fn settle(&mut self, leg: LegId, moved: Option<Box<Moved>>) {
+        let Some(place) = self.legs.get_mut(&leg) else { return };
+        let commands = place.moving.take().unwrap_or_default();
+        let worker = place.worker;
+        // None: it ended before it could be taken; its end has been or will be reported by the old thread.
+        let Some(moved) = moved else { return };
+        self.post(worker, Order::Insert { leg, moved });
+        for command in commands {
+            self.post(worker, Order::Command(command));
+        }
+    }
+
+    fn forget(&mut self, leg: LegId) {
+        self.leave_room(leg);
+        if let Some(place) = self.legs.remove(&leg) {
+            self.weigh(place.worker, -1);
+            self.pool.give_back(place.port, self.clock.mono());
+        }
+    }
+
+    /// A thread ended by a fault of ours: its legs end with it, new ones go elsewhere.
+    fn bury(&mut self, index: usize) {
+        let Some(worker) = self.workers.get_mut(index) else { return };
+        worker.dead = true;
+        error!(thread = index, "a media thread failed; its calls end");
+        let gone: Vec<LegId> =
+            self.legs.iter().filter(|(_, place)| place.worker == index).map(|(leg, _)| *leg).collect();
+        for leg in gone {
+            self.forget(leg);
+            self.events.push_back(MediaEvent::Closed { leg, figures: Figures::default() });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,308 @@
+//! Real threads, real sockets, phones that speak a tone each.
+
+use std::f64::consts::TAU;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+use tokio::time::{Instant as Alarm, MissedTickBehavior, interval, timeout, timeout_at};
+
+use super::*;
+use crate::base::ParticipantId;
+use crate::media::command::{Direction, Format, LegSetup, PlayId, Remote};
+use crate::wire::codec::Codec;
+use crate::wire::rtp::{Header, Packet};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn plane(threads: usize, first_port: u16, pairs: u16) -> MediaPlane {
+    let settings = Settings {
+        threads,
+        v4: Some(Ipv4Addr::LOCALHOST),
+        v6: Some(Ipv6Addr::LOCALHOST),
+        first_port,
+        last_port: first_port + pairs * 2 - 1,
+        quarantine: Duration::from_millis(50),
+    };
+    MediaPlane::start(settings, Arc::new(ClipLibrary::with_tones()), Clock::start(), Rng::from_number(1)).unwrap()
+}
+
+/// A phone with a tone.
+struct Phone {
+    leg: LegId,
+    socket: UdpSocket,
+    there: SocketAddr,
+    frequency: f64,
+    sent: u32,
+    heard: Vec<i16>,
+    sequences: Vec<u16>,
+    ssrcs: std::collections::BTreeSet<u32>,
+}
+
+impl Phone {
+    async fn call(plane: &mut MediaPlane, number: u64, frequency: f64, ipv6: bool) -> Self {
+        let leg = LegId::from_bits(number);
+        let home = if ipv6 { IpAddr::from(Ipv6Addr::LOCALHOST) } else { Ipv4Addr::LOCALHOST.into() };
+        let socket = UdpSocket::bind((home, 0)).await.unwrap();
+        let port = plane.bind_ports(leg, ipv6).expect("a port");
+        plane.send(MediaCommand::Open { leg, setup: Box::new(setup(socket.local_addr().unwrap())) });
+        let there = SocketAddr::new(home, port);
+        Self { leg, socket, there, frequency, sent: 0, heard: Vec::new(), sequences: Vec::new(), ssrcs: Default::default() }
+    }
+
+    fn speak(&mut self) {
+        let samples: Vec<i16> = (0..160)
+            .map(|n| (8000.0 * (TAU * self.frequency * f64::from(self.sent * 160 + n) / 8000.0).sin()) as i16)
+            .collect();
+        let mut payload = [0; 160];
+        Codec::Pcmu.encode(&samples, &mut payload);
+        let header = Header { marker: false, payload_type: 0, sequence: self.sent as u16, timestamp: self.sent * 160, ssrc: 7 };
+        let mut head = [0; Header::LENGTH];
+        header.write(&mut head);
+        self.sent += 1;
+        let _ = self.socket.try_send_to(&[&head[..], &payload].concat(), self.there);
+    }
+
+    fn listen(&mut self) {
+        let mut buffer = [0; 2048];
+        while let Ok((length, from)) = self.socket.try_recv_from(&mut buffer) {
+            let Ok(packet) = Packet::parse(&buffer[..length]) else { continue };
+            assert_eq!(from, self.there, "it comes from the port that was told");
+            if packet.header.payload_type == 0 {
+                let mut samples = vec![0; packet.payload.len()];
+                Codec::Pcmu.decode(packet.payload, &mut samples);
+                self.heard.extend(samples);
+                self.sequences.push(packet.header.sequence);
+                self.ssrcs.insert(packet.header.ssrc);
+            }
+        }
+    }
+
+    /// How loud a frequency was in the last half second heard.
+    fn hears(&self, frequency: f64) -> f64 {
+        let heard = &self.heard[self.heard.len().saturating_sub(4000)..];
+        let (mut sine, mut cosine) = (0.0, 0.0);
+        for (n, sample) in heard.iter().enumerate() {
+            let phase = TAU * frequency * n as f64 / 8000.0;
+            sine += f64::from(*sample) * phase.sin();
+            cosine += f64::from(*sample) * phase.cos();
+        }
+        2.0 * sine.hypot(cosine) / heard.len().max(1) as f64
+    }
+}
+
+fn setup(remote: SocketAddr) -> LegSetup {
+    LegSetup {
+        format: Format {
+            codec: Codec::Pcmu,
+            send_payload_type: 0,
+            receive_payload_type: 0,
+            ptime: 20,
+            telephone_event: Some((101, 101)),
+            direction: Direction::SendRecv,
+        },
+        remote: remote_of(remote),
+        ssrc: 99,
+        sequence: 65_000,
+        timestamp: 5,
+        cname: "test".into(),
+        media_timeout: Duration::from_secs(30),
+    }
+}
+
+fn remote_of(remote: SocketAddr) -> Remote {
+    Remote {
+        rtp: Some(remote),
+        rtcp: Some(SocketAddr::new(remote.ip(), remote.port() + 1)),
+        rtcp_mux: false,
+        signalling: remote.ip(),
+    }
+}
+
+/// Everyone speaks and listens for so long; returns what the plane reported.
+async fn talk(plane: &mut MediaPlane, phones: &mut [&mut Phone], length: Duration) -> Vec<MediaEvent> {
+    let end = Alarm::now() + length;
+    let mut ticks = interval(Duration::from_millis(20));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let mut events = Vec::new();
+    while Alarm::now() < end {
+        tokio::select! {
+            _ = ticks.tick() => phones.iter_mut().for_each(|phone| {
+                phone.speak();
+                phone.listen();
+            }),
+            event = plane.next() => events.push(event),
+        }
+    }
+    events
+}
+
+fn join(phone: &Phone, room: u64, participant: u64) -> MediaCommand {
+    MediaCommand::Join {
+        leg: phone.leg,
+        room: RoomId::from_bits(room),
+        participant: ParticipantId::from_bits(participant),
+        muted: false,
+    }
+}
+
+async fn until<T>(plane: &mut MediaPlane, mut pick: impl FnMut(&MediaEvent) -> Option<T>) -> T {
+    let deadline = Alarm::now() + PATIENCE;
+    loop {
+        let event = timeout_at(deadline, plane.next()).await.expect("the event never came");
+        if let Some(found) = pick(&event) {
+            return found;
+        }
+    }
+}
+
+fn closed(event: &MediaEvent) -> Option<(LegId, Figures)> {
+    if let MediaEvent::Closed { leg, figures } = event { Some((*leg, *figures)) } else { None }
+}
+
+#[tokio::test]
+async fn three_in_a_room_hear_the_two_others_and_not_themselves() {
+    for ipv6 in [false, true] {
+        let mut plane = plane(1, 41_000, 10);
+        let mut anna = Phone::call(&mut plane, 1, 400.0, ipv6).await;
+        let mut ben = Phone::call(&mut plane, 2, 700.0, ipv6).await;
+        let mut carl = Phone::call(&mut plane, 3, 1100.0, ipv6).await;
+        for (phone, participant) in [(&anna, 1), (&ben, 2), (&carl, 3)] {
+            plane.send(join(phone, 1, participant));
+        }
+        let events = talk(&mut plane, &mut [&mut anna, &mut ben, &mut carl], Duration::from_millis(1500)).await;
+        for phone in [&anna, &ben, &carl] {
+            for frequency in [400.0, 700.0, 1100.0] {
+                let loud = phone.hears(frequency);
+                if frequency == phone.frequency {
+                    assert!(loud < 400.0, "hears itself: {loud}");
+                } else {
+                    assert!(loud > 3000.0, "{} does not hear {frequency}: {loud}", phone.frequency);
+                }
+            }
+            assert!(events.iter().any(|e| matches!(e, MediaEvent::Latched { leg, remote } if *leg == phone.leg && *remote == phone.socket.local_addr().unwrap())));
+        }
+        plane.send(MediaCommand::Close { leg: anna.leg });
+        let (leg, figures) = until(&mut plane, closed).await;
+        assert_eq!((leg, figures.strangers, figures.lost), (anna.leg, 0, 0));
+        assert!(figures.received >= 70 && figures.sent >= 70, "{figures:?}");
+        plane.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_leg_that_joins_a_room_on_another_thread_moves_without_a_gap() {
+    let mut plane = plane(2, 41_100, 10);
+    let mut anna = Phone::call(&mut plane, 1, 400.0, false).await;
+    let mut ben = Phone::call(&mut plane, 2, 700.0, false).await;
+    assert_ne!(plane.legs[&anna.leg].worker, plane.legs[&ben.leg].worker);
+    talk(&mut plane, &mut [&mut anna, &mut ben], Duration::from_millis(400)).await;
+    plane.send(join(&anna, 1, 1));
+    plane.send(join(&ben, 1, 2));
+    talk(&mut plane, &mut [&mut anna, &mut ben], Duration::from_millis(1200)).await;
+    assert_eq!(plane.legs[&anna.leg].worker, plane.legs[&ben.leg].worker);
+    assert_eq!(plane.workers.iter().map(|worker| worker.legs).sum::<usize>(), 2);
+    assert!(ben.hears(400.0) > 3000.0 && anna.hears(700.0) > 3000.0, "{} {}", ben.hears(400.0), anna.hears(700.0));
+    assert_eq!(ben.ssrcs.len(), 1);
+    for pair in ben.sequences.windows(2) {
+        assert_eq!(pair[1], pair[0].wrapping_add(1), "no packet is missing or doubled");
+    }
+    plane.send(MediaCommand::Close { leg: ben.leg });
+    let (_, figures) = until(&mut plane, closed).await;
+    assert_eq!((figures.lost, figures.malformed), (0, 0), "{figures:?}");
+    assert!(figures.received as u32 >= ben.sent - 2, "{} of {}", figures.received, ben.sent);
+    plane.finish().await;
+}
+
+#[tokio::test]
+async fn a_stranger_is_counted_and_unheard_and_a_new_address_is_learned() {
+    let mut plane = plane(1, 41_200, 10);
+    let mut anna = Phone::call(&mut plane, 1, 400.0, false).await;
+    let mut ben = Phone::call(&mut plane, 2, 700.0, false).await;
+    plane.send(join(&anna, 1, 1));
+    plane.send(join(&ben, 1, 2));
+    talk(&mut plane, &mut [&mut anna, &mut ben], Duration::from_millis(400)).await;
+    let mut stranger = Phone { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(), frequency: 1900.0, there: anna.there, ..Phone::call(&mut plane, 3, 0.0, false).await };
+    talk(&mut plane, &mut [&mut anna, &mut ben, &mut stranger], Duration::from_millis(800)).await;
+    assert!(ben.hears(400.0) > 3000.0 && ben.hears(1900.0) < 200.0);
+    // Anna's phone moves: a re-INVITE tells the new address.
+    anna.socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let there = anna.socket.local_addr().unwrap();
+    let LegSetup { format, .. } = setup(there);
+    plane.send(MediaCommand::Modify { leg: anna.leg, format, remote: remote_of(there) });
+    let events = talk(&mut plane, &mut [&mut anna, &mut ben], Duration::from_millis(800)).await;
+    assert!(events.iter().any(|event| *event == MediaEvent::Latched { leg: anna.leg, remote: there }));
+    assert!(ben.hears(400.0) > 3000.0 && anna.hears(700.0) > 3000.0);
+    plane.send(MediaCommand::Close { leg: anna.leg });
+    let (_, figures) = until(&mut plane, closed).await;
+    assert!(figures.strangers >= 35, "{figures:?}");
+    plane.finish().await;
+}
+
+#[tokio::test]
+async fn when_ports_run_out_there_is_none_and_others_ports_are_passed_over() {
+    let mut plane = plane(1, 41_300, 3);
+    let _held = std::net::UdpSocket::bind("127.0.0.1:41303").unwrap();
+    let legs: Vec<LegId> = (0..3).map(LegId::from_bits).collect();
+    let mut ports = [plane.bind_ports(legs[0], false).unwrap(), plane.bind_ports(legs[1], false).unwrap()];
+    ports.sort_unstable();
+    assert_eq!(ports, [41_300, 41_304], "41303 is another program's");
+    assert_eq!(plane.bind_ports(legs[2], false), None);
+    assert_eq!(plane.ports_in_use(), 2);
+    plane.free_ports(legs[0]);
+    let freed = timeout(PATIENCE, async {
+        loop {
+            if let Some(port) = plane.bind_ports(legs[2], false) {
+                break port;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    assert!(freed.await.is_ok(), "it comes back after its rest");
+    plane.finish().await;
+}
+
+#[tokio::test]
+async fn two_hundred_calls_leave_no_socket_behind() {
+    let mut plane = plane(2, 42_000, 400);
+    for number in 0..200 {
+        Phone::call(&mut plane, number, 400.0, false).await;
+        let leg = LegId::from_bits(number);
+        plane.send(MediaCommand::Join { leg, room: RoomId::from_bits(number / 3), participant: ParticipantId::from_bits(number), muted: false });
+    }
+    assert_eq!(bound(42_000, 42_799), 600, "two ports each, and one more socket for strangers");
+    for number in 0..200 {
+        plane.send(MediaCommand::Close { leg: LegId::from_bits(number) });
+    }
+    let mut left: std::collections::BTreeSet<LegId> = (0..200).map(LegId::from_bits).collect();
+    while !left.is_empty() {
+        let (leg, _) = until(&mut plane, closed).await;
+        assert!(left.remove(&leg), "closed twice: {leg}");
+    }
+    assert_eq!((bound(42_000, 42_799), plane.ports_in_use(), plane.rooms.len()), (0, 0, 0));
+    assert_eq!(plane.workers.iter().map(|worker| worker.legs).sum::<usize>(), 0);
+    plane.finish().await;
+}
+
+#[tokio::test]
+async fn a_prompt_plays_to_its_end_and_says_so() {
+    let mut plane = plane(1, 41_400, 4);
+    let mut anna = Phone::call(&mut plane, 1, 400.0, false).await;
+    let clips = [crate::media::clip::Clip::Tone(crate::media::clip::Tone::Entry)];
+    plane.send(MediaCommand::Play { leg: anna.leg, play: PlayId(5), clips: clips.into(), repeat: false });
+    let events = talk(&mut plane, &mut [&mut anna], Duration::from_millis(1000)).await;
+    assert!(events.contains(&MediaEvent::Played { leg: anna.leg, play: PlayId(5) }));
+    assert!(anna.heard.iter().any(|sample| sample.abs() > 1000));
+    plane.finish().await;
+}
+
+/// UDP sockets of this machine bound to local ports in a range.
+fn bound(first: u16, last: u16) -> usize {
+    #[allow(clippy::disallowed_methods, reason = "what the kernel says of its sockets")]
+    let table = std::fs::read_to_string("/proc/net/udp").unwrap();
+    let ports = table.lines().skip(1).filter_map(|line| {
+        let local = line.split_whitespace().nth(1)?;
+        u16::from_str_radix(local.rsplit(':').next()?, 16).ok()
+    });
+    ports.filter(|port| (first..=last).contains(port)).count()
+}
