@@ -6,17 +6,241 @@ pub mod event;
 pub mod settings;
 pub mod view;
 
+mod ask;
+mod drain;
+mod inbound;
+mod keys;
+mod leg;
+mod media;
+mod rooms;
+mod show;
+mod voice;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
 use bytes::Bytes;
 
-use crate::base::{Cause, LegId};
+use crate::base::{Cause, Instant, LegId, Now, PhoneNumber, Rng, RoomId, Throttle, Timers};
+use crate::base::id::DidId;
+use crate::call::keys::KeyMap;
 use crate::gateway::command::{Command, CommandId, Outcome};
-use crate::gateway::event::Event;
+use crate::gateway::event::{Event, Happening};
+use crate::gateway::leg::Leg;
+use crate::gateway::settings::Settings;
 use crate::gateway::view::CallRecord;
 use crate::media::command::{Figures, MediaCommand, MediaEvent};
+use crate::room::{Room, RoomSettings};
+use crate::route::{Did, Table, Trunk};
+use crate::sip::auth::Verifier;
+use crate::sip::endpoint::{self, Endpoint, SendRef};
+use crate::sip::transport::Target;
 
-/// A fact for the gateway (the SIP half is added with the endpoint).
+/// The whole node as one machine: one input, then drain the outputs, then re-read the timeout.
+#[derive(Debug)]
+pub struct Gateway {
+    settings: Settings,
+    endpoint: Endpoint,
+    verifier: Verifier,
+    table: Table,
+    rooms: BTreeMap<RoomId, Room>,
+    key_maps: BTreeMap<String, KeyMap>,
+    legs: BTreeMap<LegId, Leg>,
+    /// Legs whose ports the media plane still holds.
+    closing: BTreeSet<LegId>,
+    /// Legs to which something is to be played when this input has been dealt with.
+    touched: BTreeSet<LegId>,
+    plays: u64,
+    timers: Timers<Timer>,
+    rng: Rng,
+    calls_by_caller: Throttle<PhoneNumber>,
+    wrong_pins_by_caller: Throttle<String>,
+    wrong_pins_by_did: Throttle<DidId>,
+    next_seq: u64,
+    counters: Counters,
+    drain: Option<drain::Drain>,
+    outputs: VecDeque<Output>,
+}
+
+/// Deadlines of the gateway's own; the endpoint keeps its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// The attendant begins although no audio has come.
+    Start(LegId),
+    /// The attendant of this leg.
+    Attendant(LegId),
+    /// The key reader of this leg.
+    Keys(LegId),
+    /// A last word takes too long.
+    LastWord(LegId),
+    /// A room of this id.
+    Room(RoomId),
+    /// Calls are told that the node goes out of service.
+    DrainWarning,
+    /// Calls still up are ended.
+    DrainLimit,
+}
+
+/// What is counted in all.
+#[derive(Debug, Clone, Default)]
+struct Counters {
+    invited: u64,
+    answered: u64,
+    refused: BTreeMap<Cause, u64>,
+    commands: u64,
+}
+
+/// What is configured and stored when the node begins.
+#[derive(Debug, Default)]
+pub struct Directory {
+    /// Carrier links.
+    pub trunks: Vec<Trunk>,
+    /// Numbers.
+    pub dids: Vec<Did>,
+    /// Rooms.
+    pub rooms: Vec<RoomSettings>,
+    /// The first free place in the event log.
+    pub next_seq: u64,
+}
+
+impl Gateway {
+    /// A node at its start.
+    pub fn new(
+        settings: Settings,
+        sip: endpoint::Settings,
+        key_maps: BTreeMap<String, KeyMap>,
+        directory: Directory,
+        mut rng: Rng,
+        now: Now,
+    ) -> Self {
+        let mut table = Table::default();
+        table.trunks.extend(directory.trunks.into_iter().map(|trunk| (trunk.id, trunk)));
+        table.dids.extend(directory.dids.into_iter().map(|did| (did.id, did)));
+        let wait = settings.longest_wait;
+        let rooms = directory.rooms.into_iter().map(|room| (room.id, Room::new(room, wait))).collect();
+        let endpoint = Endpoint::new(sip, rng.fork());
+        let verifier = Verifier::new(settings.realm.clone(), &mut rng);
+        let mut gateway = Self {
+            calls_by_caller: Throttle::new(settings.caller_burst, settings.caller_refill, THROTTLE_KEYS),
+            wrong_pins_by_caller: Throttle::new(settings.pin_burst, settings.pin_refill, THROTTLE_KEYS),
+            wrong_pins_by_did: Throttle::new(settings.did_pin_burst, settings.did_pin_refill, THROTTLE_KEYS),
+            settings,
+            endpoint,
+            verifier,
+            table,
+            rooms,
+            key_maps,
+            legs: BTreeMap::new(),
+            closing: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            plays: 0,
+            timers: Timers::new(),
+            rng,
+            next_seq: directory.next_seq,
+            counters: Counters::default(),
+            drain: None,
+            outputs: VecDeque::new(),
+        };
+        gateway.publish(Happening::NodeStarted {}, now);
+        gateway
+    }
+
+    /// Takes in a fact.
+    pub fn handle(&mut self, input: Input, now: Now) {
+        match input {
+            Input::Signalling(input) => self.endpoint.handle(input, now),
+            Input::PortsBound { leg, rtp_port } => self.on_ports(leg, Some(rtp_port), now),
+            Input::PortsExhausted { leg } => self.on_ports(leg, None, now),
+            Input::Media(event) => self.on_media(event, now),
+            Input::Asked { id, command } => {
+                let outcome = self.ask(*command, now);
+                self.outputs.push_back(Output::Answer { id, outcome });
+            }
+            Input::DrainAsked => self.begin_drain(now),
+            Input::StopAsked => self.stop(now),
+            Input::Timeout => self.on_timeout(now),
+        }
+        self.settle(now);
+    }
+
+    /// The next order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Input::Timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [self.endpoint.poll_timeout(), self.timers.next()].into_iter().flatten().min()
+    }
+
+    /// Whether nothing is left of any call: what a test asks at its end.
+    pub fn is_idle(&self) -> bool {
+        self.legs.is_empty()
+            && self.closing.is_empty()
+            && self.rooms.values().all(Room::is_empty)
+            && self.endpoint.is_empty()
+    }
+
+    fn on_timeout(&mut self, now: Now) {
+        if self.endpoint.poll_timeout().is_some_and(|at| at <= now.mono) {
+            self.endpoint.handle(endpoint::Input::Timeout, now);
+        }
+        while let Some(timer) = self.timers.expire(now.mono) {
+            match timer {
+                Timer::Start(leg) => self.begin_attending(leg, now),
+                Timer::Attendant(leg) => self.attend(leg, crate::call::attendant::Input::Timeout, now),
+                Timer::Keys(leg) => self.keys_timed_out(leg, now),
+                Timer::LastWord(leg) => self.last_word_said(leg, now),
+                Timer::Room(room) => {
+                    if let Some(room) = self.rooms.get_mut(&room) {
+                        room.handle_timeout(now);
+                    }
+                    self.carry_out(room, now);
+                }
+                Timer::DrainWarning => self.warn_of_drain(),
+                Timer::DrainLimit => self.end_drain(now),
+            }
+        }
+    }
+
+    /// Carries what one machine ordered to the others, until none has anything left to say.
+    fn settle(&mut self, now: Now) {
+        loop {
+            while let Some(output) = self.endpoint.poll_output() {
+                match output {
+                    endpoint::Output::Send { to, bytes, reference } => {
+                        self.outputs.push_back(Output::Send { to, bytes, reference });
+                    }
+                    endpoint::Output::Event(event) => self.on_signalling(event, now),
+                }
+            }
+            if self.touched.is_empty() {
+                break;
+            }
+            self.flush_voices(now);
+        }
+        self.finish_drain();
+    }
+
+    fn order(&mut self, command: MediaCommand) {
+        self.outputs.push_back(Output::Media(command));
+    }
+
+    fn publish(&mut self, what: Happening, now: Now) {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        self.outputs.push_back(Output::Publish(Event { seq, at: now.utc, what }));
+    }
+}
+
+/// Callers remembered by each throttle, some 100 bytes each. Fewer: a flood of callers locks strangers out sooner.
+const THROTTLE_KEYS: usize = 50_000;
+
+/// A fact for the gateway.
 #[derive(Debug)]
 pub enum Input {
+    /// Signalling: a message, a failure to send, a connection gone.
+    Signalling(endpoint::Input),
     /// Ports were bound for a leg, as [`Output::BindPorts`] asked.
     PortsBound {
         /// The leg.
@@ -75,11 +299,18 @@ pub enum Output {
         outcome: Outcome,
     },
     /// Every call has ended after a drain or stop.
-    Drained,
-    /// Signalling bytes to send.
+    Drained {
+        /// How many of them the drain limit or the stop ended.
+        cut_off: u64,
+    },
+    /// Send a SIP message.
     Send {
-        /// The bytes.
+        /// Where.
+        to: Target,
+        /// What.
         bytes: Bytes,
+        /// What to say in [`endpoint::Input::SendFailed`].
+        reference: SendRef,
     },
 }
 
@@ -99,9 +330,4 @@ pub enum Record {
         /// Its figures.
         figures: Figures,
     },
-}
-
-/// A cause as the label of a counter.
-pub fn cause_label(cause: Cause) -> String {
-    format!("{cause:?}")
 }

@@ -5,12 +5,24 @@ use std::time::Duration;
 /// What the gateway is given at start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
+    /// The realm of digest challenges.
+    pub realm: String,
+    /// Under which addresses callers are to send audio: what goes into SDP, by address family.
+    pub media_v4: Option<std::net::Ipv4Addr>,
+    /// The same for IPv6.
+    pub media_v6: Option<std::net::Ipv6Addr>,
+    /// Codecs in order of preference, and our packet length.
+    pub audio: crate::call::offer_answer::Preferences,
+    /// How the attendant behaves.
+    pub attendant: crate::call::attendant::Settings,
     /// Silence of theirs after which a call ends. Shorter: a tunnel ends calls. Longer: dead calls are billed.
     pub media_timeout: Duration,
     /// Longest time in the lobby or waiting for a host.
     pub longest_wait: Duration,
     /// How long calls may go on after a drain began.
     pub drain_limit: Duration,
+    /// When refused callers and probes may come back: Retry-After.
+    pub retry_after: Duration,
     /// Most calls at once; beyond it INVITEs get 503.
     pub max_calls: u32,
     /// The language of last resort.
@@ -32,9 +44,15 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            realm: "ringlift".into(),
+            media_v4: Some(std::net::Ipv4Addr::LOCALHOST),
+            media_v6: Some(std::net::Ipv6Addr::LOCALHOST),
+            audio: crate::call::offer_answer::Preferences::default(),
+            attendant: crate::call::attendant::Settings::default(),
             media_timeout: Duration::from_secs(60),
             longest_wait: Duration::from_secs(30 * 60),
             drain_limit: Duration::from_secs(300),
+            retry_after: Duration::from_secs(30),
             max_calls: 2000,
             language: "en".into(),
             caller_burst: 20,

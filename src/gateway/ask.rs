@@ -1,0 +1,128 @@
+//! Commands, from the API.
+
+use bytes::Bytes;
+
+use crate::base::{Cause, Now};
+use crate::gateway::Gateway;
+use crate::gateway::command::{Command, Denial, ExplainRequest, Outcome, Reply};
+use crate::gateway::event::Happening;
+use crate::gateway::inbound::facts_of;
+use crate::room::{Actor, Room, RoomSettings};
+use crate::route::{Explanation, Facts, Table};
+use crate::wire::sip::{Message, Method, NameAddr, Uri};
+
+impl Gateway {
+    /// Does what is asked, or says why not.
+    pub(super) fn ask(&mut self, command: Command, now: Now) -> Outcome {
+        self.counters.commands += 1;
+        match command {
+            Command::PutTrunk(trunk) => {
+                self.table.trunks.insert(trunk.id, trunk);
+                Ok(Reply::Done)
+            }
+            Command::DeleteTrunk(id) => {
+                self.table.trunks.remove(&id).map(|_| Reply::Done).ok_or(Denial::NotFound("trunk"))
+            }
+            Command::PutDid(did) => {
+                self.table.dids.insert(did.id, did);
+                Ok(Reply::Done)
+            }
+            Command::DeleteDid(id) => self.table.dids.remove(&id).map(|_| Reply::Done).ok_or(Denial::NotFound("number")),
+            Command::PutRoom(settings) => self.put_room(settings, now),
+            Command::DeleteRoom(id) => match self.rooms.get(&id) {
+                None => Err(Denial::NotFound("room")),
+                Some(room) if !room.is_empty() => {
+                    Err(Denial::Conflict("people are in this room: end the meeting first".into()))
+                }
+                Some(_) => {
+                    self.rooms.remove(&id);
+                    self.publish(Happening::RoomDeleted { room: id }, now);
+                    Ok(Reply::Done)
+                }
+            },
+            Command::Rooms { numbers } => Ok(Reply::Rooms(self.room_views(numbers))),
+            Command::Room { room, numbers } => {
+                self.room_view(room, numbers).map(|view| Reply::Room(Box::new(view))).ok_or(Denial::NotFound("room"))
+            }
+            Command::Operate { room, operation } => {
+                let result = match self.rooms.get_mut(&room) {
+                    Some(room) => room.operate(Actor::Api, &operation),
+                    None => return Err(Denial::NotFound("room")),
+                };
+                self.carry_out(room, now);
+                result.map(|()| Reply::Done).map_err(Denial::Refused)
+            }
+            Command::Calls { numbers } => {
+                Ok(Reply::Calls(self.legs.keys().filter_map(|leg| self.call_view(*leg, numbers)).collect()))
+            }
+            Command::Call { leg, numbers } => {
+                self.call_view(leg, numbers).map(|view| Reply::Call(Box::new(view))).ok_or(Denial::NotFound("call"))
+            }
+            Command::HangUp(leg) => {
+                if !self.legs.contains_key(&leg) {
+                    return Err(Denial::NotFound("call"));
+                }
+                self.hang_up(leg, Cause::HungUpByOperator, now);
+                Ok(Reply::Done)
+            }
+            Command::Explain(request) => {
+                explain(&self.table, &request).map(|found| Reply::Explained(Box::new(found))).map_err(Denial::Invalid)
+            }
+            Command::Status => Ok(Reply::Status(Box::new(self.status()))),
+        }
+    }
+
+    fn put_room(&mut self, settings: RoomSettings, now: Now) -> Outcome {
+        let id = settings.id;
+        match self.rooms.get_mut(&id) {
+            Some(room) => room.configure(settings),
+            None => {
+                self.rooms.insert(id, Room::new(settings, self.settings.longest_wait));
+            }
+        }
+        self.carry_out(id, now);
+        self.publish(Happening::RoomConfigured { room: id }, now);
+        Ok(Reply::Done)
+    }
+}
+
+/// Says what a table would do with an INVITE. Also for `ringlift explain`, which has the store but no running node.
+pub fn explain(table: &Table, request: &ExplainRequest) -> Result<Explanation, String> {
+    let facts = match (&request.invite, &request.to) {
+        (Some(text), None) => facts_of_text(text, request)?,
+        (None, Some(to)) => Facts {
+            source: request.source,
+            to_user: user_of(to)?,
+            from_user: request.from.as_deref().map(user_of).transpose()?.unwrap_or_default(),
+            proved: None,
+        },
+        (Some(_), Some(_)) | (None, None) => return Err("give either `invite`, or `to` and perhaps `from`".into()),
+    };
+    Ok(table.explain(&facts))
+}
+
+fn facts_of_text(text: &str, request: &ExplainRequest) -> Result<Facts, String> {
+    let mut wire = text.trim_start().replace("\r\n", "\n").replace('\n', "\r\n");
+    if !wire.contains("\r\n\r\n") {
+        wire = format!("{}\r\n\r\n", wire.trim_end());
+    }
+    match Message::parse(&Bytes::from(wire)) {
+        Ok(Message::Request(invite)) if invite.method == Method::Invite => Ok(facts_of(&invite, request.source)),
+        Ok(Message::Request(other)) => Err(format!("this is {}, not INVITE", other.method)),
+        Ok(Message::Response(_)) => Err("this is a response, not an INVITE".into()),
+        Err(error) => Err(format!("the INVITE cannot be read: {error}")),
+    }
+}
+
+/// The user part of a URI, a name-addr, or a bare number.
+fn user_of(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if !text.contains(':') && !text.contains('<') {
+        return Ok(text.to_owned());
+    }
+    let uri = match NameAddr::parse(text) {
+        Ok(address) => address.uri,
+        Err(_) => Uri::parse(text).map_err(|problem| format!("`{text}` is no URI: {problem}"))?,
+    };
+    Ok(uri.user_decoded().map(|user| user.into_owned()).unwrap_or_default())
+}

@@ -1,0 +1,363 @@
+//! Keys: to the attendant before there is a place, to the key map in a room, to the host PIN in between.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::base::{LegId, Now, ParticipantId, RoomId, Secret};
+use crate::call::attendant::{self, PinOutcome};
+use crate::call::keys::{Action, Heard};
+use crate::call::speech;
+use crate::gateway::leg::{Leg, Stage};
+use crate::gateway::{Gateway, Timer, words};
+use crate::media::clip::{Clip, Tone};
+use crate::media::command::MediaCommand;
+use crate::room::{Actor, Announcement, Operation, Refusal, Role, State};
+use crate::sip::endpoint::{Headers, TransactionId};
+use crate::wire::sip::{Name, Status, Text};
+
+/// How long a host PIN may pause before what was keyed counts as complete. Shorter: slow fingers fail. Longer: those who
+/// leave out the pound sign wait.
+const STEP_UP_PAUSE: Duration = Duration::from_secs(4);
+
+/// Longest host PIN; the store refuses longer ones.
+const LONGEST_PIN: usize = 20;
+
+impl Gateway {
+    /// A key was pressed, by whatever way it came.
+    pub(super) fn on_digit(&mut self, leg: LegId, digit: char, now: Now) {
+        if let Some(Leg { stage: Stage::Answering, .. }) = self.legs.get(&leg) {
+            // Keyed ahead (`number,,PIN#`): the path is open, so the attendant begins.
+            self.begin_attending(leg, now);
+        }
+        let Some(record) = self.legs.get_mut(&leg) else { return };
+        match &mut record.stage {
+            Stage::Attendant { .. } => self.attend(leg, attendant::Input::Digit(digit), now),
+            Stage::InRoom { step_up: Some(_), .. } => self.on_step_up_digit(leg, digit, now),
+            Stage::InRoom { keys, .. } => {
+                keys.handle(digit, now);
+                self.act_on_keys(leg, now);
+            }
+            Stage::Binding { .. } | Stage::Answering | Stage::Leaving { .. } => {}
+        }
+    }
+
+    /// A key by INFO: `application/dtmf-relay` (`Signal=5`) or `application/dtmf` (`5`).
+    pub(super) fn on_info(
+        &mut self,
+        leg: LegId,
+        transaction: TransactionId,
+        content_type: Option<&str>,
+        body: &[u8],
+        now: Now,
+    ) {
+        let kind = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
+        let digit = match kind.as_str() {
+            "application/dtmf-relay" => digit_of_relay(body),
+            "application/dtmf" => std::str::from_utf8(body).ok().and_then(|text| digit_of(text.trim())),
+            "" if body.is_empty() => {
+                // An empty INFO asks whether the call is still there (RFC 6086 §3).
+                return self.endpoint.respond(transaction, Status::OK, Headers::new(), None, now);
+            }
+            _ => {
+                let accept = vec![(Name::ACCEPT, Text::from_static("application/dtmf-relay, application/dtmf"))];
+                return self.endpoint.respond(transaction, Status::UNSUPPORTED_MEDIA_TYPE, accept, None, now);
+            }
+        };
+        let Some(digit) = digit else {
+            return self.endpoint.respond(transaction, Status::BAD_REQUEST, Headers::new(), None, now);
+        };
+        self.endpoint.respond(transaction, Status::OK, Headers::new(), None, now);
+        let fresh = self.legs.get_mut(&leg).is_some_and(|leg| leg.keys_heard.by_info(digit, now.mono));
+        if fresh {
+            self.on_key_down(leg, now);
+            self.on_digit(leg, digit, now);
+        }
+    }
+
+    /// Gives the attendant a fact and does what it orders.
+    pub(super) fn attend(&mut self, leg: LegId, input: attendant::Input, now: Now) {
+        let mut input = Some(input);
+        loop {
+            let Some(record) = self.legs.get_mut(&leg) else { return };
+            let Stage::Attendant { attendant } = &mut record.stage else { return };
+            if let Some(input) = input.take() {
+                attendant.handle(input, now);
+            }
+            let Some(output) = attendant.poll_output() else {
+                match attendant.poll_timeout() {
+                    Some(at) => self.timers.arm(Timer::Attendant(leg), at),
+                    None => {
+                        self.timers.disarm(&Timer::Attendant(leg));
+                    }
+                }
+                return;
+            };
+            match output {
+                attendant::Output::Play { play, clips, repeat } => self.play_for_attendant(leg, play, clips, repeat),
+                attendant::Output::StopPlaying => {
+                    record.voice.playing = None;
+                    self.order(MediaCommand::StopPlaying { leg });
+                }
+                attendant::Output::CheckPin(pin) => {
+                    let outcome = self.check_pin(leg, &pin, now);
+                    input = Some(attendant::Input::PinChecked(outcome));
+                }
+                attendant::Output::Enter { room, host, language } => {
+                    record.language = language;
+                    self.enter_room(leg, room, host, now);
+                }
+                attendant::Output::HangUp(cause) => {
+                    record.stage = Stage::Leaving { cause };
+                    self.hang_up(leg, cause, now);
+                }
+            }
+        }
+    }
+
+    /// A pause after keys in a room.
+    pub(super) fn keys_timed_out(&mut self, leg: LegId, now: Now) {
+        let Some(record) = self.legs.get_mut(&leg) else { return };
+        match &mut record.stage {
+            Stage::InRoom { step_up: Some(_), .. } => self.finish_step_up(leg, now),
+            Stage::InRoom { keys, .. } => {
+                keys.handle_timeout(now);
+                self.act_on_keys(leg, now);
+            }
+            Stage::Binding { .. } | Stage::Answering | Stage::Attendant { .. } | Stage::Leaving { .. } => {}
+        }
+    }
+
+    fn act_on_keys(&mut self, leg: LegId, now: Now) {
+        loop {
+            let Some(Leg { stage: Stage::InRoom { keys, room, participant, .. }, .. }) = self.legs.get_mut(&leg) else {
+                return;
+            };
+            let Some(heard) = keys.poll_output() else {
+                match keys.poll_timeout() {
+                    Some(at) => self.timers.arm(Timer::Keys(leg), at),
+                    None => {
+                        self.timers.disarm(&Timer::Keys(leg));
+                    }
+                }
+                return;
+            };
+            let (room, participant) = (*room, *participant);
+            match heard {
+                Heard::Action(action) => self.act(leg, room, participant, action, now),
+                Heard::Confirm(action) => {
+                    if self.is_host(room, participant) {
+                        let language = self.language(leg);
+                        self.say(leg, speech::confirm(&language, action));
+                    } else {
+                        if let Some(Leg { stage: Stage::InRoom { keys, .. }, .. }) = self.legs.get_mut(&leg) {
+                            keys.forget();
+                        }
+                        self.tell(leg, &Announcement::HostOnly);
+                    }
+                }
+                Heard::Cancelled => self.say_prompt(leg, "cancelled"),
+                Heard::Unknown => self.say_prompt(leg, "unknown-key"),
+            }
+        }
+    }
+
+    fn act(&mut self, leg: LegId, room: RoomId, id: ParticipantId, action: Action, now: Now) {
+        let Some(live) = self.rooms.get(&room) else { return };
+        let Some(me) = live.participant(id) else { return };
+        if me.state != State::Active && !matches!(action, Action::Help | Action::Operator | Action::HostPin) {
+            return self.say(leg, [Clip::Tone(Tone::Unknown)]);
+        }
+        let participant = id;
+        let operation = match action {
+            Action::MuteSelf if me.is_muted() => Operation::Unmute { participant },
+            Action::MuteSelf => Operation::Mute { participant },
+            Action::Hand if me.hand.is_some() => Operation::LowerHand { participant },
+            Action::Hand => Operation::RaiseHand { participant },
+            Action::Lock if live.is_locked() => Operation::Unlock {},
+            Action::Lock => Operation::Lock {},
+            Action::MuteAll => Operation::MuteAll {},
+            Action::UnmuteAll => Operation::UnmuteAll {},
+            Action::MuteAllToggle => {
+                let someone_heard = live
+                    .participants()
+                    .any(|p| p.role == Role::Guest && p.state == State::Active && !p.muted_by_host);
+                if someone_heard { Operation::MuteAll {} } else { Operation::UnmuteAll {} }
+            }
+            Action::AdmitAll => Operation::AdmitAll {},
+            Action::End => Operation::End {},
+            Action::Count => {
+                let count = live.active();
+                return self.tell(leg, &Announcement::Count(count));
+            }
+            Action::RollCall => {
+                let entries = live.roll_call(id);
+                return self.tell(leg, &Announcement::RollCall(entries));
+            }
+            Action::Help => {
+                let host = me.role == Role::Host;
+                let language = self.language(leg);
+                let map = self.key_maps.get(&live.settings().keys).cloned().unwrap_or_default();
+                return self.say(leg, speech::help(&language, &map, host));
+            }
+            Action::Operator => {
+                self.publish(crate::gateway::event::Happening::OperatorAsked { room, participant }, now);
+                return self.say_prompt(leg, "operator-told");
+            }
+            Action::HostPin => return self.begin_step_up(leg, now),
+        };
+        let result = match self.rooms.get_mut(&room) {
+            Some(live) => live.operate(Actor::Participant(id), &operation),
+            None => return,
+        };
+        let answer = match (&result, &operation) {
+            (Ok(()), Operation::Lock {}) => Some(Announcement::NowLocked),
+            (Ok(()), Operation::Unlock {}) => Some(Announcement::NowUnlocked),
+            (Ok(()), Operation::MuteAll {}) => Some(Announcement::AllMuted),
+            (Ok(()), Operation::UnmuteAll {}) => Some(Announcement::AllUnmuted),
+            (Ok(()), Operation::AdmitAll {}) => Some(Announcement::AllAdmitted),
+            (Ok(()), _) => None,
+            (Err(Refusal::MutedByHost), _) => Some(Announcement::MayNotUnmute),
+            (Err(Refusal::NobodyWaiting), _) => Some(Announcement::NobodyWaiting),
+            (Err(_), _) => Some(Announcement::HostOnly),
+        };
+        if let Some(answer) = answer {
+            self.tell(leg, &answer);
+        }
+        self.carry_out(room, now);
+    }
+
+    fn begin_step_up(&mut self, leg: LegId, now: Now) {
+        if let Some(Leg { stage: Stage::InRoom { step_up, .. }, .. }) = self.legs.get_mut(&leg) {
+            *step_up = Some(String::new());
+        }
+        self.timers.arm(Timer::Keys(leg), now.mono + STEP_UP_PAUSE * 3);
+        self.say_prompt(leg, "enter-host-pin");
+    }
+
+    fn on_step_up_digit(&mut self, leg: LegId, digit: char, now: Now) {
+        let Some(Leg { stage: Stage::InRoom { step_up: Some(keyed), .. }, .. }) = self.legs.get_mut(&leg) else { return };
+        match digit {
+            '#' => return self.finish_step_up(leg, now),
+            '*' => keyed.clear(),
+            _ if keyed.len() < LONGEST_PIN => keyed.push(digit),
+            _ => {}
+        }
+        self.timers.arm(Timer::Keys(leg), now.mono + STEP_UP_PAUSE);
+    }
+
+    fn finish_step_up(&mut self, leg: LegId, now: Now) {
+        self.timers.disarm(&Timer::Keys(leg));
+        let Some(Leg { stage: Stage::InRoom { step_up, room, participant, .. }, .. }) = self.legs.get_mut(&leg) else { return };
+        let (room, participant) = (*room, *participant);
+        let keyed = Secret::new(step_up.take().unwrap_or_default());
+        if !self.may_try_pin(leg, now) {
+            return self.say_prompt(leg, "not-available");
+        }
+        let right = self
+            .rooms
+            .get(&room)
+            .and_then(|room| room.settings().host_pin.as_ref())
+            .is_some_and(|pin| !pin.is_empty() && pin.matches(keyed.expose()));
+        if !right {
+            self.note_wrong_pin(leg, now);
+            return self.say_prompt(leg, "host-pin-wrong");
+        }
+        if let Some(live) = self.rooms.get_mut(&room) {
+            // The PIN is the right: whoever knows it acts with the room's own authority.
+            let _ = live.operate(Actor::Api, &Operation::SetRole { participant, role: Role::Host });
+        }
+        self.carry_out(room, now);
+    }
+
+    /// Whose PIN it is; wrong ones count against the caller and the dialled number.
+    fn check_pin(&mut self, leg: LegId, pin: &Secret, now: Now) -> PinOutcome {
+        if !self.may_try_pin(leg, now) {
+            return PinOutcome::Throttled;
+        }
+        let found = self.rooms.values().find_map(|room| {
+            let settings = room.settings();
+            let is = |own: &Option<Secret>| own.as_ref().is_some_and(|own| !own.is_empty() && own.matches(pin.expose()));
+            match (is(&settings.host_pin), is(&settings.pin)) {
+                (true, _) => Some(PinOutcome::Host { room: settings.id }),
+                (false, true) => Some(PinOutcome::Guest { room: settings.id }),
+                (false, false) => None,
+            }
+        });
+        found.unwrap_or_else(|| {
+            self.note_wrong_pin(leg, now);
+            PinOutcome::Wrong
+        })
+    }
+
+    fn may_try_pin(&mut self, leg: LegId, now: Now) -> bool {
+        let Some(record) = self.legs.get(&leg) else { return false };
+        let key = throttle_key(record);
+        let did = record.did;
+        self.wrong_pins_by_caller.allows(&key, now.mono) && self.wrong_pins_by_did.allows(&did, now.mono)
+    }
+
+    fn note_wrong_pin(&mut self, leg: LegId, now: Now) {
+        let Some(record) = self.legs.get(&leg) else { return };
+        let key = throttle_key(record);
+        let did = record.did;
+        // Whether the throttles let this one pass was asked before; here it only counts.
+        let _ = self.wrong_pins_by_caller.take(&key, now.mono);
+        let _ = self.wrong_pins_by_did.take(&did, now.mono);
+    }
+
+    fn is_host(&self, room: RoomId, id: ParticipantId) -> bool {
+        self.rooms.get(&room).and_then(|room| room.participant(id)).is_some_and(|p| p.role == Role::Host)
+    }
+
+    fn language(&self, leg: LegId) -> String {
+        self.legs.get(&leg).map_or_else(|| self.settings.language.clone(), |leg| leg.language.clone())
+    }
+
+    fn say_prompt(&mut self, leg: LegId, name: &str) {
+        let language = self.language(leg);
+        self.say(leg, [words::prompt(&language, name)]);
+    }
+}
+
+/// Who is throttled: the caller where a number was shown, else where the call came from.
+fn throttle_key(leg: &Leg) -> String {
+    let source: IpAddr = leg.source.remote.ip();
+    leg.caller.as_ref().map_or_else(|| source.to_string(), |caller| caller.e164())
+}
+
+fn digit_of(text: &str) -> Option<char> {
+    let mut chars = text.chars();
+    match (chars.next().map(|c| c.to_ascii_uppercase()), chars.next()) {
+        (Some(c @ ('0'..='9' | '*' | '#' | 'A'..='D')), None) => Some(c),
+        // Some phones number the star and pound keys as telephone-events do (RFC 4733 §3.2).
+        (Some('1'), Some('0')) if text.len() == 2 => Some('*'),
+        (Some('1'), Some('1')) if text.len() == 2 => Some('#'),
+        _ => None,
+    }
+}
+
+fn digit_of_relay(body: &[u8]) -> Option<char> {
+    let text = std::str::from_utf8(body).ok()?;
+    text.lines().find_map(|line| {
+        let (name, value) = line.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("signal").then(|| digit_of(value.trim()))?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_info_bodies_are_read_as_phones_write_them() {
+        assert_eq!(digit_of_relay(b"Signal=5\r\nDuration=160\r\n"), Some('5'));
+        assert_eq!(digit_of_relay(b"Signal= *\nDuration= 250"), Some('*'));
+        assert_eq!(digit_of_relay(b"signal = d"), Some('D'));
+        assert_eq!(digit_of_relay(b"Signal=10\r\n"), Some('*'));
+        assert_eq!(digit_of_relay(b"Signal=\r\n"), None);
+        assert_eq!(digit_of_relay(b"\xff\xfe"), None);
+        assert_eq!(digit_of("11"), Some('#'));
+        assert_eq!(digit_of("12"), None);
+        assert_eq!(digit_of(""), None);
+    }
+}

@@ -1,0 +1,68 @@
+//! What the media plane reports, and what it is told about who is heard.
+
+use crate::base::{Cause, LegId, Now};
+use crate::gateway::leg::{Leg, Stage};
+use crate::gateway::{Gateway, Output, Record};
+use crate::media::command::{MediaCommand, MediaEvent};
+
+impl Gateway {
+    /// Deals with a fact from the media plane.
+    pub(super) fn on_media(&mut self, event: MediaEvent, now: Now) {
+        match event {
+            MediaEvent::DigitBegan { leg } => self.on_key_down(leg, now),
+            MediaEvent::Digit { leg, digit } => {
+                let fresh = self.legs.get_mut(&leg).is_some_and(|leg| leg.keys_heard.by_event(digit, now.mono));
+                if fresh {
+                    self.on_digit(leg, digit, now);
+                }
+            }
+            MediaEvent::Played { leg, play } => self.on_played(leg, play, now),
+            MediaEvent::Talking { leg, talking } => {
+                let Some((room, participant)) = self.legs.get(&leg).and_then(Leg::place) else { return };
+                if let Some(room) = self.rooms.get_mut(&room) {
+                    room.speak(participant, talking);
+                }
+                self.carry_out(room, now);
+            }
+            MediaEvent::Latched { leg, .. } => {
+                if let Some(Leg { stage: Stage::Answering, .. }) = self.legs.get(&leg) {
+                    self.begin_attending(leg, now);
+                }
+            }
+            MediaEvent::TimedOut { leg } => self.hang_up(leg, Cause::MediaTimeout, now),
+            MediaEvent::Measured { leg, figures } => {
+                if let Some(leg) = self.legs.get_mut(&leg) {
+                    leg.figures = Some(figures);
+                }
+            }
+            MediaEvent::Closed { leg, figures } => {
+                self.closing.remove(&leg);
+                match self.legs.get_mut(&leg) {
+                    // The media plane gave the leg up by itself: nothing can be heard any more.
+                    Some(record) => {
+                        record.open = false;
+                        record.figures = Some(figures);
+                        self.hang_up(leg, Cause::Internal, now);
+                    }
+                    None => self.outputs.push_back(Output::Record(Record::Measured { leg, figures })),
+                }
+            }
+            MediaEvent::BridgeFailed { room } => {
+                let lost: Vec<LegId> =
+                    self.legs.values().filter(|leg| leg.place().is_some_and(|(of, _)| of == room)).map(|leg| leg.id).collect();
+                for leg in lost {
+                    self.hang_up(leg, Cause::Internal, now);
+                }
+            }
+        }
+    }
+
+    /// Lets the bridge hear a leg, or not: not while its person is muted, nor while its phone holds us and plays music.
+    pub(super) fn apply_mute(&mut self, leg: LegId) {
+        let Some(record) = self.legs.get(&leg) else { return };
+        let Some((room, participant)) = record.place() else { return };
+        let muted = self.rooms.get(&room).and_then(|room| room.participant(participant)).is_none_or(|p| p.is_muted());
+        let muted = muted || record.held;
+        self.order(MediaCommand::Mute { leg, muted });
+    }
+}

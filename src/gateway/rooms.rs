@@ -1,0 +1,103 @@
+//! Legs into rooms, and what rooms order carried out.
+
+use crate::base::{LegId, Now, ParticipantId, RoomId};
+use crate::call::keys::KeyReader;
+use crate::gateway::event::Happening;
+use crate::gateway::leg::{Leg, Stage};
+use crate::gateway::{Gateway, Output, Record, Timer};
+use crate::media::clip::{Clip, Tone};
+use crate::media::command::MediaCommand;
+use crate::room::{self, Change, Entrant};
+
+impl Gateway {
+    /// Somebody with a PIN, or by a number that leads there, comes to a room's door.
+    pub(super) fn enter_room(&mut self, leg: LegId, room_id: RoomId, host: bool, now: Now) {
+        let Some(room) = self.rooms.get_mut(&room_id) else {
+            return self.hang_up(leg, crate::base::Cause::NoRoute, now);
+        };
+        let Some(record) = self.legs.get_mut(&leg) else { return };
+        let participant = ParticipantId::draw(&mut self.rng);
+        let keys = KeyReader::new(self.key_maps.get(&room.settings().keys).cloned().unwrap_or_default());
+        record.stage = Stage::InRoom { room: room_id, participant, keys, step_up: None };
+        record.last_room = Some(room_id);
+        record.voice.playing = None;
+        self.timers.disarm(&Timer::Attendant(leg));
+        room.enter(
+            Entrant {
+                id: participant,
+                leg,
+                number: record.caller.clone(),
+                host,
+                language: record.language.clone(),
+                held: record.held,
+            },
+            now,
+        );
+        let row = record.record(None);
+        self.outputs.push_back(Output::Record(Record::Changed(Box::new(row))));
+        self.carry_out(room_id, now);
+    }
+
+    /// Carries out what a room ordered.
+    pub(super) fn carry_out(&mut self, room_id: RoomId, now: Now) {
+        while let Some(output) = self.rooms.get_mut(&room_id).and_then(room::Room::poll_output) {
+            match output {
+                room::Output::Attach { leg, participant, muted } => {
+                    let held = self.legs.get(&leg).is_some_and(|leg| leg.held);
+                    self.order(MediaCommand::Join { leg, room: room_id, participant, muted: muted || held });
+                }
+                room::Output::SetMuted { leg, .. } => self.apply_mute(leg),
+                room::Output::Tell { leg, what } => self.tell(leg, &what),
+                room::Output::Wait { leg, how } => self.set_background(leg, how),
+                room::Output::Tone { entry } => {
+                    let tone = if entry { Tone::Entry } else { Tone::Exit };
+                    self.order(MediaCommand::PlayToRoom { room: room_id, clips: [Clip::Tone(tone)].into() });
+                }
+                room::Output::Dismiss { leg, cause, what } => self.dismiss(leg, cause, &what, now),
+                room::Output::Report(change) => self.report(room_id, change, now),
+            }
+        }
+        match self.rooms.get(&room_id).and_then(room::Room::poll_timeout) {
+            Some(at) => self.timers.arm(Timer::Room(room_id), at),
+            None => {
+                self.timers.disarm(&Timer::Room(room_id));
+            }
+        }
+    }
+
+    /// Takes a leg out of the meeting, says a last word, then hangs up.
+    pub(super) fn dismiss(&mut self, leg: LegId, cause: crate::base::Cause, what: &room::Announcement, now: Now) {
+        let Some(record) = self.legs.get_mut(&leg) else { return };
+        record.stage = Stage::Leaving { cause };
+        record.voice.background = None;
+        record.voice.pending.clear();
+        record.voice.playing = None;
+        self.timers.disarm(&Timer::Keys(leg));
+        self.order(MediaCommand::Leave { leg });
+        self.tell(leg, what);
+        // Nothing to say in this language, or no library: then nothing keeps the caller.
+        if self.legs.get(&leg).is_some_and(|leg| leg.voice.pending.is_empty()) {
+            self.hang_up(leg, cause, now);
+        }
+    }
+
+    fn report(&mut self, room: RoomId, change: Change, now: Now) {
+        let what = match change {
+            Change::Joined(id) => self.participant_view(room, id, false).map(|view| Happening::Joined { room, participant: Box::new(view) }),
+            Change::Changed(id) => self.participant_view(room, id, false).map(|view| Happening::Changed { room, participant: Box::new(view) }),
+            Change::Speaking(participant, speaking) => Some(Happening::Speaking { room, participant, speaking }),
+            Change::Left(participant, cause) => Some(Happening::Left { room, participant, cause }),
+            Change::Started => Some(Happening::RoomStarted { room }),
+            Change::Locked(locked) => Some(Happening::RoomLocked { room, locked }),
+            Change::Ended => Some(Happening::RoomEnded { room }),
+        };
+        if let Some(what) = what {
+            self.publish(what, now);
+        }
+    }
+
+    /// The room and place a leg carries.
+    pub(super) fn place_of(&self, leg: LegId) -> Option<(RoomId, ParticipantId)> {
+        self.legs.get(&leg).and_then(Leg::place)
+    }
+}

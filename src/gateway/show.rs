@@ -1,0 +1,101 @@
+//! Views for readers.
+
+use crate::base::{LegId, ParticipantId, PhoneNumber, RoomId};
+use crate::gateway::Gateway;
+use crate::gateway::leg::Leg;
+use crate::gateway::view::{CallView, ParticipantView, RoomView, Status};
+use crate::room::Room;
+
+impl Gateway {
+    /// A room as shown.
+    pub(super) fn room_view(&self, id: RoomId, numbers: bool) -> Option<RoomView> {
+        let room = self.rooms.get(&id)?;
+        let participants = room.participants().filter_map(|p| self.participant_view(id, p.id, numbers)).collect();
+        Some(RoomView {
+            settings: room.settings().clone(),
+            started: room.is_started(),
+            locked: room.is_locked(),
+            participants,
+        })
+    }
+
+    /// A participant as shown.
+    pub(super) fn participant_view(&self, room: RoomId, id: ParticipantId, numbers: bool) -> Option<ParticipantView> {
+        let room = self.rooms.get(&room)?;
+        let p = room.participant(id)?;
+        let number = self.shown_number(p.number.as_ref(), None, numbers);
+        let display = p.name.clone().or_else(|| p.number.as_ref().map(PhoneNumber::masked));
+        Some(ParticipantView {
+            id,
+            display: display.unwrap_or_else(|| "Anonymous caller".to_owned()),
+            name: p.name.clone(),
+            number,
+            role: p.role,
+            state: p.state,
+            held: p.held,
+            muted_by_self: p.muted_by_self,
+            muted_by_host: p.muted_by_host,
+            hand: room.hand_rank(id),
+            speaking: p.speaking,
+            language: p.language.clone(),
+            audio: p.audio,
+            since: p.since.to_string(),
+        })
+    }
+
+    /// A number for a reader: whole, or masked. What is no telephone number is shown by its first letter at most.
+    pub(super) fn shown_number(&self, number: Option<&PhoneNumber>, raw: Option<&str>, whole: bool) -> Option<String> {
+        match (number, raw, whole) {
+            (Some(number), _, true) => Some(number.e164()),
+            (Some(number), _, false) => Some(number.masked()),
+            (None, Some(raw), true) => Some(raw.to_owned()),
+            (None, Some(raw), false) => raw.chars().next().map(|first| format!("{first}•••")),
+            (None, None, _) => None,
+        }
+    }
+
+    /// A live call as shown.
+    pub(super) fn call_view(&self, id: LegId, numbers: bool) -> Option<CallView> {
+        let leg = self.legs.get(&id)?;
+        let (room, participant) = leg.place().unzip();
+        Some(CallView {
+            id,
+            call_id: leg.call_id.clone(),
+            state: leg.call_state(),
+            from: self.shown_number(leg.caller.as_ref(), leg.from.as_deref(), numbers),
+            to: leg.to.clone(),
+            trunk: Some(leg.trunk),
+            did: Some(leg.did),
+            room,
+            participant,
+            held: leg.held,
+            media: leg.agreed.as_ref().map(|(format, _)| format!("{}/{}", format.codec.name(), format.ptime)),
+            figures: leg.figures,
+            since: leg.began.to_string(),
+            answered: leg.answered.map(|at| at.to_string()),
+        })
+    }
+
+    /// The node in figures.
+    pub(super) fn status(&self) -> Status {
+        let counts = self.endpoint.counts();
+        Status {
+            calls: self.legs.len() as u64,
+            live_rooms: self.rooms.values().filter(|room| !room.is_empty()).count() as u64,
+            participants: self.rooms.values().map(|room| room.participants().count() as u64).sum(),
+            dialogs: counts.dialogs as u64,
+            transactions: counts.transactions as u64,
+            ports: (self.legs.values().filter(|leg| Leg::has_ports(leg)).count() + self.closing.len()) as u64,
+            draining: self.drain.is_some(),
+            invited: self.counters.invited,
+            answered: self.counters.answered,
+            refused: self.counters.refused.clone(),
+            sip: self.endpoint.counters().named(),
+        }
+    }
+
+    /// Every room as shown.
+    pub(super) fn room_views(&self, numbers: bool) -> Vec<RoomView> {
+        self.rooms.values().map(Room::settings).filter_map(|settings| self.room_view(settings.id, numbers)).collect()
+    }
+}
