@@ -1,0 +1,97 @@
+//! Throttles, limits, drain.
+
+use std::time::Duration;
+
+use ringlift::base::Cause;
+use ringlift::gateway::Input;
+use ringlift::media::command::MediaEvent;
+
+use crate::world::{PIN, Phone, World, reason};
+
+#[test]
+fn wrong_pins_are_throttled_per_caller_over_many_calls() {
+    let mut world = World::new();
+    let mut throttled = false;
+    for call in 0..4 {
+        let mut phone = Phone::new(1);
+        phone.call_id = format!("guess-{call}");
+        let leg = world.call(&mut phone, "+4930901820");
+        for guess in 0..3 {
+            world.key(leg, &format!("00{call}{guess}#"));
+        }
+        throttled |= world.was_told(leg, "throttled");
+        world.bye(&mut phone);
+    }
+    assert!(throttled, "the seventh guess within a minute is not looked at");
+    let mut other = Phone::new(2);
+    let leg = world.join(&mut other, PIN);
+    assert!(world.place(leg).is_some(), "another caller is not punished");
+    world.bye(&mut other);
+    world.ends_clean();
+}
+
+#[test]
+fn a_caller_who_calls_too_often_gets_503_and_when_to_come_back() {
+    let mut world = World::with(|_| {}, |settings| settings.caller_burst = 2);
+    for call in 0..3 {
+        let mut phone = Phone::new(1);
+        phone.call_id = format!("again-{call}");
+        world.invite(&mut phone, "+4930901820");
+        let answer = world.response(&phone).unwrap();
+        if call < 2 {
+            assert_eq!(answer.status.code(), 200);
+            world.ack(&mut phone, &answer);
+            world.bye(&mut phone);
+        } else {
+            assert_eq!(answer.status.code(), 503);
+            assert!(answer.headers.get(ringlift::wire::sip::Name::RETRY_AFTER).is_some());
+        }
+        while world.next(&phone).is_some() {}
+    }
+    world.ends_clean();
+}
+
+#[test]
+fn silence_ends_a_call_with_a_reason() {
+    let mut world = World::new();
+    let mut phone = Phone::new(1);
+    let leg = world.join(&mut phone, PIN);
+    world.give(Input::Media(MediaEvent::TimedOut { leg }));
+    let bye = world.request(&phone).expect("a BYE");
+    assert!(reason(&bye.headers).is_some_and(|reason| reason.contains("cause=102")), "{:?}", reason(&bye.headers));
+    world.ends_clean();
+}
+
+#[test]
+fn a_node_going_out_of_service_takes_nothing_new_and_lets_calls_finish() {
+    let mut world = World::new();
+    let mut phone = Phone::new(1);
+    world.join(&mut phone, PIN);
+    world.give(Input::DrainAsked);
+    let mut late = Phone::new(2);
+    world.invite(&mut late, "+4930901820");
+    let answer = world.response(&late).unwrap();
+    assert_eq!(answer.status.code(), 503);
+    assert!(answer.headers.get(ringlift::wire::sip::Name::RETRY_AFTER).is_some());
+    let options = late.request_text("OPTIONS", "sip:198.51.100.1", "");
+    world.send(&late, &options);
+    assert_eq!(world.response(&late).unwrap().status.code(), 503);
+    assert_eq!(world.drained, None);
+    world.bye(&mut phone);
+    assert_eq!(world.drained, Some(0));
+    world.ends_clean();
+}
+
+#[test]
+fn at_the_drain_limit_calls_end_with_a_reason() {
+    let mut world = World::new();
+    let mut phone = Phone::new(1);
+    world.join(&mut phone, PIN);
+    world.give(Input::DrainAsked);
+    world.pass(Duration::from_secs(301));
+    let bye = world.request(&phone).expect("a BYE");
+    assert!(reason(&bye.headers).is_some_and(|reason| reason.contains("cause=41")));
+    assert!(world.records.iter().any(|r| matches!(r, ringlift::gateway::Record::Ended(c) if c.cause == Some(Cause::DrainedOut))));
+    world.ends_clean();
+    assert_eq!(world.drained, Some(1));
+}

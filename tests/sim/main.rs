@@ -1,0 +1,9 @@
+//! The whole gateway in virtual time: phones are scripts that speak SIP as text, the media plane is a list of orders, and
+//! nothing waits.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should say where")]
+
+mod dial_in;
+mod keys;
+mod limits;
+mod world;
