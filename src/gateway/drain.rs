@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::base::{Cause, LegId, Now};
+use crate::call::speech::{Language, Prompt};
 use crate::gateway::event::Happening;
 use crate::gateway::leg::Stage;
-use crate::gateway::{Gateway, Output, Timer, words};
+use crate::gateway::{Gateway, Output, Timer};
 
 /// How long before the limit callers are warned, where the limit is longer than twice this.
 const WARNING: Duration = Duration::from_secs(60);
@@ -34,14 +35,14 @@ impl Gateway {
 
     /// Tells everyone that the end is near.
     pub(super) fn warn_of_drain(&mut self) {
-        let legs: Vec<(LegId, String)> = self
+        let legs: Vec<(LegId, Language)> = self
             .legs
             .values()
             .filter(|leg| matches!(leg.stage, Stage::InRoom { .. }))
             .map(|leg| (leg.id, leg.language.clone()))
             .collect();
         for (leg, language) in legs {
-            self.say(leg, [words::prompt(&language, "call-ends-soon")]);
+            self.say(leg, [language.say(Prompt::CallEndsSoon)]);
         }
     }
 
@@ -58,7 +59,8 @@ impl Gateway {
 
     /// Reports once when nothing is left.
     pub(super) fn finish_drain(&mut self) {
-        let nothing_left = self.legs.is_empty() && self.closing.is_empty() && self.endpoint.counts().legs == 0;
+        let counts = self.endpoint.counts();
+        let nothing_left = self.legs.is_empty() && self.closing.is_empty() && counts.legs == 0 && counts.closing == 0;
         if let Some(drain) = self.drain.as_mut().filter(|drain| nothing_left && !drain.done) {
             drain.done = true;
             let cut_off = drain.cut_off;

@@ -142,13 +142,13 @@ impl Gateway {
                 Err(refusal) => {
                     let headers = refusal.headers(&ip.to_string());
                     self.count_refusal(Cause::NoCommonCodec);
-                    self.endpoint.refuse(leg, Status::NOT_ACCEPTABLE_HERE, Cause::NoCommonCodec, headers, now);
+                    self.endpoint.refuse(leg, Status::NOT_ACCEPTABLE_HERE, Cause::NoCommonCodec, &headers, now);
                     return;
                 }
             },
             None => record.negotiation.offer(Direction::SendRecv),
         };
-        self.endpoint.answer(leg, sdp, Headers::new(), now);
+        self.endpoint.answer(leg, sdp, &Headers::new(), now);
         self.counters.answered += 1;
         if let Some(record) = self.legs.get_mut(&leg) {
             record.answered = Some(now.utc);
@@ -184,7 +184,7 @@ impl Gateway {
                 }
                 Err(refusal) => {
                     let host = self.settings.realm.clone();
-                    self.endpoint.refuse_offer(leg, Status::NOT_ACCEPTABLE_HERE, refusal.headers(&host), now);
+                    self.endpoint.refuse_offer(leg, Status::NOT_ACCEPTABLE_HERE, &refusal.headers(&host), now);
                 }
             },
             None => {
@@ -315,9 +315,9 @@ impl Gateway {
         let mut headers = Headers::new();
         if cause.status() == 503 {
             let after = self.settings.retry_after.as_secs().to_string();
-            headers.push((Name::RETRY_AFTER, Text::from(after)));
+            headers.push((Name::RetryAfter, Text::from(after)));
         }
-        self.endpoint.refuse(leg, Status::new(cause.status()), cause, headers, now);
+        self.endpoint.refuse(leg, Status::new(cause.status()), cause, &headers, now);
     }
 
     fn count_refusal(&mut self, cause: Cause) {
@@ -326,12 +326,12 @@ impl Gateway {
 
     fn challenge(&mut self, leg: LegId, source: Source, stale: bool, now: Now) {
         let values = self.verifier.challenges(source.remote.ip(), stale, &mut self.rng, now.mono);
-        let headers = values.into_iter().map(|value| (Name::WWW_AUTHENTICATE, Text::from(value))).collect();
-        self.endpoint.refuse(leg, Status::UNAUTHORIZED, Cause::NotAuthorised, headers, now);
+        let headers = values.into_iter().map(|value| (Name::WwwAuthenticate, Text::from(value))).collect();
+        self.endpoint.refuse(leg, Status::UNAUTHORIZED, Cause::NotAuthorised, &headers, now);
     }
 
     fn check_credentials(&mut self, request: &Request, source: Source, now: Now) -> Option<(TrunkId, Verdict)> {
-        let value = request.headers.fields_of(&Name::AUTHORIZATION).next()?;
+        let value = request.headers.fields_of(&Name::Authorization).next()?;
         let username = Verifier::username(value)?;
         let (id, password) = self.table.trunks.values().filter(|trunk| trunk.enabled).find_map(|trunk| {
             let credentials = trunk.credentials.as_ref()?;
@@ -370,22 +370,22 @@ impl Gateway {
         let (status, headers) = match (&request.method, self.drain.is_some()) {
             (Method::Options, true) => {
                 let after = self.settings.retry_after.as_secs().to_string();
-                (Status::SERVICE_UNAVAILABLE, vec![(Name::RETRY_AFTER, Text::from(after))])
+                (Status::SERVICE_UNAVAILABLE, vec![(Name::RetryAfter, Text::from(after))])
             }
-            (Method::Options, false) => (Status::OK, vec![(Name::ACCEPT, Text::from_static("application/sdp, application/dtmf-relay, application/dtmf"))]),
+            (Method::Options, false) => (Status::OK, vec![(Name::Accept, Text::from_static("application/sdp, application/dtmf-relay, application/dtmf"))]),
             _ => (Status::NOT_IMPLEMENTED, Headers::new()),
         };
-        self.endpoint.respond(transaction, status, headers, None, now);
+        self.endpoint.respond(transaction, status, &headers, None, now);
     }
 }
 
 /// What the routing table looks at.
 pub(super) fn facts_of(request: &Request, source: IpAddr) -> Facts {
     let user = |uri: &crate::wire::sip::Uri| uri.user_decoded().map(|user| user.into_owned()).unwrap_or_default();
-    let withheld = request.headers.values(Name::PRIVACY).any(|value| {
+    let withheld = request.headers.values(Name::Privacy).any(|value| {
         value.split(';').any(|token| ["id", "user", "header"].iter().any(|kind| token.trim().eq_ignore_ascii_case(kind)))
     });
-    let asserted = request.headers.name_addr(Name::P_ASSERTED_IDENTITY).or_else(|| request.headers.from());
+    let asserted = request.headers.name_addr(Name::PAssertedIdentity).or_else(|| request.headers.from());
     let from_user = match asserted {
         Some(identity) if !withheld => user(&identity.uri),
         Some(_) | None => String::new(),

@@ -1,14 +1,16 @@
 //! Keys: to the attendant before there is a place, to the key map in a room, to the host PIN in between.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{LegId, Now, ParticipantId, RoomId, Secret};
 use crate::call::attendant::{self, PinOutcome};
-use crate::call::keys::{Action, Heard};
-use crate::call::speech;
+use crate::call::key_reader;
+use crate::call::keys::{Action, KeyMap};
+use crate::call::speech::{Language, Prompt};
 use crate::gateway::leg::{Leg, Stage};
-use crate::gateway::{Gateway, Timer, words};
+use crate::gateway::{Gateway, Timer};
 use crate::media::clip::{Clip, Tone};
 use crate::media::command::MediaCommand;
 use crate::room::{Actor, Announcement, Operation, Refusal, Role, State};
@@ -34,7 +36,7 @@ impl Gateway {
             Stage::Attendant { .. } => self.attend(leg, attendant::Input::Digit(digit), now),
             Stage::InRoom { step_up: Some(_), .. } => self.on_step_up_digit(leg, digit, now),
             Stage::InRoom { keys, .. } => {
-                keys.handle(digit, now);
+                keys.handle(key_reader::Input::Digit(digit), now);
                 self.act_on_keys(leg, now);
             }
             Stage::Binding { .. } | Stage::Answering | Stage::Leaving { .. } => {}
@@ -56,17 +58,17 @@ impl Gateway {
             "application/dtmf" => std::str::from_utf8(body).ok().and_then(|text| digit_of(text.trim())),
             "" if body.is_empty() => {
                 // An empty INFO asks whether the call is still there (RFC 6086 §3).
-                return self.endpoint.respond(transaction, Status::OK, Headers::new(), None, now);
+                return self.endpoint.respond(transaction, Status::OK, &Headers::new(), None, now);
             }
             _ => {
-                let accept = vec![(Name::ACCEPT, Text::from_static("application/dtmf-relay, application/dtmf"))];
-                return self.endpoint.respond(transaction, Status::UNSUPPORTED_MEDIA_TYPE, accept, None, now);
+                let accept = vec![(Name::Accept, Text::from_static("application/dtmf-relay, application/dtmf"))];
+                return self.endpoint.respond(transaction, Status::UNSUPPORTED_MEDIA_TYPE, &accept, None, now);
             }
         };
         let Some(digit) = digit else {
-            return self.endpoint.respond(transaction, Status::BAD_REQUEST, Headers::new(), None, now);
+            return self.endpoint.respond(transaction, Status::BAD_REQUEST, &Headers::new(), None, now);
         };
-        self.endpoint.respond(transaction, Status::OK, Headers::new(), None, now);
+        self.endpoint.respond(transaction, Status::OK, &Headers::new(), None, now);
         let fresh = self.legs.get_mut(&leg).is_some_and(|leg| leg.keys_heard.by_info(digit, now.mono));
         if fresh {
             self.on_key_down(leg, now);
@@ -120,7 +122,7 @@ impl Gateway {
         match &mut record.stage {
             Stage::InRoom { step_up: Some(_), .. } => self.finish_step_up(leg, now),
             Stage::InRoom { keys, .. } => {
-                keys.handle_timeout(now);
+                keys.handle(key_reader::Input::Timeout, now);
                 self.act_on_keys(leg, now);
             }
             Stage::Binding { .. } | Stage::Answering | Stage::Attendant { .. } | Stage::Leaving { .. } => {}
@@ -143,20 +145,10 @@ impl Gateway {
             };
             let (room, participant) = (*room, *participant);
             match heard {
-                Heard::Action(action) => self.act(leg, room, participant, action, now),
-                Heard::Confirm(action) => {
-                    if self.is_host(room, participant) {
-                        let language = self.language(leg);
-                        self.say(leg, speech::confirm(&language, action));
-                    } else {
-                        if let Some(Leg { stage: Stage::InRoom { keys, .. }, .. }) = self.legs.get_mut(&leg) {
-                            keys.forget();
-                        }
-                        self.tell(leg, &Announcement::HostOnly);
-                    }
-                }
-                Heard::Cancelled => self.say_prompt(leg, "cancelled"),
-                Heard::Unknown => self.say_prompt(leg, "unknown-key"),
+                key_reader::Output::Do(action) => self.act(leg, room, participant, action, now),
+                key_reader::Output::Confirm(action) => self.ask_to_confirm(leg, room, participant, action),
+                key_reader::Output::Cancelled(_) => self.say_prompt(leg, Prompt::Cancelled),
+                key_reader::Output::Unknown => self.say_prompt(leg, Prompt::UnknownKey),
             }
         }
     }
@@ -196,12 +188,12 @@ impl Gateway {
             Action::Help => {
                 let host = me.role == Role::Host;
                 let language = self.language(leg);
-                let map = self.key_maps.get(&live.settings().keys).cloned().unwrap_or_default();
-                return self.say(leg, speech::help(&language, &map, host));
+                let map = self.key_map(&live.settings().keys);
+                return self.say(leg, language.help(&map, host, &[]));
             }
             Action::Operator => {
                 self.publish(crate::gateway::event::Happening::OperatorAsked { room, participant }, now);
-                return self.say_prompt(leg, "operator-told");
+                return self.say_prompt(leg, Prompt::OperatorTold);
             }
             Action::HostPin => return self.begin_step_up(leg, now),
         };
@@ -231,7 +223,7 @@ impl Gateway {
             *step_up = Some(String::new());
         }
         self.timers.arm(Timer::Keys(leg), now.mono + STEP_UP_PAUSE * 3);
-        self.say_prompt(leg, "enter-host-pin");
+        self.say_prompt(leg, Prompt::EnterHostPin);
     }
 
     fn on_step_up_digit(&mut self, leg: LegId, digit: char, now: Now) {
@@ -251,7 +243,7 @@ impl Gateway {
         let (room, participant) = (*room, *participant);
         let keyed = Secret::new(step_up.take().unwrap_or_default());
         if !self.may_try_pin(leg, now) {
-            return self.say_prompt(leg, "not-available");
+            return self.say_prompt(leg, Prompt::NotAvailable);
         }
         let right = self
             .rooms
@@ -260,7 +252,7 @@ impl Gateway {
             .is_some_and(|pin| !pin.is_empty() && pin.matches(keyed.expose()));
         if !right {
             self.note_wrong_pin(leg, now);
-            return self.say_prompt(leg, "host-pin-wrong");
+            return self.say_prompt(leg, Prompt::HostPinWrong);
         }
         if let Some(live) = self.rooms.get_mut(&room) {
             // The PIN is the right: whoever knows it acts with the room's own authority.
@@ -309,13 +301,36 @@ impl Gateway {
         self.rooms.get(&room).and_then(|room| room.participant(id)).is_some_and(|p| p.role == Role::Host)
     }
 
-    fn language(&self, leg: LegId) -> String {
+    /// Asks a host for the second key; a guest need not be asked.
+    fn ask_to_confirm(&mut self, leg: LegId, room: RoomId, id: ParticipantId, action: Action) {
+        if !self.is_host(room, id) {
+            if let Some(Leg { stage: Stage::InRoom { keys, .. }, .. }) = self.legs.get_mut(&leg) {
+                *keys = key_reader::KeyReader::new(Arc::new(keys.map().clone()));
+            }
+            return self.tell(leg, &Announcement::HostOnly);
+        }
+        let prompt = match action {
+            Action::End => Prompt::ConfirmEnd,
+            other => other.help(),
+        };
+        if let Some(Leg { language, stage: Stage::InRoom { keys, .. }, .. }) = self.legs.get(&leg) {
+            let clips = language.say_keys(prompt, &keys.map().confirm().to_string());
+            self.say(leg, clips);
+        }
+    }
+
+    /// The key map of this name; the default where a room names one that is gone.
+    pub(super) fn key_map(&self, name: &str) -> Arc<KeyMap> {
+        self.key_maps.get(name).cloned().unwrap_or_default()
+    }
+
+    fn language(&self, leg: LegId) -> Language {
         self.legs.get(&leg).map_or_else(|| self.settings.language.clone(), |leg| leg.language.clone())
     }
 
-    fn say_prompt(&mut self, leg: LegId, name: &str) {
-        let language = self.language(leg);
-        self.say(leg, [words::prompt(&language, name)]);
+    fn say_prompt(&mut self, leg: LegId, prompt: Prompt) {
+        let clip = self.language(leg).say(prompt);
+        self.say(leg, [clip]);
     }
 }
 

@@ -3,8 +3,9 @@
 use crate::base::id::{DidId, TrunkId};
 use crate::base::{Cause, Instant, LegId, ParticipantId, PhoneNumber, RoomId, Utc};
 use crate::call::attendant::Attendant;
-use crate::call::keys::KeyReader;
+use crate::call::key_reader::KeyReader;
 use crate::call::offer_answer::Negotiation;
+use crate::call::speech::Language;
 use crate::gateway::view::{CallRecord, CallState};
 use crate::media::clip::Clip;
 use crate::media::command::{Figures, Format, PlayId, Remote};
@@ -25,7 +26,7 @@ pub(super) struct Leg {
     pub(super) did: DidId,
     pub(super) began: Utc,
     pub(super) answered: Option<Utc>,
-    pub(super) language: String,
+    pub(super) language: Language,
     pub(super) negotiation: Negotiation,
     /// What was agreed, once it was.
     pub(super) agreed: Option<(Format, Remote)>,

@@ -18,6 +18,7 @@ mod voice;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -44,7 +45,7 @@ pub struct Gateway {
     verifier: Verifier,
     table: Table,
     rooms: BTreeMap<RoomId, Room>,
-    key_maps: BTreeMap<String, KeyMap>,
+    key_maps: BTreeMap<String, Arc<KeyMap>>,
     legs: BTreeMap<LegId, Leg>,
     /// Legs whose ports the media plane still holds.
     closing: BTreeSet<LegId>,
@@ -129,7 +130,7 @@ impl Gateway {
             verifier,
             table,
             rooms,
-            key_maps,
+            key_maps: key_maps.into_iter().map(|(name, map)| (name, Arc::new(map))).collect(),
             legs: BTreeMap::new(),
             closing: BTreeSet::new(),
             touched: BTreeSet::new(),

@@ -1,7 +1,7 @@
 //! Legs into rooms, and what rooms order carried out.
 
 use crate::base::{LegId, Now, ParticipantId, RoomId};
-use crate::call::keys::KeyReader;
+use crate::call::key_reader::KeyReader;
 use crate::gateway::event::Happening;
 use crate::gateway::leg::{Leg, Stage};
 use crate::gateway::{Gateway, Output, Record, Timer};
@@ -17,7 +17,8 @@ impl Gateway {
         };
         let Some(record) = self.legs.get_mut(&leg) else { return };
         let participant = ParticipantId::draw(&mut self.rng);
-        let keys = KeyReader::new(self.key_maps.get(&room.settings().keys).cloned().unwrap_or_default());
+        let map = self.key_maps.get(&room.settings().keys).cloned().unwrap_or_default();
+        let keys = KeyReader::new(map);
         record.stage = Stage::InRoom { room: room_id, participant, keys, step_up: None };
         record.last_room = Some(room_id);
         record.voice.playing = None;
@@ -28,7 +29,7 @@ impl Gateway {
                 leg,
                 number: record.caller.clone(),
                 host,
-                language: record.language.clone(),
+                language: record.language.tag().to_owned(),
                 held: record.held,
             },
             now,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::call::speech::Language;
+
 /// What the gateway is given at start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -26,7 +28,7 @@ pub struct Settings {
     /// Most calls at once; beyond it INVITEs get 503.
     pub max_calls: u32,
     /// The language of last resort.
-    pub language: String,
+    pub language: Language,
     /// Calls per caller before the throttle, and how long one more takes.
     pub caller_burst: u32,
     /// One more call is allowed after this long.
@@ -54,7 +56,7 @@ impl Default for Settings {
             drain_limit: Duration::from_secs(300),
             retry_after: Duration::from_secs(30),
             max_calls: 2000,
-            language: "en".into(),
+            language: Language::english(),
             caller_burst: 20,
             caller_refill: Duration::from_secs(3),
             pin_burst: 6,

@@ -1,61 +1,55 @@
 //! Announcements as clips, by language.
 
-use crate::call::speech;
+use crate::call::speech::{Language, Prompt, RollEntry, Who};
 use crate::media::clip::Clip;
 use crate::room::{Announcement, RollCallEntry};
 
-/// One prompt by name.
-pub(super) fn prompt(language: &str, name: &str) -> Clip {
-    Clip::Prompt(language.into(), name.into())
-}
-
 /// What is said to one person.
-pub(super) fn announcement(what: &Announcement, language: &str) -> Vec<Clip> {
-    let name = match what {
+pub(super) fn announcement(what: &Announcement, language: &Language) -> Vec<Clip> {
+    let prompt = match what {
         Announcement::Joining { others } => {
-            let mut clips = vec![prompt(language, "joining")];
-            // In a large meeting the number is all that is wanted; alone with one other it goes without saying.
+            let mut clips = vec![language.say(Prompt::Joining)];
+            // With one other it goes without saying.
             if *others > 1 {
-                clips.extend(speech::count(language, others + 1));
+                clips.extend(language.count(*others as usize + 1));
             }
             return clips;
         }
-        Announcement::Count(count) => return speech::count(language, *count),
-        Announcement::RollCall(entries) => return speech::roll_call(language, &entries.iter().map(entry).collect::<Vec<_>>()),
-        Announcement::YouAreFirst => "you-are-first",
-        Announcement::WaitingForHost => "waiting-for-host",
-        Announcement::WaitingInLobby => "waiting-in-lobby",
-        Announcement::Admitted => "admitted",
-        Announcement::NotAdmitted => "not-admitted",
-        Announcement::Removed => "removed",
-        Announcement::RoomLocked => "meeting-locked",
-        Announcement::RoomFull => "meeting-full",
-        Announcement::RoomEnded => "meeting-ended",
-        Announcement::YouAreHost => "you-are-host",
-        Announcement::YouAreMuted => "you-are-muted",
-        Announcement::YouAreUnmuted => "you-are-unmuted",
-        Announcement::MutedByHost => "muted-by-host",
-        Announcement::MayNotUnmute => "unmute-not-allowed",
-        Announcement::HandRaised => "hand-raised",
-        Announcement::HandLowered => "hand-lowered",
-        Announcement::NowLocked => "meeting-now-locked",
-        Announcement::NowUnlocked => "meeting-now-unlocked",
-        Announcement::AllMuted => "all-muted",
-        Announcement::AllUnmuted => "all-unmuted",
-        Announcement::AllAdmitted => "all-admitted",
-        Announcement::NobodyWaiting => "nobody-waiting",
-        Announcement::HostOnly => "host-only",
+        Announcement::Count(people) => return language.count(*people as usize),
+        Announcement::RollCall(entries) => return language.roll_call(&entries.iter().map(entry).collect::<Vec<_>>()),
+        Announcement::YouAreFirst => Prompt::YouAreFirst,
+        Announcement::WaitingForHost => Prompt::WaitingForHost,
+        Announcement::WaitingInLobby => Prompt::WaitingInLobby,
+        Announcement::Admitted => Prompt::Admitted,
+        Announcement::NotAdmitted => Prompt::NotAdmitted,
+        Announcement::Removed => Prompt::Removed,
+        Announcement::RoomLocked => Prompt::MeetingLocked,
+        Announcement::RoomFull => Prompt::MeetingFull,
+        Announcement::RoomEnded => Prompt::MeetingEnded,
+        Announcement::YouAreHost => Prompt::YouAreHost,
+        Announcement::YouAreMuted => Prompt::YouAreMuted,
+        Announcement::YouAreUnmuted => Prompt::YouAreUnmuted,
+        Announcement::MutedByHost => Prompt::MutedByHost,
+        Announcement::UnmutedByHost => Prompt::UnmutedByHost,
+        Announcement::MayNotUnmute => Prompt::UnmuteNotAllowed,
+        Announcement::HandRaised => Prompt::HandRaised,
+        Announcement::HandLowered => Prompt::HandLowered,
+        Announcement::NowLocked => Prompt::MeetingNowLocked,
+        Announcement::NowUnlocked => Prompt::MeetingNowUnlocked,
+        Announcement::AllMuted => Prompt::AllMuted,
+        Announcement::AllUnmuted => Prompt::AllUnmuted,
+        Announcement::AllAdmitted => Prompt::AllAdmitted,
+        Announcement::NobodyWaiting => Prompt::NobodyWaiting,
+        Announcement::HostOnly => Prompt::HostOnly,
     };
-    vec![prompt(language, name)]
+    vec![language.say(prompt)]
 }
 
-fn entry(of: &RollCallEntry) -> speech::Entry {
-    speech::Entry {
-        last_digits: of.last_digits.clone(),
-        yourself: of.yourself,
-        host: of.host,
-        muted: of.muted,
-        held: of.held,
-        hand: of.hand,
-    }
+fn entry(of: &RollCallEntry) -> RollEntry {
+    let who = match &of.last_digits {
+        _ if of.yourself => Who::You,
+        Some(ending) => Who::Caller { ending: ending.clone() },
+        None => Who::Anonymous,
+    };
+    RollEntry { who, host: of.host, muted: of.muted, hand: of.hand, on_hold: of.held }
 }

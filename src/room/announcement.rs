@@ -36,6 +36,8 @@ pub enum Announcement {
     YouAreUnmuted,
     /// A host muted you.
     MutedByHost,
+    /// A host lets you be heard again.
+    UnmutedByHost,
     /// A host muted you and you may not unmute alone.
     MayNotUnmute,
     /// Your hand is up.

@@ -65,8 +65,11 @@ impl Room {
         if was {
             self.after_muting(id, was);
         }
-        if by_self || was != muted {
-            self.tell(id, if muted { Announcement::YouAreMuted } else { Announcement::YouAreUnmuted });
+        match (by_self, muted) {
+            (true, false) => self.tell(id, Announcement::YouAreUnmuted),
+            (false, false) if was => self.tell(id, Announcement::UnmutedByHost),
+            (true, true) | (false, false) => {}
+            (false, true) => self.tell(id, Announcement::YouAreMuted),
         }
         Ok(())
     }
@@ -85,7 +88,7 @@ impl Room {
             let is = participant.is_muted();
             self.after_muting(id, was);
             if was != is {
-                self.tell(id, if is { Announcement::MutedByHost } else { Announcement::YouAreUnmuted });
+                self.tell(id, if is { Announcement::MutedByHost } else { Announcement::UnmutedByHost });
             }
         }
         Ok(())

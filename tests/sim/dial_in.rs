@@ -69,11 +69,11 @@ fn three_wrong_pins_and_the_caller_is_let_go_after_the_goodbye() {
     assert!(reason(&bye.headers).is_some_and(|reason| reason.contains("cause=21")));
     let ok = format!(
         "SIP/2.0 200 OK\r\nVia: {}\r\nFrom: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {}\r\nContent-Length: 0\r\n\r\n",
-        bye.headers.get(ringlift::wire::sip::Name::VIA).unwrap(),
-        bye.headers.get(ringlift::wire::sip::Name::FROM).unwrap(),
-        bye.headers.get(ringlift::wire::sip::Name::TO).unwrap(),
+        bye.headers.get(ringlift::wire::sip::Name::Via).unwrap(),
+        bye.headers.get(ringlift::wire::sip::Name::From).unwrap(),
+        bye.headers.get(ringlift::wire::sip::Name::To).unwrap(),
         bye.headers.call_id().unwrap(),
-        bye.headers.get(ringlift::wire::sip::Name::CSEQ).unwrap(),
+        bye.headers.get(ringlift::wire::sip::Name::CSeq).unwrap(),
     );
     world.send(&phone, &ok);
     assert!(world.records.iter().any(|r| matches!(r, Record::Ended(call) if call.cause == Some(Cause::WrongPin))));
@@ -158,7 +158,7 @@ fn an_offer_we_cannot_speak_is_refused_and_its_ports_come_back() {
     world.send(&phone, &text);
     let answer = world.response(&phone).unwrap();
     assert_eq!(answer.status.code(), 488);
-    assert!(answer.headers.get(ringlift::wire::sip::Name::WARNING).is_some());
+    assert!(answer.headers.get(ringlift::wire::sip::Name::Warning).is_some());
     let ack = phone.request_text("ACK", "sip:+4930901820@198.51.100.1", "");
     world.send(&phone, &ack);
     world.ends_clean();

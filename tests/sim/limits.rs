@@ -44,7 +44,7 @@ fn a_caller_who_calls_too_often_gets_503_and_when_to_come_back() {
             world.bye(&mut phone);
         } else {
             assert_eq!(answer.status.code(), 503);
-            assert!(answer.headers.get(ringlift::wire::sip::Name::RETRY_AFTER).is_some());
+            assert!(answer.headers.get(ringlift::wire::sip::Name::RetryAfter).is_some());
         }
         while world.next(&phone).is_some() {}
     }
@@ -72,7 +72,7 @@ fn a_node_going_out_of_service_takes_nothing_new_and_lets_calls_finish() {
     world.invite(&mut late, "+4930901820");
     let answer = world.response(&late).unwrap();
     assert_eq!(answer.status.code(), 503);
-    assert!(answer.headers.get(ringlift::wire::sip::Name::RETRY_AFTER).is_some());
+    assert!(answer.headers.get(ringlift::wire::sip::Name::RetryAfter).is_some());
     let options = late.request_text("OPTIONS", "sip:198.51.100.1", "");
     world.send(&late, &options);
     assert_eq!(world.response(&late).unwrap().status.code(), 503);

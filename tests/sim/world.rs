@@ -385,5 +385,5 @@ impl Phone {
 
 /// The Reason header of a message, for those who look whose fault it was.
 pub fn reason(headers: &ringlift::wire::sip::Headers) -> Option<String> {
-    headers.get(Name::REASON).map(str::to_owned)
+    headers.get(Name::Reason).map(str::to_owned)
 }
