@@ -15,5 +15,6 @@ pub use id::{LegId, ParticipantId, RoomId};
 pub use phone_number::PhoneNumber;
 pub use rng::Rng;
 pub use secret::Secret;
+pub use throttle::Throttle;
 pub use time::{Instant, Now, Utc};
 pub use timers::Timers;

@@ -153,6 +153,8 @@ prompts! {
     HelpAdmitAll = "help-admit-all";
     /// To end the meeting for everyone, press …
     HelpEnd = "help-end";
+    /// The call for help was passed on.
+    OperatorTold = "operator-told";
     /// There is no such service here.
     NotAvailable = "not-available";
     /// The key means nothing here.

@@ -20,9 +20,7 @@ impl Gateway {
                 self.table.trunks.insert(trunk.id, trunk);
                 Ok(Reply::Done)
             }
-            Command::DeleteTrunk(id) => {
-                self.table.trunks.remove(&id).map(|_| Reply::Done).ok_or(Denial::NotFound("trunk"))
-            }
+            Command::DeleteTrunk(id) => self.table.trunks.remove(&id).map(|_| Reply::Done).ok_or(Denial::NotFound("trunk")),
             Command::PutDid(did) => {
                 self.table.dids.insert(did.id, did);
                 Ok(Reply::Done)

@@ -6,11 +6,12 @@ use std::time::Duration;
 use crate::base::id::{DidId, TrunkId};
 use crate::base::{Cause, LegId, Now, PhoneNumber};
 use crate::call::attendant::{self, Attendant};
+use crate::call::speech::Language;
 use crate::call::offer_answer::{Agreed, Negotiation};
 use crate::gateway::event::Happening;
 use crate::gateway::leg::{KeysHeard, Leg, Stage, Voice};
 use crate::gateway::{Gateway, Output, Record, Timer};
-use crate::media::command::{Direction, LegSetup, MediaCommand};
+use crate::media::command::{Direction, LegSetup, MediaCommand, PlayId};
 use crate::route::{Action, Decision, Facts};
 use crate::sip::auth::{Verdict, Verifier};
 use crate::sip::endpoint::{Event, Headers, TransactionId};
@@ -20,6 +21,9 @@ use crate::wire::sip::{Method, Name, Request, Status, Text};
 /// How long the attendant waits for the first packet after the ACK, so that the greeting's beginning is not lost in a
 /// path that is still opening. Longer: the caller thinks the line is dead.
 const FIRST_AUDIO: Duration = Duration::from_millis(500);
+
+/// Where the attendants' runs are numbered from: beyond any that the gateway itself will ever order.
+const FIRST_ATTENDANT_PLAY: PlayId = PlayId(1 << 48);
 
 impl Gateway {
     /// Deals with what the endpoint reports.
@@ -254,16 +258,14 @@ impl Gateway {
             Some(Action::Room { room }) => Some(*room),
             Some(Action::Attendant {} | Action::Refuse { .. }) | None => None,
         };
-        let languages = did.map(|did| did.languages.clone()).filter(|list| !list.is_empty());
-        let languages = languages.unwrap_or_else(|| vec![record.language.clone()]);
         match direct {
-            Some(room) => {
-                record.stage = Stage::Attendant { attendant: Box::new(Attendant::new(self.settings.attendant.clone(), languages)) };
-                self.enter_room(leg, room, false, now);
-            }
+            Some(room) => self.enter_room(leg, room, false, now),
             None => {
-                let attendant = Attendant::new(self.settings.attendant.clone(), languages);
-                record.stage = Stage::Attendant { attendant: Box::new(attendant) };
+                let offered: Vec<Language> =
+                    did.map(|did| did.languages.iter().filter_map(|tag| Language::parse(tag)).collect()).unwrap_or_default();
+                let languages = if offered.is_empty() { vec![record.language.clone()] } else { offered };
+                let settings = attendant::AttendantSettings { languages, ..self.settings.attendant.clone() };
+                record.stage = Stage::Attendant { attendant: Box::new(Attendant::new(settings, FIRST_ATTENDANT_PLAY)) };
                 self.attend(leg, attendant::Input::Started, now);
             }
         }
@@ -317,7 +319,7 @@ impl Gateway {
             let after = self.settings.retry_after.as_secs().to_string();
             headers.push((Name::RetryAfter, Text::from(after)));
         }
-        self.endpoint.refuse(leg, Status::new(cause.status()), cause, &headers, now);
+        self.endpoint.refuse(leg, status_of(cause), cause, &headers, now);
     }
 
     fn count_refusal(&mut self, cause: Cause) {
@@ -356,14 +358,14 @@ impl Gateway {
         Ok(())
     }
 
-    fn language_of(&self, did: DidId) -> String {
+    fn language_of(&self, did: DidId) -> Language {
         let did = self.table.dids.get(&did);
         let own = did.and_then(|did| did.languages.first().cloned());
         let of_room = || match did.map(|did| &did.action) {
             Some(Action::Room { room }) => self.rooms.get(room).and_then(|room| room.settings().language.clone()),
             Some(Action::Attendant {} | Action::Refuse { .. }) | None => None,
         };
-        own.or_else(of_room).unwrap_or_else(|| self.settings.language.clone())
+        own.or_else(of_room).and_then(|tag| Language::parse(&tag)).unwrap_or_else(|| self.settings.language.clone())
     }
 
     fn on_request(&mut self, transaction: TransactionId, request: &Request, now: Now) {
@@ -392,6 +394,12 @@ pub(super) fn facts_of(request: &Request, source: IpAddr) -> Facts {
     };
     let from_user = if from_user.eq_ignore_ascii_case("anonymous") { String::new() } else { from_user };
     Facts { source, to_user: user(&request.uri), from_user, proved: None }
+}
+
+/// The status that refuses an INVITE for a cause; a cause that ends calls that were up refuses with 480.
+fn status_of(cause: Cause) -> Status {
+    let status = Status(cause.status());
+    if status.is_failure() { status } else { Status::TEMPORARILY_UNAVAILABLE }
 }
 
 fn is_mapped(address: IpAddr) -> bool {

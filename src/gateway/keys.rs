@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::base::{LegId, Now, ParticipantId, RoomId, Secret};
 use crate::call::attendant::{self, PinOutcome};
 use crate::call::key_reader;
 use crate::call::keys::{Action, KeyMap};
+use crate::call::pin::{Keyed, PinReader};
 use crate::call::speech::{Language, Prompt};
 use crate::gateway::leg::{Leg, Stage};
 use crate::gateway::{Gateway, Timer};
@@ -16,13 +16,6 @@ use crate::media::command::MediaCommand;
 use crate::room::{Actor, Announcement, Operation, Refusal, Role, State};
 use crate::sip::endpoint::{Headers, TransactionId};
 use crate::wire::sip::{Name, Status, Text};
-
-/// How long a host PIN may pause before what was keyed counts as complete. Shorter: slow fingers fail. Longer: those who
-/// leave out the pound sign wait.
-const STEP_UP_PAUSE: Duration = Duration::from_secs(4);
-
-/// Longest host PIN; the store refuses longer ones.
-const LONGEST_PIN: usize = 20;
 
 impl Gateway {
     /// A key was pressed, by whatever way it came.
@@ -95,7 +88,7 @@ impl Gateway {
                 return;
             };
             match output {
-                attendant::Output::Play { play, clips, repeat } => self.play_for_attendant(leg, play, clips, repeat),
+                attendant::Output::Play { play, clips } => self.play_for_attendant(leg, play, clips),
                 attendant::Output::StopPlaying => {
                     record.voice.playing = None;
                     self.order(MediaCommand::StopPlaying { leg });
@@ -120,7 +113,10 @@ impl Gateway {
     pub(super) fn keys_timed_out(&mut self, leg: LegId, now: Now) {
         let Some(record) = self.legs.get_mut(&leg) else { return };
         match &mut record.stage {
-            Stage::InRoom { step_up: Some(_), .. } => self.finish_step_up(leg, now),
+            Stage::InRoom { step_up: Some(pin), .. } => {
+                let keyed = pin.expire(now).unwrap_or_default();
+                self.finish_step_up(leg, keyed, now);
+            }
             Stage::InRoom { keys, .. } => {
                 keys.handle(key_reader::Input::Timeout, now);
                 self.act_on_keys(leg, now);
@@ -220,28 +216,29 @@ impl Gateway {
 
     fn begin_step_up(&mut self, leg: LegId, now: Now) {
         if let Some(Leg { stage: Stage::InRoom { step_up, .. }, .. }) = self.legs.get_mut(&leg) {
-            *step_up = Some(String::new());
+            *step_up = Some(PinReader::new(self.settings.attendant.pin_gap));
         }
-        self.timers.arm(Timer::Keys(leg), now.mono + STEP_UP_PAUSE * 3);
+        self.timers.arm(Timer::Keys(leg), now.mono + self.settings.attendant.patience);
         self.say_prompt(leg, Prompt::EnterHostPin);
     }
 
     fn on_step_up_digit(&mut self, leg: LegId, digit: char, now: Now) {
-        let Some(Leg { stage: Stage::InRoom { step_up: Some(keyed), .. }, .. }) = self.legs.get_mut(&leg) else { return };
-        match digit {
-            '#' => return self.finish_step_up(leg, now),
-            '*' => keyed.clear(),
-            _ if keyed.len() < LONGEST_PIN => keyed.push(digit),
-            _ => {}
+        let Some(Leg { stage: Stage::InRoom { step_up: Some(pin), .. }, .. }) = self.legs.get_mut(&leg) else { return };
+        match pin.key(digit, now) {
+            Keyed::Complete(keyed) => self.finish_step_up(leg, keyed, now),
+            Keyed::Empty => self.finish_step_up(leg, Secret::default(), now),
+            Keyed::More | Keyed::Cleared => {
+                let pause = self.settings.attendant.pin_gap;
+                self.timers.arm(Timer::Keys(leg), now.mono + pause);
+            }
         }
-        self.timers.arm(Timer::Keys(leg), now.mono + STEP_UP_PAUSE);
     }
 
-    fn finish_step_up(&mut self, leg: LegId, now: Now) {
+    fn finish_step_up(&mut self, leg: LegId, keyed: Secret, now: Now) {
         self.timers.disarm(&Timer::Keys(leg));
         let Some(Leg { stage: Stage::InRoom { step_up, room, participant, .. }, .. }) = self.legs.get_mut(&leg) else { return };
+        *step_up = None;
         let (room, participant) = (*room, *participant);
-        let keyed = Secret::new(step_up.take().unwrap_or_default());
         if !self.may_try_pin(leg, now) {
             return self.say_prompt(leg, Prompt::NotAvailable);
         }

@@ -5,6 +5,7 @@ use crate::base::{Cause, Instant, LegId, ParticipantId, PhoneNumber, RoomId, Utc
 use crate::call::attendant::Attendant;
 use crate::call::key_reader::KeyReader;
 use crate::call::offer_answer::Negotiation;
+use crate::call::pin::PinReader;
 use crate::call::speech::Language;
 use crate::gateway::view::{CallRecord, CallState};
 use crate::media::clip::Clip;
@@ -50,7 +51,7 @@ pub(super) enum Stage {
     /// The attendant speaks.
     Attendant { attendant: Box<Attendant> },
     /// Has a place.
-    InRoom { room: RoomId, participant: ParticipantId, keys: KeyReader, step_up: Option<String> },
+    InRoom { room: RoomId, participant: ParticipantId, keys: KeyReader, step_up: Option<PinReader> },
     /// Hears a last word.
     Leaving { cause: Cause },
 }

@@ -3,7 +3,7 @@
 use crate::base::{LegId, Now, ParticipantId, RoomId};
 use crate::call::key_reader::KeyReader;
 use crate::gateway::event::Happening;
-use crate::gateway::leg::{Leg, Stage};
+use crate::gateway::leg::Stage;
 use crate::gateway::{Gateway, Output, Record, Timer};
 use crate::media::clip::{Clip, Tone};
 use crate::media::command::MediaCommand;
@@ -95,10 +95,5 @@ impl Gateway {
         if let Some(what) = what {
             self.publish(what, now);
         }
-    }
-
-    /// The room and place a leg carries.
-    pub(super) fn place_of(&self, leg: LegId) -> Option<(RoomId, ParticipantId)> {
-        self.legs.get(&leg).and_then(Leg::place)
     }
 }

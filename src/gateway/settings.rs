@@ -16,7 +16,7 @@ pub struct Settings {
     /// Codecs in order of preference, and our packet length.
     pub audio: crate::call::offer_answer::Preferences,
     /// How the attendant behaves.
-    pub attendant: crate::call::attendant::Settings,
+    pub attendant: crate::call::attendant::AttendantSettings,
     /// Silence of theirs after which a call ends. Shorter: a tunnel ends calls. Longer: dead calls are billed.
     pub media_timeout: Duration,
     /// Longest time in the lobby or waiting for a host.
@@ -50,7 +50,7 @@ impl Default for Settings {
             media_v4: Some(std::net::Ipv4Addr::LOCALHOST),
             media_v6: Some(std::net::Ipv6Addr::LOCALHOST),
             audio: crate::call::offer_answer::Preferences::default(),
-            attendant: crate::call::attendant::Settings::default(),
+            attendant: crate::call::attendant::AttendantSettings::default(),
             media_timeout: Duration::from_secs(60),
             longest_wait: Duration::from_secs(30 * 60),
             drain_limit: Duration::from_secs(300),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::base::{LegId, Now};
 use crate::gateway::leg::{Owner, Stage, Voice};
-use crate::gateway::{Gateway, Output, Timer, words};
+use crate::gateway::{Gateway, Timer, words};
 use crate::media::clip::{Clip, Tone};
 use crate::media::command::{MediaCommand, PlayId};
 use crate::room::{Announcement, Waiting};
@@ -33,10 +33,10 @@ impl Gateway {
     }
 
     /// Plays what the attendant asked for.
-    pub(super) fn play_for_attendant(&mut self, leg: LegId, play: PlayId, clips: Vec<Clip>, repeat: bool) {
+    pub(super) fn play_for_attendant(&mut self, leg: LegId, play: PlayId, clips: Arc<[Clip]>) {
         let Some(record) = self.legs.get_mut(&leg) else { return };
         record.voice.playing = Some((play, Owner::Attendant));
-        self.order(MediaCommand::Play { leg, play, clips: clips.into(), repeat });
+        self.order(MediaCommand::Play { leg, play, clips, repeat: false });
     }
 
     /// Sets or ends what is heard when nothing is said.

@@ -101,7 +101,7 @@ impl World {
             ..endpoint::Settings::default()
         };
         let now = Now { mono: Instant::START + Duration::from_secs(1000), utc: Utc(1_800_000_000_000) };
-        let gateway = Gateway::new(settings, sip, keys::built_in(), directory, Rng::from_number(7), now);
+        let gateway = Gateway::new(settings, sip, Default::default(), directory, Rng::from_number(7), now);
         let mut world = Self {
             gateway,
             now,
