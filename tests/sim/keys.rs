@@ -96,7 +96,7 @@ fn everyone_may_ask_who_is_there() {
 #[test]
 fn an_unknown_key_has_an_answer_too() {
     let (mut world, mut phones, [_, guest]) = two();
-    world.key(guest, "*2");
+    world.key(guest, "*7");
     world.pass(Duration::from_secs(3));
     assert!(world.was_told(guest, "unknown-key"));
     end(world, &mut phones);
@@ -120,4 +120,54 @@ fn the_host_can_rename_and_remove_through_the_api() {
     assert!(world.events.iter().any(|e| matches!(e, Happening::Left { .. })));
     world.bye(&mut phones[0]);
     world.ends_clean();
+}
+
+#[test]
+fn a_guest_who_knows_the_host_pin_becomes_host_in_the_call() {
+    let (mut world, mut phones, [_, guest]) = two();
+    world.key(guest, "*2");
+    assert!(world.was_told(guest, "enter-host-pin"));
+    world.key(guest, "111#");
+    assert!(world.was_told(guest, "host-pin-wrong"));
+    assert_eq!(world.place(guest).unwrap().role, Role::Guest);
+    world.key(guest, "*2");
+    world.key(guest, HOST_PIN);
+    world.pass(Duration::from_secs(4));
+    assert!(world.was_told(guest, "you-are-host"));
+    assert_eq!(world.place(guest).unwrap().role, Role::Host);
+    end(world, &mut phones);
+}
+
+#[test]
+fn the_end_for_all_wants_a_second_key_and_a_host() {
+    let (mut world, mut phones, [host, guest]) = two();
+    world.key(guest, "*4");
+    assert!(world.was_told(guest, "host-only"));
+    world.key(guest, "1");
+    world.pass(Duration::from_secs(12));
+    assert_eq!(world.room().participants.len(), 2);
+    world.key(host, "*4");
+    assert!(world.was_told(host, "confirm-end"));
+    world.key(host, "1");
+    assert!(world.was_told(guest, "meeting-ended") && world.was_told(host, "meeting-ended"));
+    assert!(world.room().participants.is_empty());
+    end(world, &mut phones);
+}
+
+#[test]
+fn a_phone_that_keys_by_info_is_heard_and_the_wrong_body_is_refused() {
+    let (mut world, mut phones, [_, guest]) = two();
+    let mut info = |world: &mut World, kind: &str, body: &str| {
+        let phone = &mut phones[1];
+        phone.cseq += 1;
+        let text = phone.request_with("INFO", &phone.target.clone(), kind, body);
+        world.send(phone, &text);
+        world.response(phone).unwrap().status.code()
+    };
+    assert_eq!(info(&mut world, "application/dtmf-relay", "Signal=*\nDuration=160\n"), 200);
+    assert_eq!(info(&mut world, "application/dtmf", "6"), 200);
+    assert_eq!(info(&mut world, "text/plain", "6"), 415);
+    assert_eq!(info(&mut world, "application/dtmf-relay", "Signal=x\n"), 400);
+    assert!(world.place(guest).unwrap().muted_by_self);
+    end(world, &mut phones);
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use ringlift::base::id::{DidId, TrunkId};
 use ringlift::base::{Instant, LegId, Now, Rng, RoomId, Secret, Utc};
-use ringlift::call::keys;
 use ringlift::gateway::command::{Command, CommandId, Outcome, Reply};
 use ringlift::gateway::event::Happening;
 use ringlift::gateway::settings::Settings;
@@ -158,14 +157,13 @@ impl World {
     }
 
     pub fn send(&mut self, phone: &Phone, text: &str) {
-        let text = text.replace('\n', "\r\n");
         let source = Source {
             transport: Transport::Udp,
             local: "198.51.100.1:5060".parse().unwrap(),
             remote: phone.address,
             flow: None,
         };
-        let message = Message::parse(&Bytes::from(text));
+        let message = Message::parse(&Bytes::from(text.to_owned()));
         self.give(Input::Signalling(endpoint::Input::Received { message, source }));
     }
 
