@@ -1,42 +1,71 @@
 //! What the endpoint counts instead of logging: a flood of bad messages must cost numbers, not lines.
 
-/// Totals since the start. Every field only grows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counters {
+use std::collections::BTreeMap;
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Totals since the start. Every field only grows.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        pub struct Counters {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Counters {
+            /// Every total by its name, for metrics.
+            pub fn named(&self) -> BTreeMap<String, u64> {
+                BTreeMap::from([$((stringify!($name).to_owned(), self.$name),)*])
+            }
+        }
+    };
+}
+
+counters! {
     /// Requests that came, copies included.
-    pub requests_received: u64,
+    requests_received,
     /// Responses that came, copies included.
-    pub responses_received: u64,
+    responses_received,
     /// Requests sent, copies included.
-    pub requests_sent: u64,
+    requests_sent,
     /// Responses sent, copies included.
-    pub responses_sent: u64,
+    responses_sent,
     /// Requests recognised as copies and absorbed or answered from the transaction.
-    pub retransmissions_absorbed: u64,
+    retransmissions_absorbed,
     /// Requests and answers of ours sent again for want of an answer.
-    pub retransmissions_sent: u64,
+    retransmissions_sent,
     /// Messages that could not be parsed.
-    pub malformed: u64,
+    malformed,
     /// Malformed requests left unanswered because their source sent too many.
-    pub malformed_unanswered: u64,
+    malformed_unanswered,
     /// Requests refused before any transaction, by the checks of RFC 3261 §8.2.
-    pub refused: u64,
+    refused,
     /// New INVITEs refused with 503 because a limit was reached.
-    pub over_limit: u64,
+    over_limit,
     /// Responses that belong to no transaction of ours.
-    pub stray_responses: u64,
+    stray_responses,
     /// ACKs that belong to nothing.
-    pub stray_acks: u64,
+    stray_acks,
     /// Transactions nobody answered.
-    pub timeouts: u64,
+    timeouts,
     /// Messages the transport could not send.
-    pub send_failures: u64,
+    send_failures,
     /// Inbound INVITEs handed to the user.
-    pub invites_in: u64,
+    invites_in,
     /// Outbound INVITEs begun.
-    pub invites_out: u64,
+    invites_out,
     /// Legs that reached a confirmed dialog.
-    pub answered: u64,
+    answered,
     /// Legs that ended.
-    pub ended: u64,
+    ended,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_total_has_its_name() {
+        let counters = Counters { malformed: 3, ..Counters::default() };
+        assert_eq!(counters.named().get("malformed"), Some(&3));
+        assert_eq!(counters.named().len(), std::mem::size_of::<Counters>() / 8);
+    }
 }
