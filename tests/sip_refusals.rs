@@ -73,7 +73,8 @@ fn an_optional_body_we_cannot_read_is_passed_over() {
 
 #[test]
 fn a_scheme_we_do_not_know_a_path_too_long_and_a_circle_have_their_codes() {
-    let answer = refused(&invite("").replace("INVITE sip:room@192.0.2.1", "INVITE nobodyKnowsThisScheme:totallyopaque"));
+    let answer =
+        refused(&invite("").replace("INVITE sip:room@192.0.2.1", "INVITE nobodyKnowsThisScheme:totallyopaque"));
     assert_eq!(answer.first_line(), "SIP/2.0 416 Unsupported URI Scheme");
     let answer = refused(&invite("").replace("Max-Forwards: 70", "Max-Forwards: 0"));
     assert_eq!(answer.first_line(), "SIP/2.0 483 Too Many Hops");
@@ -155,8 +156,16 @@ fn a_retransmitted_invite_gets_its_refusal_again_and_an_ack_silences_it() {
 fn an_ack_is_never_answered() {
     let mut world = World::new(1, &[nobody]);
     world.inject(carol(), us(), &request("ACK", carol(), "z9hG4bKa", "nosuch", "c", 1, "Require: x\r\n", ""));
-    world.inject(carol(), us(), &request("ACK", carol(), "z9hG4bKb", "", "c", 1, "", "").replace("Max-Forwards: 70", "Max-Forwards: 0"));
-    world.inject(carol(), us(), &request("ACK", carol(), "z9hG4bKc", "", "c", 1, "", "").replace("CSeq: 1 ACK", "CSeq: x"));
+    world.inject(
+        carol(),
+        us(),
+        &request("ACK", carol(), "z9hG4bKb", "", "c", 1, "", "").replace("Max-Forwards: 70", "Max-Forwards: 0"),
+    );
+    world.inject(
+        carol(),
+        us(),
+        &request("ACK", carol(), "z9hG4bKc", "", "c", 1, "", "").replace("CSeq: 1 ACK", "CSeq: x"),
+    );
     world.pass_ms(100);
     assert!(world.received().is_none());
     assert_eq!(world.nodes[0].endpoint.counters().stray_acks, 2);

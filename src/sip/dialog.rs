@@ -82,24 +82,14 @@ impl Dialog {
     /// Request-URI and routes of our next request: loose routing, and strict routing for an old first hop (§12.2.1.1).
     pub fn path(&self) -> Path {
         match self.route_set.first() {
-            None => Path {
-                uri: self.remote_target.clone(),
-                routes: Vec::new(),
-                next_hop: self.remote_target.clone(),
-            },
-            Some(first) if first.uri.is_loose() => Path {
-                uri: self.remote_target.clone(),
-                routes: self.route_set.clone(),
-                next_hop: first.uri.clone(),
-            },
+            None => Path { uri: self.remote_target.clone(), routes: Vec::new(), next_hop: self.remote_target.clone() },
+            Some(first) if first.uri.is_loose() => {
+                Path { uri: self.remote_target.clone(), routes: self.route_set.clone(), next_hop: first.uri.clone() }
+            }
             Some(first) => {
                 let mut routes: Vec<NameAddr> = self.route_set.iter().skip(1).cloned().collect();
                 routes.push(NameAddr::new(self.remote_target.clone()));
-                Path {
-                    uri: first.uri.without_headers().without_param("method"),
-                    routes,
-                    next_hop: first.uri.clone(),
-                }
+                Path { uri: first.uri.without_headers().without_param("method"), routes, next_hop: first.uri.clone() }
             }
         }
     }
@@ -153,9 +143,7 @@ pub fn target(uri: &Uri, hop: Target, secure: bool) -> Target {
         return match uri.port() {
             // A connection's far port is not where it listens; a datagram's is.
             Some(port) if transport.is_reliable() => Target::new(transport, SocketAddr::new(from, port)),
-            None if transport.is_reliable() => {
-                Target::new(transport, SocketAddr::new(from, transport.default_port()))
-            }
+            None if transport.is_reliable() => Target::new(transport, SocketAddr::new(from, transport.default_port())),
             Some(_) | None => hop,
         };
     }
@@ -222,7 +210,8 @@ mod tests {
         assert_eq!(at("sip:a@phone.example.org", public).remote, public.remote, "a name");
         assert_eq!(at("sip:a@198.51.100.7:5080", public).remote, "198.51.100.7:5080".parse().unwrap());
         assert_eq!(at("sip:a@198.51.100.7;transport=tcp", public).transport, Transport::Tcp);
-        let flow = Target { flow: Some(FlowId(4)), ..Target::new(Transport::Tcp, "203.0.113.5:40000".parse().unwrap()) };
+        let flow =
+            Target { flow: Some(FlowId(4)), ..Target::new(Transport::Tcp, "203.0.113.5:40000".parse().unwrap()) };
         assert_eq!(at("sip:a@203.0.113.5:5060;transport=tcp", flow), flow, "the connection is open");
         let closed = Target { flow: None, ..flow };
         assert_eq!(at("sip:a@203.0.113.5:5062;transport=tcp", closed).remote, "203.0.113.5:5062".parse().unwrap());

@@ -15,8 +15,10 @@ use ringlift::sip::transport::{Advertised, HostPort};
 use ringlift::sip::{Endpoint, FlowId, Source, Target, Transport};
 use ringlift::wire::sip::{Message, NameAddr, Uri};
 
-pub const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
-pub const ANSWER: &str = "v=0\r\no=- 2 2 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\nm=audio 5000 RTP/AVP 0\r\n";
+pub const OFFER: &str =
+    "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+pub const ANSWER: &str =
+    "v=0\r\no=- 2 2 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\nm=audio 5000 RTP/AVP 0\r\n";
 
 /// What a node's user does about an event at once.
 pub type User = fn(&mut Endpoint, &Event, Now);
@@ -73,8 +75,11 @@ pub fn address(node: u8) -> SocketAddr {
 }
 
 pub fn settings(address: SocketAddr) -> Settings {
-    let advertised = [Transport::Udp, Transport::Tcp]
-        .map(|transport| Advertised { transport, ipv6: address.is_ipv6(), address: HostPort::from(address) });
+    let advertised = [Transport::Udp, Transport::Tcp].map(|transport| Advertised {
+        transport,
+        ipv6: address.is_ipv6(),
+        address: HostPort::from(address),
+    });
     Settings { advertised: advertised.to_vec(), user_agent: "Ringlift".into(), ..Settings::default() }
 }
 
@@ -354,7 +359,16 @@ pub fn answer_to(request: &Seen, status: &str, tag: &str, more: &str, body: &str
 
 /// A request of a peer that the test plays. `more` is further header lines, each with its line end.
 #[allow(clippy::too_many_arguments, reason = "the parts of a request, for tests to vary")]
-pub fn request(method: &str, from: SocketAddr, branch: &str, to_tag: &str, call_id: &str, seq: u32, more: &str, body: &str) -> String {
+pub fn request(
+    method: &str,
+    from: SocketAddr,
+    branch: &str,
+    to_tag: &str,
+    call_id: &str,
+    seq: u32,
+    more: &str,
+    body: &str,
+) -> String {
     let tag = if to_tag.is_empty() { String::new() } else { format!(";tag={to_tag}") };
     let content = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
     format!(

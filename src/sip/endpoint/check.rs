@@ -106,7 +106,9 @@ impl Endpoint {
     fn has_been_here(&self, request: &Request) -> bool {
         request.headers.values(Name::Via).any(|via| {
             via.split_once(self.cookie.as_str())
-                .and_then(|(_, rest)| rest.get(super::layer::ID_LENGTH..super::layer::ID_LENGTH + super::layer::PRINT_LENGTH))
+                .and_then(|(_, rest)| {
+                    rest.get(super::layer::ID_LENGTH..super::layer::ID_LENGTH + super::layer::PRINT_LENGTH)
+                })
                 .is_some_and(|print| print == super::layer::print_of(request.uri.as_str()))
         })
     }

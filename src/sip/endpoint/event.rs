@@ -18,6 +18,7 @@ pub type Headers = Vec<(Name, Text)>;
 
 /// A fact for the endpoint.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "it is moved once per message; a box would cost an allocation each")]
 pub enum Input {
     /// A message came, parsed or not.
     Received {

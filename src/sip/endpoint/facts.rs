@@ -27,7 +27,7 @@ impl Facts {
         })
     }
 
-    pub(super) fn from_tag(&self) -> &str {
+    pub(super) fn remote_tag(&self) -> &str {
         self.from.tag().unwrap_or_default()
     }
 
@@ -49,7 +49,7 @@ impl Facts {
                 key,
                 "2543 {} {} {} {}:{} {} {method}",
                 self.call_id,
-                self.from_tag(),
+                self.remote_tag(),
                 self.seq,
                 self.via.host,
                 self.via.port_or_default(),
@@ -61,6 +61,6 @@ impl Facts {
 
     /// What a copy of the request that came by another path has in common with it (§8.2.2.2).
     pub(super) fn merge_key(&self, method: &Method) -> String {
-        format!("{} {} {} {method}", self.call_id, self.from_tag(), self.seq)
+        format!("{} {} {} {method}", self.call_id, self.remote_tag(), self.seq)
     }
 }

@@ -7,9 +7,9 @@ use super::leg::{Change, Leg, LegTimer, State};
 use super::receive::sdp_of_request;
 use super::{Endpoint, Event, Headers, TimerKey};
 use crate::base::{Cause, LegId, Now};
-use crate::sip::refusal_for;
 use crate::sip::dialog::Dialog;
 use crate::sip::reason::{self, Reason};
+use crate::sip::refusal_for;
 use crate::sip::reply::{Answer, Reply};
 use crate::sip::transport::{Source, Target};
 use crate::wire::sip::{Method, Name, Request, Status, Text};
@@ -72,7 +72,7 @@ impl Endpoint {
         let dialog = Dialog {
             call_id: facts.call_id.clone(),
             local_tag: tag.clone(),
-            remote_tag: Text::from(facts.from_tag()),
+            remote_tag: Text::from(facts.remote_tag()),
             local: facts.to.clone().with_tag(&tag),
             remote: facts.from.clone(),
             local_seq: 0,

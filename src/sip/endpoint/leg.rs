@@ -75,17 +75,29 @@ pub(super) enum State {
 pub(super) enum Change {
     None,
     /// Their re-INVITE or UPDATE awaits the user's answer.
-    Theirs { server: TransactionId, method: Method, seq: u32, offered: bool },
+    Theirs {
+        server: TransactionId,
+        method: Method,
+        seq: u32,
+        offered: bool,
+    },
     /// Our 2xx to their re-INVITE awaits its ACK.
-    Unacked { server: TransactionId, seq: u32, interval: Duration, late: bool },
+    Unacked {
+        server: TransactionId,
+        seq: u32,
+        interval: Duration,
+        late: bool,
+    },
     /// Our re-INVITE awaits its answer.
-    Ours { client: TransactionId, sdp: Bytes },
+    Ours {
+        client: TransactionId,
+        sdp: Bytes,
+    },
 }
 
 impl Leg {
     /// Whether a request with this tag and Call-ID is in this leg's dialog.
     pub(super) fn is_of(&self, call_id: &str, remote_tag: &str) -> bool {
-        self.dialog.call_id == *call_id
-            && (self.dialog.remote_tag.is_empty() || self.dialog.remote_tag == *remote_tag)
+        self.dialog.call_id == *call_id && (self.dialog.remote_tag.is_empty() || self.dialog.remote_tag == *remote_tag)
     }
 }

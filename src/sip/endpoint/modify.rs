@@ -100,14 +100,7 @@ impl Endpoint {
     }
 
     /// Their re-INVITE (§14.2).
-    pub(super) fn receive_reinvite(
-        &mut self,
-        id: LegId,
-        server: TransactionId,
-        request: &Request,
-        seq: u32,
-        now: Now,
-    ) {
+    pub(super) fn receive_reinvite(&mut self, id: LegId, server: TransactionId, request: &Request, seq: u32, now: Now) {
         let Some(leg) = self.legs.get(&id) else { return };
         let tag = leg.dialog.local_tag.clone();
         match (&leg.state, &leg.change) {
@@ -129,14 +122,7 @@ impl Endpoint {
     }
 
     /// Their UPDATE (RFC 3311 §5.2).
-    pub(super) fn receive_update(
-        &mut self,
-        id: LegId,
-        server: TransactionId,
-        request: &Request,
-        seq: u32,
-        now: Now,
-    ) {
+    pub(super) fn receive_update(&mut self, id: LegId, server: TransactionId, request: &Request, seq: u32, now: Now) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let (tag, contact) = (leg.dialog.local_tag.clone(), leg.contact.clone());
         if sdp_of_request(request).is_none() {

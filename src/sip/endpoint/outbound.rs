@@ -8,9 +8,7 @@ use bytes::Bytes;
 use super::layer::{Calling, Cancel, User};
 use super::leg::{Change, Leg, State};
 use super::receive::sdp_of_response;
-use super::{
-    Endpoint, Event, OutboundInvite, OutboundRequest, SendRef, TimerKey, TransactionId, Unanswered,
-};
+use super::{Endpoint, Event, OutboundInvite, OutboundRequest, SendRef, TimerKey, TransactionId, Unanswered};
 use crate::base::{Cause, LegId, Now};
 use crate::sip::compose::Parts;
 use crate::sip::dialog::{Dialog, MAX_FORWARDS};
@@ -132,8 +130,7 @@ impl Endpoint {
         let path = dialog.path();
         let target = dialog.target(&path.next_hop);
         let agent = self.settings.user_agent.clone();
-        let parts =
-            Parts { user_agent: &agent, body: Some((content_type, body)), ..dialog.parts("INFO", &path) };
+        let parts = Parts { user_agent: &agent, body: Some((content_type, body)), ..dialog.parts("INFO", &path) };
         Some(self.begin_client(Method::Info, parts, target, User::Reported(Some(id)), now))
     }
 

@@ -120,15 +120,7 @@ impl Endpoint {
     }
 
     /// A request in a dialog of ours (§12.2.2).
-    fn receive_in_dialog(
-        &mut self,
-        id: LegId,
-        request: Request,
-        facts: Facts,
-        key: String,
-        source: Source,
-        now: Now,
-    ) {
+    fn receive_in_dialog(&mut self, id: LegId, request: Request, facts: Facts, key: String, source: Source, now: Now) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         if leg.dialog.take_in_order(facts.seq) == Order::Stale {
             let refusal = Refusal::new(Status::SERVER_INTERNAL_ERROR).because("CSeq Is Out Of Order");
@@ -160,7 +152,7 @@ impl Endpoint {
         let id = *self.by_tag.get(&Text::from(to_tag))?;
         let leg = self.legs.get(&id)?;
         let known = !matches!(leg.state, State::Outgoing { .. });
-        (known && leg.is_of(&facts.call_id, facts.from_tag())).then_some(id)
+        (known && leg.is_of(&facts.call_id, facts.remote_tag())).then_some(id)
     }
 
     /// Answers a request and keeps nothing of it (§8.2.7). Its copies get the same answer, its ACK belongs to nothing.
