@@ -17,6 +17,8 @@ mod show;
 mod voice;
 mod words;
 
+pub use ask::explain;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
