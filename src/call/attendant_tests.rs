@@ -226,9 +226,10 @@ fn a_line_is_not_held_forever_by_pressing_star() {
         story.keys("*");
         story.wait(9000);
     }
-    assert!(story.told().ends_with("en/no-pin"));
+    let told = story.told();
+    assert!(told.ends_with("en/no-pin"), "{told}");
     story.listen();
-    assert_eq!(story.told(), "NoPin");
+    assert!(story.told().ends_with("NoPin"));
 }
 
 #[test]
