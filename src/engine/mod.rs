@@ -1,6 +1,7 @@
 //! Rank 8: the owners: sockets, threads, the loop around the gateway.
 
 pub mod chance;
+pub mod clips;
 pub mod clock;
 pub mod handle;
 pub mod log;
@@ -9,4 +10,5 @@ pub mod media_thread;
 pub mod os;
 pub mod signals;
 pub mod sockets;
+pub mod sound;
 pub mod story;
