@@ -1,5 +1,6 @@
 //! The prompts that come with the program, and an operator's own in their place: files to samples, once at start.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
@@ -24,7 +25,7 @@ const MUSIC: &str = "music";
 /// The files of `prompts/`; those that are not sounds are passed over.
 #[derive(RustEmbed)]
 #[folder = "prompts/"]
-struct Files;
+struct Embedded;
 
 /// What was found.
 #[derive(Debug)]
@@ -62,29 +63,51 @@ impl fmt::Display for ClipError {
 
 impl std::error::Error for ClipError {}
 
-/// Loads the prompts of the program, and over them those of `directory`, file by file.
+/// Loads the prompts of the program, and in their place those of `directory`, file by file. Half an hour of speech is
+/// decoded: about a second of one core, shared among all there are.
 pub fn load(directory: Option<&Path>) -> Result<Clips, ClipError> {
-    let mut clips = Loading { library: ClipLibrary::with_tones(), names: BTreeMap::new(), remarks: Vec::new() };
-    for path in Files::iter() {
-        let Some((place, kind)) = place(Path::new(path.as_ref())) else { continue };
-        let Some(file) = Files::get(&path) else { continue };
-        clips.put(place, decode(kind, &file.data, &PathBuf::from(path.as_ref()))?);
-    }
-    if let Some(directory) = directory {
-        let mut own = BTreeSet::new();
-        for path in files_below(directory)? {
-            let relative = path.strip_prefix(directory).unwrap_or(&path);
-            let Some((place, kind)) = place(relative) else {
-                clips.remarks.push(format!("{} is no prompt's name and is passed over", path.display()));
-                continue;
-            };
-            if !own.insert(place.clone()) {
-                return Err(ClipError::Twice(path));
-            }
-            clips.put(place, decode(kind, &read(&path)?, &path)?);
+    let mut remarks = Vec::new();
+    let mut files = BTreeMap::new();
+    for path in directory.map(files_below).transpose()?.unwrap_or_default() {
+        let relative = directory.and_then(|directory| path.strip_prefix(directory).ok()).unwrap_or(&path);
+        let Some((place, kind)) = place(relative) else {
+            remarks.push(format!("{} is no prompt's name and is passed over", path.display()));
+            continue;
+        };
+        let bytes = Cow::Owned(read(&path)?);
+        if files.insert(place, File { path: path.clone(), kind, bytes }).is_some() {
+            return Err(ClipError::Twice(path));
         }
     }
-    Ok(clips.finish())
+    for path in Embedded::iter() {
+        let path = PathBuf::from(path.as_ref());
+        let Some((place, kind)) = place(&path) else { continue };
+        let Some(bytes) = path.to_str().and_then(Embedded::get).map(|file| file.data) else { continue };
+        files.entry(place).or_insert(File { path, kind, bytes });
+    }
+
+    let mut library = ClipLibrary::with_tones();
+    let mut names: BTreeMap<Language, BTreeSet<String>> = BTreeMap::new();
+    for (place, samples) in decode_all(files.into_iter().collect()) {
+        match place {
+            Place::Prompt(language, name) => {
+                library.insert_prompt(language.tag(), &name, samples?.into());
+                names.entry(language).or_default().insert(name);
+            }
+            Place::Music => library.set_music(samples?.into()),
+        }
+    }
+    let all = speech::names();
+    for (language, names) in &names {
+        let lacking: Vec<&str> = all.iter().filter(|name| !names.contains(*name)).map(String::as_str).collect();
+        if let Some(first) = lacking.first() {
+            let (tag, count) = (language.tag(), lacking.len());
+            remarks.push(format!("{tag}: {count} prompts are spoken in English instead, the first of them {first}"));
+        }
+    }
+    let asks = |names: &BTreeSet<String>| names.contains(Prompt::EnterPin.name());
+    let languages = names.into_iter().filter(|(_, names)| asks(names)).map(|(language, _)| language).collect();
+    Ok(Clips { library, languages, remarks })
 }
 
 /// Where a clip belongs.
@@ -100,42 +123,28 @@ enum Kind {
     Wav,
 }
 
-struct Loading {
-    library: ClipLibrary,
-    names: BTreeMap<Language, BTreeSet<String>>,
-    remarks: Vec<String>,
+/// A sound that is not decoded yet.
+struct File {
+    path: PathBuf,
+    kind: Kind,
+    bytes: Cow<'static, [u8]>,
 }
 
-impl Loading {
-    fn put(&mut self, place: Place, samples: Vec<i16>) {
-        match place {
-            Place::Prompt(language, name) => {
-                self.library.insert_prompt(language.tag(), &name, samples.into());
-                self.names.entry(language).or_default().insert(name);
-            }
-            Place::Music => self.library.set_music(samples.into()),
-        }
-    }
-
-    fn finish(mut self) -> Clips {
-        let mut languages = Vec::new();
-        let all = speech::names();
-        for (language, names) in &self.names {
-            let lacking: Vec<&str> = all.iter().filter(|name| !names.contains(*name)).map(String::as_str).collect();
-            if !lacking.is_empty() {
-                self.remarks.push(format!(
-                    "{}: {} prompts are spoken in English instead, the first of them {}",
-                    language.tag(),
-                    lacking.len(),
-                    lacking.first().copied().unwrap_or_default(),
-                ));
-            }
-            if names.contains(Prompt::EnterPin.name()) {
-                languages.push(language.clone());
-            }
-        }
-        Clips { library: self.library, languages, remarks: self.remarks }
-    }
+/// Decodes files on all cores, in order.
+fn decode_all(files: Vec<(Place, File)>) -> Vec<(Place, Result<Vec<i16>, ClipError>)> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = files.len().div_ceil(workers).max(1);
+    let decoded: Vec<Result<Vec<i16>, ClipError>> = std::thread::scope(|scope| {
+        let shares = files.chunks(share);
+        let at_work: Vec<_> = shares
+            .map(|share| scope.spawn(|| share.iter().map(|(_, file)| decode(file)).collect::<Vec<_>>()))
+            .collect();
+        at_work
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap_or_else(|why| std::panic::resume_unwind(why)))
+            .collect()
+    });
+    files.into_iter().map(|(place, _)| place).zip(decoded).collect()
 }
 
 /// What a path below the prompts' directory stands for; none where it is no prompt of ours.
@@ -164,20 +173,18 @@ fn known(name: &str) -> bool {
         || Prompt::ALL.iter().any(|prompt| prompt.name() == name)
 }
 
-fn decode(kind: Kind, bytes: &[u8], path: &Path) -> Result<Vec<i16>, ClipError> {
-    let music = path.file_stem().is_some_and(|stem| stem == MUSIC);
+fn decode(file: &File) -> Result<Vec<i16>, ClipError> {
+    let music = file.path.file_stem().is_some_and(|stem| stem == MUSIC);
     let longest = if music { LONGEST_MUSIC } else { LONGEST_PROMPT };
-    let samples = match kind {
-        Kind::Opus => sound::opus(bytes, longest),
-        Kind::Wav => sound::wav(bytes, longest),
+    let samples = match file.kind {
+        Kind::Opus => sound::opus(&file.bytes, longest),
+        Kind::Wav => sound::wav(&file.bytes, longest),
     };
     match samples {
-        Ok(samples) if samples.is_empty() => {
-            Err(ClipError::Broken(path.to_owned(), SoundError::Broken("it holds no sound".into())))
-        }
-        Ok(samples) => Ok(samples),
-        Err(error) => Err(ClipError::Broken(path.to_owned(), error)),
+        Ok(samples) if samples.is_empty() => Err(SoundError::Broken("it holds no sound".into())),
+        samples => samples,
     }
+    .map_err(|error| ClipError::Broken(file.path.clone(), error))
 }
 
 /// The files of a directory and of the directories in it, in order of their names; hidden ones left out.
