@@ -16,7 +16,7 @@ pub struct Reply {
     head: String,
     /// The To value as it came.
     to: String,
-    /// Whether it had a tag.
+    /// Whether it takes no tag of ours: it had one, or is missing from a malformed request.
     tagged: bool,
     /// Record-Route lines, for answers that make a dialog.
     record_routes: String,
@@ -57,35 +57,46 @@ impl<'a> Answer<'a> {
 }
 
 impl Reply {
-    /// Reads what responses will repeat; none if the message does not say where answers go. The topmost Via gains
-    /// `received` and `rport` (§18.2.1, RFC 3581 §4).
+    /// Reads what responses will repeat; none without a Via. The topmost Via gains `received` and `rport` (§18.2.1,
+    /// RFC 3581 §4). Of a malformed request it repeats what there is, and where its topmost Via cannot be read the
+    /// answer goes to where the request came from.
     pub fn to(headers: &Headers, source: &Source) -> Option<Self> {
-        let mut via = headers.top_via()?;
-        let asked = via.rport().is_some();
-        if asked || via.host.ip() != Some(source.remote.ip()) {
-            via.set_received(source.remote.ip());
-        }
-        if asked {
-            via.set_rport(source.remote.port());
-        }
-        let (target, elsewhere) = way_back(&via, source);
+        headers.get(Name::Via)?;
         let mut head = String::with_capacity(512);
-        // Writing into a String cannot fail.
-        let _ = write!(head, "Via: {via}\r\n");
-        for value in headers.values(Name::Via).skip(1) {
-            compose::field(&mut head, "Via", value);
-        }
-        compose::field(&mut head, "From", headers.get(Name::From)?);
-        compose::field(&mut head, "Call-ID", headers.get(Name::CallId)?);
-        compose::field(&mut head, "CSeq", headers.get(Name::CSeq)?);
+        let (target, elsewhere) = match headers.top_via() {
+            Some(mut via) => {
+                let asked = via.rport().is_some();
+                if asked || via.host.ip() != Some(source.remote.ip()) {
+                    via.set_received(source.remote.ip());
+                }
+                if asked {
+                    via.set_rport(source.remote.port());
+                }
+                // Writing into a String cannot fail.
+                let _ = write!(head, "Via: {via}\r\n");
+                for value in headers.values(Name::Via).skip(1) {
+                    compose::field(&mut head, "Via", value);
+                }
+                way_back(&via, source)
+            }
+            None => {
+                for value in headers.fields_of(&Name::Via) {
+                    compose::field(&mut head, "Via", value);
+                }
+                (Target::back_to(source), None)
+            }
+        };
+        compose::field(&mut head, "From", headers.get(Name::From).unwrap_or_default());
+        compose::field(&mut head, "Call-ID", headers.get(Name::CallId).unwrap_or_default());
+        compose::field(&mut head, "CSeq", headers.get(Name::CSeq).unwrap_or_default());
         let mut record_routes = String::new();
         for value in headers.fields_of(&Name::RecordRoute) {
             compose::field(&mut record_routes, "Record-Route", value);
         }
         let mut timestamp = String::new();
         compose::field(&mut timestamp, "Timestamp", headers.get(Name::Timestamp).unwrap_or_default());
-        let to = headers.get(Name::To)?;
-        let tagged = headers.to().is_some_and(|to| to.tag().is_some());
+        let to = headers.get(Name::To).unwrap_or_default();
+        let tagged = to.is_empty() || headers.to().is_some_and(|to| to.tag().is_some());
         Some(Self { head, to: to.to_owned(), tagged, record_routes, timestamp, target, elsewhere })
     }
 

@@ -69,8 +69,8 @@ impl Endpoint {
             }
         }
         self.check_body(request)?;
-        // 400: without a Contact there is no way to reach the caller once the call is up (§8.1.1.8).
-        if request.method == Method::Invite && request.headers.contact().is_none() {
+        // 400: without a Contact there is no way to reach the caller once the call is up (§8.1.1.8). RFC 2543 has none.
+        if request.method == Method::Invite && request.headers.contact().is_none() && !facts.is_rfc2543() {
             return Err(Refusal::new(Status::BAD_REQUEST).because("Bad Request: Contact is missing"));
         }
         Ok(())

@@ -42,7 +42,7 @@ impl Facts {
         let mut key = String::with_capacity(80);
         // Writing into a String cannot fail.
         let _ = match self.via.branch() {
-            Some(branch) if branch.starts_with(MAGIC_COOKIE) => {
+            Some(branch) if is_unique(branch) => {
                 write!(key, "{branch} {}:{} {method}", self.via.host, self.via.port_or_default())
             }
             branch => write!(
@@ -59,8 +59,18 @@ impl Facts {
         key
     }
 
+    /// Whether the request comes from before RFC 3261: its branch says nothing, and it may lack a Contact.
+    pub(super) fn is_rfc2543(&self) -> bool {
+        !self.via.branch().is_some_and(is_unique)
+    }
+
     /// What a copy of the request that came by another path has in common with it (§8.2.2.2).
     pub(super) fn merge_key(&self, method: &Method) -> String {
         format!("{} {} {} {method}", self.call_id, self.remote_tag(), self.seq)
     }
+}
+
+/// Whether a branch names its transaction alone: the magic cookie with something after it (RFC 4475 §3.2.1).
+fn is_unique(branch: &str) -> bool {
+    branch.strip_prefix(MAGIC_COOKIE).is_some_and(|rest| !rest.is_empty())
 }

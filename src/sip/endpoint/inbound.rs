@@ -64,7 +64,7 @@ impl Endpoint {
     /// A new call: 100 at once, and the user decides (§13.3.1).
     pub(super) fn receive_invite(&mut self, request: Request, facts: Facts, key: String, source: Source, now: Now) {
         let Some(reply) = Reply::to(&request.headers, &source) else { return };
-        let Some(remote_target) = request.headers.contact().map(|contact| contact.uri) else { return };
+        let remote_target = request.headers.contact().map_or_else(|| facts.from.uri.clone(), |contact| contact.uri);
         let id = LegId::draw(&mut self.rng);
         let tag = self.tag();
         let secure = request.uri.is_sips();
