@@ -4,6 +4,7 @@
 //! or less of it costs is in `ringlift.example.toml`; a test keeps the two equal.
 
 pub mod check;
+mod keys;
 pub mod listen;
 pub mod period;
 mod read;
@@ -16,6 +17,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::call::attendant::AttendantSettings;
+use crate::call::keys::KeyMap;
+use crate::call::offer_answer::Preferences;
+use crate::call::speech::Language;
 use crate::gateway::settings::Settings;
 use crate::route::Network;
 use crate::wire::codec::Codec;
@@ -246,21 +251,37 @@ impl Config {
         check::check(self)
     }
 
-    /// What the gateway is given.
+    /// What the gateway is given; the addresses in SDP are found at start.
     pub fn gateway(&self) -> Settings {
+        let (attendant, throttle) = (&self.attendant, &self.throttle);
         Settings {
+            realm: self.node.name.clone(),
+            audio: Preferences { codecs: self.media.codecs.clone(), ours_first: true, ptime: self.media.packet },
+            attendant: AttendantSettings {
+                languages: attendant.languages.iter().filter_map(|tag| Language::parse(tag)).collect(),
+                pin_gap: attendant.between_digits.0,
+                patience: attendant.first_digit.0,
+                tries: attendant.tries,
+                ..AttendantSettings::default()
+            },
             media_timeout: self.media.timeout.0,
-            longest_wait: self.attendant.longest_wait.0,
+            longest_wait: attendant.longest_wait.0,
             drain_limit: self.drain.limit.0,
             max_calls: self.sip.max_calls,
-            language: self.node.language.clone(),
-            caller_burst: self.throttle.caller_burst,
-            caller_refill: self.throttle.caller_refill.0,
-            pin_burst: self.throttle.pin_burst,
-            pin_refill: self.throttle.pin_refill.0,
-            did_pin_burst: self.throttle.number_burst,
-            did_pin_refill: self.throttle.number_refill.0,
+            language: Language::parse(&self.node.language).unwrap_or_else(Language::english),
+            caller_burst: throttle.caller_burst,
+            caller_refill: throttle.caller_refill.0,
+            pin_burst: throttle.pin_burst,
+            pin_refill: throttle.pin_refill.0,
+            did_pin_burst: throttle.number_burst,
+            did_pin_refill: throttle.number_refill.0,
+            ..Settings::default()
         }
+    }
+
+    /// Every key map by name: the program's and the operator's own.
+    pub fn key_maps(&self) -> BTreeMap<String, KeyMap> {
+        keys::maps(self).0
     }
 }
 

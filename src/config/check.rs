@@ -280,6 +280,7 @@ fn throttle(config: &Config, found: &mut Findings) {
 }
 
 fn keys(config: &Config, found: &mut Findings) {
+    found.0.extend(super::keys::maps(config).1);
     for (name, map) in &config.keys {
         let key = format!("keys.{name}");
         if ["zoom", "webex", "microsoft"].contains(&name.as_str()) {
