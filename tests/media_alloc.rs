@@ -1,0 +1,136 @@
+//! The tick does not allocate: counted by the allocator itself, over seconds of ordinary life.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should say where")]
+
+mod media_support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use media_support::{ROOM, setup};
+use ringlift::base::{Instant, LegId, ParticipantId};
+use ringlift::media::clip::{Clip, ClipLibrary, Tone};
+use ringlift::media::command::{MediaCommand, PlayId};
+use ringlift::media::outlet::{LegKey, Outbox};
+use ringlift::media::plane::Plane;
+use ringlift::wire::codec::Codec;
+use ringlift::wire::rtp::{Header, Packet, TelephoneEvent};
+
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+fn note() {
+    let _ = COUNT.try_with(|count| count.set(count.get().map(|n| n + 1)));
+}
+
+#[allow(unsafe_code, reason = "an allocator cannot be written without; it only counts and passes on")]
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note();
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        note();
+        unsafe { System.dealloc(pointer, layout) }
+    }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        note();
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often memory was asked for or given back meanwhile.
+fn counted(work: impl FnOnce()) -> u64 {
+    COUNT.set(Some(0));
+    work();
+    COUNT.replace(None).unwrap()
+}
+
+#[test]
+fn seconds_of_talk_keys_prompts_loss_and_reports_ask_for_no_memory() {
+    let mut plane = Plane::new(Arc::new(ClipLibrary::with_tones()));
+    let mut outbox = Outbox::with_capacity(1000);
+    let mut events = Vec::with_capacity(1000);
+    let mut now = Instant::from_start(Duration::from_secs(1));
+    let mut legs: Vec<(LegKey, SocketAddr, Codec)> = Vec::new();
+    for number in 0..12u64 {
+        let address: SocketAddr = format!("192.0.2.{}:{}", number + 1, 4000).parse().unwrap();
+        let codec = if number % 3 == 0 { Codec::Pcma } else { Codec::Pcmu };
+        let ptime = [10, 20, 30, 60][number as usize % 4];
+        let leg = LegId::from_bits(number);
+        let setup = Box::new(setup(number, address, codec, ptime));
+        plane.handle(MediaCommand::Open { leg, setup }, now, &mut outbox, &mut events);
+        if number < 9 {
+            let participant = ParticipantId::from_bits(number);
+            let join = MediaCommand::Join { leg, room: ROOM, participant, muted: number == 8 };
+            plane.handle(join, now, &mut outbox, &mut events);
+        }
+        legs.push((plane.key(leg).unwrap(), address, codec));
+    }
+    let clips: Arc<[Clip]> = [Clip::Tone(Tone::Entry), Clip::Pause(100), Clip::Tone(Tone::Exit)].into();
+    let mut packets: Vec<Vec<u8>> = legs.iter().map(|_| Vec::with_capacity(300)).collect();
+    let mut asked = 0;
+    for turn in 0..500u32 {
+        now = now + Duration::from_millis(20);
+        outbox.clear();
+        events.clear();
+        if turn % 100 == 50 {
+            // Orders may ask for memory: they come between ticks.
+            let play =
+                MediaCommand::Play { leg: LegId::from_bits(1), play: PlayId(1), clips: clips.clone(), repeat: false };
+            plane.handle(play, now, &mut outbox, &mut events);
+            let alone =
+                MediaCommand::Play { leg: LegId::from_bits(10), play: PlayId(2), clips: clips.clone(), repeat: true };
+            plane.handle(alone, now, &mut outbox, &mut events);
+            plane.handle(MediaCommand::PlayToRoom { room: ROOM, clips: clips.clone() }, now, &mut outbox, &mut events);
+        }
+        for (index, (packet, (_, _, codec))) in packets.iter_mut().zip(&legs).enumerate() {
+            // Voices come and go; one phone presses a key for ever.
+            let loud = (turn / 37 + index as u32) % 5 == 0;
+            let samples: Vec<i16> =
+                (0..160).map(|n| if loud { ((n * 37 + index * 911) % 3000) as i16 } else { 0 }).collect();
+            let mut payload = vec![0; 160];
+            codec.encode(&samples, &mut payload);
+            let mut header = Header {
+                marker: false,
+                payload_type: codec.static_payload_type().unwrap(),
+                sequence: turn as u16,
+                timestamp: turn * 160,
+                ssrc: index as u32,
+            };
+            if index == 3 {
+                header.payload_type = 101;
+                header.timestamp = turn / 8 * 8 * 160;
+                let event =
+                    TelephoneEvent { event: 5, end: turn % 8 == 7, volume: 10, duration: (turn % 8 + 1) as u16 * 160 };
+                payload = event.write().to_vec();
+            }
+            packet.clear();
+            Packet { header, csrcs: &[], extension: None, payload: &payload, padding: 0 }.write(packet);
+        }
+        let count = counted(|| {
+            for (index, (packet, (key, address, _))) in packets.iter().zip(&legs).enumerate() {
+                if (turn as usize + index * 7) % 23 != 0 {
+                    plane.receive_rtp(*key, *address, packet, now, &mut events);
+                }
+            }
+            plane.tick_all(now, &mut outbox, &mut events);
+        });
+        // The first tick after a long idle time catches up; everything after it is ordinary life.
+        if turn > 0 {
+            asked += count;
+        }
+    }
+    assert_eq!(asked, 0);
+    assert!(counted(|| drop(vec![1])) >= 2, "the count counts");
+}
