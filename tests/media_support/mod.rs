@@ -327,6 +327,17 @@ impl Phone {
         packets
     }
 
+    /// From now on everything comes this much later: the clock stands still, as it does when a route gets longer or a
+    /// phone stops its timestamps.
+    pub fn pause_route(&mut self, milliseconds: u64) {
+        self.begun_at += milliseconds;
+    }
+
+    /// From now on in packets of this length.
+    pub fn set_ptime(&mut self, ptime: u64) {
+        self.ptime = ptime;
+    }
+
     pub fn packet(&mut self, marker: bool, payload_type: u8, timestamp: u32, payload: &[u8]) -> Vec<u8> {
         let header = Header { marker, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc };
         self.sequence = self.sequence.wrapping_add(1);
