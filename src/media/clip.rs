@@ -38,13 +38,16 @@ pub fn tones() -> [(Tone, Arc<[i16]>); 4] {
 /// The language whose prompts stand in where another lacks one.
 const FALLBACK: &str = "en";
 
+/// Samples shared by whoever plays them.
+type Samples = Arc<[i16]>;
+
 /// Samples by clip: 8 kHz, mono, signed 16 bit.
 #[derive(Debug, Clone, Default)]
 pub struct ClipLibrary {
     /// By name, then by language, so that a look-up borrows its keys.
-    prompts: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Arc<[i16]>>>,
-    tones: BTreeMap<Tone, Arc<[i16]>>,
-    music: Arc<[i16]>,
+    prompts: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Samples>>,
+    tones: BTreeMap<Tone, Samples>,
+    music: Samples,
 }
 
 impl ClipLibrary {

@@ -329,20 +329,19 @@ impl Plane {
             return;
         };
         self.displace(key, Place::Alone { phase });
-        if !self.rooms.contains_key(&room) {
-            // A room keeps its first leg's phase, so that this leg's packets stay 20 ms apart.
-            self.rooms.insert(room, Room { bridge: Box::new(Bridge::new(room)), phase });
+        let begins = !self.rooms.contains_key(&room);
+        if begins {
             self.wake(phase, now);
             if let Some(phase) = self.phases.get_mut(phase) {
                 phase.rooms.push(room);
             }
         }
         self.by_id.insert(leg, (key, Place::Room(room)));
-        if let Some(Room { bridge, phase }) = self.rooms.get_mut(&room) {
-            bridge.join(key, participant, muted);
-            if let Some(phase) = self.phases.get_mut(*phase) {
-                phase.load += 1;
-            }
+        // A room keeps its first leg's phase, so that this leg's packets stay 20 ms apart.
+        let place = self.rooms.entry(room).or_insert_with(|| Room { bridge: Box::new(Bridge::new(room)), phase });
+        place.bridge.join(key, participant, muted);
+        if let Some(phase) = self.phases.get_mut(place.phase) {
+            phase.load += 1;
         }
     }
 

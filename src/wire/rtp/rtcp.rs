@@ -147,8 +147,15 @@ impl<'a> Compound<'a> {
     }
 }
 
-/// Splits the first packet off: its flags and type, its body without padding, and what follows.
-fn split(bytes: &[u8]) -> Result<((u8, u8, &[u8]), &[u8]), NotRtcp> {
+/// One packet of a compound, its body without padding.
+struct Part<'a> {
+    flags: u8,
+    kind: u8,
+    body: &'a [u8],
+}
+
+/// Splits the first packet off what follows.
+fn split(bytes: &[u8]) -> Result<(Part<'_>, &[u8]), NotRtcp> {
     let ([flags, kind, l0, l1], rest) = bytes.split_first_chunk::<4>().ok_or(NotRtcp::Short)?;
     if flags >> 6 != 2 {
         return Err(NotRtcp::Version);
@@ -157,7 +164,7 @@ fn split(bytes: &[u8]) -> Result<((u8, u8, &[u8]), &[u8]), NotRtcp> {
     let (body, rest) = rest.split_at_checked(length).ok_or(NotRtcp::Short)?;
     let padding = if flags & 0x20 != 0 { usize::from(body.last().copied().unwrap_or(0)) } else { 0 };
     let body = body.get(..body.len().saturating_sub(padding)).unwrap_or(&[]);
-    Ok(((*flags, *kind, body), rest))
+    Ok((Part { flags: *flags, kind: *kind, body }, rest))
 }
 
 fn be32(bytes: &[u8]) -> u32 {
@@ -168,7 +175,7 @@ impl<'a> Iterator for Compound<'a> {
     type Item = Report<'a>;
 
     fn next(&mut self) -> Option<Report<'a>> {
-        let ((flags, kind, body), rest) = split(self.0).ok()?;
+        let (Part { flags, kind, body }, rest) = split(self.0).ok()?;
         self.0 = rest;
         Some(read(flags, kind, body))
     }
