@@ -8,14 +8,15 @@ COPY . .
 RUN cargo build --release --locked && strip --strip-debug target/release/ringlift
 
 FROM debian:bookworm-slim
-RUN useradd --system --home-dir /var/lib/ringlift --create-home --shell /usr/sbin/nologin ringlift
+RUN useradd --system --home-dir /var/lib/ringlift --create-home --shell /usr/sbin/nologin ringlift \
+ && install -d -o ringlift -m 700 /keys
 COPY --from=build /src/target/release/ringlift /usr/bin/ringlift
 COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/ringlift/
 USER ringlift
 WORKDIR /var/lib/ringlift
 VOLUME /var/lib/ringlift
 # SIP over UDP and TCP, SIP over TLS, the API and its page, media.
-EXPOSE 5060/udp 5060/tcp 5061/tcp 8080/tcp 16384-16583/udp
+EXPOSE 5060/udp 5060/tcp 5061/tcp 8080/tcp 20000-29999/udp
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/bin/ringlift"]
 CMD ["serve"]

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-/// A hundred ports of loopback, held until dropped by a lock on a file.
+/// Three hundred ports of loopback, held until dropped by a lock on a file.
 pub struct Ports {
     base: u16,
     _lock: File,
@@ -10,8 +10,8 @@ pub struct Ports {
 
 /// Below the kernel's ephemeral range (32768), so that no outgoing socket takes them by chance.
 const FIRST: u16 = 17_000;
-const SIZE: u16 = 100;
-const BLOCKS: u16 = 150;
+const SIZE: u16 = 300;
+const BLOCKS: u16 = 52;
 
 impl Ports {
     /// A block of its own.
@@ -29,7 +29,7 @@ impl Ports {
         panic!("every block of test ports is taken");
     }
 
-    /// The port at this place, 0 to 99.
+    /// The port at this place, 0 to 299.
     pub fn at(&self, place: u16) -> u16 {
         assert!(place < SIZE, "a block has {SIZE} ports");
         self.base + place
