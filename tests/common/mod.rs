@@ -15,6 +15,7 @@ pub mod baresip;
 pub mod gateway;
 pub mod impair;
 pub mod linphone;
+pub mod phone;
 pub mod ports;
 pub mod process;
 pub mod sipp;

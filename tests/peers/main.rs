@@ -3,4 +3,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod alone;
+mod attendant;
+mod lifecycle;
+mod rooms;
+mod sipp;
 mod telephones;
+mod transports;

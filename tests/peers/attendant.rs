@@ -1,0 +1,82 @@
+//! The way into a room: greeting, PIN, goodbye.
+
+use crate::common::audio::Recording;
+use crate::common::gateway::{self, PIN};
+use crate::common::{baresip, linphone, ms, phone, s, sipp, talk};
+
+/// Whether anything but silence is in it.
+fn is_audible(heard: &Recording) -> bool {
+    heard.0.iter().any(|sample| sample.unsigned_abs() > 1000)
+}
+
+#[test]
+fn a_caller_is_greeted_and_digits_keyed_during_the_greeting_count() {
+    let (gateway, room) = gateway::Setup::new().start_with_room();
+    let mut anna = baresip::Setup::tone(440.0).start();
+    anna.call(&gateway.uri());
+    talk(ms(1200));
+    assert!(is_audible(&anna.heard()), "no greeting within {:?}", anna.heard().length());
+    anna.key("12");
+    anna.key("34#");
+    gateway.has_in_room(&room, 1, s(8));
+    anna.hang_up();
+    gateway.done();
+}
+
+#[test]
+fn the_hash_after_the_pin_may_be_left_out() {
+    let (gateway, room) = gateway::Setup::new().with("attendant", "between_digits = \"1s\"").start_with_room();
+    let mut anna = phone::Setup::silent().call(&gateway.uri());
+    anna.answered();
+    anna.key("1234");
+    gateway.has_in_room(&room, 1, s(15));
+    anna.hang_up();
+    gateway.done();
+}
+
+#[test]
+fn three_wrong_pins_end_the_call_after_a_goodbye() {
+    let (gateway, room) = gateway::Setup::new().start_with_room();
+    let mut anna = phone::Setup::silent().call(&gateway.uri());
+    anna.answered();
+    for _ in 0..3 {
+        anna.key("9999#");
+        talk(ms(2500));
+    }
+    let ended = anna.tells("ended", s(20));
+    assert_eq!(ended["by"], "them", "{ended}");
+    assert!(is_audible(&anna.heard().last(s(3))), "no goodbye");
+    assert!(gateway.participants(&room).is_empty());
+    gateway.settles();
+    let records = gateway.get("/v1/call-records");
+    assert!(records.to_string().contains("\"wrong_pin\""), "{records}");
+    gateway.done();
+}
+
+#[test]
+fn digits_by_info_count_in_both_content_types() {
+    let (gateway, room) = gateway::Setup::new().start_with_room();
+    let mut caller = sipp::Setup::new("pin_by_info", &gateway.sip()).with(&["-d", "6000"]).start();
+    gateway.has_in_room(&room, 1, s(8));
+    caller.succeeds(s(30));
+    gateway.settles();
+    let mut linphone = linphone::Setup::tone(440.0).by_info().start();
+    linphone.call(&gateway.uri());
+    linphone.key(PIN);
+    gateway.has_in_room(&room, 1, s(8));
+    linphone.hang_up();
+    gateway.done();
+}
+
+#[test]
+fn a_wrong_pin_is_asked_for_again_and_the_right_one_is_taken() {
+    let (gateway, room) = gateway::Setup::new().start_with_room();
+    let mut anna = baresip::Setup::tone(440.0).codecs("pcma").start();
+    anna.call(&gateway.uri());
+    anna.key("4711#");
+    talk(s(3));
+    anna.key(PIN);
+    gateway.has_in_room(&room, 1, s(10));
+    anna.hang_up();
+    gateway.done();
+}
