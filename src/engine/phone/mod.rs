@@ -9,8 +9,11 @@
 //! ```
 
 mod audio;
+mod call;
 mod keys;
 mod options;
+mod reach;
+mod register;
 mod run;
 mod tell;
 mod voice;

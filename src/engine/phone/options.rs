@@ -136,7 +136,10 @@ fn codec(text: &str) -> Result<Codec, String> {
 }
 
 fn ptime(text: &str) -> Result<u8, String> {
-    text.parse().ok().filter(|ptime| [10, 20, 30, 40, 60].contains(ptime)).ok_or_else(|| "write 10, 20, 30, 40 or 60".to_owned())
+    text.parse()
+        .ok()
+        .filter(|ptime| [10, 20, 30, 40, 60].contains(ptime))
+        .ok_or_else(|| "write 10, 20, 30, 40 or 60".to_owned())
 }
 
 fn length(text: &str) -> Result<Duration, String> {

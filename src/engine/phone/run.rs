@@ -1,39 +1,30 @@
 //! The loop of a phone: one arrival, line, report or alarm, then every output of the endpoint.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant as Alarm, sleep_until};
 
-use super::audio::{Audio, Fact};
-use super::keys::Keys;
-use super::options::{CallOptions, Common, DigitsBy, PhoneCommand, RegisterOptions, WaitOptions};
-use super::tell::Teller;
-use super::voice::{Recorder, Voice};
 use super::PhoneError;
-use crate::base::{Cause, Instant, LegId, Rng, Secret};
-use crate::call::offer_answer::{Agreed, Negotiation, Preferences};
+use super::audio::Fact;
+use super::call::Call;
+use super::keys::Keys;
+use super::options::{CallOptions, Common, PhoneCommand, RegisterOptions, WaitOptions};
+use super::reach::{address_towards, resolve};
+use super::register::{Registering, read_password};
+use super::tell::Teller;
+use crate::base::{Cause, Instant, Rng, Secret};
 use crate::engine::chance;
 use crate::engine::clock::Clock;
 use crate::engine::signals::Signals;
-use crate::media::command::{Direction, LegSetup, MediaEvent};
-use crate::sip::auth::Challenge;
-use crate::sip::endpoint::{
-    Attempt, Endpoint, Event, Headers, Input, OutboundInvite, OutboundRequest, Output, Settings, TransactionId,
-};
-use crate::sip::transport::{Advertised, Source, Target, Transport};
+use crate::media::command::{Direction, MediaEvent};
+use crate::sip::endpoint::{Endpoint, Event, Headers, Input, Output, Settings};
+use crate::sip::transport::{Advertised, Target, Transport};
 use crate::transport::{Arrival, Transports, tls};
-use crate::wire::sip::{Host, Method, Name, NameAddr, Request, Response, Status, Text, Uri};
+use crate::wire::sip::{Method, Status};
 
-/// How long the far end may take to answer our BYE before we go.
-const FAREWELL: Duration = Duration::from_secs(2);
-/// How long it may ring.
-const RING: Duration = Duration::from_secs(180);
-/// Silence of the far end after which we hang up; longer than the gateway's own limit, so that it decides.
-const MEDIA_TIMEOUT: Duration = Duration::from_secs(120);
 /// Where a phone waits unless told otherwise.
 const WAITS_AT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5070);
 
@@ -71,50 +62,30 @@ pub async fn run(command: PhoneCommand) -> Result<bool, PhoneError> {
     }
 }
 
-struct Phone {
-    common: Common,
-    password: Option<Secret>,
-    clock: Clock,
-    rng: Rng,
-    teller: Teller,
-    endpoint: Endpoint,
-    transports: Transports,
-    local: IpAddr,
-    call: Option<Call>,
-    calls_left: u32,
-    calls_made: u32,
-    answers: bool,
-    digits: String,
-    keys: Keys,
-    registering: Option<Registering>,
-    well: bool,
-    leaving: Option<Instant>,
-}
-
-struct Call {
-    leg: LegId,
-    negotiation: Negotiation,
-    audio: Audio,
-    /// Whom we called, to call again with credentials.
-    outbound: Option<(Uri, Target)>,
-    challenged: bool,
-    open: bool,
-    until: Option<Instant>,
-    ended_by_us: bool,
-}
-
-struct Registering {
-    transaction: TransactionId,
-    uri: Uri,
-    target: Target,
-    expires: u32,
-    challenged: bool,
+pub(super) struct Phone {
+    pub(super) common: Common,
+    pub(super) password: Option<Secret>,
+    pub(super) clock: Clock,
+    pub(super) rng: Rng,
+    pub(super) teller: Teller,
+    pub(super) endpoint: Endpoint,
+    pub(super) transports: Transports,
+    pub(super) local: IpAddr,
+    pub(super) call: Option<Call>,
+    pub(super) calls_left: u32,
+    pub(super) calls_made: u32,
+    pub(super) answers: bool,
+    pub(super) digits: String,
+    pub(super) keys: Keys,
+    pub(super) registering: Option<Registering>,
+    pub(super) well: bool,
+    pub(super) leaving: Option<Instant>,
 }
 
 impl Phone {
     fn new(common: Common, towards: Option<Target>) -> Result<Self, PhoneError> {
         let clock = Clock::start();
-        let mut rng = chance::seeded().map_err(|error| PhoneError::Socket(error.to_string()))?;
+        let mut rng = chance::rng().map_err(|error| PhoneError::Socket(error.to_string()))?;
         let listen = match (common.listen, towards) {
             (Some(listen), _) => listen,
             (None, Some(target)) => SocketAddr::new(address_towards(target.remote)?, 0),
@@ -131,8 +102,11 @@ impl Phone {
                 unverified: common.insecure,
             });
         }
-        let settings =
-            crate::transport::Settings { listen: listeners, tls: certificates, limits: crate::transport::Limits::default() };
+        let settings = crate::transport::Settings {
+            listen: listeners,
+            tls: certificates,
+            limits: crate::transport::Limits::default(),
+        };
         let transports = Transports::start(settings).map_err(|error| PhoneError::Socket(error.to_string()))?;
         let local = match (listen.ip(), towards) {
             (ip, Some(target)) if ip.is_unspecified() => address_towards(target.remote)?,
@@ -276,38 +250,7 @@ impl Phone {
         }
     }
 
-    fn mute(&self, muted: bool) {
-        if let Some(call) = &self.call {
-            call.audio.mute(muted);
-        }
-    }
-
-    fn press(&mut self, key: char) {
-        let now = self.clock.now();
-        let Some(call) = self.call.as_ref().filter(|call| call.open) else { return };
-        match self.common.digits_by {
-            DigitsBy::Rtp => call.audio.key(key),
-            DigitsBy::Info => {
-                let body = format!("Signal={key}\r\nDuration={}\r\n", super::keys::PRESS);
-                self.endpoint.info(call.leg, "application/dtmf-relay", body.as_bytes(), now);
-            }
-            DigitsBy::InfoPlain => {
-                self.endpoint.info(call.leg, "application/dtmf", key.to_string().as_bytes(), now);
-            }
-        }
-        self.teller.tell("keyed", "keyed", &[]);
-    }
-
-    /// Offers another direction: a hold, or its end.
-    fn offer(&mut self, direction: Direction) {
-        let now = self.clock.now();
-        if let Some(call) = self.call.as_mut().filter(|call| call.open) {
-            let sdp = call.negotiation.offer(direction);
-            self.endpoint.reinvite(call.leg, sdp, now);
-        }
-    }
-
-    fn hang_up(&mut self) {
+    pub(super) fn hang_up(&mut self) {
         let now = self.clock.now();
         if let Some(call) = &mut self.call {
             call.ended_by_us = true;
@@ -319,119 +262,6 @@ impl Phone {
         self.calls_left = u32::from(self.call.is_some());
         self.registering = None;
         self.hang_up();
-    }
-
-    /// A voice and a recording for the next call.
-    fn start_audio(&mut self) -> Result<Audio, PhoneError> {
-        let voice = match (&self.common.play, self.common.tone) {
-            (Some(path), _) => Voice::file(path)?,
-            (None, Some(frequency)) => Voice::Tone(frequency, 0),
-            (None, None) => Voice::Silence,
-        };
-        self.calls_made += 1;
-        let path = self.common.record.as_ref().map(|path| match self.calls_made {
-            1 => path.clone(),
-            n => path.with_file_name(format!("{}-{n}.wav", path.file_stem().unwrap_or_default().to_string_lossy())),
-        });
-        let recorder = match path {
-            Some(path) => Some(Recorder::begin(path)?),
-            None => None,
-        };
-        Audio::start(self.local, voice, recorder, self.clock, &mut self.rng)
-    }
-
-    fn negotiation(&mut self, audio: &Audio) -> Negotiation {
-        let preferences = Preferences { codecs: self.common.codec.clone(), ours_first: true, ptime: self.common.ptime };
-        let mut negotiation = Negotiation::new(preferences, self.rng.next_u64());
-        negotiation.set_local(self.local, audio.port);
-        negotiation
-    }
-
-    fn call(&mut self, uri: Uri, target: Target) -> Result<(), PhoneError> {
-        let audio = self.start_audio()?;
-        let negotiation = self.negotiation(&audio);
-        self.teller.tell("calling", &format!("calling {} by {}", target.remote, target.transport), &[]);
-        let mut call = Call {
-            leg: LegId::from_bits(0),
-            negotiation,
-            audio,
-            outbound: Some((uri, target)),
-            challenged: false,
-            open: false,
-            until: None,
-            ended_by_us: false,
-        };
-        self.invite(&mut call, Headers::new(), None)?;
-        self.call = Some(call);
-        Ok(())
-    }
-
-    fn invite(&mut self, call: &mut Call, headers: Headers, again: Option<Attempt>) -> Result<(), PhoneError> {
-        let Some((uri, target)) = call.outbound.clone() else { return Ok(()) };
-        let from = self.own_address(None)?;
-        let sdp = call.negotiation.offer(Direction::SendRecv);
-        let to = NameAddr::new(uri.without_param("transport"));
-        let invite =
-            OutboundInvite { uri, from, to, target, routes: Vec::new(), headers, sdp, ring: RING, max_forwards: 70, again };
-        call.leg = self.endpoint.invite(invite, self.clock.now());
-        Ok(())
-    }
-
-    /// Who we say we are.
-    fn own_address(&self, registered: Option<&Uri>) -> Result<NameAddr, PhoneError> {
-        match (&self.common.from, registered) {
-            (Some(from), _) => {
-                Uri::parse(from).map(NameAddr::new).map_err(|_| PhoneError::Usage(format!("--from {from} is no SIP URI")))
-            }
-            (None, Some(uri)) => Ok(NameAddr::new(uri.clone())),
-            (None, None) => {
-                let user = self.common.user.as_deref().unwrap_or("phone");
-                Ok(NameAddr::new(Uri::sip(Some(user), Host::from(self.local), None)))
-            }
-        }
-    }
-
-    fn register(&mut self, uri: Uri, target: Target, expires: u32) {
-        self.teller.tell("registering", &format!("registering at {}", target.remote), &[]);
-        let transaction = self.send_register(&uri, target, expires, Headers::new(), None);
-        self.registering = Some(Registering { transaction, uri, target, expires, challenged: false });
-    }
-
-    fn send_register(
-        &mut self,
-        uri: &Uri,
-        target: Target,
-        expires: u32,
-        mut headers: Headers,
-        again: Option<Attempt>,
-    ) -> TransactionId {
-        headers.push((Name::Expires, Text::from(expires.to_string())));
-        let address = NameAddr::new(uri.without_param("transport"));
-        let request = OutboundRequest {
-            method: Method::Register,
-            uri: uri.with_user(None),
-            from: address.clone(),
-            to: address,
-            target,
-            routes: Vec::new(),
-            headers,
-            body: None,
-            again,
-        };
-        self.endpoint.request(request, self.clock.now())
-    }
-
-    /// Credentials for what a response asks, if we have any.
-    fn credentials(&mut self, response: &Response, method: &str, uri: &Uri) -> Option<Headers> {
-        let (asked, answer) = match response.status {
-            Status::UNAUTHORIZED => (Name::WwwAuthenticate, Name::Authorization),
-            Status::PROXY_AUTHENTICATION_REQUIRED => (Name::ProxyAuthenticate, Name::ProxyAuthorization),
-            _ => return None,
-        };
-        let (user, password) = (self.common.user.as_deref()?, self.password.as_ref()?);
-        let mut challenge = Challenge::strongest(response.headers.fields_of(&asked))?;
-        let value = challenge.answer(user, password, method, uri.as_str(), &mut self.rng);
-        Some(vec![(answer, Text::from(value))])
     }
 
     /// Carries out and takes in all that the endpoint has to say.
@@ -461,7 +291,11 @@ impl Phone {
             }
             Event::Answered { leg, sdp, source, .. } => self.answered(leg, sdp, source),
             Event::Acked { leg, sdp: Some(sdp) } => {
-                let agreed = self.call.as_mut().filter(|call| call.leg == leg).map(|call| call.negotiation.take_answer(&sdp, self.local));
+                let agreed = self
+                    .call
+                    .as_mut()
+                    .filter(|call| call.leg == leg)
+                    .map(|call| call.negotiation.take_answer(&sdp, self.local));
                 if let Some(Ok(agreed)) = agreed {
                     self.agreed(agreed);
                 }
@@ -478,210 +312,12 @@ impl Phone {
             }
             Event::Refused { leg, status, response, .. } => self.refused(leg, status, &response)?,
             Event::Ended { leg, cause, .. } => self.ended(leg, cause),
-            Event::Response { transaction, result } => self.registered(transaction, result.map_err(|why| format!("{why:?}"))),
-        }
-        Ok(())
-    }
-
-    fn invited(&mut self, leg: LegId, request: &Request, source: Source) -> Result<(), PhoneError> {
-        let now = self.clock.now();
-        if !self.answers || self.call.is_some() {
-            self.endpoint.refuse(leg, Status::BUSY_HERE, Cause::Busy, &Headers::new(), now);
-            return Ok(());
-        }
-        self.teller.tell("called", &format!("called from {}", source.remote), &[]);
-        let audio = self.start_audio()?;
-        let mut negotiation = self.negotiation(&audio);
-        let answer = match request.body.is_empty() {
-            true => Ok((negotiation.offer(Direction::SendRecv), None)),
-            false => negotiation.answer(&request.body, source.remote.ip()).map(|(sdp, agreed)| (sdp, Some(agreed))),
-        };
-        match answer {
-            Err(why) => {
-                self.teller.tell("unacceptable", why.text(), &[]);
-                self.endpoint.refuse(leg, Status::NOT_ACCEPTABLE_HERE, Cause::NoCommonCodec, &why.headers(""), now);
-                drop(audio.close());
-            }
-            Ok((sdp, agreed)) => {
-                self.endpoint.answer(leg, sdp, &Headers::new(), now);
-                self.call = Some(Call {
-                    leg,
-                    negotiation,
-                    audio,
-                    outbound: None,
-                    challenged: false,
-                    open: false,
-                    until: None,
-                    ended_by_us: false,
-                });
-                if let Some(agreed) = agreed {
-                    self.agreed(agreed);
-                }
+            Event::Response { transaction, result } => {
+                self.registered(transaction, result.map_err(|why| format!("{why:?}")))
             }
         }
         Ok(())
     }
-
-    fn answered(&mut self, leg: LegId, sdp: Option<Bytes>, source: Source) {
-        let Some(call) = self.call.as_mut().filter(|call| call.leg == leg) else { return };
-        match call.negotiation.take_answer(&sdp.unwrap_or_default(), source.remote.ip()) {
-            Ok(agreed) => self.agreed(agreed),
-            Err(why) => {
-                self.teller.tell("unacceptable", why.text(), &[]);
-                self.hang_up();
-            }
-        }
-    }
-
-    /// Media may flow, or flow otherwise.
-    fn agreed(&mut self, agreed: Agreed) {
-        let now = self.clock.now();
-        let Some(call) = &mut self.call else { return };
-        let Agreed { format, remote } = agreed;
-        if call.open {
-            return call.audio.modify(format, remote);
-        }
-        call.open = true;
-        call.until = self.common.limit.map(|limit| now.mono + limit);
-        let sentence = format!("connected: {}, {} ms packets", format.codec.name(), format.ptime);
-        let details = [("codec", Value::from(format.codec.name())), ("ptime", Value::from(format.ptime))];
-        call.audio.open(LegSetup {
-            format,
-            remote,
-            ssrc: self.rng.next_u32(),
-            sequence: self.rng.next_u32() as u16,
-            timestamp: self.rng.next_u32(),
-            cname: self.rng.token(12),
-            media_timeout: MEDIA_TIMEOUT,
-        });
-        self.well = true;
-        self.teller.tell("answered", &sentence, &details);
-        let digits = std::mem::take(&mut self.digits);
-        if let Err(wrong) = self.keys.push(&digits, now.mono) {
-            self.teller.tell("misunderstood", &format!("{wrong:?} is on no key"), &[]);
-        }
-    }
-
-    fn offered(&mut self, leg: LegId, sdp: Option<Bytes>) {
-        let now = self.clock.now();
-        let Some(call) = self.call.as_mut().filter(|call| call.leg == leg) else { return };
-        match sdp {
-            None => {
-                let offer = call.negotiation.offer(Direction::SendRecv);
-                self.endpoint.accept_offer(leg, offer, now);
-            }
-            Some(sdp) => match call.negotiation.answer(&sdp, self.local) {
-                Ok((answer, agreed)) => {
-                    self.endpoint.accept_offer(leg, answer, now);
-                    let flow = format!("{:?}", agreed.format.direction).to_lowercase();
-                    self.teller.tell("changed", &format!("media now {flow}"), &[("direction", Value::from(flow.clone()))]);
-                    self.agreed(agreed);
-                }
-                Err(why) => self.endpoint.refuse_offer(leg, Status::NOT_ACCEPTABLE_HERE, &why.headers(""), now),
-            },
-        }
-    }
-
-    fn modified(&mut self, leg: LegId, result: Result<Option<Bytes>, Status>) {
-        let Some(call) = self.call.as_mut().filter(|call| call.leg == leg) else { return };
-        let agreed = match result {
-            Ok(sdp) => call.negotiation.take_answer(&sdp.unwrap_or_default(), self.local).map_err(|why| why.text().to_owned()),
-            Err(status) => Err(status.to_string()),
-        };
-        match agreed {
-            Ok(agreed) => {
-                let flow = format!("{:?}", agreed.format.direction).to_lowercase();
-                self.teller.tell("changed", &format!("media now {flow}"), &[("direction", Value::from(flow.clone()))]);
-                self.agreed(agreed);
-            }
-            Err(why) => self.teller.tell("unchanged", &format!("the far end would not change: {why}"), &[]),
-        }
-    }
-
-    /// Refused for want of credentials: once more with them. For any other reason the end follows at once.
-    fn refused(&mut self, leg: LegId, status: Status, response: &Response) -> Result<(), PhoneError> {
-        let details = [("status", Value::from(status.code()))];
-        let Some(mut call) = self.call.take_if(|call| call.leg == leg) else { return Ok(()) };
-        if !call.challenged
-            && let Some((uri, _)) = call.outbound.clone()
-            && let Some(headers) = self.credentials(response, "INVITE", &uri)
-        {
-            call.challenged = true;
-            self.teller.tell("challenged", "asked for credentials", &details);
-            self.invite(&mut call, headers, attempt_of(response))?;
-        } else {
-            self.well = false;
-            self.teller.tell("refused", &format!("refused: {status}"), &details);
-        }
-        self.call = Some(call);
-        Ok(())
-    }
-
-    fn ended(&mut self, leg: LegId, cause: Cause) {
-        let Some(call) = self.call.take_if(|call| call.leg == leg) else { return };
-        let by = if call.ended_by_us { "us" } else { "them" };
-        let open = call.open;
-        let figures = call.audio.close();
-        self.keys = Keys::default();
-        self.calls_left = self.calls_left.saturating_sub(1);
-        if self.calls_left == 0 {
-            self.leaving = Some(self.clock.mono() + FAREWELL);
-        }
-        self.well &= open;
-        let sentence = format!(
-            "ended by {by}: {cause}; {} packets heard, {} said, {} lost, {} filled in",
-            figures.received, figures.sent, figures.lost, figures.concealed
-        );
-        let mut details = vec![("by", Value::from(by)), ("cause", serde_json::to_value(cause).unwrap_or_default())];
-        details.push(("figures", serde_json::to_value(figures).unwrap_or_default()));
-        self.teller.tell("ended", &sentence, &details);
-    }
-
-    fn registered(&mut self, transaction: TransactionId, result: Result<Box<Response>, String>) {
-        let Some(mut registering) = self.registering.take_if(|registering| registering.transaction == transaction) else {
-            return;
-        };
-        let status = match &result {
-            Ok(response) => response.status.to_string(),
-            Err(why) => why.clone(),
-        };
-        let response = match result {
-            Ok(response) if response.status.is_success() => {
-                self.well = true;
-                return self.teller.tell("registered", &format!("registered: {status}"), &[]);
-            }
-            Ok(response) if !registering.challenged => Some(response),
-            _ => None,
-        };
-        let own = registering.uri.with_user(None);
-        if let Some(response) = response
-            && let Some(headers) = self.credentials(&response, "REGISTER", &own)
-        {
-            self.teller.tell("challenged", "asked for credentials", &[]);
-            registering.challenged = true;
-            registering.transaction = self.send_register(
-                &registering.uri.clone(),
-                registering.target,
-                registering.expires,
-                headers,
-                attempt_of(&response),
-            );
-            self.registering = Some(registering);
-            return;
-        }
-        self.well = false;
-        self.calls_left = 0;
-        self.teller.tell("refused", &format!("not registered: {status}"), &[("status", Value::from(status.clone()))]);
-    }
-}
-
-/// What a refused request used, for its repetition.
-fn attempt_of(response: &Response) -> Option<Attempt> {
-    Some(Attempt {
-        call_id: Text::from(response.headers.call_id()?),
-        local_tag: Text::from(response.headers.from()?.tag()?),
-        seq: response.headers.cseq()?.number,
-    })
 }
 
 async fn next_fact(call: &mut Option<Call>) -> Option<Fact> {
@@ -712,39 +348,4 @@ fn read_lines() -> Result<UnboundedReceiver<String>, PhoneError> {
         })
         .map_err(|error| PhoneError::Socket(error.to_string()))?;
     Ok(lines)
-}
-
-/// Reads a URI and finds out where it leads.
-async fn resolve(text: &str, transport: Option<Transport>) -> Result<(Uri, Target), PhoneError> {
-    let text = if text.contains(':') && text.starts_with("sip") { text.to_owned() } else { format!("sip:{text}") };
-    let uri = Uri::parse(&text).map_err(|_| PhoneError::Usage(format!("{text} is no SIP URI: write sip:1000@host")))?;
-    let named = uri.param("transport").and_then(Transport::from_name);
-    let secure = if uri.is_sips() { Some(Transport::Tls) } else { None };
-    let transport = transport.or(secure).or(named).unwrap_or(Transport::Udp);
-    let host = uri.host().ok_or_else(|| PhoneError::Usage(format!("{text} names no host")))?;
-    let port = uri.port().unwrap_or(transport.default_port());
-    let remote = match host.ip() {
-        Some(ip) => SocketAddr::new(ip, port),
-        None => {
-            let name = host.to_string();
-            let mut found = tokio::net::lookup_host((name.as_str(), port))
-                .await
-                .map_err(|error| PhoneError::Unreachable(format!("{name}: {error}")))?;
-            found.next().ok_or_else(|| PhoneError::Unreachable(format!("{name} has no address")))?
-        }
-    };
-    Ok((uri, Target::new(transport, remote)))
-}
-
-/// Our address on the way to the far end: the kernel's choice, without a packet sent.
-fn address_towards(remote: SocketAddr) -> Result<IpAddr, PhoneError> {
-    let any: SocketAddr = if remote.is_ipv6() { ([0u16; 8], 0).into() } else { ([0u8; 4], 0).into() };
-    let found = UdpSocket::bind(any).and_then(|socket| socket.connect(remote).and_then(|()| socket.local_addr()));
-    found.map(|address| address.ip()).map_err(|error| PhoneError::Unreachable(format!("{remote}: {error}")))
-}
-
-#[allow(clippy::disallowed_methods, reason = "the phone's one file of its own; config.rs knows nothing of it")]
-fn read_password(path: &std::path::Path) -> Result<Secret, PhoneError> {
-    let text = std::fs::read_to_string(path).map_err(|error| PhoneError::File(path.to_owned(), error.to_string()))?;
-    Ok(Secret::new(text.lines().next().unwrap_or_default().trim()))
 }

@@ -75,8 +75,12 @@ pub(super) struct Recorder {
 impl Recorder {
     /// Begins a file, over what was there.
     pub(super) fn begin(path: PathBuf) -> Result<Self, PhoneError> {
-        let spec =
-            hound::WavSpec { channels: 1, sample_rate: RATE, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: RATE,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
         match hound::WavWriter::create(&path, spec) {
             Ok(writer) => Ok(Self { path, writer, frames: 0 }),
             Err(error) => Err(PhoneError::File(path, error.to_string())),
