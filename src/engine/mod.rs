@@ -8,6 +8,7 @@ pub mod log;
 pub mod media;
 pub mod media_thread;
 pub mod os;
+pub mod phone;
 pub mod signals;
 pub mod sockets;
 pub mod sound;
