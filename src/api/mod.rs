@@ -1,1 +1,122 @@
-//! api
+//! Rank 9: what integrations, operators and the page ask for over HTTP: REST under `/v1`, one event log by server-sent
+//! events and WebSocket, metrics, health, and the page at `/`.
+//!
+//! Configuration is stored first, then told to the gateway. Everything that is refused says why as `application/
+//! problem+json` (RFC 9457).
+
+pub mod body;
+pub mod caller;
+pub mod calls;
+pub mod dids;
+pub mod door;
+pub mod events;
+pub mod explain;
+pub mod feed;
+pub mod first_key;
+pub mod keys;
+pub mod metrics;
+pub mod once;
+pub mod openapi;
+pub mod operations;
+pub mod page;
+pub mod problem;
+pub mod records;
+pub mod rooms;
+pub mod scope;
+pub mod serve;
+pub mod session;
+pub mod status;
+pub mod time;
+pub mod trunks;
+pub mod valid;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::base::Utc;
+use crate::engine::handle::Handle;
+use crate::gateway::command::{Command, Denial, Reply};
+use crate::route::Network;
+use crate::store::clock;
+pub use problem::Problem;
+pub use serve::{router, serve};
+
+/// What the API is given at start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What people call this node.
+    pub name: String,
+    /// SIP addresses to call for a try, such as `sip:meet@192.0.2.7`; shown on the page.
+    pub how_to_call: Vec<String>,
+    /// Key maps that a room may name.
+    pub key_maps: Vec<String>,
+    /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count.
+    pub trusted_proxies: Vec<Network>,
+    /// Wrong keys from one address before the throttle.
+    pub key_burst: u32,
+    /// One more is allowed after this long.
+    pub key_refill: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            name: "ringlift".into(),
+            how_to_call: Vec::new(),
+            key_maps: ["zoom", "webex", "microsoft"].map(String::from).to_vec(),
+            trusted_proxies: Vec::new(),
+            key_burst: 10,
+            key_refill: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What every request shares.
+#[derive(Debug)]
+pub struct Shared {
+    /// The gateway, its events, the store.
+    pub handle: Handle,
+    /// What was configured.
+    pub settings: Settings,
+    /// Who is logged in on the page, and who tried too often.
+    pub door: door::Door,
+    /// Counts of requests.
+    pub counts: metrics::Counts,
+    /// When the API began.
+    pub started: Utc,
+    /// Becomes true when the API ends: streams say goodbye.
+    pub closing: watch::Sender<bool>,
+}
+
+/// What every handler gets.
+pub type App = Arc<Shared>;
+
+impl Shared {
+    /// Makes what requests share; starts the task that minds the door.
+    pub fn start(handle: Handle, settings: Settings) -> App {
+        let door = door::Door::start(settings.key_burst, settings.key_refill);
+        let counts = metrics::Counts::default();
+        Arc::new(Self { handle, settings, door, counts, started: clock::utc(), closing: watch::Sender::new(false) })
+    }
+
+    /// Asks the gateway; what it refuses becomes a problem.
+    pub async fn ask(&self, command: Command) -> Result<Reply, Problem> {
+        match self.handle.ask(command).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(denial)) => Err(denial.into()),
+            Err(unavailable) => Err(unavailable.into()),
+        }
+    }
+
+    /// Tells the gateway of a change that is stored already.
+    pub async fn tell(&self, command: Command) -> Result<(), Problem> {
+        match self.handle.ask(command).await {
+            // What is gone there is gone here.
+            Ok(Ok(_) | Err(Denial::NotFound(_))) => Ok(()),
+            Ok(Err(denial)) => Err(denial.into()),
+            Err(_) => Err(Problem::unavailable("the change is stored, but the gateway did not take it yet: send it again")),
+        }
+    }
+}

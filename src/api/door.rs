@@ -1,0 +1,132 @@
+//! Who is logged in on the page, and which addresses showed too many wrong keys. One task owns both.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::base::id::KeyId;
+use crate::base::throttle::Throttle;
+use crate::base::{self, Secret};
+
+/// How long a login lasts without use. Longer: a forgotten browser stays open. Shorter: people paste keys all day.
+pub const SESSION: Duration = Duration::from_secs(12 * 3600);
+
+/// Logins at once; the one unused for longest makes room.
+const SESSIONS: usize = 1000;
+
+/// Addresses remembered for wrong keys.
+const ADDRESSES: usize = 10_000;
+
+/// The way to the task.
+#[derive(Debug, Clone)]
+pub struct Door(mpsc::Sender<Asked>);
+
+#[derive(Debug)]
+enum Asked {
+    Wrong(IpAddr, oneshot::Sender<Result<(), Duration>>),
+    Open(KeyId, oneshot::Sender<Option<Secret>>),
+    Find(Secret, oneshot::Sender<Option<KeyId>>),
+    Close(Secret, oneshot::Sender<()>),
+}
+
+impl Door {
+    /// Starts the task.
+    pub fn start(burst: u32, refill: Duration) -> Self {
+        let (sender, inbox) = mpsc::channel(256);
+        let throttle = Throttle::new(burst, refill, ADDRESSES);
+        tokio::spawn(Task { inbox, throttle, sessions: BTreeMap::new(), began: Instant::now() }.run());
+        Self(sender)
+    }
+
+    /// Notes a wrong key; an error says for how long this address is to be told to wait.
+    pub async fn wrong(&self, from: IpAddr) -> Result<(), Duration> {
+        self.ask(|answer| Asked::Wrong(from, answer)).await.unwrap_or(Ok(()))
+    }
+
+    /// Opens a session; its name goes into the cookie.
+    pub async fn open(&self, key: KeyId) -> Option<Secret> {
+        self.ask(|answer| Asked::Open(key, answer)).await.flatten()
+    }
+
+    /// Whose session this is; it is used, so it lasts anew.
+    pub async fn find(&self, session: Secret) -> Option<KeyId> {
+        self.ask(|answer| Asked::Find(session, answer)).await.flatten()
+    }
+
+    /// Ends a session.
+    pub async fn close(&self, session: Secret) {
+        let _ = self.ask(|answer| Asked::Close(session, answer)).await;
+    }
+
+    async fn ask<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Asked) -> Option<T> {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(make(answer)).await.ok()?;
+        answered.await.ok()
+    }
+}
+
+struct Task {
+    inbox: mpsc::Receiver<Asked>,
+    throttle: Throttle<IpAddr>,
+    sessions: BTreeMap<String, (KeyId, Instant)>,
+    began: Instant,
+}
+
+impl Task {
+    async fn run(mut self) {
+        while let Some(asked) = self.inbox.recv().await {
+            let now = Instant::now();
+            // Whoever asked may have gone.
+            match asked {
+                Asked::Wrong(from, answer) => {
+                    let at = base::Instant::from_start(now.duration_since(self.began));
+                    let _ = answer.send(self.throttle.take(&network(from), at));
+                }
+                Asked::Open(key, answer) => {
+                    let _ = answer.send(self.open(key, now));
+                }
+                Asked::Find(session, answer) => {
+                    let _ = answer.send(self.find(session.expose(), now));
+                }
+                Asked::Close(session, answer) => {
+                    self.sessions.remove(session.expose());
+                    let _ = answer.send(());
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, key: KeyId, now: Instant) -> Option<Secret> {
+        self.sessions.retain(|_, (_, used)| now.duration_since(*used) < SESSION);
+        if self.sessions.len() >= SESSIONS {
+            let oldest = self.sessions.iter().min_by_key(|(_, (_, used))| *used).map(|(name, _)| name.clone())?;
+            self.sessions.remove(&oldest);
+        }
+        let mut random = [0u8; 32];
+        getrandom::fill(&mut random).ok()?;
+        let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.sessions.insert(name.clone(), (key, now));
+        Some(Secret::new(name))
+    }
+
+    fn find(&mut self, session: &str, now: Instant) -> Option<KeyId> {
+        let (key, used) = self.sessions.get_mut(session)?;
+        if now.duration_since(*used) >= SESSION {
+            self.sessions.remove(session);
+            return None;
+        }
+        *used = now;
+        Some(*key)
+    }
+}
+
+/// Who commands one IPv6 address commands its /64.
+fn network(from: IpAddr) -> IpAddr {
+    match from.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & (u128::MAX << 64))),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}

@@ -1,0 +1,92 @@
+//! `/openapi.json`: the description of this API, made from the code.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
+use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
+
+use super::App;
+use super::caller::COOKIE;
+
+/// The description, before the routes are added.
+#[derive(Debug, OpenApi)]
+#[openapi(
+    info(
+        title = "Ringlift",
+        description = "A telephone gateway. Send a key as `Authorization: Bearer rlk_…`. Whatever is refused is explained as application/problem+json (RFC 9457). Times are RFC 3339 in UTC.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    components(schemas(super::problem::Problem, super::problem::FieldError, crate::gateway::event::Event)),
+    tags(
+        (name = "rooms", description = "Rooms, who is in them, and what is done there"),
+        (name = "calls", description = "Live calls and call records"),
+        (name = "routing", description = "Trunks, numbers, and why a call goes where it goes"),
+        (name = "events", description = "One ordered log of what happens"),
+        (name = "keys", description = "API keys"),
+        (name = "node", description = "The node itself"),
+        (name = "page", description = "Login of the page"),
+    ),
+    modifiers(&Security)
+)]
+pub struct Doc;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, doc: &mut utoipa::openapi::OpenApi) {
+        let components = doc.components.get_or_insert_default();
+        let key = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("An API key. What it may do are its scopes."))
+            .build();
+        components.add_security_scheme("key", SecurityScheme::Http(key));
+        let cookie = ApiKey::Cookie(ApiKeyValue::with_description(COOKIE, "The page's login; changes need the header X-Ringlift-Page."));
+        components.add_security_scheme("cookie", SecurityScheme::ApiKey(cookie));
+    }
+}
+
+/// Every refusal.
+pub struct Refused;
+
+impl IntoResponses for Refused {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        let schema = RefOr::Ref(Ref::from_schema_name("Problem"));
+        let response = |text: &str| {
+            let content = ContentBuilder::new().schema(Some(schema.clone())).build();
+            ResponseBuilder::new().description(text).content("application/problem+json", content).build().into()
+        };
+        BTreeMap::from([
+            ("4XX".to_owned(), response("refused, and why")),
+            ("5XX".to_owned(), response("not possible now, or a fault of ours")),
+        ])
+    }
+}
+
+/// Makes a creation happen once.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "describes a header; nothing reads the fields")]
+pub struct OnceHeader {
+    /// Names this creation: sent again within 24 hours with the same body, it gets the same answer and creates nothing.
+    #[param(rename = "Idempotency-Key")]
+    pub idempotency_key: Option<String>,
+}
+
+/// Where a stream goes on.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "describes a header; nothing reads the fields")]
+pub struct LastEvent {
+    /// The number of the last event seen.
+    #[param(rename = "Last-Event-ID")]
+    pub last_event_id: Option<u64>,
+}
+
+/// This description.
+#[utoipa::path(get, path = "/openapi.json", tag = "node", responses((status = 200, description = "OpenAPI 3.1")))]
+pub async fn openapi(State(_app): State<App>) -> Json<utoipa::openapi::OpenApi> {
+    Json(super::serve::description())
+}

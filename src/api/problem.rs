@@ -1,0 +1,161 @@
+//! What went wrong, as `application/problem+json` (RFC 9457).
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use crate::engine::handle::Unavailable;
+use crate::gateway::command::Denial;
+use crate::room::Refusal;
+use crate::store::StoreError;
+
+/// What went wrong with a request.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// A stable name of the kind of problem: `urn:ringlift:problem:…`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong here, and what to do.
+    pub detail: String,
+    /// The fields that are wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// Headers of the answer.
+    #[serde(skip)]
+    #[schema(ignore)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// A field that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct FieldError {
+    /// Where in the body, as a JSON pointer (RFC 6901); `?name` is a query parameter.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+impl Problem {
+    /// A problem of this status; `kind` is its stable name.
+    pub fn new(status: StatusCode, kind: &str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:ringlift:problem:{kind}"),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            errors: Vec::new(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// 404.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", format!("there is no such {what}"))
+    }
+
+    /// 409.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", detail)
+    }
+
+    /// 422 about one field.
+    pub fn field(pointer: &str, detail: impl Into<String>) -> Self {
+        Self::fields(vec![FieldError { pointer: pointer.to_owned(), detail: detail.into() }])
+    }
+
+    /// 422 about these fields.
+    pub fn fields(errors: Vec<FieldError>) -> Self {
+        let detail = match errors.as_slice() {
+            [one] if one.pointer.is_empty() => one.detail.clone(),
+            [one] => format!("{}: {}", one.pointer, one.detail),
+            _ => format!("{} fields are wrong", errors.len()),
+        };
+        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail) }
+    }
+
+    /// 503.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(2)
+    }
+
+    /// Names the fields that are wrong.
+    pub fn about(self, errors: Vec<FieldError>) -> Self {
+        Self { errors, ..self }
+    }
+
+    /// Says when to try again.
+    pub fn retry_after(self, seconds: u64) -> Self {
+        self.header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// Adds a header to the answer.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_string(&self).unwrap_or_default();
+        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        for (name, value) in self.headers {
+            response.headers_mut().append(name, value);
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Self::not_found("thing"),
+            StoreError::Constraint(constraint) => {
+                let errors = match constraint.pointer() {
+                    "" => Vec::new(),
+                    pointer => vec![FieldError { pointer: pointer.into(), detail: constraint.text().into() }],
+                };
+                Self { errors, ..Self::conflict(constraint.text()) }
+            }
+            StoreError::Unavailable(why) => {
+                tracing::warn!(%why, "the database refused a request");
+                Self::unavailable("the database does not take this now: try again")
+            }
+            StoreError::Internal(why) => {
+                tracing::error!(%why, "the database failed");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "a fault of ours; the log has it")
+            }
+        }
+    }
+}
+
+impl From<Unavailable> for Problem {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::unavailable(unavailable.to_string())
+    }
+}
+
+impl From<Denial> for Problem {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::NotFound(what) => Self::not_found(what),
+            Denial::Conflict(why) => Self::conflict(why),
+            Denial::Invalid(why) => Self::field("", why),
+            Denial::Refused(Refusal::NoSuchParticipant) => Self::not_found("participant in this room"),
+            Denial::Refused(refusal @ Refusal::BadName) => Self::field("/name", refusal.to_string()),
+            Denial::Refused(
+                refusal @ (Refusal::HostOnly
+                | Refusal::NotInLobby
+                | Refusal::MutedByHost
+                | Refusal::NobodyWaiting
+                | Refusal::MutedItself
+                | Refusal::NotActive),
+            ) => Self::new(StatusCode::CONFLICT, "refused", refusal.to_string()),
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! `/v1/rooms`: rooms, their settings, and who is in them.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+
+use super::body::{Body, Id};
+use super::caller::Caller;
+use super::once::{OnceKey, answer, created};
+use super::scope::Scope;
+use super::trunks::random;
+use super::valid::Check;
+use super::{App, Problem, openapi};
+use crate::base::{RoomId, Secret};
+use crate::gateway::command::{Command, Denial, Reply};
+use crate::gateway::view::RoomView;
+use crate::room::{FirstCaller, RoomSettings};
+use crate::store::error::Constraint;
+use crate::store::{Answered, StoreError};
+
+/// Most participants that a room may be given: what one core mixes with room to spare.
+const MOST: u32 = 5000;
+
+/// How often a drawn PIN may meet one that is taken. With a tenth of all PINs in use: once in a thousand million.
+const DRAWS: usize = 9;
+
+/// A room as it is sent.
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewRoom {
+    /// What people call it.
+    #[schema(example = "Monday call")]
+    pub name: String,
+    /// What guests key to come in: 1 to 20 digits, no other room's.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "482913")]
+    pub pin: Option<Secret>,
+    /// Instead of `pin`: draws one of so many digits, 4 to 20.
+    #[serde(default)]
+    pub pin_digits: Option<u8>,
+    /// What hosts key.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub host_pin: Option<Secret>,
+    /// What the first caller meets.
+    #[serde(default)]
+    pub first_caller: FirstCaller,
+    /// Whether guests wait until a host or the API admits them.
+    #[serde(default)]
+    pub lobby: bool,
+    /// Whether guests come in muted.
+    #[serde(default)]
+    pub muted_on_entry: bool,
+    /// Whether a guest muted by a host may unmute alone; true where absent.
+    #[serde(default)]
+    pub self_unmute: Option<bool>,
+    /// Most participants at once, up to 5000; 1000 where absent.
+    #[serde(default)]
+    pub max_participants: Option<u32>,
+    /// Tones when somebody comes or goes, as long as no more than this many are in; 0 means never, 8 where absent.
+    #[serde(default)]
+    pub tones_up_to: Option<u32>,
+    /// The key map: `zoom` (where absent), `webex`, `microsoft`, or one from the configuration.
+    #[serde(default)]
+    pub keys: Option<String>,
+    /// The language of callers whose number names none.
+    #[serde(default)]
+    pub language: Option<String>,
+}
+
+/// Rooms.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct RoomList {
+    /// In the gateway's order.
+    pub items: Vec<RoomView>,
+}
+
+impl NewRoom {
+    fn settings(self, id: RoomId, app: &App) -> Result<RoomSettings, Problem> {
+        let mut check = Check::default();
+        check.name(&self.name, "/name");
+        for (pin, pointer) in [(&self.pin, "/pin"), (&self.host_pin, "/host_pin")] {
+            if let Some(pin) = pin {
+                check.digits(pin.expose(), 20, pointer, "a PIN has 1 to 20 digits");
+            }
+        }
+        if let (Some(pin), Some(host)) = (&self.pin, &self.host_pin) {
+            check.that(!pin.matches(host.expose()), "/host_pin", "the host PIN must differ from the guests'");
+        }
+        if let Some(digits) = self.pin_digits {
+            check.that((4..=20).contains(&digits), "/pin_digits", "draw 4 to 20 digits");
+            check.that(self.pin.is_none(), "/pin_digits", "send either pin or pin_digits");
+        }
+        if let Some(language) = &self.language {
+            check.language(language, "/language");
+        }
+        let fresh = RoomSettings::new(id, self.name.trim());
+        let settings = RoomSettings {
+            pin: self.pin,
+            host_pin: self.host_pin,
+            first_caller: self.first_caller,
+            lobby: self.lobby,
+            muted_on_entry: self.muted_on_entry,
+            self_unmute: self.self_unmute.unwrap_or(fresh.self_unmute),
+            max_participants: self.max_participants.unwrap_or(fresh.max_participants),
+            tones_up_to: self.tones_up_to.unwrap_or(fresh.tones_up_to),
+            keys: self.keys.unwrap_or_else(|| fresh.keys.clone()),
+            language: self.language,
+            ..fresh
+        };
+        let held = (1..=MOST).contains(&settings.max_participants);
+        check.that(held, "/max_participants", "a room holds 1 to 5000 participants");
+        if !app.settings.key_maps.contains(&settings.keys) {
+            let known = app.settings.key_maps.join(", ");
+            check.that(false, "/keys", &format!("no such key map; there are {known}"));
+        }
+        check.done()?;
+        Ok(settings)
+    }
+}
+
+/// What a reader may see of a room: PINs only with `rooms:write`.
+pub(super) fn shown(mut view: RoomView, caller: &Caller) -> RoomView {
+    if !caller.has(Scope::RoomsWrite) {
+        view.settings.pin = None;
+        view.settings.host_pin = None;
+    }
+    view
+}
+
+/// Every room and who is in it.
+#[utoipa::path(get, path = "/v1/rooms", tag = "rooms", security(("key" = ["rooms:read"])),
+    responses((status = 200, body = RoomList), openapi::Refused))]
+pub async fn list(State(app): State<App>, caller: Caller) -> Result<Json<RoomList>, Problem> {
+    caller.needs(Scope::RoomsRead)?;
+    let reply = app.ask(Command::Rooms { numbers: caller.has(Scope::NumbersRead) }).await?;
+    let Reply::Rooms(rooms) = reply else { return Err(odd()) };
+    Ok(Json(RoomList { items: rooms.into_iter().map(|room| shown(room, &caller)).collect() }))
+}
+
+/// Adds a room.
+#[utoipa::path(post, path = "/v1/rooms", tag = "rooms", security(("key" = ["rooms:write"])),
+    params(openapi::OnceHeader), request_body = NewRoom, responses((status = 201, body = RoomView), openapi::Refused))]
+pub async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    once: OnceKey,
+    body: Body<NewRoom>,
+) -> Result<Response, Problem> {
+    caller.needs(Scope::RoomsWrite)?;
+    let digits = body.value.pin_digits;
+    let mut rng = random()?;
+    let mut settings = body.value.settings(RoomId::draw(&mut rng), &app)?;
+    for draw in 1..=DRAWS {
+        if let Some(digits) = digits {
+            let drawn: String = (0..digits).map(|_| char::from(b'0' + (rng.below(10) % 10) as u8)).collect();
+            settings.pin = Some(Secret::new(drawn));
+        }
+        let view = RoomView { settings: settings.clone(), started: false, locked: false, participants: Vec::new() };
+        let now = created(format!("/v1/rooms/{}", settings.id), &view)?;
+        match app.handle.store().add_room(&settings, once.with(&caller, body.hash, &now)).await {
+            Err(StoreError::Constraint(Constraint::Pin)) if digits.is_some() && draw < DRAWS => {}
+            Err(error) => return Err(error.into()),
+            Ok(answered) => {
+                if answered == Answered::Now {
+                    app.tell(Command::PutRoom(settings)).await?;
+                }
+                return answer(answered, now);
+            }
+        }
+    }
+    Err(Problem::conflict("no free PIN was found: draw more digits"))
+}
+
+/// One room and who is in it.
+#[utoipa::path(get, path = "/v1/rooms/{id}", tag = "rooms", security(("key" = ["rooms:read"])),
+    params(("id" = String, Path)), responses((status = 200, body = RoomView), openapi::Refused))]
+pub async fn show(State(app): State<App>, caller: Caller, Id(id): Id<RoomId>) -> Result<Json<RoomView>, Problem> {
+    caller.needs(Scope::RoomsRead)?;
+    Ok(Json(view(&app, &caller, id).await?))
+}
+
+/// Writes over a room's settings; who is in it stays. `pin_digits` is for new rooms.
+#[utoipa::path(put, path = "/v1/rooms/{id}", tag = "rooms", security(("key" = ["rooms:write"])),
+    params(("id" = String, Path)), request_body = NewRoom, responses((status = 200, body = RoomView), openapi::Refused))]
+pub async fn change(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<RoomId>,
+    body: Body<NewRoom>,
+) -> Result<Json<RoomView>, Problem> {
+    caller.needs(Scope::RoomsWrite)?;
+    if body.value.pin_digits.is_some() {
+        return Err(Problem::field("/pin_digits", "a PIN is drawn for new rooms only: send pin"));
+    }
+    let settings = body.value.settings(id, &app)?;
+    match app.handle.store().put_room(&settings).await {
+        Err(StoreError::NotFound) => return Err(Problem::not_found("room")),
+        other => other?,
+    }
+    app.tell(Command::PutRoom(settings)).await?;
+    Ok(Json(view(&app, &caller, id).await?))
+}
+
+/// Takes a room away. Refused while people are in it, or a number leads to it.
+#[utoipa::path(delete, path = "/v1/rooms/{id}", tag = "rooms", security(("key" = ["rooms:write"])),
+    params(("id" = String, Path)), responses((status = 204, description = "gone"), openapi::Refused))]
+pub async fn delete(State(app): State<App>, caller: Caller, Id(id): Id<RoomId>) -> Result<StatusCode, Problem> {
+    caller.needs(Scope::RoomsWrite)?;
+    // In the store it is gone only when the gateway let it go.
+    let deletion = match app.handle.store().delete_room(id).await {
+        Err(StoreError::NotFound) => return Err(Problem::not_found("room")),
+        other => other?,
+    };
+    match app.handle.ask(Command::DeleteRoom(id)).await? {
+        Ok(_) | Err(Denial::NotFound(_)) => {}
+        Err(denial) => return Err(denial.into()),
+    }
+    deletion.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn view(app: &App, caller: &Caller, room: RoomId) -> Result<RoomView, Problem> {
+    match app.ask(Command::Room { room, numbers: caller.has(Scope::NumbersRead) }).await? {
+        Reply::Room(room) => Ok(shown(*room, caller)),
+        _ => Err(odd()),
+    }
+}
+
+/// An answer to another question than was asked.
+pub(super) fn odd() -> Problem {
+    tracing::error!("the gateway answered another question than was asked");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "a fault of ours; the log has it")
+}

@@ -1,0 +1,155 @@
+//! Every route in one place, and the listener they are served on.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{App, Problem, body, calls, dids, events, explain, keys, metrics, openapi, operations, page, records, rooms, session, status, trunks};
+
+/// Connections at once on one listener. More: descriptors. Fewer: readers of events shut others out.
+const CONNECTIONS: usize = 2048;
+
+/// How long the head of a request may take. Longer: idle strangers hold connections. Shorter: weak links fail.
+const HEAD: Duration = Duration::from_secs(15);
+
+/// How long the body of a request and its answer's beginning may take.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// How long answers under way may take when the node stops.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(openapi::Doc::openapi())
+        .routes(routes!(rooms::list, rooms::create))
+        .routes(routes!(rooms::show, rooms::change, rooms::delete))
+        .routes(routes!(operations::operate))
+        .routes(routes!(operations::to_room))
+        .routes(routes!(operations::to_participant))
+        .routes(routes!(calls::list))
+        .routes(routes!(calls::show, calls::hang_up))
+        .routes(routes!(records::list))
+        .routes(routes!(trunks::list, trunks::create))
+        .routes(routes!(trunks::show, trunks::change, trunks::delete))
+        .routes(routes!(dids::list, dids::create))
+        .routes(routes!(dids::show, dids::change, dids::delete))
+        .routes(routes!(explain::explain))
+        .routes(routes!(events::sse))
+        .routes(routes!(events::ws))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(session::login))
+        .routes(routes!(session::logout))
+        .routes(routes!(session::session))
+        .routes(routes!(status::status))
+        .routes(routes!(status::healthz))
+        .routes(routes!(status::readyz))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(openapi::openapi))
+}
+
+/// The description of every route.
+pub fn description() -> utoipa::openapi::OpenApi {
+    routes().into_openapi()
+}
+
+/// Every route, ready to be served.
+pub fn router(app: App) -> Router {
+    let (router, _) = routes().split_for_parts();
+    router
+        .route("/", get(page::index))
+        .route("/app.js", get(page::script))
+        .route("/app.css", get(page::style))
+        .route("/icon.svg", get(page::icon))
+        .fallback(async || Problem::not_found("page"))
+        .method_not_allowed_fallback(not_allowed)
+        .layer(DefaultBodyLimit::max(body::LIMIT))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| StatusCode::INTERNAL_SERVER_ERROR.into_response()))
+        .layer(middleware::from_fn_with_state(app.clone(), around))
+        .with_state(app)
+}
+
+async fn not_allowed(method: Method) -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", format!("{method} is not done here; see Allow"))
+}
+
+/// What every answer carries, and its count.
+async fn around(State(app): State<App>, request: Request, next: Next) -> Response {
+    let mut response = match tokio::time::timeout(ANSWER, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the request took too long").into_response(),
+    };
+    let status = response.status();
+    app.counts.answered(status.as_u16());
+    // What a panic leaves: a fault without a body.
+    if status == StatusCode::INTERNAL_SERVER_ERROR && !response.headers().contains_key(header::CONTENT_TYPE) {
+        app.counts.panicked();
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, page::POLICY);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Serves until `stop` resolves; then streams say goodbye and answers under way have three seconds.
+pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = ()>) {
+    let router = router(app.clone());
+    let mut connections = JoinSet::new();
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            accepted = listener.accept(), if connections.len() < CONNECTIONS => accepted,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Most often: no descriptors left. Those of others may come free.
+                tracing::warn!(%error, "the API cannot take a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let _ = stream.set_nodelay(true);
+        let service = TowerToHyperService::new(with_peer(router.clone(), peer));
+        let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let mut closing = app.closing.subscribe();
+        connections.spawn(async move {
+            let mut connection = std::pin::pin!(connection);
+            tokio::select! {
+                // A peer's mistake is traffic.
+                _ = &mut connection => return,
+                _ = closing.wait_for(|closing| *closing) => connection.as_mut().graceful_shutdown(),
+            }
+            let _ = connection.await;
+        });
+    }
+    drop(listener);
+    app.closing.send_replace(true);
+    let _ = tokio::time::timeout(GOODBYE, async { while connections.join_next().await.is_some() {} }).await;
+}
+
+fn with_peer(router: Router, peer: SocketAddr) -> Router {
+    router.layer(axum::Extension(axum::extract::ConnectInfo(peer)))
+}

@@ -1,0 +1,42 @@
+//! Rules for what is stored, collected so that all mistakes of a body are told at once.
+
+use super::Problem;
+use super::problem::FieldError;
+
+/// Mistakes found so far.
+#[derive(Debug, Default)]
+pub struct Check(Vec<FieldError>);
+
+impl Check {
+    /// Notes a mistake unless the rule holds.
+    pub fn that(&mut self, holds: bool, pointer: &str, detail: &str) {
+        if !holds {
+            self.0.push(FieldError { pointer: pointer.to_owned(), detail: detail.to_owned() });
+        }
+    }
+
+    /// A name for people: 1 to 100 characters, none of control.
+    pub fn name(&mut self, name: &str, pointer: &str) {
+        let fine = !name.trim().is_empty() && name.chars().count() <= 100 && !name.chars().any(char::is_control);
+        self.that(fine, pointer, "a name has 1 to 100 characters, none of them control characters");
+    }
+
+    /// A language tag.
+    pub fn language(&mut self, tag: &str, pointer: &str) {
+        let mut parts = tag.split('-');
+        let primary = parts.next().is_some_and(|p| (2..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_lowercase()));
+        let fine = primary && parts.all(|p| (2..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()));
+        self.that(fine, pointer, "write a language tag such as en, pt or zh");
+    }
+
+    /// Digits only.
+    pub fn digits(&mut self, text: &str, most: usize, pointer: &str, detail: &str) {
+        let fine = (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        self.that(fine, pointer, detail);
+    }
+
+    /// 422 with every mistake, if there is one.
+    pub fn done(self) -> Result<(), Problem> {
+        if self.0.is_empty() { Ok(()) } else { Err(Problem::fields(self.0)) }
+    }
+}
