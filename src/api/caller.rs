@@ -44,11 +44,8 @@ impl Caller {
             return Ok(());
         }
         let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", scope.name());
-        let problem = Problem::new(
-            StatusCode::FORBIDDEN,
-            "forbidden",
-            format!("this key lacks the scope {}", scope.name()),
-        );
+        let problem =
+            Problem::new(StatusCode::FORBIDDEN, "forbidden", format!("this key lacks the scope {}", scope.name()));
         Err(match HeaderValue::from_str(&challenge) {
             Ok(value) => problem.header(header::WWW_AUTHENTICATE, value),
             Err(_) => problem,
@@ -100,12 +97,10 @@ pub(super) async fn by_key(app: &App, shown: &str, from: IpAddr) -> Result<Calle
     app.counts.wrong_key();
     match app.door.wrong(from).await {
         Ok(()) => Err(unauthorised("this key is not known, or was revoked")),
-        Err(wait) => Err(Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "throttled",
-            "too many wrong keys from this address",
-        )
-        .retry_after(wait.as_secs().max(1))),
+        Err(wait) => {
+            Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "throttled", "too many wrong keys from this address")
+                .retry_after(wait.as_secs().max(1)))
+        }
     }
 }
 

@@ -3,8 +3,10 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, rejection::WebSocketUpgradeRejection};
 use axum::extract::State;
+use axum::extract::ws::{
+    CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, rejection::WebSocketUpgradeRejection,
+};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{self, Sse};
 use axum::response::{IntoResponse, Response};
@@ -45,13 +47,15 @@ impl EventArgs {
     fn feed(self, app: &App, caller: &Caller, headers: &HeaderMap) -> Result<Feed, Problem> {
         caller.needs(Scope::EventsRead)?;
         let bad = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, "bad-query", detail);
-        let room = self.room.map(|room| room.parse::<RoomId>()).transpose().map_err(|_| bad("room: write a room's id"))?;
+        let room =
+            self.room.map(|room| room.parse::<RoomId>()).transpose().map_err(|_| bad("room: write a room's id"))?;
         let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::trim);
         let after = match last.filter(|last| !last.is_empty()) {
             Some(last) => Some(last.parse().map_err(|_| bad("Last-Event-ID: write the number of an event"))?),
             None => self.after,
         };
-        Feed::begin(app, caller.key, after, room).ok_or_else(|| Problem::unavailable("too many streams of events are open"))
+        Feed::begin(app, caller.key, after, room)
+            .ok_or_else(|| Problem::unavailable("too many streams of events are open"))
     }
 }
 
@@ -99,7 +103,11 @@ pub async fn ws(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let upgrade = upgrade.map_err(|rejection| {
-        Problem::new(rejection.status(), "no-websocket", format!("{}; for plain HTTP use /v1/events", rejection.body_text()))
+        Problem::new(
+            rejection.status(),
+            "no-websocket",
+            format!("{}; for plain HTTP use /v1/events", rejection.body_text()),
+        )
     })?;
     let feed = args.feed(&app, &caller, &headers)?;
     Ok(upgrade.max_message_size(4096).on_upgrade(move |socket| follow(socket, feed)))

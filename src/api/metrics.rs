@@ -79,16 +79,31 @@ pub async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     page.many("ringlift_refused_total", "counter", "Calls refused, by cause.", "cause", refused);
     let sip = status.sip.iter().map(|(name, count)| (name.clone(), *count));
     page.many("ringlift_sip_total", "counter", "What happened in SIP, by kind.", "kind", sip);
-    page.one("ringlift_store_healthy", "gauge", "1 while the database takes what is written.", u64::from(store.healthy));
+    page.one(
+        "ringlift_store_healthy",
+        "gauge",
+        "1 while the database takes what is written.",
+        u64::from(store.healthy),
+    );
     page.one("ringlift_store_waiting", "gauge", "Records and events waiting to be written.", store.waiting);
     page.one("ringlift_store_written_total", "counter", "Records and events written.", store.written);
-    page.one("ringlift_store_failures_total", "counter", "Transactions that failed and were tried again.", store.failures);
+    page.one(
+        "ringlift_store_failures_total",
+        "counter",
+        "Transactions that failed and were tried again.",
+        store.failures,
+    );
     let lost = [("event", store.events_lost), ("record", store.records_lost)];
     let lost = lost.into_iter().map(|(kind, count)| (kind.to_owned(), count));
     page.many("ringlift_store_lost_total", "counter", "What was never written, by kind.", "kind", lost);
     let answers = counts.answers.iter().zip(1..).map(|(count, class)| (format!("{class}xx"), of(count)));
     page.many("ringlift_http_answers_total", "counter", "Answers by class of status.", "status", answers);
-    page.one("ringlift_http_wrong_keys_total", "counter", "Requests with a key that does not open.", of(&counts.wrong_keys));
+    page.one(
+        "ringlift_http_wrong_keys_total",
+        "counter",
+        "Requests with a key that does not open.",
+        of(&counts.wrong_keys),
+    );
     page.one("ringlift_http_panics_total", "counter", "Requests that met a fault of ours.", of(&counts.panics));
     page.one("ringlift_event_streams", "gauge", "Open streams of events.", of(&counts.streams));
     page.one("ringlift_event_slow_total", "counter", "Readers of events dropped for being slow.", of(&counts.slow));

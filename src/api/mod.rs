@@ -116,7 +116,9 @@ impl Shared {
             // What is gone there is gone here.
             Ok(Ok(_) | Err(Denial::NotFound(_))) => Ok(()),
             Ok(Err(denial)) => Err(denial.into()),
-            Err(_) => Err(Problem::unavailable("the change is stored, but the gateway did not take it yet: send it again")),
+            Err(_) => {
+                Err(Problem::unavailable("the change is stored, but the gateway did not take it yet: send it again"))
+            }
         }
     }
 }

@@ -43,7 +43,10 @@ impl Modify for Security {
             .description(Some("An API key. What it may do are its scopes."))
             .build();
         components.add_security_scheme("key", SecurityScheme::Http(key));
-        let cookie = ApiKey::Cookie(ApiKeyValue::with_description(COOKIE, "The page's login; changes need the header X-Ringlift-Page."));
+        let cookie = ApiKey::Cookie(ApiKeyValue::with_description(
+            COOKIE,
+            "The page's login; changes need the header X-Ringlift-Page.",
+        ));
         components.add_security_scheme("cookie", SecurityScheme::ApiKey(cookie));
     }
 }

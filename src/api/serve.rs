@@ -19,7 +19,10 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{App, Problem, body, calls, dids, events, explain, keys, metrics, openapi, operations, page, records, rooms, session, status, trunks};
+use super::{
+    App, Problem, body, calls, dids, events, explain, keys, metrics, openapi, operations, page, records, rooms,
+    session, status, trunks,
+};
 
 /// Connections at once on one listener. More: descriptors. Fewer: readers of events shut others out.
 const CONNECTIONS: usize = 2048;
@@ -78,7 +81,9 @@ pub fn router(app: App) -> Router {
         .fallback(async || Problem::not_found("page"))
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(body::LIMIT))
-        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| StatusCode::INTERNAL_SERVER_ERROR.into_response()))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }))
         .layer(middleware::from_fn_with_state(app.clone(), around))
         .with_state(app)
 }

@@ -121,7 +121,11 @@ impl NewTrunk {
         let credentials = self.credentials.map(|sent| {
             let fine = |c: char| c.is_ascii_graphic() && !"\"\\:".contains(c);
             let name = (1..=64).contains(&sent.username.len()) && sent.username.chars().all(fine);
-            check.that(name, "/credentials/username", "a user name has 1 to 64 characters, none of them \" \\ : or space");
+            check.that(
+                name,
+                "/credentials/username",
+                "a user name has 1 to 64 characters, none of them \" \\ : or space",
+            );
             let password = sent.password.or(kept).unwrap_or_default();
             let long = (8..=128).contains(&password.expose().chars().count());
             check.that(long, "/credentials/password", "a password has 8 to 128 characters");

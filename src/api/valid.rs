@@ -24,7 +24,8 @@ impl Check {
     /// A language tag.
     pub fn language(&mut self, tag: &str, pointer: &str) {
         let mut parts = tag.split('-');
-        let primary = parts.next().is_some_and(|p| (2..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_lowercase()));
+        let primary =
+            parts.next().is_some_and(|p| (2..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_lowercase()));
         let fine = primary && parts.all(|p| (2..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()));
         self.that(fine, pointer, "write a language tag such as en, pt or zh");
     }

@@ -55,16 +55,14 @@ impl PhoneNumber {
             match (international, plan.country.as_deref()) {
                 (Some(rest), _) => rest.to_owned(),
                 (None, None) => digits,
-                (None, Some(country)) => {
-                    match plan.national_prefix.as_deref().filter(|prefix| !prefix.is_empty()) {
-                        Some(prefix) => match digits.strip_prefix(prefix) {
-                            Some(rest) => format!("{country}{rest}"),
-                            None if digits.starts_with(country) => digits,
-                            None => format!("{country}{digits}"),
-                        },
+                (None, Some(country)) => match plan.national_prefix.as_deref().filter(|prefix| !prefix.is_empty()) {
+                    Some(prefix) => match digits.strip_prefix(prefix) {
+                        Some(rest) => format!("{country}{rest}"),
+                        None if digits.starts_with(country) => digits,
                         None => format!("{country}{digits}"),
-                    }
-                }
+                    },
+                    None => format!("{country}{digits}"),
+                },
             }
         };
         let valid = (3..=15).contains(&full.len()) && !full.starts_with('0');
@@ -134,12 +132,29 @@ mod tests {
     #[test]
     fn one_number_however_the_carrier_writes_it() {
         let german = plan("49", "0", "00");
-        for text in ["+49 30 901820", "+4930901820", "030901820", "004930901820", "030/901820".replace('/', "-").as_str(), "4930901820"] {
-            assert_eq!(PhoneNumber::normalise(text, &german).map(|n| n.e164()).as_deref(), Some("+4930901820"), "{text}");
+        for text in [
+            "+49 30 901820",
+            "+4930901820",
+            "030901820",
+            "004930901820",
+            "030/901820".replace('/', "-").as_str(),
+            "4930901820",
+        ] {
+            assert_eq!(
+                PhoneNumber::normalise(text, &german).map(|n| n.e164()).as_deref(),
+                Some("+4930901820"),
+                "{text}"
+            );
         }
         let american = plan("1", "1", "011");
-        for text in ["+15551234567", "15551234567", "5551234567", "(555) 123-4567", "01115551234567", "+15551234567;npdi"] {
-            assert_eq!(PhoneNumber::normalise(text, &american).map(|n| n.e164()).as_deref(), Some("+15551234567"), "{text}");
+        for text in
+            ["+15551234567", "15551234567", "5551234567", "(555) 123-4567", "01115551234567", "+15551234567;npdi"]
+        {
+            assert_eq!(
+                PhoneNumber::normalise(text, &american).map(|n| n.e164()).as_deref(),
+                Some("+15551234567"),
+                "{text}"
+            );
         }
         assert_eq!(PhoneNumber::parse("15551234567").map(|n| n.e164()).as_deref(), Some("+15551234567"));
     }

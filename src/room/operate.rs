@@ -134,8 +134,11 @@ impl Room {
 
     fn admit_all(&mut self, actor: Actor) -> Result<(), Refusal> {
         self.require_host(actor)?;
-        let waiting: Vec<ParticipantId> =
-            self.participants().filter(|p| matches!(p.state, State::Lobby | State::WaitingForHost)).map(|p| p.id).collect();
+        let waiting: Vec<ParticipantId> = self
+            .participants()
+            .filter(|p| matches!(p.state, State::Lobby | State::WaitingForHost))
+            .map(|p| p.id)
+            .collect();
         if waiting.is_empty() {
             return Err(Refusal::NobodyWaiting);
         }

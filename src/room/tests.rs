@@ -45,8 +45,14 @@ impl Scene {
         self.outputs.clear();
         while let Some(output) = self.room.poll_output() {
             match &output {
-                Output::Tell { leg, what } | Output::Dismiss { leg, what, .. } => self.told.push((leg.bits(), what.clone())),
-                Output::Attach { .. } | Output::SetMuted { .. } | Output::Wait { .. } | Output::Tone { .. } | Output::Report(_) => {}
+                Output::Tell { leg, what } | Output::Dismiss { leg, what, .. } => {
+                    self.told.push((leg.bits(), what.clone()))
+                }
+                Output::Attach { .. }
+                | Output::SetMuted { .. }
+                | Output::Wait { .. }
+                | Output::Tone { .. }
+                | Output::Report(_) => {}
             }
             self.outputs.push(output);
         }
@@ -86,7 +92,10 @@ fn guests_wait_for_the_host_where_the_room_wants_it() {
     scene.comes(1, false).comes(2, false);
     assert_eq!(scene.state(1), Some(State::WaitingForHost));
     scene.comes(3, true);
-    assert_eq!((scene.state(1), scene.state(2), scene.state(3)), (Some(State::Active), Some(State::Active), Some(State::Active)));
+    assert_eq!(
+        (scene.state(1), scene.state(2), scene.state(3)),
+        (Some(State::Active), Some(State::Active), Some(State::Active))
+    );
     scene.comes(4, false);
     assert_eq!(scene.state(4), Some(State::Active), "the meeting is on");
 }
@@ -154,7 +163,10 @@ fn a_strict_room_lets_only_the_host_unmute_whom_it_muted() {
     scene.comes(1, true).comes(2, false);
     assert_eq!(scene.does(Actor::Participant(id(1)), Operation::MuteAll {}), Ok(()));
     assert!(scene.muted(2) && !scene.muted(1));
-    assert_eq!(scene.does(Actor::Participant(id(2)), Operation::Unmute { participant: id(2) }), Err(Refusal::MutedByHost));
+    assert_eq!(
+        scene.does(Actor::Participant(id(2)), Operation::Unmute { participant: id(2) }),
+        Err(Refusal::MutedByHost)
+    );
     assert_eq!(scene.does(Actor::Participant(id(1)), Operation::UnmuteAll {}), Ok(()));
     assert!(!scene.muted(2));
 }

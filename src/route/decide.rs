@@ -126,9 +126,11 @@ impl Table {
                 challenge: true,
                 ..blank
             },
-            Decision::Refuse(cause) => {
-                Explanation { summary: format!("refused with {}: {cause}", cause.status()), refusal: Some(cause), ..blank }
-            }
+            Decision::Refuse(cause) => Explanation {
+                summary: format!("refused with {}: {cause}", cause.status()),
+                refusal: Some(cause),
+                ..blank
+            },
         }
     }
 
@@ -265,14 +267,24 @@ mod tests {
             name: format!("T{bits}"),
             networks: networks.iter().map(|n| n.parse().unwrap()).collect(),
             credentials: None,
-            numbers: NumberPlan { country: Some("49".into()), national_prefix: Some("0".into()), international_prefix: Some("00".into()) },
+            numbers: NumberPlan {
+                country: Some("49".into()),
+                national_prefix: Some("0".into()),
+                international_prefix: Some("00".into()),
+            },
             max_calls: None,
             enabled: true,
         }
     }
 
     fn did(bits: u64, called: &str, trunk: Option<u64>, action: Action) -> Did {
-        Did { id: DidId::from_bits(bits), called: called.parse().unwrap(), trunk: trunk.map(TrunkId::from_bits), action, languages: vec![] }
+        Did {
+            id: DidId::from_bits(bits),
+            called: called.parse().unwrap(),
+            trunk: trunk.map(TrunkId::from_bits),
+            action,
+            languages: vec![],
+        }
     }
 
     fn table() -> Table {
@@ -322,7 +334,8 @@ mod tests {
         let mut table = table();
         assert_eq!(table.decide(&facts("203.0.113.1", "meet")), Decision::Refuse(Cause::NotAuthorised));
         if let Some(trunk) = table.trunks.values_mut().next() {
-            trunk.credentials = Some(crate::route::Credentials { username: "u".into(), password: crate::base::Secret::new("p") });
+            trunk.credentials =
+                Some(crate::route::Credentials { username: "u".into(), password: crate::base::Secret::new("p") });
         }
         assert_eq!(table.decide(&facts("203.0.113.1", "meet")), Decision::Challenge);
         let proved = Facts { proved: Some(TrunkId::from_bits(1)), ..facts("203.0.113.1", "meet") };
@@ -341,6 +354,11 @@ mod tests {
         let near = explanation.steps.iter().find(|step| step.rule == "number +4930901820").unwrap();
         assert!(near.why.contains("nearly"), "{}", near.why);
         assert!(explanation.steps.iter().any(|step| step.rule == "trunk T1" && step.matched));
-        assert!(explanation.steps.iter().any(|step| step.rule == "trunk T2" && !step.matched && step.why.contains("is not in")));
+        assert!(
+            explanation
+                .steps
+                .iter()
+                .any(|step| step.rule == "trunk T2" && !step.matched && step.why.contains("is not in"))
+        );
     }
 }

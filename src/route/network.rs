@@ -76,9 +76,8 @@ mod tests {
 
     #[test]
     fn a_network_holds_its_own_and_no_other() {
-        let holds = |network: &str, address: &str| {
-            network.parse::<Network>().unwrap().contains(address.parse().unwrap())
-        };
+        let holds =
+            |network: &str, address: &str| network.parse::<Network>().unwrap().contains(address.parse().unwrap());
         assert!(holds("54.172.60.0/30", "54.172.60.3"));
         assert!(!holds("54.172.60.0/30", "54.172.60.4"));
         assert!(holds("192.0.2.7", "192.0.2.7"));

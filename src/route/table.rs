@@ -142,8 +142,14 @@ impl FromStr for Called {
                 .map(Called::Number)
                 .ok_or_else(|| "a number is written + and 3 to 15 digits, the first not 0".to_owned());
         }
-        let printable = !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_graphic() && !"@:;<>\"".contains(c));
-        if printable { Ok(Called::User(text.to_owned())) } else { Err("write *, +digits, or the user part of a SIP URI".to_owned()) }
+        let printable = !text.is_empty()
+            && text.len() <= 64
+            && text.chars().all(|c| c.is_ascii_graphic() && !"@:;<>\"".contains(c));
+        if printable {
+            Ok(Called::User(text.to_owned()))
+        } else {
+            Err("write *, +digits, or the user part of a SIP URI".to_owned())
+        }
     }
 }
 

@@ -131,7 +131,16 @@ impl Verifier {
         let Some(fresh) = self.is_fresh(&nonce, source, now) else { return Verdict::Wrong };
         let expected = response_of(
             algorithm,
-            &Answering { username: &username, realm: &realm, password, method, uri: &uri, nonce: &nonce, count: &count, cnonce: &cnonce },
+            &Answering {
+                username: &username,
+                realm: &realm,
+                password,
+                method,
+                uri: &uri,
+                nonce: &nonce,
+                count: &count,
+                cnonce: &cnonce,
+            },
         );
         if !Secret::new(expected).matches(&response.to_ascii_lowercase()) {
             return Verdict::Wrong;
@@ -418,7 +427,10 @@ mod tests {
             let third = challenge.answer("u", &password, "INVITE", "sip:a@b", &mut rng);
             assert_eq!(verifier.verify(&third, "INVITE", &Secret::new("x"), SOURCE, at(8)), Verdict::Wrong);
             assert_eq!(verifier.verify(&third, "BYE", &password, SOURCE, at(8)), Verdict::Wrong);
-            assert_eq!(verifier.verify(&third, "INVITE", &password, "192.0.2.8".parse().unwrap(), at(8)), Verdict::Wrong);
+            assert_eq!(
+                verifier.verify(&third, "INVITE", &password, "192.0.2.8".parse().unwrap(), at(8)),
+                Verdict::Wrong
+            );
             assert_eq!(verifier.verify(&third, "INVITE", &password, SOURCE, at(70)), Verdict::Stale);
         }
     }
@@ -427,7 +439,9 @@ mod tests {
     fn garbage_is_wrong() {
         let mut rng = Rng::from_number(2);
         let mut verifier = Verifier::new("ringlift", &mut rng);
-        for value in ["", "Digest", "Basic x", "Digest username=\"", "Digest a=b,,,=", "Digest username=\"u\\", "Digest =\"\""] {
+        for value in
+            ["", "Digest", "Basic x", "Digest username=\"", "Digest a=b,,,=", "Digest username=\"u\\", "Digest =\"\""]
+        {
             assert_eq!(verifier.verify(value, "INVITE", &Secret::new("p"), SOURCE, at(0)), Verdict::Wrong, "{value}");
         }
         assert!(Challenge::parse("Digest realm=\"r\", nonce=\"n\", algorithm=SHA-512-256").is_none());

@@ -56,7 +56,8 @@ impl BadNetwork {
         self.process.signal("TERM");
         self.process.ended(s(5));
         let log = self.process.log();
-        let counts: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap_or_else(|_| panic!("{log}"));
+        let counts: serde_json::Value =
+            serde_json::from_str(log.lines().last().unwrap()).unwrap_or_else(|_| panic!("{log}"));
         let count = |name: &str| counts[name].as_u64().unwrap();
         (count("packets"), count("lost"), count("overtaken"))
     }

@@ -1,0 +1,15 @@
+//! The API as integrations meet it: a real store and listener, asked over HTTP.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a test stops where it cannot go on"
+)]
+
+mod access;
+mod events;
+mod node;
+mod problems;
+mod resources;

@@ -1,0 +1,377 @@
+//! A node for the tests: the real store, writer, handle, router and listener, and in place of the gateway a task that
+//! answers from a real routing table and rooms whose people the test puts in.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use reqwest::{Client, RequestBuilder, Response};
+use ringlift::api::scope::Scope;
+use ringlift::api::{self, Settings, Shared};
+use ringlift::base::id::{DidId, TrunkId};
+use ringlift::base::{Cause, LegId, ParticipantId, PhoneNumber, RoomId, Utc};
+use ringlift::engine::handle::{Asked, Handle, Inbox, Outbox};
+use ringlift::gateway::Record;
+use ringlift::gateway::command::{Command, Denial, Outcome, Reply};
+use ringlift::gateway::event::{Event, Happening};
+use ringlift::gateway::view::{CallRecord, CallState, CallView, ParticipantView, RoomView, Status};
+use ringlift::room::{Operation, Refusal, Role, State};
+use ringlift::route::{Facts, Table};
+use ringlift::store::{self, Store, Writer, clock};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// A file name that no other test has.
+pub fn fresh_path() -> PathBuf {
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("ringlift-it-{}-{number}", std::process::id())).join("node.db")
+}
+
+/// A running node.
+pub struct Node {
+    pub address: SocketAddr,
+    pub handle: Handle,
+    pub admin: String,
+    pub client: Client,
+    pub path: PathBuf,
+    gateway: mpsc::UnboundedSender<Act>,
+    stop: Option<oneshot::Sender<()>>,
+    served: Option<JoinHandle<()>>,
+}
+
+/// What a test makes happen.
+enum Act {
+    Join(RoomId, String, oneshot::Sender<(LegId, ParticipantId)>),
+    Publish(Happening, oneshot::Sender<u64>),
+    Drain,
+}
+
+impl Node {
+    pub async fn start() -> Self {
+        Self::start_at(fresh_path()).await
+    }
+
+    pub async fn start_at(path: PathBuf) -> Self {
+        let opened = Store::open(&path, clock::utc()).await.unwrap();
+        let settings = store::Settings { path: path.clone(), event_days: 30, record_days: 30 };
+        let writer = Writer::start(opened.store.clone(), settings);
+        let (handle, inbox) = Handle::new(opened.store.clone(), writer);
+        let admin = match api::first_key::first_key(&opened.store).await.unwrap() {
+            Some(secret) => secret.expose().to_owned(),
+            None => {
+                opened.store.add_key("again", &["admin".to_owned()], clock::utc()).await.unwrap().1.expose().to_owned()
+            }
+        };
+        let (gateway, acts) = mpsc::unbounded_channel();
+        let table = opened.store.table().await.unwrap();
+        let rooms = opened.store.rooms().await.unwrap();
+        let rooms = rooms
+            .into_iter()
+            .map(|settings| (settings.id, RoomView { settings, started: false, locked: false, participants: vec![] }));
+        let stand_in = StandIn {
+            table,
+            rooms: rooms.collect(),
+            calls: BTreeMap::new(),
+            next_seq: opened.next_seq,
+            next_id: 1,
+            draining: false,
+        };
+        tokio::spawn(stand_in.run(inbox, acts));
+        let app = Shared::start(handle.clone(), Settings::default());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let served = tokio::spawn(api::serve(listener, app, async move {
+            let _ = stopped.await;
+        }));
+        Self { address, handle, admin, client: Client::new(), path, gateway, stop: Some(stop), served: Some(served) }
+    }
+
+    /// Ends it as SIGTERM would and forgets nothing.
+    pub async fn stop(mut self) -> PathBuf {
+        let _ = self.stop.take().unwrap().send(());
+        self.served.take().unwrap().await.unwrap();
+        self.handle.writer().finish().await;
+        self.handle.store().close().await;
+        self.path.clone()
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub async fn key(&self, scopes: &[Scope]) -> String {
+        let names: Vec<String> = scopes.iter().map(|scope| scope.name().to_owned()).collect();
+        let (_, secret) = self.handle.store().add_key("test", &names, clock::utc()).await.unwrap();
+        secret.expose().to_owned()
+    }
+
+    pub fn get(&self, path: &str) -> RequestBuilder {
+        self.client.get(self.url(path)).bearer_auth(&self.admin)
+    }
+
+    pub fn delete(&self, path: &str) -> RequestBuilder {
+        self.client.delete(self.url(path)).bearer_auth(&self.admin)
+    }
+
+    pub fn post(&self, path: &str, body: Value) -> RequestBuilder {
+        self.client.post(self.url(path)).bearer_auth(&self.admin).json(&body)
+    }
+
+    pub fn put(&self, path: &str, body: Value) -> RequestBuilder {
+        self.client.put(self.url(path)).bearer_auth(&self.admin).json(&body)
+    }
+
+    /// Makes a room and returns its id.
+    pub async fn room(&self, name: &str, pin: &str) -> RoomId {
+        let made = ok(self.post("/v1/rooms", serde_json::json!({ "name": name, "pin": pin }))).await;
+        made["settings"]["id"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Somebody dials in.
+    pub async fn join(&self, room: RoomId, number: &str) -> (LegId, ParticipantId) {
+        let (answer, answered) = oneshot::channel();
+        self.gateway.send(Act::Join(room, number.to_owned(), answer)).ok().unwrap();
+        answered.await.unwrap()
+    }
+
+    /// Something happens; returns its number.
+    pub async fn happens(&self, what: Happening) -> u64 {
+        let (answer, answered) = oneshot::channel();
+        self.gateway.send(Act::Publish(what, answer)).ok().unwrap();
+        answered.await.unwrap()
+    }
+
+    pub fn drain(&self) {
+        self.gateway.send(Act::Drain).ok().unwrap();
+    }
+}
+
+/// Sends, and expects success with JSON.
+pub async fn ok(request: RequestBuilder) -> Value {
+    let response = request.send().await.unwrap();
+    let status = response.status();
+    let text = response.text().await.unwrap();
+    assert!(status.is_success(), "{status}: {text}");
+    serde_json::from_str(&text).unwrap_or(Value::Null)
+}
+
+/// Sends, and expects a problem document of this status.
+pub async fn problem(request: RequestBuilder, status: u16) -> Value {
+    is_problem(request.send().await.unwrap(), status).await
+}
+
+pub async fn is_problem(response: Response, status: u16) -> Value {
+    let found = response.status().as_u16();
+    let kind = response.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
+    let text = response.text().await.unwrap();
+    assert_eq!(found, status, "{text}");
+    assert_eq!(kind.as_deref(), Some("application/problem+json"), "{text}");
+    let problem: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(problem["status"], status);
+    assert!(problem["type"].as_str().unwrap().starts_with("urn:ringlift:problem:"), "{problem}");
+    assert!(!problem["detail"].as_str().unwrap().is_empty());
+    problem
+}
+
+struct StandIn {
+    table: Table,
+    rooms: BTreeMap<RoomId, RoomView>,
+    calls: BTreeMap<LegId, (CallView, CallRecord)>,
+    next_seq: u64,
+    next_id: u64,
+    draining: bool,
+}
+
+impl StandIn {
+    async fn run(mut self, mut inbox: Inbox, mut acts: mpsc::UnboundedReceiver<Act>) {
+        loop {
+            tokio::select! {
+                Some(Asked { command, answer }) = inbox.commands.recv() => {
+                    let outcome = self.command(command, &inbox.outbox);
+                    let _ = answer.send(outcome);
+                }
+                Some(act) = acts.recv() => match act {
+                    Act::Join(room, number, answer) => {
+                        let ids = self.join(room, &number, &inbox.outbox);
+                        let _ = answer.send(ids);
+                    }
+                    Act::Publish(what, answer) => {
+                        let _ = answer.send(self.publish(what, &inbox.outbox));
+                    }
+                    Act::Drain => self.draining = true,
+                },
+                else => return,
+            }
+        }
+    }
+
+    fn publish(&mut self, what: Happening, outbox: &Outbox) -> u64 {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        outbox.publish(Event { seq, at: clock::utc(), what });
+        seq
+    }
+
+    fn join(&mut self, room: RoomId, number: &str, outbox: &Outbox) -> (LegId, ParticipantId) {
+        let (leg, id) = (LegId::from_bits(self.next_id), ParticipantId::from_bits(self.next_id));
+        self.next_id += 1;
+        let number = PhoneNumber::parse(number).unwrap();
+        let participant = ParticipantView {
+            id,
+            display: number.masked(),
+            name: None,
+            number: Some(number.masked()),
+            role: Role::Guest,
+            state: State::Active,
+            held: false,
+            muted_by_self: false,
+            muted_by_host: false,
+            hand: None,
+            speaking: false,
+            language: "en".into(),
+            audio: Some(leg),
+            since: clock::utc().to_string(),
+        };
+        let record = CallRecord {
+            id: leg,
+            call_id: format!("{leg}@test"),
+            from: Some(number.e164()),
+            to: "+4930901820".into(),
+            trunk: Some(TrunkId::from_bits(1)),
+            did: Some(DidId::from_bits(1)),
+            room: Some(room),
+            began: clock::utc(),
+            answered: Some(clock::utc()),
+            ended: None,
+            cause: None,
+            figures: None,
+        };
+        let call = CallView {
+            id: leg,
+            call_id: record.call_id.clone(),
+            state: CallState::InRoom,
+            from: record.from.clone(),
+            to: record.to.clone(),
+            trunk: record.trunk,
+            did: record.did,
+            room: Some(room),
+            participant: Some(id),
+            held: false,
+            media: Some("PCMA/20".into()),
+            figures: None,
+            since: record.began.to_string(),
+            answered: Some(record.began.to_string()),
+        };
+        outbox.record(Record::Began(Box::new(record.clone())));
+        self.calls.insert(leg, (call, record));
+        self.rooms.get_mut(&room).unwrap().participants.push(participant.clone());
+        self.publish(Happening::Joined { room, participant: Box::new(participant) }, outbox);
+        (leg, id)
+    }
+
+    fn command(&mut self, command: Command, outbox: &Outbox) -> Outcome {
+        match command {
+            Command::PutTrunk(trunk) => drop(self.table.trunks.insert(trunk.id, trunk)),
+            Command::DeleteTrunk(id) => drop(self.table.trunks.remove(&id)),
+            Command::PutDid(did) => drop(self.table.dids.insert(did.id, did)),
+            Command::DeleteDid(id) => drop(self.table.dids.remove(&id)),
+            Command::PutRoom(settings) => {
+                let room = settings.id;
+                let fresh =
+                    RoomView { settings: settings.clone(), started: false, locked: false, participants: vec![] };
+                self.rooms.entry(room).or_insert(fresh).settings = settings;
+                self.publish(Happening::RoomConfigured { room }, outbox);
+            }
+            Command::DeleteRoom(id) => {
+                if self.rooms.get(&id).is_some_and(|room| !room.participants.is_empty()) {
+                    return Err(Denial::Conflict("people are in the room".into()));
+                }
+                self.rooms.remove(&id);
+            }
+            Command::Rooms { numbers } => {
+                return Ok(Reply::Rooms(self.rooms.values().map(|room| self.seen(room, numbers)).collect()));
+            }
+            Command::Room { room, numbers } => {
+                let room = self.rooms.get(&room).ok_or(Denial::NotFound("room"))?;
+                return Ok(Reply::Room(Box::new(self.seen(room, numbers))));
+            }
+            Command::Operate { room, operation } => return self.operate(room, operation, outbox),
+            Command::Calls { numbers } => {
+                return Ok(Reply::Calls(self.calls.values().map(|(call, _)| seen_call(call, numbers)).collect()));
+            }
+            Command::Call { leg, numbers } => {
+                let (call, _) = self.calls.get(&leg).ok_or(Denial::NotFound("call"))?;
+                return Ok(Reply::Call(Box::new(seen_call(call, numbers))));
+            }
+            Command::HangUp(leg) => {
+                let (call, mut record) = self.calls.remove(&leg).ok_or(Denial::NotFound("call"))?;
+                record.ended = Some(Utc(record.began.0 + 1500));
+                record.cause = Some(Cause::HungUpByOperator);
+                outbox.record(Record::Ended(Box::new(record)));
+                let room = self.rooms.get_mut(&call.room.unwrap()).unwrap();
+                room.participants.retain(|participant| Some(participant.id) != call.participant);
+                let (room, participant) = (call.room.unwrap(), call.participant.unwrap());
+                self.publish(Happening::Left { room, participant, cause: Cause::HungUpByOperator }, outbox);
+            }
+            Command::Explain(request) => {
+                let to = request.to.ok_or(Denial::Invalid("send invite or to".into()))?;
+                let facts = Facts {
+                    source: request.source,
+                    to_user: to,
+                    from_user: request.from.unwrap_or_default(),
+                    proved: None,
+                };
+                return Ok(Reply::Explained(Box::new(self.table.explain(&facts))));
+            }
+            Command::Status => {
+                let refused = BTreeMap::from([(Cause::NoRoute, 2)]);
+                let status =
+                    Status { calls: self.calls.len() as u64, draining: self.draining, refused, ..Status::default() };
+                return Ok(Reply::Status(Box::new(status)));
+            }
+        }
+        Ok(Reply::Done)
+    }
+
+    fn operate(&mut self, id: RoomId, operation: Operation, outbox: &Outbox) -> Outcome {
+        let room = self.rooms.get_mut(&id).ok_or(Denial::NotFound("room"))?;
+        let happening = match operation {
+            Operation::Mute { participant: who } => {
+                let found = room.participants.iter_mut().find(|participant| participant.id == who);
+                let participant = found.ok_or(Denial::Refused(Refusal::NoSuchParticipant))?;
+                participant.muted_by_host = true;
+                Happening::Changed { room: id, participant: Box::new(participant.clone()) }
+            }
+            Operation::Lock {} => {
+                room.locked = true;
+                Happening::RoomLocked { room: id, locked: true }
+            }
+            Operation::Admit { .. } => return Err(Denial::Refused(Refusal::NotInLobby)),
+            other => panic!("the stand-in does not know {other:?}"),
+        };
+        self.publish(happening, outbox);
+        Ok(Reply::Done)
+    }
+
+    fn seen(&self, room: &RoomView, numbers: bool) -> RoomView {
+        let mut room = room.clone();
+        for participant in room.participants.iter_mut().filter(|_| numbers) {
+            participant.number =
+                participant.audio.and_then(|leg| self.calls.get(&leg)).and_then(|(call, _)| call.from.clone());
+        }
+        room
+    }
+}
+
+fn seen_call(call: &CallView, numbers: bool) -> CallView {
+    let mut call = call.clone();
+    if !numbers {
+        call.from = call.from.and_then(|from| PhoneNumber::parse(&from)).map(|number| number.masked());
+    }
+    call
+}
