@@ -394,3 +394,20 @@ fn over_bad_networks_every_call_ends_once_on_both_sides_and_leaves_nothing() {
     }
     assert!(answered > 200 && offered > 50, "the runs must reach something: {answered} answered, {offered} changed");
 }
+
+#[test]
+fn another_node_takes_over_a_call_and_ends_it() {
+    let mut world = World::new(20, &[willing, willing, nobody]);
+    let leg = world.call(0, address(2));
+    world.pass_ms(100);
+    let far = world.invited(1);
+    let saved = serde_json::to_string(world.nodes[1].endpoint.dialog(far).unwrap()).unwrap();
+    let dialog = serde_json::from_str(&saved).unwrap();
+    let taken = world.with(2, |endpoint, _| endpoint.adopt(dialog)).unwrap();
+    world.with(2, |endpoint, now| endpoint.reinvite(taken, sdp(OFFER), now));
+    world.pass_ms(100);
+    assert_eq!(world.happened(2, |e| matches!(e, Event::Modified { result: Ok(Some(_)), .. })), 1);
+    world.with(0, |endpoint, now| endpoint.hang_up(leg, Cause::HungUp, now));
+    world.pass_ms(100);
+    assert_eq!(world.ended(2, taken), [Cause::HungUp], "the caller's BYE goes to the new Contact");
+}

@@ -55,8 +55,18 @@ fn an_inbound_call_costs_little() {
             }
         };
         deliver(&mut endpoint, invite, now, &mut tag);
-        deliver(&mut endpoint, request("ACK", carol, &format!("z9hG4bKa{number}"), &tag, &call_id, 1, "", ""), now, &mut tag);
-        deliver(&mut endpoint, request("BYE", carol, &format!("z9hG4bKb{number}"), &tag, &call_id, 2, "", ""), now, &mut tag);
+        deliver(
+            &mut endpoint,
+            request("ACK", carol, &format!("z9hG4bKa{number}"), &tag, &call_id, 1, "", ""),
+            now,
+            &mut tag,
+        );
+        deliver(
+            &mut endpoint,
+            request("BYE", carol, &format!("z9hG4bKb{number}"), &tag, &call_id, 2, "", ""),
+            now,
+            &mut tag,
+        );
         now = now.plus(Duration::from_millis(5));
         let began = std::time::Instant::now();
         endpoint.handle(Input::Timeout, now);

@@ -34,11 +34,11 @@ enum Fate {
 use Fate::{Asked, Invited, Refused, Silence};
 
 const RFC4475: &[(&str, Fate)] = &[
-    ("wsinv", Refused(481)),   // its To has a tag of no call here
+    ("wsinv", Refused(481)), // its To has a tag of no call here
     ("intmeth", Refused(501)),
     ("esc01", Invited),
-    ("escnull", Asked),        // a registrar's business
-    ("esc02", Refused(501)),   // RE%47IST%45R is not REGISTER
+    ("escnull", Asked),      // a registrar's business
+    ("esc02", Refused(501)), // RE%47IST%45R is not REGISTER
     ("lwsdisp", Asked),
     ("longreq", Invited),
     ("dblreq", Asked),

@@ -8,7 +8,7 @@ use crate::sip::transport::{HostPort, Transport};
 use crate::wire::sip::{Name, NameAddr, Text, Uri};
 
 /// The parts of a request. A part that is empty is not written.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Parts<'a> {
     /// The method.
     pub method: &'a str,

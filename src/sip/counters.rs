@@ -38,7 +38,7 @@ counters! {
     malformed_unanswered,
     /// Requests refused before any transaction, by the checks of RFC 3261 §8.2.
     refused,
-    /// New INVITEs refused with 503 because a limit was reached.
+    /// Requests, new INVITEs first, refused with 503 because a limit was reached.
     over_limit,
     /// Responses that belong to no transaction of ours.
     stray_responses,

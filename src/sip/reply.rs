@@ -10,7 +10,7 @@ use crate::sip::transport::{Source, Target};
 use crate::wire::sip::{Headers, Name, Status, Text, Via};
 
 /// What every response to one request repeats, ready to be copied.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Reply {
     /// Via, From, Call-ID and CSeq lines.
     head: String,
@@ -29,7 +29,7 @@ pub struct Reply {
 }
 
 /// What one response adds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Answer<'a> {
     /// The status.
     pub status: Status,

@@ -6,7 +6,6 @@ use super::{Endpoint, Headers};
 use crate::wire::sip::{Method, Name, Request, Scheme, Status, Text};
 
 /// A refusal that keeps nothing of the request.
-#[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: Status,
     pub(super) reason: Option<&'static str>,

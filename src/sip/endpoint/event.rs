@@ -17,7 +17,7 @@ pub struct TransactionId(pub(super) u64);
 pub type Headers = Vec<(Name, Text)>;
 
 /// A fact for the endpoint.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[allow(clippy::large_enum_variant, reason = "it is moved once per message; a box would cost an allocation each")]
 pub enum Input {
     /// A message came, parsed or not.
@@ -53,7 +53,7 @@ pub enum SendRef {
 }
 
 /// An order to the one who owns the sockets, or a report to the user.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Output {
     /// Send these bytes.
     Send {
@@ -69,7 +69,7 @@ pub enum Output {
 }
 
 /// What happened, for the user of an endpoint.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Event {
     /// A new call: an INVITE that passed the checks of §8.2. The 100 has gone out; the user rings, answers or refuses.
     Invited {
@@ -193,7 +193,7 @@ pub enum Unanswered {
 }
 
 /// A call that we make.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct OutboundInvite {
     /// The Request-URI.
     pub uri: Uri,
@@ -229,7 +229,7 @@ pub struct Attempt {
 }
 
 /// A request of ours outside any dialog.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct OutboundRequest {
     /// OPTIONS, REGISTER, ...; not INVITE, ACK or CANCEL.
     pub method: Method,

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use crate::wire::sip::{MAGIC_COOKIE, Method, NameAddr, Request, Text, Via};
 
 /// The fields by which requests are matched.
-#[derive(Debug)]
 pub(super) struct Facts {
     pub(super) via: Via,
     pub(super) call_id: Text,

@@ -28,7 +28,6 @@ const MAX_DATAGRAM: usize = 1300;
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// A request of ours and what awaits its answer.
-#[derive(Debug)]
 pub(super) struct Client {
     pub(super) machine: ClientMachine,
     pub(super) method: Method,
@@ -42,14 +41,12 @@ pub(super) struct Client {
 }
 
 /// One of the two client machines.
-#[derive(Debug)]
 pub(super) enum ClientMachine {
     Invite(ClientInvite),
     Other(ClientOther),
 }
 
 /// What the ACK to a refusal and a CANCEL repeat of their INVITE (§9.1, §17.1.1.3).
-#[derive(Debug)]
 pub(super) struct Repeats {
     uri: Uri,
     via: String,
@@ -61,7 +58,6 @@ pub(super) struct Repeats {
 }
 
 /// Who awaits the answer to a request of ours.
-#[derive(Debug)]
 pub(super) enum User {
     /// A call, new or up.
     Calling(Box<Calling>),
@@ -74,7 +70,6 @@ pub(super) enum User {
 }
 
 /// What an INVITE of ours needs to know when answers come, also after its leg is gone.
-#[derive(Debug)]
 pub(super) struct Calling {
     pub(super) leg: LegId,
     /// The dialog as far as it is known: without the far end's part for a new call.
@@ -102,7 +97,6 @@ pub(super) enum Cancel {
 }
 
 /// A request that came and its answer.
-#[derive(Debug)]
 pub(super) struct Server {
     pub(super) machine: ServerMachine,
     key: String,
@@ -116,7 +110,6 @@ pub(super) struct Server {
 }
 
 /// One of the two server machines.
-#[derive(Debug)]
 pub(super) enum ServerMachine {
     Invite(ServerInvite),
     Other(ServerOther),
@@ -205,6 +198,10 @@ impl Endpoint {
 
     /// The transaction a response of ours to them belongs to, by its branch and method (§17.1.3).
     pub(super) fn client_of(&self, response: &Response) -> Option<TransactionId> {
+        // §8.1.3.3: more than one Via, and it was meant for somebody else.
+        if response.headers.values(Name::Via).nth(1).is_some() {
+            return None;
+        }
         let via = response.headers.top_via()?;
         let rest = via.branch()?.strip_prefix(self.cookie.as_str())?;
         let id = TransactionId(decode(rest.get(..ID_LENGTH)?)?);

@@ -30,7 +30,6 @@ impl LegTimer {
 }
 
 /// One INVITE session.
-#[derive(Debug)]
 pub(super) struct Leg {
     pub(super) dialog: Dialog,
     pub(super) state: State,
@@ -44,7 +43,6 @@ pub(super) struct Leg {
 }
 
 /// Where an INVITE session stands.
-#[derive(Debug)]
 pub(super) enum State {
     /// Their INVITE has no final answer yet.
     Incoming {
@@ -71,7 +69,6 @@ pub(super) enum State {
 }
 
 /// A change to a call that is up.
-#[derive(Debug)]
 pub(super) enum Change {
     None,
     /// Their re-INVITE or UPDATE awaits the user's answer.
@@ -96,6 +93,11 @@ pub(super) enum Change {
 }
 
 impl Leg {
+    /// A call that is up.
+    pub(super) fn confirmed(dialog: Dialog, contact: String) -> Self {
+        Self { dialog, state: State::Confirmed, change: Change::None, waiting: None, contact, over: false }
+    }
+
     /// Whether a request with this tag and Call-ID is in this leg's dialog.
     pub(super) fn is_of(&self, call_id: &str, remote_tag: &str) -> bool {
         self.dialog.call_id == *call_id && (self.dialog.remote_tag.is_empty() || self.dialog.remote_tag == *remote_tag)

@@ -10,6 +10,7 @@
 
 mod check;
 mod close;
+mod debug;
 mod event;
 mod facts;
 mod inbound;
@@ -43,7 +44,6 @@ use leg::{Leg, LegTimer};
 /// One per node. Give it facts with [`Endpoint::handle`] and orders with the methods named after what they do; after
 /// each, drain [`Endpoint::poll_output`] and re-read [`Endpoint::poll_timeout`]. An order about a leg or transaction
 /// that is not there, or not in a state for it, is ignored: its end has been or is being reported.
-#[derive(Debug)]
 pub struct Endpoint {
     settings: Settings,
     rng: Rng,
@@ -211,6 +211,20 @@ impl Endpoint {
     /// A leg's dialog, for a record or for another node to take over.
     pub fn dialog(&self, leg: LegId) -> Option<&Dialog> {
         self.legs.get(&leg).filter(|leg| !leg.over).map(|leg| &leg.dialog)
+    }
+
+    /// Takes over a call that is up from another node: its dialog goes on here, first by a re-INVITE of ours that names
+    /// our Contact. None if a call with that tag is here already.
+    pub fn adopt(&mut self, dialog: Dialog) -> Option<LegId> {
+        if self.by_tag.contains_key(&dialog.local_tag) {
+            return None;
+        }
+        let id = LegId::draw(&mut self.rng);
+        let contact = self.contact(&dialog.hop, dialog.secure);
+        self.by_tag.insert(dialog.local_tag.clone(), id);
+        self.legs.insert(id, Leg::confirmed(dialog, contact));
+        self.live += 1;
+        Some(id)
     }
 
     /// A fresh tag: 60 random bits (§19.3 asks for 32).

@@ -46,8 +46,7 @@ impl Endpoint {
             hop: call.target,
         };
         let contact = self.contact(&call.target, secure);
-        let over = self.live >= self.settings.limits.legs
-            || self.clients.len() + self.servers.len() >= self.settings.limits.transactions.saturating_mul(2);
+        let over = self.live >= self.settings.limits.legs || self.is_overfull();
         if over || contact.is_empty() {
             let cause = if over { Cause::Overloaded } else { Cause::TransportFailed };
             self.counters.ended += 1;

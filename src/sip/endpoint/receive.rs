@@ -93,17 +93,13 @@ impl Endpoint {
 
     /// A request outside any dialog.
     fn receive_new(&mut self, request: Request, facts: Facts, key: String, source: Source, now: Now) {
-        let held = self.clients.len() + self.servers.len();
         let limits = self.settings.limits;
         let over = match request.method {
-            Method::Invite => held >= limits.transactions || self.live >= limits.legs,
-            _ => held >= limits.transactions.saturating_mul(2),
+            Method::Invite => self.held() >= limits.transactions || self.live >= limits.legs,
+            _ => self.is_overfull(),
         };
         if over {
-            self.counters.over_limit += 1;
-            let refusal = Refusal::new(Status::SERVICE_UNAVAILABLE);
-            let refusal = refusal.with(Name::RetryAfter, limits.retry_after.to_string());
-            return self.refuse_stateless(&request, &source, refusal);
+            return self.refuse_over_limit(&request, &source);
         }
         match request.method {
             Method::Invite => self.receive_invite(request, facts, key, source, now),
@@ -121,6 +117,10 @@ impl Endpoint {
 
     /// A request in a dialog of ours (§12.2.2).
     fn receive_in_dialog(&mut self, id: LegId, request: Request, facts: Facts, key: String, source: Source, now: Now) {
+        // BYE frees what it finds; anything else must not grow without bound.
+        if request.method != Method::Bye && self.is_overfull() {
+            return self.refuse_over_limit(&request, &source);
+        }
         let Some(leg) = self.legs.get_mut(&id) else { return };
         if leg.dialog.take_in_order(facts.seq) == Order::Stale {
             let refusal = Refusal::new(Status::SERVER_INTERNAL_ERROR).because("CSeq Is Out Of Order");
@@ -145,6 +145,23 @@ impl Endpoint {
             }),
             _ => self.report_request(transaction, request, source, Some(id)),
         }
+    }
+
+    /// How many transactions there are.
+    fn held(&self) -> usize {
+        self.clients.len() + self.servers.len()
+    }
+
+    /// Whether even requests that are not new calls are too many.
+    pub(super) fn is_overfull(&self) -> bool {
+        self.held() >= self.settings.limits.transactions.saturating_mul(2)
+    }
+
+    fn refuse_over_limit(&mut self, request: &Request, source: &Source) {
+        self.counters.over_limit += 1;
+        let refusal = Refusal::new(Status::SERVICE_UNAVAILABLE);
+        let refusal = refusal.with(Name::RetryAfter, self.settings.limits.retry_after.to_string());
+        self.refuse_stateless(request, source, refusal);
     }
 
     /// The leg in whose dialog a request is (§12.2.2).
