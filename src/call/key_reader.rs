@@ -311,9 +311,16 @@ mod tests {
         fn keys_that_hold_no_sequence_never_do_anything(which in 0usize..3, keys in "[0-9*#A-D]{0,24}") {
             let built = [BuiltIn::Zoom, BuiltIn::Webex, BuiltIn::Microsoft][which];
             let map = Arc::new(KeyMap::built_in(built));
-            let heard: String = keys.chars().filter(|key| is_key(*key)).collect();
-            prop_assume!(!map.sequences().any(|(sequence, _)| heard.contains(sequence)));
-            let outputs = pressed(map, &evenly(&keys));
+            // A key that would complete a sequence is left out; those of no telephone are kept, and mean nothing.
+            let mut pressable = String::new();
+            for key in keys.chars() {
+                pressable.push(key);
+                let heard: String = pressable.chars().filter(|key| is_key(*key)).collect();
+                if map.sequences().any(|(sequence, _)| heard.ends_with(sequence)) {
+                    pressable.pop();
+                }
+            }
+            let outputs = pressed(map, &evenly(&pressable));
             prop_assert!(outputs.iter().all(|output| *output == Output::Unknown), "{outputs:?}");
         }
 

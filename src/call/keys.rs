@@ -14,6 +14,7 @@ use crate::call::speech::Prompt;
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// Mutes the caller, or unmutes.
+    #[serde(alias = "mute")]
     MuteSelf,
     /// Raises the caller's hand, or lowers it.
     Hand,
@@ -84,6 +85,25 @@ impl Action {
         matches!(self, Action::End)
     }
 
+    /// Its name in configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Action::MuteSelf => "mute-self",
+            Action::Hand => "hand",
+            Action::Count => "count",
+            Action::RollCall => "roll-call",
+            Action::Help => "help",
+            Action::Operator => "operator",
+            Action::HostPin => "host-pin",
+            Action::Lock => "lock",
+            Action::MuteAllToggle => "mute-all-toggle",
+            Action::MuteAll => "mute-all",
+            Action::UnmuteAll => "unmute-all",
+            Action::AdmitAll => "admit-all",
+            Action::End => "end",
+        }
+    }
+
     /// How help begins to speak of it.
     pub const fn help(self) -> Prompt {
         match self {
@@ -105,7 +125,7 @@ impl Action {
 }
 
 /// Longest sequence. Longer: nobody remembers it.
-pub const LONGEST_SEQUENCE: usize = 6;
+pub const LONGEST_SEQUENCE: usize = 4;
 
 /// `*6` mutes everywhere; `*7`, record at Zoom, is left free.
 const ZOOM: &[(&str, Action)] = &[
@@ -169,6 +189,16 @@ pub enum BuiltIn {
 }
 
 impl BuiltIn {
+    /// The map of this name: `zoom`, `webex`, `microsoft`.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "zoom" => Some(BuiltIn::Zoom),
+            "webex" => Some(BuiltIn::Webex),
+            "microsoft" => Some(BuiltIn::Microsoft),
+            _ => None,
+        }
+    }
+
     const fn table(self) -> &'static [(&'static str, Action)] {
         match self {
             BuiltIn::Zoom => ZOOM,
@@ -249,6 +279,8 @@ impl Default for KeySettings {
 pub enum MapError {
     /// A sequence that is empty, too long, or holds what is no key.
     NotKeys(String),
+    /// A sequence, and what it was given to do, which is nothing known.
+    NoAction(String, String),
     /// The key to confirm with is none, or one that begins sequences.
     BadConfirm(char),
     /// A time out of its range, in milliseconds: its name, least, most.
@@ -260,6 +292,13 @@ impl fmt::Display for MapError {
         match self {
             MapError::NotKeys(text) => {
                 write!(f, "\"{text}\" is no key sequence: one to {LONGEST_SEQUENCE} of 0-9, * and #")
+            }
+            MapError::NoAction(keys, name) => {
+                write!(f, "\"{keys}\" = \"{name}\": there is no such action; there are")?;
+                for (index, action) in Action::ALL.iter().enumerate() {
+                    write!(f, "{} {}", if index > 0 { "," } else { "" }, action.name())?;
+                }
+                Ok(())
             }
             MapError::BadConfirm(key) => write!(f, "'{key}' cannot confirm: take a digit that begins no sequence"),
             MapError::BadTime(name, least, most) => write!(f, "{name} must be {least} to {most}"),
@@ -296,6 +335,21 @@ impl KeyMap {
             confirm_within: millis(settings.confirm_within_ms),
             bounce: None,
         }
+    }
+
+    /// An operator's own map, whole: sequences and the names of what they do.
+    pub fn from_table(table: &BTreeMap<String, String>) -> Result<Self, MapError> {
+        let mut settings = KeySettings { base: BuiltIn::Empty, ..KeySettings::default() };
+        for (keys, name) in table {
+            let assignment: Result<Assignment, serde::de::value::Error> =
+                Assignment::deserialize(name.as_str().into_deserializer());
+            let assignment = assignment.map_err(|_| MapError::NoAction(keys.clone(), name.clone()))?;
+            settings.sequences.insert(keys.clone(), assignment);
+        }
+        if let Some(free) = ('1'..='9').chain(['0']).find(|key| !table.keys().any(|keys| keys.starts_with(*key))) {
+            settings.confirm = free;
+        }
+        Self::try_from(settings)
     }
 
     /// What the keys do, by sequence.
@@ -450,7 +504,7 @@ mod tests {
         let told = |settings: &str| serde_json::from_str::<KeyMap>(settings).unwrap_err().to_string();
         assert!(told(r#"{"sequences": {"*x": "lock"}}"#).contains("\"*x\" is no key sequence"));
         assert!(told(r#"{"sequences": {"": "lock"}}"#).contains("no key sequence"));
-        assert!(told(r#"{"sequences": {"*7": "explode"}}"#).contains("`explode`, expected one of `mute-self`"));
+        assert!(told(r#"{"sequences": {"*7": "explode"}}"#).contains("`explode`, expected one of"));
         assert!(told(r#"{"confirm": "9"}"#).contains("'9' cannot confirm"));
         assert!(told(r#"{"gap_ms": 1}"#).contains("gap_ms must be 300 to 10000"));
         assert!(told(r#"{"keymap": "zoom"}"#).contains("unknown field"));
@@ -462,6 +516,21 @@ mod tests {
             let map = KeyMap::built_in(map);
             let written = serde_json::to_string(&map).unwrap();
             assert_eq!(serde_json::from_str::<KeyMap>(&written).unwrap(), map);
+        }
+    }
+
+    #[test]
+    fn a_whole_map_is_read_from_a_table_and_confirms_by_a_key_that_is_free() {
+        let table = |pairs: &[(&str, &str)]| {
+            KeyMap::from_table(&pairs.iter().map(|(keys, name)| ((*keys).to_owned(), (*name).to_owned())).collect())
+        };
+        let map = table(&[("*6", "mute"), ("1", "hand"), ("*4", "end")]).unwrap();
+        assert_eq!((map.action("*6"), map.action("*9"), map.confirm()), (Some(Action::MuteSelf), None, '2'));
+        let told = table(&[("*6", "muet")]).unwrap_err().to_string();
+        assert!(told.starts_with("\"*6\" = \"muet\": there is no such action; there are mute-self, hand,"), "{told}");
+        assert!(table(&[("+6", "mute")]).is_err());
+        for action in Action::ALL {
+            assert_eq!(serde_json::to_value(action).unwrap(), action.name());
         }
     }
 
