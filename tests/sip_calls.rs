@@ -279,12 +279,7 @@ fn a_call_goes_by_tcp_and_its_connection_may_break() {
     world.pass_ms(100);
     let far = world.invited(1);
     assert!(world.log.iter().all(|seen| seen.transport == Transport::Tcp));
-    let flow = ringlift::sip::FlowId(1);
-    for node in 0..2 {
-        world.with(node, |endpoint, now| {
-            endpoint.handle(ringlift::sip::endpoint::Input::FlowClosed { flow }, now);
-        });
-    }
+    world.break_connections();
     world.with(1, |endpoint, now| endpoint.hang_up(far, Cause::RoomEnded, now));
     world.pass_ms(100);
     assert_eq!(world.ended(0, leg), [Cause::HungUpByCallee]);
@@ -410,4 +405,67 @@ fn another_node_takes_over_a_call_and_ends_it() {
     world.with(0, |endpoint, now| endpoint.hang_up(leg, Cause::HungUp, now));
     world.pass_ms(100);
     assert_eq!(world.ended(2, taken), [Cause::HungUp], "the caller's BYE goes to the new Contact");
+}
+
+/// Connections break at any moment, with what is on its way.
+#[test]
+fn over_connections_that_break_every_call_ends_once_and_leaves_nothing() {
+    let mut answered = 0;
+    for seed in 0..200u64 {
+        let mut world = World::new(5000 + seed, &[willing, willing]);
+        let mut call = outbound(address(2));
+        call.target = Target::new(Transport::Tcp, address(2));
+        let leg = world.with(0, |endpoint, now| endpoint.invite(call, now));
+        for step in 0..4u64 {
+            world.pass_ms((seed * 7 + step * 13) % 6);
+            world.break_connections();
+            world.pass_ms((seed * 31 + step) % 700);
+            if step == 2 {
+                world.with(0, |endpoint, now| endpoint.reinvite(leg, sdp(OFFER), now));
+            }
+        }
+        let node = usize::from(seed % 2 == 0);
+        let leg = world.nodes[node].endpoint.legs().next();
+        if let Some(leg) = leg {
+            world.with(node, |endpoint, now| endpoint.hang_up(leg, Cause::RoomEnded, now));
+        }
+        world.break_connections();
+        world.settle();
+        for node in 0..2 {
+            let began = if node == 0 { 1 } else { world.happened(1, |e| matches!(e, Event::Invited { .. })) };
+            assert_eq!(world.happened(node, |e| matches!(e, Event::Ended { .. })), began, "seed {seed}, node {node}");
+        }
+        answered += world.happened(0, |e| matches!(e, Event::Answered { .. }));
+    }
+    assert!(answered > 150, "{answered}");
+}
+
+#[test]
+fn a_call_by_sips_goes_by_tls_and_names_a_sips_contact() {
+    let mut world = World::new(21, &[nobody, willing]);
+    for node in 0..2 {
+        let mut secure = sip_world::settings(world.nodes[node].address);
+        secure.advertised.push(ringlift::sip::transport::Advertised {
+            transport: Transport::Tls,
+            ipv6: false,
+            address: ringlift::sip::transport::HostPort { host: format!("node{node}.example.org"), port: 5061 },
+        });
+        world.nodes[node].endpoint = Endpoint::new(secure, ringlift::base::Rng::from_number(node as u64));
+    }
+    let mut call = outbound(address(2));
+    call.uri = Uri::parse("sips:bob@node1.example.org").unwrap();
+    call.target = Target::new(Transport::Tls, address(2));
+    let leg = world.with(0, |endpoint, now| endpoint.invite(call, now));
+    world.pass_ms(100);
+    let invite = world.log.iter().find(|seen| seen.text.starts_with("INVITE")).unwrap();
+    assert_eq!(invite.field("Contact"), "<sips:node0.example.org:5061>");
+    assert!(invite.field("Via").starts_with("SIP/2.0/TLS node0.example.org:5061;branch="));
+    let ok = world.log.iter().find(|seen| seen.text.starts_with("SIP/2.0 200")).unwrap();
+    assert_eq!(ok.field("Contact"), "<sips:node1.example.org:5061>");
+    world.with(0, |endpoint, now| endpoint.hang_up(leg, Cause::HungUp, now));
+    world.pass_ms(100);
+    let bye = world.log.iter().find(|seen| seen.text.starts_with("BYE")).unwrap();
+    assert_eq!((bye.first_line(), bye.transport), ("BYE sips:node1.example.org:5061 SIP/2.0", Transport::Tls));
+    assert_eq!(world.ended(1, world.invited(1)), [Cause::HungUp]);
+    world.settle();
 }

@@ -30,6 +30,17 @@ fn pick<'a, T: ?Sized>(rng: &mut Rng, from: &[&'a T]) -> &'a T {
     from[rng.below(from.len() as u64) as usize]
 }
 
+/// The same with one character or one line changed.
+fn spoiled(rng: &mut Rng, text: &str) -> String {
+    if rng.below(2) == 0 {
+        let gone = rng.below(10) as usize;
+        return text.split("\r\n").enumerate().filter(|(n, _)| *n != gone).map(|(_, l)| format!("{l}\r\n")).collect();
+    }
+    let (at, other) =
+        (rng.below(text.len() as u64) as usize, pick(rng, &[";", "<", ">", ",", "\"", ":", "\0", "é", "9"]));
+    text.chars().enumerate().map(|(n, c)| if n == at { other.to_owned() } else { c.to_string() }).collect()
+}
+
 /// Does something random with a leg.
 fn meddle(world: &mut World, rng: &mut Rng, leg: LegId) {
     let sdp = Bytes::from_static(ANSWER.as_bytes());
@@ -70,6 +81,7 @@ fn whatever_comes_in_whatever_order_nothing_stays_and_each_call_ends_once() {
             let seq = step / 6 + rng.below(4) as u32 + 1;
             let body = if rng.below(3) == 0 { "" } else { OFFER };
             let text = request(method, carol, &branch, &tag, &call_id, seq, "", body);
+            let text = if rng.below(6) == 0 { spoiled(&mut rng, &text) } else { text };
             world.inject(carol, address(1), &text);
             world.pass_ms(rng.below(400));
             while let Some(seen) = world.received() {

@@ -97,6 +97,11 @@ impl Target {
         Self { transport, remote, flow: None, local: None }
     }
 
+    /// Whether what was sent to it may have gone by this connection: by name, or by a choice that was left to the engine.
+    pub fn may_have_used(&self, flow: FlowId) -> bool {
+        self.transport.is_reliable() && self.flow.is_none_or(|named| named == flow)
+    }
+
     /// Back to where a message came from.
     pub const fn back_to(source: &Source) -> Self {
         Self { transport: source.transport, remote: source.remote, flow: source.flow, local: Some(source.local) }

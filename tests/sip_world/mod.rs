@@ -152,6 +152,18 @@ impl World {
         self.arrive(Packet { source, bytes: Bytes::from(text) });
     }
 
+    /// Every connection breaks, with what is on its way; both ends are told.
+    pub fn break_connections(&mut self) {
+        self.flying.retain(|_, packet| packet.source.flow.is_none());
+        for ((a, b), flow) in std::mem::take(&mut self.flows) {
+            for index in 0..self.nodes.len() {
+                if [a, b].contains(&self.nodes[index].address) {
+                    self.with(index, |endpoint, now| endpoint.handle(Input::FlowClosed { flow }, now));
+                }
+            }
+        }
+    }
+
     /// Lets this much time pass.
     pub fn pass(&mut self, time: Duration) {
         let end = self.now.mono + time;
@@ -283,7 +295,7 @@ impl World {
     fn fly(&mut self, from: SocketAddr, to: Target, bytes: Bytes, seen: &Seen) {
         let reliable = to.transport.is_reliable();
         let flow = reliable.then(|| {
-            let next = FlowId(self.flows.len() as u64 + 1);
+            let next = FlowId(self.count + 1);
             *self.flows.entry((from.min(to.remote), from.max(to.remote))).or_insert(next)
         });
         let lost = self.lose.is_some_and(|lose| lose(seen));

@@ -13,7 +13,7 @@ use crate::sip::reply::{Answer, Reply};
 use crate::sip::timing::Timer;
 use crate::sip::transaction::{
     ClientInput, ClientInvite, ClientOther, Effect, ServerInput, ServerInvite, ServerOther, Setting, client_invite,
-    client_other, server_invite,
+    client_other, server_invite, server_other,
 };
 use crate::sip::transport::{FlowId, Source, Target, Transport};
 use crate::wire::sip::{Method, Name, NameAddr, Response, Status, Text, Uri};
@@ -470,11 +470,11 @@ impl Endpoint {
         }
     }
 
-    /// A connection is gone: what should have gone by it goes by a new one, and a request that still waits for any
-    /// answer is sent again, for it may have been lost with it.
+    /// A connection is gone: what should have gone by it goes by a new one, and what may have been lost with it is sent
+    /// again: requests that still wait for any answer, and final answers.
     pub(super) fn flow_closed(&mut self, flow: FlowId, _now: Now) {
         let mut again = Vec::new();
-        for (id, client) in self.clients.iter_mut().filter(|(_, client)| client.target.flow == Some(flow)) {
+        for (id, client) in self.clients.iter_mut().filter(|(_, client)| client.target.may_have_used(flow)) {
             client.target.flow = None;
             let unanswered = match &client.machine {
                 ClientMachine::Invite(machine) => matches!(machine.state(), client_invite::State::Calling { .. }),
@@ -488,10 +488,22 @@ impl Endpoint {
             self.counters.requests_sent += 1;
             self.send(target, bytes, SendRef::Client(id));
         }
-        for server in self.servers.values_mut().filter(|server| server.reply.target.flow == Some(flow)) {
+        let mut answers = Vec::new();
+        for (id, server) in self.servers.iter_mut().filter(|(_, server)| server.reply.target.may_have_used(flow)) {
             if let Some(elsewhere) = server.reply.elsewhere.take() {
                 server.reply.target = elsewhere;
             }
+            // A refusal that awaits its ACK, or an answer just given, may have been lost; a copy does no harm.
+            let given = match &server.machine {
+                ServerMachine::Invite(machine) => matches!(machine.state(), server_invite::State::Completed { .. }),
+                ServerMachine::Other(machine) => *machine.state() == server_other::State::Completed,
+            };
+            if given {
+                answers.push(*id);
+            }
+        }
+        for id in answers {
+            self.send_latest(id);
         }
         for leg in self.legs.values_mut().filter(|leg| leg.dialog.hop.flow == Some(flow)) {
             leg.dialog.hop.flow = None;
