@@ -96,7 +96,7 @@ fn seconds_of_talk_keys_prompts_loss_and_reports_ask_for_no_memory() {
         }
         for (index, (packet, (_, _, codec))) in packets.iter_mut().zip(&legs).enumerate() {
             // Voices come and go; one phone presses a key for ever.
-            let loud = (turn / 37 + index as u32) % 5 == 0;
+            let loud = (turn / 37 + index as u32).is_multiple_of(5);
             let samples: Vec<i16> =
                 (0..160).map(|n| if loud { ((n * 37 + index * 911) % 3000) as i16 } else { 0 }).collect();
             let mut payload = vec![0; 160];
@@ -120,7 +120,7 @@ fn seconds_of_talk_keys_prompts_loss_and_reports_ask_for_no_memory() {
         }
         let count = counted(|| {
             for (index, (packet, (key, address, _))) in packets.iter().zip(&legs).enumerate() {
-                if (turn as usize + index * 7) % 23 != 0 {
+                if !(turn as usize + index * 7).is_multiple_of(23) {
                     plane.receive_rtp(*key, *address, packet, now, &mut events);
                 }
             }

@@ -425,3 +425,25 @@ fn from_mouth_to_ear_half_of_all_packets_wait_15_ms_at_most() {
     println!("median {} ms, most {} ms", waits[20], waits[39]);
     assert!(waits[20] <= 15.0 && waits[39] <= 25.0, "{waits:?}");
 }
+
+#[test]
+fn of_six_who_talk_at_once_the_loudest_four_are_heard_and_a_louder_newcomer_gets_in() {
+    let mut world = World::new();
+    let tones = [310.0, 470.0, 630.0, 790.0, 950.0, 1110.0, 0.0];
+    for (index, tone) in tones.iter().enumerate() {
+        world.call(*tone, Pcmu, 20, 20);
+        world.phones[index].amplitude = 4000.0 - 300.0 * index as f32;
+        world.join(index);
+    }
+    world.run(2000);
+    let heard = |world: &World| -> Vec<f32> {
+        tones[..6].iter().copied().filter(|tone| world.phones[6].hears(*tone, 500) > 1000.0).collect()
+    };
+    assert_eq!(heard(&world), tones[..4]);
+    world.phones[5].amplitude = 3500.0;
+    world.run(2000);
+    assert_eq!(heard(&world), tones[..4], "a little louder than the softest speaker is not enough");
+    world.phones[5].amplitude = 9000.0;
+    world.run(2000);
+    assert_eq!(heard(&world), [310.0, 470.0, 630.0, 1110.0]);
+}
