@@ -369,3 +369,42 @@ fn ringing_is_repeated_each_minute_and_ends_after_its_limit() {
     world.expect("SIP/2.0 480");
     world.settle();
 }
+
+/// Carol's connection breaks while her call rings: told so, or found out by failing to send.
+#[test]
+fn an_answer_whose_connection_is_gone_goes_to_where_the_caller_listens() {
+    use ringlift::sip::endpoint::Output;
+    use ringlift::sip::{FlowId, Source, Transport};
+    use ringlift::wire::sip::Message;
+    for told in [true, false] {
+        let mut endpoint = Endpoint::new(sip_world::settings(us()), ringlift::base::Rng::from_number(3));
+        let now = Now::default();
+        let flow = FlowId(7);
+        let remote: SocketAddr = "192.0.2.77:49152".parse().unwrap();
+        let source = Source { transport: Transport::Tcp, local: us(), remote, flow: Some(flow) };
+        let text = request("INVITE", address(77), "z9hG4bK1", "", "call-1", 1, "", OFFER).replace("/UDP", "/TCP");
+        endpoint.handle(Input::Received { message: Message::parse(&Bytes::from(text)), source }, now);
+        let mut leg = None;
+        while let Some(output) = endpoint.poll_output() {
+            match output {
+                Output::Send { to, .. } => assert_eq!((to.flow, to.remote), (Some(flow), remote)),
+                Output::Event(Event::Invited { leg: new, .. }) => leg = Some(new),
+                Output::Event(event) => panic!("{event:?}"),
+            }
+        }
+        if told {
+            endpoint.handle(Input::FlowClosed { flow }, now);
+        }
+        endpoint.answer(leg.unwrap(), Bytes::from_static(ANSWER.as_bytes()), &Vec::new(), now);
+        let mut sends = Vec::new();
+        while let Some(output) = endpoint.poll_output() {
+            if let Output::Send { to, reference, .. } = output {
+                sends.push((to.flow, to.remote));
+                if to.flow.is_some() {
+                    endpoint.handle(Input::SendFailed { reference }, now);
+                }
+            }
+        }
+        assert_eq!(sends.last(), Some(&(None, address(77))), "told: {told}");
+    }
+}

@@ -106,9 +106,9 @@ impl Endpoint {
         request.headers.values(Name::Via).any(|via| {
             via.split_once(self.cookie.as_str())
                 .and_then(|(_, rest)| {
-                    rest.get(super::layer::ID_LENGTH..super::layer::ID_LENGTH + super::layer::PRINT_LENGTH)
+                    rest.get(super::branch::ID_LENGTH..super::branch::ID_LENGTH + super::branch::PRINT_LENGTH)
                 })
-                .is_some_and(|print| print == super::layer::print_of(request.uri.as_str()))
+                .is_some_and(|print| print == super::branch::print_of(request.uri.as_str()))
         })
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::clients::{Cancel, User};
 use super::inbound::reasons_of;
-use super::layer::{Cancel, User};
 use super::leg::{Change, LegTimer, State};
 use super::{Endpoint, Event, TimerKey, TransactionId};
 use crate::base::{Cause, LegId, Now};

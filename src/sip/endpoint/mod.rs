@@ -8,17 +8,20 @@
 //!                       └─ response ────────── client transaction ── outbound ┘
 //! ```
 
+mod branch;
+mod broken;
 mod check;
+mod clients;
 mod close;
 mod debug;
 mod event;
 mod facts;
 mod inbound;
-mod layer;
 mod leg;
 mod modify;
 mod outbound;
 mod receive;
+mod servers;
 mod settings;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -38,8 +41,9 @@ use crate::sip::timing::Timer;
 use crate::sip::transaction::Effect;
 use crate::sip::transport::{HostPort, Source, Target, Transport, advertised_for};
 use crate::wire::sip::{Name, Request, Status, Text};
-use layer::{Client, Server};
+use clients::Client;
 use leg::{Leg, LegTimer};
+use servers::Server;
 
 /// One per node. Give it facts with [`Endpoint::handle`] and orders with the methods named after what they do; after
 /// each, drain [`Endpoint::poll_output`] and re-read [`Endpoint::poll_timeout`]. An order about a leg or transaction
@@ -190,8 +194,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether nothing is held: no transaction, no dialog, no leg, no timer. Then, and only then, a node that goes
-    /// out of service has said every goodbye.
+    /// Whether nothing is held: no transaction, no dialog, no leg, no timer.
     pub fn is_empty(&self) -> bool {
         self.clients.is_empty()
             && self.servers.is_empty()
@@ -201,6 +204,12 @@ impl Endpoint {
             && self.by_tag.is_empty()
             && self.timers.is_empty()
             && self.live == 0
+    }
+
+    /// Whether every goodbye has been said: no leg, none closing, and no request of ours without an answer. What
+    /// transactions still absorb does not count, so a node may leave now.
+    pub fn is_quiet(&self) -> bool {
+        self.legs.is_empty() && !self.clients.values().any(Client::awaits_answer)
     }
 
     /// The legs that are not over.

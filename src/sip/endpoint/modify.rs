@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::layer::{Calling, Cancel, User};
+use super::clients::{Calling, Cancel, User};
 use super::leg::{Change, LegTimer, State};
 use super::receive::sdp_of_request;
 use super::{Endpoint, Event, Headers, TimerKey, TransactionId};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::layer::{Calling, Cancel, User};
+use super::clients::{Calling, Cancel, User};
 use super::leg::{Change, Leg, State};
 use super::receive::sdp_of_response;
 use super::{Endpoint, Event, OutboundInvite, OutboundRequest, SendRef, TimerKey, TransactionId, Unanswered};

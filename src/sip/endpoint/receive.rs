@@ -193,7 +193,7 @@ impl Endpoint {
 
     fn stateless_tag(&self, headers: &crate::wire::sip::Headers) -> String {
         let part = |name| headers.get(name).unwrap_or_default();
-        super::layer::tag_of(self.secret, &[part(Name::CallId), part(Name::From), part(Name::CSeq)])
+        super::branch::tag_of(self.secret, &[part(Name::CallId), part(Name::From), part(Name::CSeq)])
     }
 
     /// The seconds of a Retry-After after a collision: 0 to 10 (§14.2).
