@@ -278,7 +278,8 @@ impl World {
                     let from = self.nodes[index].address;
                     let text = String::from_utf8_lossy(&bytes).into_owned();
                     // What a malformed request lacks, its refusal lacks too.
-                    let reads = Message::parse(&bytes).is_ok() || text.starts_with("SIP/2.0 400");
+                    let lacking = ["SIP/2.0 400", "SIP/2.0 414", "SIP/2.0 505", "SIP/2.0 513"];
+                    let reads = Message::parse(&bytes).is_ok() || lacking.iter().any(|start| text.starts_with(start));
                     assert!(reads, "we sent what does not parse:\n{text}");
                     let at = self.now.mono.since_start();
                     let seen = Seen { at, from, to: to.remote, transport: to.transport, text };
