@@ -2,6 +2,17 @@
 //!
 //! The map of the house, the ranks and the machine contract are in `docs/ARCHITECTURE.md`.
 //! A module imports only from lower ranks, never from its own rank's neighbours; `tests/layering.rs` holds that up.
+//!
+//! | rank | modules | what they are |
+//! |---|---|---|
+//! | 0 | `base` | ids, time, timers, numbers, secrets, causes |
+//! | 1 | `wire` | bytes to values and back |
+//! | 2 | `sip`, `media` | RFC 3261 as machines; frames at 50 Hz |
+//! | 3 | `call`, `room`, `route` | a call's life, a room's roster, where an INVITE leads |
+//! | 6 | `gateway` | everything above as one machine, still without a socket, clock, file or thread |
+//! | 7 | `config`, `store`, `transport` | the file, the database, the sockets of SIP |
+//! | 8 | `engine` | the owners: threads, the loop, the clock |
+//! | 9, 10 | `api`, `app` | HTTP; what wires it all |
 
 #![cfg_attr(
     test,
@@ -13,22 +24,24 @@
     )
 )]
 
-pub mod base; // rank 0
-pub mod call; // rank 3
+pub mod base;
+pub mod call;
 pub mod gateway;
-pub mod media; // rank 2
-pub mod room; // rank 3
-pub mod route; // rank 3
-pub mod sip; // rank 2
-pub mod wire; // rank 1 // rank 6: everything above as one machine, still without a socket, clock, file or thread
+pub mod media;
+pub mod room;
+pub mod route;
+pub mod sip;
+pub mod wire;
 
 #[cfg(feature = "node")]
 pub mod api;
 #[cfg(feature = "node")]
-pub mod config; // rank 7
+pub mod app;
 #[cfg(feature = "node")]
-pub mod engine; // rank 8
+pub mod config;
 #[cfg(feature = "node")]
-pub mod store; // rank 7
+pub mod engine;
 #[cfg(feature = "node")]
-pub mod transport; // rank 7 // rank 9
+pub mod store;
+#[cfg(feature = "node")]
+pub mod transport;

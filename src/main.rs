@@ -1,1 +1,89 @@
-fn main() {}
+//! The command line.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use ringlift::app::{self, Failure};
+use ringlift::engine::phone::{self, PhoneCommand};
+
+/// A telephone gateway that lifts calls into meetings.
+#[derive(Parser)]
+#[command(name = "ringlift", version, about)]
+struct Arguments {
+    /// The configuration; without it the defaults: this machine alone, data in the current directory.
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the gateway (the default).
+    Serve,
+    /// Tries everything that a start needs, without starting.
+    Check,
+    /// Says what would be done with a call, and why.
+    Explain {
+        /// A file with the INVITE as text; - is standard input.
+        #[arg(conflicts_with_all = ["to", "from"], required_unless_present = "to")]
+        file: Option<PathBuf>,
+        /// The number dialled, or the whole SIP address.
+        #[arg(long)]
+        to: Option<String>,
+        /// Who rings.
+        #[arg(long, requires = "to")]
+        from: Option<String>,
+        /// The address the call comes from.
+        #[arg(long, default_value = "127.0.0.1")]
+        source: IpAddr,
+    },
+    /// A SIP phone for scripts and demonstrations: calls, plays, keys digits, records.
+    #[command(subcommand)]
+    Phone(PhoneCommand),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&Failure(vec![format!("the system gives no threads: {error}")])),
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(code) => code,
+        Err(failure) => fail(&failure),
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    if let Some(Command::Phone(command)) = arguments.command {
+        let well = phone::run(command).await.map_err(|error| Failure(vec![error.to_string()]))?;
+        return Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    let (config, remarks) = app::configure(arguments.config.as_deref())?;
+    match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => app::serve(config, remarks).await,
+        Command::Check => app::check(&config, remarks).await.map(say),
+        Command::Explain { file, to, from, source } => {
+            app::explain(&config, app::Question { file, to, from, source }).await.map(say)
+        }
+        // Needs no configuration; done above.
+        Command::Phone(_) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "what was asked for")]
+fn say(text: String) -> ExitCode {
+    println!("{}", text.trim_end());
+    ExitCode::SUCCESS
+}
+
+#[allow(clippy::print_stderr, reason = "why it did not work")]
+fn fail(failure: &Failure) -> ExitCode {
+    for line in &failure.0 {
+        eprintln!("ringlift: {line}");
+    }
+    ExitCode::from(2)
+}

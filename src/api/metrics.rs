@@ -107,6 +107,7 @@ pub async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     page.one("ringlift_http_panics_total", "counter", "Requests that met a fault of ours.", of(&counts.panics));
     page.one("ringlift_event_streams", "gauge", "Open streams of events.", of(&counts.streams));
     page.one("ringlift_event_slow_total", "counter", "Readers of events dropped for being slow.", of(&counts.slow));
+    page.0.push_str(&crate::engine::meters::render());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page.0).into_response())
 }
 

@@ -3,9 +3,12 @@
 
 #![allow(unsafe_code, reason = "system calls; every block names why its arguments are valid")]
 
-use std::io;
+use std::fs::{OpenOptions, Permissions};
+use std::io::{self, Write};
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -152,6 +155,14 @@ pub fn disconnect(socket: &UdpSocket) -> io::Result<()> {
     let length = libc::socklen_t::try_from(size_of::<libc::sockaddr>()).unwrap_or(16);
     // SAFETY: `nobody` is a valid address of that length.
     checked(unsafe { libc::connect(socket.as_raw_fd(), &raw const nobody, length) }).map(drop)
+}
+
+/// Writes a secret into a file that its owner alone may read, over what is there.
+pub fn write_secret(path: &Path, secret: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    file.write_all(secret.as_bytes())?;
+    file.write_all(b"\n")
 }
 
 /// Raises the limit on descriptors as far as this process may; returns what it is now.

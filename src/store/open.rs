@@ -90,6 +90,19 @@ impl Store {
         Ok(Opened { store, next_seq, cut_off })
     }
 
+    /// Opens a database to read, beside a program that may have it open: no lock, no migration, nothing written.
+    pub async fn open_to_read(path: &Path) -> Result<Store, OpenError> {
+        let file = File::open(path).map_err(|error| OpenError::Path(path.to_owned(), error.to_string()))?;
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(BUSY)
+            .connect_with(options)
+            .await
+            .map_err(|error| opening(path, error))?;
+        Ok(Store { reads: pool.clone(), writes: pool, _lock: Arc::new(file) })
+    }
+
     async fn close_cut_off(&self, now: Utc) -> Result<u64, StoreError> {
         let done = sqlx::query("update call_record set ended = max(?1, began), cause = ?2 where ended is null")
             .bind(now.0)

@@ -1,0 +1,243 @@
+//! Rank 10: wires the parts together, in the order in which they need each other, and takes them down in the reverse.
+
+mod banner;
+mod explain;
+mod first;
+mod inspect;
+mod reach;
+
+use std::fmt;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use crate::api;
+use crate::app::banner::Banner;
+use crate::app::reach::Reach;
+use crate::base::Secret;
+use crate::call::speech::Language;
+use crate::config::{Config, LogFormat};
+use crate::engine::clock::Clock;
+use crate::engine::handle::Handle;
+use crate::engine::log::Log;
+use crate::engine::media::{self, MediaPlane};
+use crate::engine::run::{Ended, Engine};
+use crate::engine::{chance, clips, meters, os};
+use crate::gateway::{Directory, Gateway};
+use crate::sip::endpoint;
+use crate::sip::timing::Timing;
+use crate::store::{self, Store, Writer};
+use crate::transport::{self, Transports, tls};
+
+pub use explain::{Question, explain};
+pub use inspect::check;
+
+/// What ends a start: one line for each thing to mend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure(pub Vec<String>);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl Failure {
+    fn one(error: impl fmt::Display) -> Self {
+        Self(vec![error.to_string()])
+    }
+}
+
+/// Reads the configuration; what is wrong but bearable comes beside it.
+pub fn configure(path: Option<&Path>) -> Result<(Config, Vec<String>), Failure> {
+    let lines = |problems: Vec<crate::config::Problem>| problems.iter().map(ToString::to_string).collect();
+    let mut config = Config::load(path).map_err(|problems| Failure(lines(problems)))?;
+    if !reach::has_ipv6() {
+        reach::leave_out_ipv6(&mut config);
+    }
+    let (fatal, bearable): (Vec<_>, Vec<_>) = config.check().into_iter().partition(|problem| problem.fatal);
+    if fatal.is_empty() { Ok((config, lines(bearable))) } else { Err(Failure(lines(fatal))) }
+}
+
+/// Runs the gateway until it is told to end. The exit code is 0 only when no call was cut off.
+pub async fn serve(config: Config, remarks: Vec<String>) -> Result<ExitCode, Failure> {
+    let log = Log::start(&config.log.level, config.log.format == LogFormat::Json).map_err(Failure::one)?;
+    let outcome = run(&config, remarks).await;
+    log.finish();
+    outcome
+}
+
+async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure> {
+    meters::install();
+    let clock = Clock::start();
+    let mut rng = chance::rng().map_err(|error| Failure::one(format!("the system has no randomness: {error}")))?;
+    let descriptors = os::raise_descriptor_limit();
+    let opened = Store::open(&config.store.path, clock.now().utc).await.map_err(Failure::one)?;
+    let store = opened.store;
+    let stored = |error: store::StoreError| Failure::one(format!("the database does not answer: {error}"));
+    let clips = clips::load(config.prompts.directory.as_deref()).map_err(Failure::one)?;
+    let reach = reach::find(config).await.map_err(Failure::one)?;
+
+    let transports = Transports::start(transports(config)).map_err(Failure::one)?;
+    let media = MediaPlane::start(media(config), Arc::new(clips.library), clock, rng.fork())
+        .map_err(|error| Failure::one(format!("the media threads cannot start: {error}")))?;
+    let listeners = listen(config).await?;
+    // Only now that nothing else can fail: a key is shown once.
+    let made = first::make(&store, &config.node.language, &mut rng).await.map_err(stored)?;
+    let key = api::first_key::first_key(&store).await.map_err(stored)?;
+    let directory = Directory {
+        trunks: store.trunks().await.map_err(stored)?,
+        dids: store.dids().await.map_err(stored)?,
+        rooms: store.rooms().await.map_err(stored)?,
+        next_seq: opened.next_seq,
+    };
+    let gateway = gateway(config, &reach, &clips.languages, directory, rng.fork(), clock);
+    let writer = Writer::start(store.clone(), writer(config));
+    let (handle, inbox) = Handle::new(store.clone(), writer.clone());
+    let engine = Engine::new(clock, gateway, transports, media, inbox).map_err(Failure::one)?;
+
+    let (stop, stopped) = watch::channel(false);
+    let mut doors = JoinSet::new();
+    let shared = api::Shared::start(handle, api_settings(config, &reach));
+    for listener in listeners {
+        let mut stopped = stopped.clone();
+        let stop = async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        doors.spawn(api::serve(listener, shared.clone(), stop));
+    }
+    // One write, so that the log's first lines do not run into it.
+    let _ = std::io::stdout().write_all(Banner { config, reach: &reach, made: made.as_ref() }.to_string().as_bytes());
+    show_key(config, key)?;
+    for remark in remarks.iter().chain(&clips.remarks) {
+        warn!("{remark}");
+    }
+    if opened.cut_off > 0 {
+        warn!(calls = opened.cut_off, "the last run ended with calls up; they are closed as cut off");
+    }
+    if descriptors < u64::from(config.sip.max_calls) * 3 + 100 {
+        warn!(descriptors, "fewer descriptors than sip.max_calls needs: raise the limit (ulimit -n, LimitNOFILE)");
+    }
+
+    let ended = engine.run().await;
+    let _ = stop.send(true);
+    while doors.join_next().await.is_some() {}
+    writer.finish().await;
+    store.close().await;
+    Ok(match ended {
+        Ended::Drained { cut_off: 0 } => {
+            info!("ended; no call was cut off");
+            ExitCode::SUCCESS
+        }
+        Ended::Drained { cut_off } => {
+            warn!(calls = cut_off, "ended; calls were cut off");
+            ExitCode::from(3)
+        }
+        Ended::Abandoned => {
+            warn!("ended at once");
+            ExitCode::from(3)
+        }
+    })
+}
+
+fn transports(config: &Config) -> transport::Settings {
+    let sip = &config.sip;
+    let files = sip.tls_certificate.clone().zip(sip.tls_key.clone());
+    transport::Settings {
+        listen: sip.listen.iter().map(|listen| (reach::transport(listen.transport), listen.address)).collect(),
+        tls: files.map(|files| tls::Settings { files: Some(files), ..tls::Settings::default() }),
+        limits: transport::Limits {
+            connections: usize::try_from(sip.max_connections).unwrap_or(usize::MAX),
+            connections_per_source: usize::try_from(sip.max_connections / 4).unwrap_or(usize::MAX).max(8),
+            idle: sip.connection_idle.0,
+            ..transport::Limits::default()
+        },
+    }
+}
+
+fn media(config: &Config) -> media::Settings {
+    use std::net::IpAddr::{V4, V6};
+    let media = &config.media;
+    media::Settings {
+        threads: usize::from(media.threads),
+        v4: media.listen.iter().find_map(|address| if let V4(v4) = address { Some(*v4) } else { None }),
+        v6: media.listen.iter().find_map(|address| if let V6(v6) = address { Some(*v6) } else { None }),
+        first_port: media.first_port,
+        last_port: media.last_port,
+        quarantine: media.quarantine.0,
+    }
+}
+
+fn gateway(
+    config: &Config,
+    reach: &Reach,
+    spoken: &[Language],
+    directory: Directory,
+    mut rng: crate::base::Rng,
+    clock: Clock,
+) -> Gateway {
+    let mut settings = config.gateway();
+    settings.media_v4 = reach.v4;
+    settings.media_v6 = reach.v6;
+    // What nobody can be attended in is not offered.
+    settings.attendant.languages.retain(|language| spoken.contains(language));
+    let sip = endpoint::Settings {
+        advertised: reach.advertised.clone(),
+        user_agent: concat!("Ringlift/", env!("CARGO_PKG_VERSION")).into(),
+        timing: Timing { t1: config.sip.t1.0, t2: config.sip.t2.0, t4: config.sip.t4.0 },
+        limits: endpoint::Limits {
+            // A leg outlives its call by what the protocol still owes; the gateway's own limit is the one that is felt.
+            legs: usize::try_from(config.sip.max_calls).unwrap_or(usize::MAX).saturating_mul(2),
+            message: usize::try_from(config.sip.max_message).unwrap_or(usize::MAX),
+            ..endpoint::Limits::default()
+        },
+        ..endpoint::Settings::default()
+    };
+    Gateway::new(settings, sip, config.key_maps(), directory, rng.fork(), clock.now())
+}
+
+fn api_settings(config: &Config, reach: &Reach) -> api::Settings {
+    let built_in = ["zoom", "webex", "microsoft"].map(String::from);
+    api::Settings {
+        name: config.node.name.clone(),
+        how_to_call: Banner::how_to_call(config, reach),
+        key_maps: built_in.into_iter().chain(config.keys.keys().cloned()).collect(),
+        trusted_proxies: config.api.trusted_proxies.clone(),
+        key_burst: config.throttle.key_burst,
+        key_refill: config.throttle.key_refill.0,
+    }
+}
+
+fn writer(config: &Config) -> store::Settings {
+    let store = &config.store;
+    store::Settings { path: store.path.clone(), event_days: store.event_days, record_days: store.record_days }
+}
+
+async fn listen(config: &Config) -> Result<Vec<TcpListener>, Failure> {
+    let mut listeners = Vec::new();
+    for address in &config.api.listen {
+        let listener = TcpListener::bind(address).await;
+        listeners.push(listener.map_err(|error| Failure::one(format!("cannot listen on http {address}: {error}")))?);
+    }
+    Ok(listeners)
+}
+
+/// Shows the first admin key once: in its file, or on standard output.
+fn show_key(config: &Config, key: Option<Secret>) -> Result<(), Failure> {
+    let Some(key) = key else { return Ok(()) };
+    match &config.api.admin_key_file {
+        Some(path) => os::write_secret(path, key.expose())
+            .map_err(|error| Failure::one(format!("api.admin_key_file: cannot write {}: {error}", path.display()))),
+        None => {
+            let text = format!("  Admin key    {}\n               shown this once; the page and the API ask for it\n\n", key.expose());
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            Ok(())
+        }
+    }
+}

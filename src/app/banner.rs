@@ -1,0 +1,64 @@
+//! What a start tells the person in front of it: how to call, where to look, how to open up.
+
+use std::fmt;
+
+use crate::app::first::Made;
+use crate::app::reach::Reach;
+use crate::config::Config;
+use crate::config::check::is_outside;
+
+/// A start, told.
+#[derive(Debug)]
+pub struct Banner<'a> {
+    /// As configured.
+    pub config: &'a Config,
+    /// What far ends are told.
+    pub reach: &'a Reach,
+    /// What a first start made.
+    pub made: Option<&'a Made>,
+}
+
+impl Banner<'_> {
+    /// SIP addresses to call for a try.
+    pub fn how_to_call(config: &Config, reach: &Reach) -> Vec<String> {
+        let host = |ipv6: bool| {
+            reach.advertised.iter().find(|told| told.ipv6 == ipv6 && !told.transport.is_reliable()).or_else(|| {
+                reach.advertised.iter().find(|told| told.ipv6 == ipv6)
+            })
+        };
+        let number = if config.sip.listen.is_empty() { return Vec::new() } else { "1000" };
+        [host(false), host(true)].into_iter().flatten().map(|told| format!("sip:{number}@{}", told.address)).collect()
+    }
+}
+
+impl fmt::Display for Banner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Banner { config, reach, made } = self;
+        writeln!(f, "\nRinglift {}", env!("CARGO_PKG_VERSION"))?;
+        let call = Self::how_to_call(config, reach).join("  or  ");
+        match made {
+            Some(made) => {
+                writeln!(f, "  Call it      {call}")?;
+                writeln!(f, "  and key      {} for \"{}\", or {} to come as its host", made.pin.expose(), made.room, made.host_pin.expose())?;
+            }
+            None => writeln!(f, "  Call it      {call}")?,
+        }
+        if let Some(address) = config.api.listen.first() {
+            writeln!(f, "  Watch it     http://{address}/")?;
+        }
+        let listen: Vec<String> = config.sip.listen.iter().map(ToString::to_string).collect();
+        writeln!(f, "  Listens on   {}", listen.join("  "))?;
+        for reason in &reach.reasons {
+            writeln!(f, "  Tells phones {reason}")?;
+        }
+        if !config.sip.listen.iter().any(|listen| is_outside(listen.address.ip())) {
+            writeln!(f, "  Only this machine can call. To take calls from others, put this into ringlift.toml and start with --config ringlift.toml:")?;
+            writeln!(f, "    [sip]")?;
+            writeln!(f, "    listen = [\"udp:0.0.0.0:5060\", \"tcp:0.0.0.0:5060\"]")?;
+            writeln!(f, "    [media]")?;
+            writeln!(f, "    listen = [\"0.0.0.0\"]")?;
+            writeln!(f, "  and make a trunk for the network they call from, on the page or by the API: strangers are refused.")?;
+        }
+        writeln!(f)
+    }
+}

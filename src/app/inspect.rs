@@ -1,0 +1,83 @@
+//! `ringlift check`: everything that a start would need, tried without starting.
+
+use std::net::{TcpListener, UdpSocket};
+
+use crate::app::{Failure, reach};
+use crate::config::{Config, Transport};
+use crate::engine::clips;
+use crate::engine::sockets::LegSockets;
+use crate::store::Store;
+
+/// Tries it; returns what it found good, or what is to be mended.
+pub async fn check(config: &Config, remarks: Vec<String>) -> Result<String, Failure> {
+    let mut good = Vec::new();
+    let mut wrong = Vec::new();
+    good.push(if remarks.is_empty() { "configuration: good".into() } else { format!("configuration: usable\n  {}", remarks.join("\n  ")) });
+    match reach::find(config).await {
+        Ok(reach) => good.extend(reach.reasons.iter().map(|reason| format!("phones are told {reason}"))),
+        Err(error) => wrong.push(error.to_string()),
+    }
+    let mut taken = false;
+    for listen in &config.sip.listen {
+        let tried = match listen.transport {
+            Transport::Udp => UdpSocket::bind(listen.address).map(drop),
+            Transport::Tcp | Transport::Tls => TcpListener::bind(listen.address).map(drop),
+        };
+        match tried {
+            Ok(()) => good.push(format!("sip.listen: {listen} is free")),
+            Err(error) => {
+                taken |= error.kind() == std::io::ErrorKind::AddrInUse;
+                wrong.push(format!("sip.listen: {listen}: {error}"));
+            }
+        }
+    }
+    for address in &config.api.listen {
+        match TcpListener::bind(address) {
+            Ok(_) => good.push(format!("api.listen: {address} is free")),
+            Err(error) => {
+                taken |= error.kind() == std::io::ErrorKind::AddrInUse;
+                wrong.push(format!("api.listen: {address}: {error}"));
+            }
+        }
+    }
+    for address in &config.media.listen {
+        let ports = || (config.media.first_port..config.media.last_port).step_by(2);
+        let (mut free, mut tried) = (0, 0);
+        // A sample: a thousand binds are enough to tell a range that is free from one that is not.
+        for port in ports().take(1000) {
+            tried += 1;
+            free += usize::from(LegSockets::bind(*address, port).is_ok());
+        }
+        if free == 0 {
+            wrong.push(format!("media.first_port: none of the first {tried} port pairs of {address} can be bound"));
+        } else {
+            good.push(format!("media: {free} of the first {tried} port pairs of {address} are free"));
+        }
+    }
+    match clips::load(config.prompts.directory.as_deref()) {
+        Ok(clips) => {
+            let languages: Vec<&str> = clips.languages.iter().map(|language| language.tag()).collect();
+            good.push(format!("prompts: {}", languages.join(", ")));
+            good.extend(clips.remarks.iter().map(|remark| format!("  {remark}")));
+        }
+        Err(error) => wrong.push(error.to_string()),
+    }
+    if config.store.path.exists() {
+        match Store::open_to_read(&config.store.path).await {
+            Ok(store) => {
+                match store.table().await {
+                    Ok(table) => good.push(format!("store.path: {} trunks, {} numbers", table.trunks.len(), table.dids.len())),
+                    Err(error) => wrong.push(format!("store.path: {error}")),
+                }
+                store.close().await;
+            }
+            Err(error) => wrong.push(error.to_string()),
+        }
+    } else {
+        good.push(format!("store.path: {} is not there; the first start makes it", config.store.path.display()));
+    }
+    if taken {
+        wrong.push("ports in use are no fault when the gateway is running".into());
+    }
+    if wrong.is_empty() { Ok(good.join("\n")) } else { Err(Failure(wrong)) }
+}

@@ -1,0 +1,288 @@
+//! The loop around the gateway: one input, then every output of it, with no await in between.
+//!
+//! ```text
+//! sockets ─ Transports::next ─┐                      ┌─ Transports::send
+//! media threads ─ MediaPlane ─┤    Gateway::handle   ├─ MediaPlane::send, bind_ports (answered at once)
+//! API ─ Inbox ────────────────┼──►  poll_output  ────┼─ Outbox: store writer, subscribers
+//! clock ─ poll_timeout ───────┤                      └─ answers to commands
+//! signals ────────────────────┘
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram};
+use tokio::sync::oneshot;
+use tokio::time::{Instant as Alarm, sleep_until};
+use tracing::{debug, error, info, warn};
+
+use crate::base::Instant;
+use crate::engine::clock::Clock;
+use crate::engine::handle::{Asked, Inbox};
+use crate::engine::media::MediaPlane;
+use crate::engine::meters;
+use crate::engine::signals::{Signal, Signals};
+use crate::engine::story;
+use crate::gateway::command::{CommandId, Outcome};
+use crate::gateway::{Gateway, Input, Output};
+use crate::sip::endpoint;
+use crate::transport::{Arrival, SendError, Transports};
+
+/// Arrivals and events taken in a row before the others get a turn. More: commands and timers wait. Less: more rounds
+/// of waiting under load.
+const BATCH: usize = 32;
+/// How long hanging up may take once everything is to end now. Longer: an operator waits. Shorter: phones hear nothing of it.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+/// Between two reports of how much is waiting.
+const REPORT: Duration = Duration::from_secs(5);
+
+/// How the loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Nothing was left, and so many calls had been ended by us.
+    Drained {
+        /// Calls that the drain limit or a second signal ended.
+        cut_off: u64,
+    },
+    /// It was told to end at once, or hanging up took too long.
+    Abandoned,
+}
+
+/// The owner of the gateway and of everything it orders.
+#[derive(Debug)]
+pub struct Engine {
+    clock: Clock,
+    gateway: Gateway,
+    transports: Transports,
+    media: MediaPlane,
+    inbox: Inbox,
+    signals: Signals,
+    waiting: BTreeMap<CommandId, oneshot::Sender<Outcome>>,
+    next_command: u64,
+    inputs: VecDeque<Input>,
+    stage: Stage,
+    meters: Meters,
+}
+
+/// How far the end is.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// In service.
+    Serving,
+    /// Asked to drain.
+    Draining,
+    /// Hanging up; not longer than until then.
+    Stopping(Instant),
+    /// Over.
+    Over(Ended),
+}
+
+#[derive(Debug)]
+struct Meters {
+    steps: Histogram,
+    signals_waiting: Gauge,
+    flows: Gauge,
+    unsent: Counter,
+    next_report: Instant,
+}
+
+impl Engine {
+    /// Puts the parts together. Must be called within a tokio runtime.
+    pub fn new(
+        clock: Clock,
+        gateway: Gateway,
+        transports: Transports,
+        media: MediaPlane,
+        inbox: Inbox,
+    ) -> std::io::Result<Self> {
+        Ok(Self {
+            clock,
+            gateway,
+            transports,
+            media,
+            inbox,
+            signals: Signals::new()?,
+            waiting: BTreeMap::new(),
+            next_command: 0,
+            inputs: VecDeque::new(),
+            stage: Stage::Serving,
+            meters: Meters {
+                steps: metrics::histogram!("ringlift_loop_seconds"),
+                signals_waiting: metrics::gauge!("ringlift_messages_waiting"),
+                flows: metrics::gauge!("ringlift_sip_connections"),
+                unsent: metrics::counter!("ringlift_messages_unsent_total"),
+                next_report: Instant::START,
+            },
+        })
+    }
+
+    /// Runs until the end of the last call after a drain or stop.
+    pub async fn run(mut self) -> Ended {
+        // What the gateway has to say at its start.
+        self.perform_all();
+        loop {
+            if let Stage::Over(ended) = self.stage {
+                self.finish().await;
+                return ended;
+            }
+            let alarm = self.alarm();
+            tokio::select! {
+                arrival = self.transports.next() => {
+                    self.take_arrival(arrival);
+                    for _ in 1..BATCH {
+                        let Some(arrival) = self.transports.try_next() else { break };
+                        self.take_arrival(arrival);
+                    }
+                }
+                event = self.media.next() => {
+                    self.step(Input::Media(event));
+                    for _ in 1..BATCH {
+                        let Some(event) = self.media.try_next() else { break };
+                        self.step(Input::Media(event));
+                    }
+                }
+                Some(asked) = self.inbox.commands.recv() => self.take_command(asked),
+                signal = self.signals.next() => self.take_signal(signal),
+                () = sleep_until(alarm) => self.take_timeout(),
+            }
+        }
+    }
+
+    /// When to wake although nothing comes.
+    fn alarm(&self) -> Alarm {
+        let mut at = self.meters.next_report;
+        if let Some(timeout) = self.gateway.poll_timeout() {
+            at = at.min(timeout);
+        }
+        if let Stage::Stopping(limit) = self.stage {
+            at = at.min(limit);
+        }
+        Alarm::now() + self.clock.until(at)
+    }
+
+    fn take_timeout(&mut self) {
+        let now = self.clock.mono();
+        if self.gateway.poll_timeout().is_some_and(|at| at <= now) {
+            self.step(Input::Timeout);
+        }
+        if let Stage::Stopping(limit) = self.stage
+            && limit <= now
+        {
+            warn!("hanging up took too long; ending with calls still up");
+            self.stage = Stage::Over(Ended::Abandoned);
+        }
+        if self.meters.next_report <= now {
+            self.meters.next_report = now + REPORT;
+            self.report();
+        }
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "gauges are floating point")]
+    fn report(&self) {
+        self.meters.signals_waiting.set(self.transports.waiting() as f64);
+        self.meters.flows.set(self.transports.open_flows() as f64);
+        for (name, total) in self.transports.counts().read() {
+            metrics::counter!("ringlift_transport_total", "what" => name).absolute(total);
+        }
+        self.media.report();
+        meters::upkeep();
+    }
+
+    fn take_arrival(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::Message { message, source } => {
+                self.step(Input::Signalling(endpoint::Input::Received { message: *message, source }));
+            }
+            Arrival::FlowClosed { flow, reason, unsent } => {
+                debug!(flow = flow.0, %reason, "connection closed");
+                for reference in unsent {
+                    self.step(Input::Signalling(endpoint::Input::SendFailed { reference }));
+                }
+                self.step(Input::Signalling(endpoint::Input::FlowClosed { flow }));
+            }
+        }
+    }
+
+    fn take_command(&mut self, asked: Asked) {
+        let id = CommandId(self.next_command);
+        self.next_command += 1;
+        self.waiting.insert(id, asked.answer);
+        self.step(Input::Asked { id, command: Box::new(asked.command) });
+    }
+
+    fn take_signal(&mut self, signal: Signal) {
+        match (signal, self.stage) {
+            (Signal::Reload, _) => match self.transports.reload_certificates() {
+                Ok(()) => info!("certificates read again"),
+                Err(error) => warn!(%error, "the certificates in use stay"),
+            },
+            (Signal::End, Stage::Serving) => {
+                info!("going out of service: calls may finish; a second signal ends them");
+                self.stage = Stage::Draining;
+                self.step(Input::DrainAsked);
+            }
+            (Signal::End, Stage::Draining) => {
+                info!("ending every call; a third signal ends at once");
+                self.stage = Stage::Stopping(self.clock.mono() + LAST_WORDS);
+                self.step(Input::StopAsked);
+            }
+            (Signal::End, Stage::Stopping(_)) => self.stage = Stage::Over(Ended::Abandoned),
+            (Signal::End, Stage::Over(_)) => {}
+        }
+    }
+
+    /// One input, and whatever its orders bring at once.
+    fn step(&mut self, input: Input) {
+        let began = self.clock.mono();
+        self.inputs.push_back(input);
+        while let Some(input) = self.inputs.pop_front() {
+            let now = self.clock.now();
+            self.gateway.handle(input, now);
+            self.perform_all();
+        }
+        self.meters.steps.record(self.clock.mono().since(began).as_secs_f64());
+    }
+
+    fn perform_all(&mut self) {
+        while let Some(output) = self.gateway.poll_output() {
+            self.perform(output);
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Send { to, bytes, reference } => {
+                if let Err(reason) = self.transports.send(&to, bytes, reference) {
+                    self.meters.unsent.increment(1);
+                    if reason == SendError::NoSocket {
+                        debug!(transport = %to.transport, ipv6 = to.remote.is_ipv6(), "no socket to send from");
+                    }
+                    self.inputs.push_back(Input::Signalling(endpoint::Input::SendFailed { reference }));
+                }
+            }
+            Output::BindPorts { leg, ipv6 } => self.inputs.push_back(match self.media.bind_ports(leg, ipv6) {
+                Some(rtp_port) => Input::PortsBound { leg, rtp_port },
+                None => Input::PortsExhausted { leg },
+            }),
+            Output::FreePorts { leg } => self.media.free_ports(leg),
+            Output::Media(command) => self.media.send(command),
+            Output::Record(record) => self.inbox.outbox.record(record),
+            Output::Publish(event) => {
+                story::tell(&event.what);
+                self.inbox.outbox.publish(event);
+            }
+            Output::Answer { id, outcome } => match self.waiting.remove(&id) {
+                // Whoever asked may have gone.
+                Some(answer) => drop(answer.send(outcome)),
+                None => error!("an answer to a command that nobody gave"),
+            },
+            Output::Drained { cut_off } => self.stage = Stage::Over(Ended::Drained { cut_off }),
+        }
+    }
+
+    /// Lets the last messages out and the media threads end.
+    async fn finish(self) {
+        self.transports.finish().await;
+        self.media.finish().await;
+    }
+}
