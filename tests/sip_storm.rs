@@ -87,7 +87,9 @@ fn whatever_comes_in_whatever_order_nothing_stays_and_each_call_ends_once() {
             while let Some(seen) = world.received() {
                 let tag = tag_of(seen.field("To"));
                 if seen.text.starts_with("SIP/2.0") {
-                    assert!(!seen.field("CSeq").ends_with("ACK"), "an ACK was answered");
+                    // A spoilt request line may be of some other method than its CSeq.
+                    let to_ack = seen.field("CSeq").ends_with("ACK") && !seen.text.starts_with("SIP/2.0 400");
+                    assert!(!to_ack, "an ACK was answered");
                     let call_id = seen.field("Call-ID").to_owned();
                     let (seq, method) = seen.field("CSeq").split_once(' ').unwrap_or_default();
                     if seen.text.starts_with("SIP/2.0 200") && method == "INVITE" && rng.below(2) == 0 {
