@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ringlift::base::{Cause, Now};
 use ringlift::sip::Endpoint;
-use ringlift::sip::endpoint::{Event, Input};
+use ringlift::sip::endpoint::{Attempt, Event, Input};
 use ringlift::wire::sip::{Name, Status, Text};
 use sip_world::{ANSWER, OFFER, World, address, answer_to, nobody, outbound, request, tag_of, willing};
 
@@ -295,12 +295,16 @@ fn a_refusal_is_acknowledged_with_its_branch_and_told_once() {
 fn a_challenge_is_reported_and_the_second_attempt_keeps_call_id_and_tag() {
     let mut world = World::new(1, &[nobody]);
     let (leg, invite) = calling(&mut world);
-    let attempt = world.nodes[0].endpoint.attempt(leg).unwrap();
     let challenge = "WWW-Authenticate: Digest realm=\"x\", nonce=\"n\"\r\n";
     world.inject(address(60), us(), &answer_to(&invite, "401 Unauthorized", "t", challenge, ""));
     assert_eq!(world.happened(0, |e| matches!(e, Event::Refused { status: Status::UNAUTHORIZED, .. })), 1);
+    let attempt = world.nodes[0].events.iter().find_map(|(_, event)| match event {
+        Event::Refused { leg: other, response, .. } if *other == leg => Attempt::of(response),
+        _ => None,
+    });
+    assert!(attempt.is_some());
     let mut again = outbound(address(60));
-    again.again = Some(attempt);
+    again.again = attempt;
     again.headers = vec![(Name::Authorization, Text::from("Digest username=\"u\""))];
     world.with(0, |endpoint, now| endpoint.invite(again, now));
     world.pass_ms(5);

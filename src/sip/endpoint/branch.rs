@@ -33,9 +33,13 @@ impl Endpoint {
 
     /// Our Contact value for peers reached by `target`.
     pub(super) fn contact(&self, target: &Target, sips: bool) -> String {
-        let transport = if sips { Transport::Tls } else { target.transport };
-        let address = self.address(transport, target.remote.ip());
-        address.map(|address| compose::contact(transport, address, sips)).unwrap_or_default()
+        let written = |transport, sips| {
+            let address = self.address(transport, target.remote.ip());
+            address.map(|address| compose::contact(transport, address, sips))
+        };
+        // Without TLS of our own there is no sips; what carried the call is the best there is.
+        let secure = if sips { written(Transport::Tls, true) } else { None };
+        secure.or_else(|| written(target.transport, false)).unwrap_or_default()
     }
 }
 

@@ -228,6 +228,18 @@ pub struct Attempt {
     pub seq: u32,
 }
 
+impl Attempt {
+    /// Of the request that a response answers: for a repetition with credentials after 401 or 407.
+    pub fn of(response: &Response) -> Option<Self> {
+        let headers = &response.headers;
+        Some(Self {
+            call_id: Text::from(headers.call_id()?),
+            local_tag: Text::from(headers.from()?.tag()?),
+            seq: headers.cseq()?.seq,
+        })
+    }
+}
+
 /// A request of ours outside any dialog.
 #[derive(Clone)]
 pub struct OutboundRequest {

@@ -133,16 +133,6 @@ impl Endpoint {
         Some(self.begin_client(Method::Info, parts, target, User::Reported(Some(id)), now))
     }
 
-    /// What to repeat in a second attempt with credentials after 401 or 407; none once the call is up or gone.
-    pub fn attempt(&self, id: LegId) -> Option<super::Attempt> {
-        let dialog = &self.legs.get(&id)?.dialog;
-        Some(super::Attempt {
-            call_id: dialog.call_id.clone(),
-            local_tag: dialog.local_tag.clone(),
-            seq: dialog.local_seq,
-        })
-    }
-
     pub(super) fn client_answered(
         &mut self,
         id: TransactionId,
