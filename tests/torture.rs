@@ -3,6 +3,14 @@
 //! The verdicts here are the reader's. Where the RFC asks for more than reading (416, 420, 415, 483, a response that
 //! matches nothing), the message is listed as read, and the comment names what the layer above must say.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on should say where, and its data are files"
+)]
+
 use std::fs;
 use std::path::PathBuf;
 

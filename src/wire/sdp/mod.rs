@@ -32,6 +32,10 @@ pub const MAX_LINES: usize = 2000;
 /// offers are refused.
 pub const MAX_MEDIA: usize = 64;
 
+/// Most formats of one medium: there are 128 payload types. More: work for senders who mean harm, for each is looked
+/// up among the attributes.
+pub const MAX_FORMATS: usize = 128;
+
 /// A session description. `Debug` shows of the `other` lines only the letters: `p=` is a telephone number.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionDescription {
@@ -171,7 +175,9 @@ impl Media {
 
     /// What a payload type stands for by `a=rtpmap`.
     pub fn rtpmap(&self, payload_type: u8) -> Option<RtpMap> {
-        self.values("rtpmap").filter_map(RtpMap::parse).find(|map| map.payload_type == payload_type)
+        let about_it =
+            |value: &&str| value.split_whitespace().next().and_then(self::payload_type) == Some(payload_type);
+        self.values("rtpmap").filter(about_it).find_map(RtpMap::parse)
     }
 
     /// The parameters of a format by `a=fmtp`.

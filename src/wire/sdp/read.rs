@@ -1,6 +1,8 @@
 //! Text to values.
 
-use super::{Attribute, Connection, MAX_LENGTH, MAX_LINES, MAX_MEDIA, Media, Origin, SdpError, SessionDescription};
+use super::{
+    Attribute, Connection, MAX_FORMATS, MAX_LENGTH, MAX_LINES, MAX_MEDIA, Media, Origin, SdpError, SessionDescription,
+};
 
 pub(super) fn description(bytes: &[u8]) -> Result<SessionDescription, SdpError> {
     let wrong = |line: usize, what: &'static str| SdpError { line, what };
@@ -142,12 +144,16 @@ fn media(text: &str) -> Option<Media> {
         None => (digits(port)?, None),
     };
     let protocol = words.next()?.to_owned();
+    let formats: Vec<String> = words.map(str::to_owned).take(MAX_FORMATS + 1).collect();
+    if formats.len() > MAX_FORMATS {
+        return None;
+    }
     Some(Media {
         kind,
         port,
         port_count,
         protocol,
-        formats: words.map(str::to_owned).collect(),
+        formats,
         connection: None,
         bandwidth: Vec::new(),
         other: Vec::new(),

@@ -125,7 +125,7 @@ pub struct ParseError {
     /// The method, when a request line was recognised; `None` for responses and for noise.
     pub method: Option<Method>,
     /// The Via, From, To, Call-ID and CSeq fields that could be found, as they were written.
-    pub readable: Headers,
+    pub readable: Box<Headers>,
 }
 
 impl ParseError {
@@ -151,7 +151,7 @@ impl ParseError {
             None => format!("{}: {}", self.status().reason(), self.problem),
         };
         response.reason = reason.into();
-        response.headers = readable.clone();
+        response.headers = Headers::clone(readable);
         Some(response)
     }
 }

@@ -28,7 +28,8 @@ pub enum Frame {
     Message(Bytes),
     /// A double CRLF: the peer asks whether we live; answer with one CRLF (RFC 5626 §3.5.1).
     Ping,
-    /// A single CRLF: the answer to our ping.
+    /// A single CRLF: the answer to our ping. It is told from half a ping by what follows, so at the end of what
+    /// has arrived it is held back; that bytes arrived at all shows that the peer lives.
     Pong,
 }
 
@@ -130,6 +131,7 @@ impl Framer {
                 _ => break,
             };
             let _ = self.buffer.split_to(taken);
+            self.searched = 0;
             self.blank += 1;
             if self.blank == 2 {
                 self.blank = 0;
@@ -160,9 +162,12 @@ impl Framer {
     }
 }
 
-/// Whether a start line can begin so: with a token character.
+/// Whether a start line can begin so: with a token character. A carriage return may become a line end yet.
 fn starts_like_sip(bytes: &[u8]) -> bool {
-    bytes.first().is_none_or(|byte| scan::is_token_byte(*byte))
+    match bytes {
+        [] | [b'\r'] => true,
+        [first, ..] => scan::is_token_byte(*first),
+    }
 }
 
 fn content_length(head: &[u8]) -> Result<usize, StreamError> {
@@ -183,4 +188,62 @@ fn content_length(head: &[u8]) -> Result<usize, StreamError> {
     }
     // Without Content-Length there is no body (RFC 3261 §20.14 asks for it on streams).
     Ok(found.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPTIONS: &str = "OPTIONS sip:a SIP/2.0\r\nl : 3\r\n\r\nabc";
+
+    fn fed(text: &str) -> Framer {
+        let mut framer = Framer::new();
+        framer.feed(text.as_bytes());
+        framer
+    }
+
+    #[test]
+    fn a_ping_in_pieces_is_one_ping() {
+        let mut framer = Framer::new();
+        for byte in b"\r\n\r" {
+            framer.feed(&[*byte]);
+            assert_eq!(framer.next(), Ok(None));
+        }
+        framer.feed(b"\n");
+        assert_eq!(framer.next(), Ok(Some(Frame::Ping)));
+        assert_eq!(framer.next(), Ok(None));
+        framer.feed(format!("\r\n{OPTIONS}").as_bytes());
+        assert_eq!(framer.next(), Ok(Some(Frame::Pong)));
+        assert_eq!(framer.next(), Ok(Some(Frame::Message(Bytes::from(OPTIONS)))));
+    }
+
+    #[test]
+    fn a_message_waits_for_its_last_byte() {
+        let mut framer = fed(&OPTIONS[..OPTIONS.len() - 1]);
+        assert_eq!(framer.next(), Ok(None));
+        assert!(framer.pending() > 0);
+        framer.feed(b"c");
+        assert_eq!(framer.next(), Ok(Some(Frame::Message(Bytes::from(OPTIONS)))));
+        assert_eq!(framer.pending(), 0);
+    }
+
+    #[test]
+    fn a_stream_whose_next_message_cannot_be_found_is_broken_for_good() {
+        let endless = format!("OPTIONS sip:a SIP/2.0\r\n{}", "X: y\r\n".repeat(MAX_HEAD / 6));
+        for (text, error) in [
+            ("\x16\x03\x01", StreamError::NotSip),
+            ("\rX", StreamError::NotSip),
+            ("A b c\r\nl:1\r\nContent-Length: 2\r\n\r\n", StreamError::ContentLength),
+            ("A b c\r\nl:-1\r\n\r\n", StreamError::ContentLength),
+            ("A b c\r\nl:99999999999999999999\r\n\r\n", StreamError::ContentLength),
+            ("A b c\r\nl:65537\r\n\r\n", StreamError::BodyTooLarge),
+            (endless.as_str(), StreamError::HeadTooLarge),
+        ] {
+            let mut framer = fed(text);
+            assert_eq!(framer.next(), Err(error), "{:?}", text.get(..40));
+            framer.feed(OPTIONS.as_bytes());
+            assert_eq!(framer.next(), Err(error));
+            assert_eq!(framer.pending(), 0);
+        }
+    }
 }

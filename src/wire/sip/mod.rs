@@ -59,3 +59,12 @@ pub const MAX_FIELDS: usize = 256;
 
 /// Longest URI, in bytes; longer is 414. More: nothing anyone needs. Less: URIs with embedded headers are refused.
 pub const MAX_URI: usize = 8 * 1024;
+
+/// Most parameters of one URI or one header value. More: comparing URIs costs the square of it. Less: odd but honest
+/// Contact headers are refused.
+pub const MAX_PARAMS: usize = 64;
+
+#[cfg(test)]
+mod differential;
+#[cfg(test)]
+mod properties;

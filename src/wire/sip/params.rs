@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::{Problem, Text, scan};
+use super::{MAX_PARAMS, Problem, Text, scan};
 
 /// The parameters of a URI or of a header value, in order, as they were written. Names compare without regard
-/// to case.
+/// to case; equality is that of the text.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Params(Text);
 
@@ -26,14 +26,13 @@ impl Params {
     pub fn set(&mut self, name: &str, value: &str) {
         let mut out = String::with_capacity(self.0.len() + name.len() + value.len() + 2);
         let mut done = false;
-        for (other, old) in self.iter() {
-            if other.eq_ignore_ascii_case(name) {
-                if !done {
-                    write_one(&mut out, other, value);
-                    done = true;
-                }
-            } else {
-                write_one(&mut out, other, old);
+        for piece in pieces(self.0.as_str()) {
+            if !split_piece(piece).0.eq_ignore_ascii_case(name) {
+                out.push(';');
+                out.push_str(piece);
+            } else if !done {
+                write_one(&mut out, name, value);
+                done = true;
             }
         }
         if !done {
@@ -48,8 +47,9 @@ impl Params {
             return;
         }
         let mut out = String::with_capacity(self.0.len());
-        for (other, value) in self.iter().filter(|(other, _)| !other.eq_ignore_ascii_case(name)) {
-            write_one(&mut out, other, value);
+        for piece in pieces(self.0.as_str()).filter(|piece| !split_piece(piece).0.eq_ignore_ascii_case(name)) {
+            out.push(';');
+            out.push_str(piece);
         }
         self.0 = Text::from(out);
     }
@@ -82,13 +82,22 @@ impl Params {
 
 /// Name and value of each parameter in `text`, which begins with `;` or is empty.
 pub(super) fn iterate(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    pieces(text).map(split_piece)
+}
+
+/// Each parameter as it was written, without its `;`.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text.find(';').and_then(|at| text.get(at + 1..));
     std::iter::from_fn(move || {
-        let (param, after) = scan::split_outside(rest?, b';', false);
+        let (piece, after) = scan::split_outside(rest?, b';', false);
         rest = after;
-        let (name, value) = scan::split_outside(param, b'=', false);
-        Some((scan::trim(name), scan::trim(value.unwrap_or_default())))
+        Some(piece)
     })
+}
+
+fn split_piece(piece: &str) -> (&str, &str) {
+    let (name, value) = scan::split_outside(piece, b'=', false);
+    (scan::trim(name), scan::trim(value.unwrap_or_default()))
 }
 
 /// Checks that `text` is nothing, or parameters each with a name and with quotes that close.
@@ -100,7 +109,10 @@ pub(super) fn check(text: &str) -> Result<(), Problem> {
     if !text.starts_with(';') {
         return Err(Problem::Params);
     }
-    for (name, value) in iterate(text) {
+    for (index, (name, value)) in iterate(text).enumerate() {
+        if index >= MAX_PARAMS {
+            return Err(Problem::Params);
+        }
         // `[` and `]` stand in URI parameters, the rest of the set is that of tokens and of `unreserved`.
         let valid = |byte: u8| {
             scan::is_token_byte(byte) || matches!(byte, b'(' | b')' | b'[' | b']' | b'/' | b':' | b'&' | b'$')

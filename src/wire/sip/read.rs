@@ -55,7 +55,7 @@ pub(super) fn message(bytes: &Bytes) -> Result<Message, ParseError> {
     let (line, mut at) = next_line(text, 0);
     let Some(line) = line.filter(|line| !line.is_empty()) else {
         let problem = if looked_at.is_empty() { Problem::Empty } else { Problem::StartLine };
-        return Err(ParseError { problem, field: None, method: None, readable: Headers::default() });
+        return Err(ParseError { problem, field: None, method: None, readable: Box::default() });
     };
     let (start, problem) = start_line(line);
     if let Some(problem) = problem {
@@ -129,7 +129,7 @@ pub(super) fn message(bytes: &Bytes) -> Result<Message, ParseError> {
             let (problem, field) = problem.unwrap_or((Problem::StartLine, None));
             let method = method.map(Method::from_text);
             headers.keep_readable();
-            Err(ParseError { problem, field, method, readable: headers })
+            Err(ParseError { problem, field, method, readable: Box::new(headers) })
         }
     }
 }

@@ -150,12 +150,23 @@ impl Uri {
         Ok(Self { scheme, host, port, user, password, params, headers, text })
     }
 
-    /// A sip URI; a user's characters that need it are escaped.
+    /// A sip URI; a user's characters that need it are escaped. A user too long for a URI is left out.
     pub fn sip(user: Option<&str>, host: Host, port: Option<u16>) -> Self {
-        Self::assemble(Scheme::Sip, user.map(escape_user).as_deref(), None, host, port, "", "")
+        let user = user.map(escape_user);
+        Self::assemble(Scheme::Sip, user.as_deref(), None, host.clone(), port, "", "").unwrap_or_else(|| Self {
+            text: Text::from(format!("sip:{host}")),
+            scheme: Scheme::Sip,
+            host: Some(host),
+            port: None,
+            user: Span::default(),
+            password: Span::default(),
+            params: Span::default(),
+            headers: Span::default(),
+        })
     }
 
-    /// The same URI with this host and port.
+    /// The same URI with this host and port. This and the other edits leave the URI as it is where there is nothing to
+    /// edit (a tel URI has no host) and where the result would be longer than a URI may be.
     pub fn with_host(&self, host: Host, port: Option<u16>) -> Self {
         match self.scheme {
             Scheme::Sip | Scheme::Sips => Self::assemble(
@@ -166,7 +177,8 @@ impl Uri {
                 port,
                 self.params_text(),
                 self.headers().unwrap_or_default(),
-            ),
+            )
+            .unwrap_or_else(|| self.clone()),
             Scheme::Tel | Scheme::Other => self.clone(),
         }
     }
@@ -182,7 +194,8 @@ impl Uri {
                 self.port,
                 self.params_text(),
                 self.headers().unwrap_or_default(),
-            ),
+            )
+            .unwrap_or_else(|| self.clone()),
             None => self.clone(),
         }
     }
@@ -212,7 +225,8 @@ impl Uri {
                 self.port,
                 self.params_text(),
                 "",
-            ),
+            )
+            .unwrap_or_else(|| self.clone()),
             _ => self.clone(),
         }
     }
@@ -227,7 +241,8 @@ impl Uri {
                 self.port,
                 params,
                 self.headers().unwrap_or_default(),
-            ),
+            )
+            .unwrap_or_else(|| self.clone()),
             (Scheme::Tel, _) => Self::parse(&format!("tel:{}{params}", self.user().unwrap_or_default()))
                 .unwrap_or_else(|_| self.clone()),
             _ => self.clone(),
@@ -242,7 +257,7 @@ impl Uri {
         port: Option<u16>,
         params: &str,
         headers: &str,
-    ) -> Self {
+    ) -> Option<Self> {
         use fmt::Write;
         let mut text = String::with_capacity(64);
         text.push_str(if scheme == Scheme::Sips { "sips:" } else { "sip:" });
@@ -263,21 +278,7 @@ impl Uri {
             text.push('?');
             text.push_str(headers);
         }
-        let text = Text::from(text);
-        // What was assembled from parts that were read reads again; the fallback keeps this total.
-        Self::from_text(text).unwrap_or_else(|_| {
-            let none = Span::default();
-            Self {
-                text: Text::from(format!("sip:{host}")),
-                scheme: Scheme::Sip,
-                host: Some(host),
-                port: None,
-                user: none,
-                password: none,
-                params: none,
-                headers: none,
-            }
-        })
+        Self::from_text(Text::from(text)).ok()
     }
 
     /// What kind of URI it is.
@@ -398,6 +399,9 @@ impl Uri {
 
 impl PartialEq for Uri {
     fn eq(&self, other: &Self) -> bool {
+        if self.text == other.text {
+            return true;
+        }
         match (&self.scheme, &other.scheme) {
             (Scheme::Sip, Scheme::Sip) | (Scheme::Sips, Scheme::Sips) => {
                 self.user_decoded() == other.user_decoded()
@@ -409,7 +413,6 @@ impl PartialEq for Uri {
                     && self.header_list() == other.header_list()
             }
             (Scheme::Tel, Scheme::Tel) => self.same_number(other),
-            (Scheme::Other, Scheme::Other) => self.text == other.text,
             _ => false,
         }
     }
@@ -479,4 +482,99 @@ fn escape(text: &str, allowed: &[u8]) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> Uri {
+        text.parse().unwrap_or_else(|problem| panic!("{text}: {problem}"))
+    }
+
+    #[test]
+    fn two_uris_mean_the_same_as_the_rfc_says() {
+        // RFC 3261 §19.1.4
+        for (a, b) in [
+            ("sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtLanTa.CoM;Transport=tcp"),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5"),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com;security=on"),
+            ("sip:carol@chicago.com;newparam=5", "sip:carol@chicago.com;security=on"),
+            (
+                "sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com",
+                "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com",
+            ),
+            (
+                "sip:alice@atlanta.com?subject=project%20x&priority=urgent",
+                "sip:alice@atlanta.com?priority=urgent&subject=project%20x",
+            ),
+            ("sip:[2001:db8::1]", "sip:[2001:DB8:0:0::1]"),
+            ("tel:+1-201-555-0123", "tel:+12015550123"),
+        ] {
+            assert_eq!(uri(a), uri(b));
+            assert_eq!(uri(b), uri(a));
+        }
+        for (a, b) in [
+            ("SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com:6000;transport=tcp"),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting"),
+            ("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"),
+            ("sip:carol@chicago.com;security=off", "sip:carol@chicago.com;security=on"),
+            ("sip:bob@biloxi.com", "sips:bob@biloxi.com"),
+            ("tel:+12015550123", "tel:+12015550124"),
+            ("tel:7042;phone-context=example.com", "tel:7042"),
+        ] {
+            assert_ne!(uri(a), uri(b));
+            assert_ne!(uri(b), uri(a));
+        }
+    }
+
+    #[test]
+    fn an_edit_changes_what_it_names_and_nothing_else() {
+        let trunk = uri("sip:+49309018@trunk.example:5060;user=phone;d=a=b?Subject=x");
+        assert_eq!(
+            trunk.with_param("lr", "").as_str(),
+            "sip:+49309018@trunk.example:5060;user=phone;d=a=b;lr?Subject=x"
+        );
+        assert_eq!(trunk.without_param("user").without_headers().as_str(), "sip:+49309018@trunk.example:5060;d=a=b");
+        let moved = trunk.with_user(Some("a b")).with_host(Host::V4([192, 0, 2, 1].into()), None);
+        assert_eq!(moved.as_str(), "sip:a%20b@192.0.2.1;user=phone;d=a=b?Subject=x");
+        assert_eq!(trunk.with_user(None).as_str(), "sip:trunk.example:5060;user=phone;d=a=b?Subject=x");
+        assert_eq!(uri("tel:+1;ext=5").with_user(Some("x")).as_str(), "tel:+1;ext=5");
+        assert_eq!(uri("tel:+1;ext=5").without_param("ext").as_str(), "tel:+1");
+    }
+
+    #[test]
+    fn whose_uri_it_is_does_not_print() {
+        assert_eq!(format!("{:?}", uri("sip:+49309018:pw@h.example:5061;user=phone")), "sip:•••@h.example:5061");
+        assert_eq!(format!("{:?}", uri("tel:+49309018")), "tel:•••");
+    }
+
+    #[test]
+    fn what_is_no_uri_is_refused() {
+        for text in [
+            "",
+            "sip",
+            "sip:",
+            "sip:@h",
+            "sip:a@",
+            "sip:a b@h",
+            "sip:h:99999",
+            "sip:h:",
+            "sip:[::1",
+            "sip:[::g]",
+            "sip:h;;a",
+            "<sip:h>",
+            "1sip:h",
+            "tel:",
+            "http:",
+            "sip:h\r\nx",
+            "sip:2001:db8::10",
+        ] {
+            assert!(Uri::parse(text).is_err(), "{text:?}");
+        }
+        assert_eq!(Uri::parse(&format!("sip:{}@h", "a".repeat(MAX_URI))).unwrap_err(), Problem::UriTooLong);
+    }
 }
