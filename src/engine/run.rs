@@ -26,7 +26,7 @@ use crate::engine::story;
 use crate::gateway::command::{CommandId, Outcome};
 use crate::gateway::{Gateway, Input, Output};
 use crate::sip::endpoint;
-use crate::transport::{Arrival, SendError, Transports};
+use crate::transport::{Arrival, CloseReason, SendError, Transports};
 
 /// Arrivals and events taken in a row before the others get a turn. More: commands and timers wait. Less: more rounds
 /// of waiting under load.
@@ -198,7 +198,10 @@ impl Engine {
                 for reference in unsent {
                     self.step(Input::Signalling(endpoint::Input::SendFailed { reference }));
                 }
-                self.step(Input::Signalling(endpoint::Input::FlowClosed { flow }));
+                // One that never stood has carried nothing that could have been lost with it.
+                if reason != CloseReason::Unreachable {
+                    self.step(Input::Signalling(endpoint::Input::FlowClosed { flow }));
+                }
             }
         }
     }
