@@ -231,7 +231,12 @@ impl Gateway {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringlift"));
         command.args(["serve", "--config", "ringlift.toml"]).current_dir(&directory).stdout(Stdio::null());
         // SAFETY: between fork and exec only an async-signal-safe call is made.
-        unsafe { std::os::unix::process::CommandExt::pre_exec(&mut command, || { pin(1); Ok(()) }) };
+        unsafe {
+            std::os::unix::process::CommandExt::pre_exec(&mut command, || {
+                pin(1);
+                Ok(())
+            })
+        };
         let child = command.spawn().unwrap();
         let gateway = Self { child, sip: SocketAddr::from(([127, 0, 0, 1], port)), directory };
         gateway.await_answer();
@@ -393,7 +398,10 @@ impl Signalling {
         let (head, body) = text.split_once("\r\n\r\n")?;
         let status = head.strip_prefix("SIP/2.0 ")?.get(..3)?.parse().ok()?;
         let field = |name: &str| {
-            head.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned()).unwrap_or_default()
+            head.lines()
+                .find_map(|line| line.strip_prefix(name))
+                .map(|value| value.trim().to_owned())
+                .unwrap_or_default()
         };
         let method = field("CSeq:").split_whitespace().nth(1).unwrap_or_default().to_owned();
         Some(Response { status, method, call_id: field("Call-ID:"), to: field("To:"), body: body.to_owned() })

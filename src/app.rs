@@ -235,7 +235,10 @@ fn show_key(config: &Config, key: Option<Secret>) -> Result<(), Failure> {
         Some(path) => os::write_secret(path, key.expose())
             .map_err(|error| Failure::one(format!("api.admin_key_file: cannot write {}: {error}", path.display()))),
         None => {
-            let text = format!("  Admin key    {}\n               shown this once; the page and the API ask for it\n\n", key.expose());
+            let text = format!(
+                "  Admin key    {}\n               shown this once; the page and the API ask for it\n\n",
+                key.expose()
+            );
             let _ = std::io::stdout().write_all(text.as_bytes());
             Ok(())
         }

@@ -256,7 +256,7 @@ impl Config {
         let (attendant, throttle) = (&self.attendant, &self.throttle);
         Settings {
             realm: self.node.name.clone(),
-            audio: Preferences { codecs: self.media.codecs.clone(), ours_first: true, ptime: self.media.packet },
+            audio: Preferences { codecs: self.media.codecs.clone(), ours_first: false, ptime: self.media.packet },
             attendant: AttendantSettings {
                 languages: attendant.languages.iter().filter_map(|tag| Language::parse(tag)).collect(),
                 pin_gap: attendant.between_digits.0,

@@ -326,6 +326,24 @@ fn silence_of_theirs_is_reported_once_and_again_after_life() {
 }
 
 #[test]
+fn a_phone_that_holds_us_and_falls_silent_is_not_given_up() {
+    let mut world = World::new();
+    world.call(0.0, Pcmu, 20, 20);
+    world.run(1000);
+    let (leg, address) = (world.phones[0].leg, world.phones[0].address);
+    let hold = ringlift::media::command::Format { direction: Direction::RecvOnly, ..format(Pcmu, 20) };
+    world.order(MediaCommand::Modify { leg, format: hold, remote: remote(address) });
+    world.phones[0].sends = false;
+    world.run(60_000);
+    assert_eq!(world.count(|event| matches!(event, MediaEvent::TimedOut { .. })), 0);
+    world.order(MediaCommand::Modify { leg, format: format(Pcmu, 20), remote: remote(address) });
+    world.run(9000);
+    assert_eq!(world.count(|event| matches!(event, MediaEvent::TimedOut { .. })), 0, "counted from the resume");
+    world.run(2000);
+    assert_eq!(world.count(|event| matches!(event, MediaEvent::TimedOut { .. })), 1);
+}
+
+#[test]
 fn digits_we_key_are_understood_by_another_of_our_legs() {
     let mut world = World::new();
     world.call(0.0, Pcmu, 20, 20);

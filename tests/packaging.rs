@@ -11,7 +11,9 @@ fn root() -> &'static Path {
 
 #[test]
 fn docker_compose_accepts_the_compose_file() {
-    for (program, words) in [("docker", &["compose", "config", "--quiet"][..]), ("docker-compose", &["config", "--quiet"])] {
+    for (program, words) in
+        [("docker", &["compose", "config", "--quiet"][..]), ("docker-compose", &["config", "--quiet"])]
+    {
         let knows = Command::new(program).args(&words[..words.len() - 2]).arg("version").output();
         if knows.is_ok_and(|output| output.status.success()) {
             let output = Command::new(program).args(words).current_dir(root()).output().unwrap();

@@ -22,9 +22,11 @@ impl Banner<'_> {
     /// SIP addresses to call for a try.
     pub fn how_to_call(config: &Config, reach: &Reach) -> Vec<String> {
         let host = |ipv6: bool| {
-            reach.advertised.iter().find(|told| told.ipv6 == ipv6 && !told.transport.is_reliable()).or_else(|| {
-                reach.advertised.iter().find(|told| told.ipv6 == ipv6)
-            })
+            reach
+                .advertised
+                .iter()
+                .find(|told| told.ipv6 == ipv6 && !told.transport.is_reliable())
+                .or_else(|| reach.advertised.iter().find(|told| told.ipv6 == ipv6))
         };
         let number = if config.sip.listen.is_empty() { return Vec::new() } else { "1000" };
         [host(false), host(true)].into_iter().flatten().map(|told| format!("sip:{number}@{}", told.address)).collect()
@@ -39,7 +41,13 @@ impl fmt::Display for Banner<'_> {
         match made {
             Some(made) => {
                 writeln!(f, "  Call it      {call}")?;
-                writeln!(f, "  and key      {} for \"{}\", or {} to come as its host", made.pin.expose(), made.room, made.host_pin.expose())?;
+                writeln!(
+                    f,
+                    "  and key      {} for \"{}\", or {} to come as its host",
+                    made.pin.expose(),
+                    made.room,
+                    made.host_pin.expose()
+                )?;
             }
             None => writeln!(f, "  Call it      {call}")?,
         }
@@ -52,12 +60,18 @@ impl fmt::Display for Banner<'_> {
             writeln!(f, "  Tells phones {reason}")?;
         }
         if !config.sip.listen.iter().any(|listen| is_outside(listen.address.ip())) {
-            writeln!(f, "  Only this machine can call. To take calls from others, put this into ringlift.toml and start with --config ringlift.toml:")?;
+            writeln!(
+                f,
+                "  Only this machine can call. To take calls from others, put this into ringlift.toml and start with --config ringlift.toml:"
+            )?;
             writeln!(f, "    [sip]")?;
             writeln!(f, "    listen = [\"udp:0.0.0.0:5060\", \"tcp:0.0.0.0:5060\"]")?;
             writeln!(f, "    [media]")?;
             writeln!(f, "    listen = [\"0.0.0.0\"]")?;
-            writeln!(f, "  and make a trunk for the network they call from, on the page or by the API: strangers are refused.")?;
+            writeln!(
+                f,
+                "  and make a trunk for the network they call from, on the page or by the API: strangers are refused."
+            )?;
         }
         writeln!(f)
     }

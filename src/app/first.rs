@@ -3,8 +3,8 @@
 use crate::base::id::{DidId, TrunkId};
 use crate::base::phone_number::NumberPlan;
 use crate::base::{Rng, RoomId, Secret};
-use crate::route::{Action, Called, Did, Trunk};
 use crate::room::RoomSettings;
+use crate::route::{Action, Called, Did, Trunk};
 use crate::store::{Store, StoreError};
 
 /// What was made.

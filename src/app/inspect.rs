@@ -12,7 +12,11 @@ use crate::store::Store;
 pub async fn check(config: &Config, remarks: Vec<String>) -> Result<String, Failure> {
     let mut good = Vec::new();
     let mut wrong = Vec::new();
-    good.push(if remarks.is_empty() { "configuration: good".into() } else { format!("configuration: usable\n  {}", remarks.join("\n  ")) });
+    good.push(if remarks.is_empty() {
+        "configuration: good".into()
+    } else {
+        format!("configuration: usable\n  {}", remarks.join("\n  "))
+    });
     match reach::find(config).await {
         Ok(reach) => good.extend(reach.reasons.iter().map(|reason| format!("phones are told {reason}"))),
         Err(error) => wrong.push(error.to_string()),
@@ -66,7 +70,9 @@ pub async fn check(config: &Config, remarks: Vec<String>) -> Result<String, Fail
         match Store::open_to_read(&config.store.path).await {
             Ok(store) => {
                 match store.table().await {
-                    Ok(table) => good.push(format!("store.path: {} trunks, {} numbers", table.trunks.len(), table.dids.len())),
+                    Ok(table) => {
+                        good.push(format!("store.path: {} trunks, {} numbers", table.trunks.len(), table.dids.len()))
+                    }
                     Err(error) => wrong.push(format!("store.path: {error}")),
                 }
                 store.close().await;

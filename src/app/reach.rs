@@ -132,12 +132,18 @@ mod tests {
     async fn without_configuration_callers_are_told_this_machine() {
         let reach = find(&config("")).await.unwrap();
         assert_eq!((reach.v4, reach.v6), (Some(Ipv4Addr::LOCALHOST), Some(Ipv6Addr::LOCALHOST)));
-        assert!(reach.advertised.iter().any(|told| told.transport == Transport::Tcp && told.ipv6 && told.address.to_string() == "[::1]:5060"));
+        assert!(
+            reach
+                .advertised
+                .iter()
+                .any(|told| told.transport == Transport::Tcp && told.ipv6 && told.address.to_string() == "[::1]:5060")
+        );
     }
 
     #[tokio::test]
     async fn behind_nat_callers_are_told_the_configured_address() {
-        let text = "[sip]\nlisten = [\"udp:0.0.0.0:5070\"]\nadvertised = \"203.0.113.5\"\n[media]\nlisten = [\"0.0.0.0\"]";
+        let text =
+            "[sip]\nlisten = [\"udp:0.0.0.0:5070\"]\nadvertised = \"203.0.113.5\"\n[media]\nlisten = [\"0.0.0.0\"]";
         let reach = find(&config(text)).await.unwrap();
         assert_eq!((reach.v4, reach.v6), (Some(Ipv4Addr::new(203, 0, 113, 5)), None));
         assert_eq!(reach.advertised.len(), 1);
@@ -147,7 +153,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_goes_into_contact_and_its_address_into_sdp() {
-        let text = "[sip]\nlisten = [\"udp:0.0.0.0:5070\"]\nadvertised = \"localhost\"\n[media]\nlisten = [\"0.0.0.0\"]";
+        let text =
+            "[sip]\nlisten = [\"udp:0.0.0.0:5070\"]\nadvertised = \"localhost\"\n[media]\nlisten = [\"0.0.0.0\"]";
         let reach = find(&config(text)).await.unwrap();
         assert_eq!(reach.v4, Some(Ipv4Addr::LOCALHOST));
         assert_eq!(reach.advertised[0].address.to_string(), "localhost:5070");

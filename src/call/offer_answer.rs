@@ -194,8 +194,19 @@ impl Negotiation {
     pub fn take_answer(&mut self, answer: &[u8], signalling: IpAddr) -> Result<Agreed, Unacceptable> {
         let OfferedFlow(ours) = self.offered.take().ok_or(Unacceptable::NotAnAnswer)?;
         let answer = SessionDescription::parse(answer).map_err(|_| Unacceptable::NotSdp)?;
-        let (_, media) = self.choose_media(&answer)?;
-        let types = self.choose_types(media, &answer)?;
+        // An answer keeps the order of the offer: ours stands where our audio stood (RFC 3264 §6).
+        let place = self.others.iter().position(|other| *other == Refused::Audio).unwrap_or(0);
+        let media = answer.media.get(place).filter(|media| media.port != 0).ok_or(Unacceptable::NoAudio)?;
+        if !is_plain_rtp(media) {
+            return Err(Unacceptable::Protocol);
+        }
+        let theirs_named = self.choose_types(media, &answer)?;
+        // We send with their numbers; they send with the ones we offered (RFC 3264 §6.1).
+        let types = Types {
+            receive: self.offered_type(theirs_named.codec),
+            event: theirs_named.event.map(|(send, _)| (send, self.offered_event())),
+            ..theirs_named
+        };
         let theirs = self.reverse(&answer, media);
         let direction = direction(ours.sends() && theirs.sends(), ours.receives() && theirs.receives());
         let remote = remote_of(&answer, media, signalling)?;
@@ -215,7 +226,7 @@ impl Negotiation {
             if !media.kind.eq_ignore_ascii_case("audio") || media.port == 0 {
                 continue;
             }
-            if !media.protocol.eq_ignore_ascii_case("RTP/AVP") && !media.protocol.eq_ignore_ascii_case("RTP/AVPF") {
+            if !is_plain_rtp(media) {
                 why = Unacceptable::Protocol;
                 continue;
             }
@@ -242,9 +253,9 @@ impl Negotiation {
             None => spoken.first(),
         };
         let (number, codec) = chosen.copied().ok_or(Unacceptable::Codec)?;
-        let event = media.payload_types().find(|number| {
-            media.rtpmap(*number).is_some_and(|map| map.is("telephone-event", codec.clock_rate()))
-        });
+        let event = media
+            .payload_types()
+            .find(|number| media.rtpmap(*number).is_some_and(|map| map.is("telephone-event", codec.clock_rate())));
         Ok(Types {
             codec,
             send: number,
@@ -272,6 +283,16 @@ impl Negotiation {
             Flow::Inactive => (false, false),
         };
         direction(they_receive && !held, they_send)
+    }
+
+    /// The payload type under which we offered a codec.
+    fn offered_type(&self, codec: Codec) -> u8 {
+        self.types.filter(|types| types.codec == codec).map_or_else(|| static_type(codec), |types| types.receive)
+    }
+
+    /// The payload type under which we offered telephone-events.
+    fn offered_event(&self) -> u8 {
+        self.types.and_then(|types| types.event).map_or(EVENT_TYPE, |(_, receive)| receive)
     }
 
     fn write(&mut self, types: Types, direction: Direction, codecs: &[Codec], mux: bool) -> Bytes {
@@ -364,6 +385,10 @@ impl Types {
             direction,
         }
     }
+}
+
+fn is_plain_rtp(media: &Media) -> bool {
+    ["RTP/AVP", "RTP/AVPF"].iter().any(|protocol| media.protocol.eq_ignore_ascii_case(protocol))
 }
 
 fn static_type(codec: Codec) -> u8 {

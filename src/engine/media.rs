@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tracing::{debug, error};
 
-use crate::base::{LegId, RoomId, Rng};
+use crate::base::{LegId, Rng, RoomId};
 use crate::engine::clock::Clock;
 use crate::engine::media_thread::{self, Counts, Moved, Order, Report, Worker};
 use crate::engine::os::{self, Doorbell};

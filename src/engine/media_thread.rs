@@ -29,8 +29,8 @@ use crate::engine::os::{Doorbell, Epoll, Ready, prefer_this_thread};
 use crate::engine::sockets::{Ear, LegSockets};
 use crate::media::clip::ClipLibrary;
 use crate::media::command::{Figures, LegSetup, MediaCommand, MediaEvent};
-use crate::media::outlet::{LegKey, Outgoing, Outlet};
 use crate::media::leg::Leg;
+use crate::media::outlet::{LegKey, Outgoing, Outlet};
 use crate::media::plane::{Plane, Unit};
 
 /// Between wake-ups. More: fewer of them, but packets wait longer. Less: the reverse.
@@ -233,7 +233,9 @@ pub(super) fn start(
     let spawned = std::thread::Builder::new().name(format!("media-{index}")).spawn(move || {
         match prefer_this_thread() {
             Ok(()) => debug!(thread = index, "media thread preferred by the scheduler"),
-            Err(error) => debug!(thread = index, %error, "media thread at ordinary priority; CAP_SYS_NICE would raise it"),
+            Err(error) => {
+                debug!(thread = index, %error, "media thread at ordinary priority; CAP_SYS_NICE would raise it")
+            }
         }
         thread.run();
     })?;

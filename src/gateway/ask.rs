@@ -20,12 +20,16 @@ impl Gateway {
                 self.table.trunks.insert(trunk.id, trunk);
                 Ok(Reply::Done)
             }
-            Command::DeleteTrunk(id) => self.table.trunks.remove(&id).map(|_| Reply::Done).ok_or(Denial::NotFound("trunk")),
+            Command::DeleteTrunk(id) => {
+                self.table.trunks.remove(&id).map(|_| Reply::Done).ok_or(Denial::NotFound("trunk"))
+            }
             Command::PutDid(did) => {
                 self.table.dids.insert(did.id, did);
                 Ok(Reply::Done)
             }
-            Command::DeleteDid(id) => self.table.dids.remove(&id).map(|_| Reply::Done).ok_or(Denial::NotFound("number")),
+            Command::DeleteDid(id) => {
+                self.table.dids.remove(&id).map(|_| Reply::Done).ok_or(Denial::NotFound("number"))
+            }
             Command::PutRoom(settings) => self.put_room(settings, now),
             Command::DeleteRoom(id) => match self.rooms.get(&id) {
                 None => Err(Denial::NotFound("room")),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::base::id::{DidId, TrunkId};
 use crate::base::{Cause, LegId, Now, PhoneNumber};
 use crate::call::attendant::{self, Attendant};
-use crate::call::speech::Language;
 use crate::call::offer_answer::{Agreed, Negotiation};
+use crate::call::speech::Language;
 use crate::gateway::event::Happening;
 use crate::gateway::leg::{KeysHeard, Leg, Stage, Voice};
 use crate::gateway::{Gateway, Output, Record, Timer};
@@ -61,7 +61,9 @@ impl Gateway {
         match self.table.decide(&facts) {
             Decision::Challenge => self.challenge(leg, source, false, now),
             Decision::Refuse(cause) => self.refuse_invite(leg, cause, now),
-            Decision::Accept { trunk, did, caller } => self.on_authorised(leg, request, source, facts, (trunk, did, caller), now),
+            Decision::Accept { trunk, did, caller } => {
+                self.on_authorised(leg, request, source, facts, (trunk, did, caller), now)
+            }
         }
     }
 
@@ -77,7 +79,10 @@ impl Gateway {
         if let Err(cause) = self.check_capacity(trunk, caller.as_ref(), now) {
             return self.refuse_invite(leg, cause, now);
         }
-        let from = caller.as_ref().map(PhoneNumber::e164).or_else(|| (!facts.from_user.is_empty()).then(|| facts.from_user.clone()));
+        let from = caller
+            .as_ref()
+            .map(PhoneNumber::e164)
+            .or_else(|| (!facts.from_user.is_empty()).then(|| facts.from_user.clone()));
         let language = self.language_of(did);
         let offer = (!request.body.is_empty()).then(|| request.body.clone());
         let record = Leg {
@@ -115,7 +120,9 @@ impl Gateway {
         };
         match refused {
             Some(cause) => self.refuse_invite(leg, cause, now),
-            None => self.outputs.push_back(Output::BindPorts { leg, ipv6: source.remote.is_ipv6() && !is_mapped(source.remote.ip()) }),
+            None => self
+                .outputs
+                .push_back(Output::BindPorts { leg, ipv6: source.remote.is_ipv6() && !is_mapped(source.remote.ip()) }),
         }
     }
 
@@ -261,8 +268,9 @@ impl Gateway {
         match direct {
             Some(room) => self.enter_room(leg, room, false, now),
             None => {
-                let offered: Vec<Language> =
-                    did.map(|did| did.languages.iter().filter_map(|tag| Language::parse(tag)).collect()).unwrap_or_default();
+                let offered: Vec<Language> = did
+                    .map(|did| did.languages.iter().filter_map(|tag| Language::parse(tag)).collect())
+                    .unwrap_or_default();
                 let languages = if offered.is_empty() { vec![record.language.clone()] } else { offered };
                 let settings = attendant::AttendantSettings { languages, ..self.settings.attendant.clone() };
                 record.stage = Stage::Attendant { attendant: Box::new(Attendant::new(settings, FIRST_ATTENDANT_PLAY)) };
@@ -374,7 +382,10 @@ impl Gateway {
                 let after = self.settings.retry_after.as_secs().to_string();
                 (Status::SERVICE_UNAVAILABLE, vec![(Name::RetryAfter, Text::from(after))])
             }
-            (Method::Options, false) => (Status::OK, vec![(Name::Accept, Text::from_static("application/sdp, application/dtmf-relay, application/dtmf"))]),
+            (Method::Options, false) => (
+                Status::OK,
+                vec![(Name::Accept, Text::from_static("application/sdp, application/dtmf-relay, application/dtmf"))],
+            ),
             _ => (Status::NOT_IMPLEMENTED, Headers::new()),
         };
         self.endpoint.respond(transaction, status, &headers, None, now);
@@ -385,7 +396,9 @@ impl Gateway {
 pub(super) fn facts_of(request: &Request, source: IpAddr) -> Facts {
     let user = |uri: &crate::wire::sip::Uri| uri.user_decoded().map(|user| user.into_owned()).unwrap_or_default();
     let withheld = request.headers.values(Name::Privacy).any(|value| {
-        value.split(';').any(|token| ["id", "user", "header"].iter().any(|kind| token.trim().eq_ignore_ascii_case(kind)))
+        value
+            .split(';')
+            .any(|token| ["id", "user", "header"].iter().any(|kind| token.trim().eq_ignore_ascii_case(kind)))
     });
     let asserted = request.headers.name_addr(Name::PAssertedIdentity).or_else(|| request.headers.from());
     let from_user = match asserted {

@@ -45,7 +45,8 @@ impl Gateway {
         body: &[u8],
         now: Now,
     ) {
-        let kind = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
+        let kind =
+            content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
         let digit = match kind.as_str() {
             "application/dtmf-relay" => digit_of_relay(body),
             "application/dtmf" => std::str::from_utf8(body).ok().and_then(|text| digit_of(text.trim())),
@@ -166,9 +167,8 @@ impl Gateway {
             Action::MuteAll => Operation::MuteAll {},
             Action::UnmuteAll => Operation::UnmuteAll {},
             Action::MuteAllToggle => {
-                let someone_heard = live
-                    .participants()
-                    .any(|p| p.role == Role::Guest && p.state == State::Active && !p.muted_by_host);
+                let someone_heard =
+                    live.participants().any(|p| p.role == Role::Guest && p.state == State::Active && !p.muted_by_host);
                 if someone_heard { Operation::MuteAll {} } else { Operation::UnmuteAll {} }
             }
             Action::AdmitAll => Operation::AdmitAll {},
@@ -236,7 +236,9 @@ impl Gateway {
 
     fn finish_step_up(&mut self, leg: LegId, keyed: Secret, now: Now) {
         self.timers.disarm(&Timer::Keys(leg));
-        let Some(Leg { stage: Stage::InRoom { step_up, room, participant, .. }, .. }) = self.legs.get_mut(&leg) else { return };
+        let Some(Leg { stage: Stage::InRoom { step_up, room, participant, .. }, .. }) = self.legs.get_mut(&leg) else {
+            return;
+        };
         *step_up = None;
         let (room, participant) = (*room, *participant);
         if !self.may_try_pin(leg, now) {
@@ -265,7 +267,8 @@ impl Gateway {
         }
         let found = self.rooms.values().find_map(|room| {
             let settings = room.settings();
-            let is = |own: &Option<Secret>| own.as_ref().is_some_and(|own| !own.is_empty() && own.matches(pin.expose()));
+            let is =
+                |own: &Option<Secret>| own.as_ref().is_some_and(|own| !own.is_empty() && own.matches(pin.expose()));
             match (is(&settings.host_pin), is(&settings.pin)) {
                 (true, _) => Some(PinOutcome::Host { room: settings.id }),
                 (false, true) => Some(PinOutcome::Guest { room: settings.id }),

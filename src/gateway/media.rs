@@ -48,8 +48,12 @@ impl Gateway {
                 }
             }
             MediaEvent::BridgeFailed { room } => {
-                let lost: Vec<LegId> =
-                    self.legs.values().filter(|leg| leg.place().is_some_and(|(of, _)| of == room)).map(|leg| leg.id).collect();
+                let lost: Vec<LegId> = self
+                    .legs
+                    .values()
+                    .filter(|leg| leg.place().is_some_and(|(of, _)| of == room))
+                    .map(|leg| leg.id)
+                    .collect();
                 for leg in lost {
                     self.hang_up(leg, Cause::Internal, now);
                 }

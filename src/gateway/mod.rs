@@ -24,8 +24,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::base::{Cause, Instant, LegId, Now, PhoneNumber, Rng, RoomId, Throttle, Timers};
 use crate::base::id::DidId;
+use crate::base::{Cause, Instant, LegId, Now, PhoneNumber, Rng, RoomId, Throttle, Timers};
 use crate::call::keys::KeyMap;
 use crate::gateway::command::{Command, CommandId, Outcome};
 use crate::gateway::event::{Event, Happening};

@@ -84,8 +84,12 @@ impl Gateway {
 
     fn report(&mut self, room: RoomId, change: Change, now: Now) {
         let what = match change {
-            Change::Joined(id) => self.participant_view(room, id, false).map(|view| Happening::Joined { room, participant: Box::new(view) }),
-            Change::Changed(id) => self.participant_view(room, id, false).map(|view| Happening::Changed { room, participant: Box::new(view) }),
+            Change::Joined(id) => self
+                .participant_view(room, id, false)
+                .map(|view| Happening::Joined { room, participant: Box::new(view) }),
+            Change::Changed(id) => self
+                .participant_view(room, id, false)
+                .map(|view| Happening::Changed { room, participant: Box::new(view) }),
             Change::Speaking(participant, speaking) => Some(Happening::Speaking { room, participant, speaking }),
             Change::Left(participant, cause) => Some(Happening::Left { room, participant, cause }),
             Change::Started => Some(Happening::RoomStarted { room }),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::command::{Figures, Format, LegSetup, MediaEvent, Remote};
+use super::command::{Direction, Figures, Format, LegSetup, MediaEvent, Remote};
 use super::conceal::Conceal;
 use super::dial::{Dial, Order};
 use super::egress::{Egress, Encoded};
@@ -165,8 +165,9 @@ impl Leg {
     pub fn modify(&mut self, format: Format, remote: Remote, now: Instant) {
         self.latch.modify(remote);
         self.egress.modify(format.send_payload_type, format.ptime);
-        let resumed = format.direction.receives() && !self.format.direction.receives();
-        if resumed || format.codec != self.format.codec || !format.direction.receives() {
+        let opened = format.direction.receives() && !self.format.direction.receives();
+        let resumed = format.direction == Direction::SendRecv && self.format.direction != Direction::SendRecv;
+        if opened || format.codec != self.format.codec || !format.direction.receives() {
             self.jitter.reset();
         }
         if resumed {
@@ -204,7 +205,9 @@ impl Leg {
         if let Some(remote) = self.latch.poll_latched(now) {
             events.push(MediaEvent::Latched { leg, remote });
         }
-        let silent = self.format.direction.receives() && now.since(self.life) >= self.media_timeout;
+        // A phone that holds us may play music, and may as well send nothing: only who is to talk is timed.
+        let timed = self.format.direction == Direction::SendRecv;
+        let silent = timed && now.since(self.life) >= self.media_timeout;
         if silent && !self.timed_out && !self.media_timeout.is_zero() {
             self.timed_out = true;
             events.push(MediaEvent::TimedOut { leg });

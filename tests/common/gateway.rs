@@ -66,7 +66,8 @@ impl Setup {
         }
         lines.push(("sip", format!("listen = {listen:?}")));
         if self.tls {
-            let certified = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+            let certified =
+                rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
             folder.write("cert.pem", &certified.cert.pem());
             folder.write("key.pem", &certified.signing_key.serialize_pem());
             lines.push(("sip", format!("tls_certificate = {:?}", folder.file("cert.pem"))));
@@ -100,7 +101,9 @@ impl Setup {
         let gateway = self.start();
         gateway.add_trunk("127.0.0.1/32");
         gateway.post("/v1/dids", &json!({ "called": NUMBER, "action": { "to": "attendant" }, "languages": ["en"] }));
-        let room = gateway.add_room(json!({ "name": "Team", "pin": PIN.trim_end_matches('#'), "first_caller": "start", "tones_up_to": 0 }));
+        let room = gateway.add_room(
+            json!({ "name": "Team", "pin": PIN.trim_end_matches('#'), "first_caller": "start", "tones_up_to": 0 }),
+        );
         (gateway, room)
     }
 

@@ -24,7 +24,8 @@ pub struct Setup {
 impl Setup {
     /// Plays this scenario once towards `host:port`.
     pub fn new(scenario: &str, remote: &str) -> Self {
-        let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/sipp").join(scenario).with_extension("xml");
+        let scenario =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/sipp").join(scenario).with_extension("xml");
         Self {
             scenario,
             remote: remote.to_owned(),

@@ -14,7 +14,8 @@ fn holds(process: u32) -> (u64, usize) {
 #[test]
 fn a_thousand_calls_in_and_out_leave_memory_and_descriptors_as_they_were() {
     let (gateway, _) = gateway::Setup::new().start_with_open_room();
-    let thousand = |calls| sipp::Setup::new("call", &gateway.sip()).calls(calls, 100, 60).with(&["-d", "300"]).play(s(90));
+    let thousand =
+        |calls| sipp::Setup::new("call", &gateway.sip()).calls(calls, 100, 60).with(&["-d", "300"]).play(s(90));
     // Once around, so that buffers, pools and the page cache of the database have their size.
     thousand(1000);
     gateway.settles();

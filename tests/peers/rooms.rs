@@ -23,7 +23,11 @@ fn three_telephones_each_hear_the_two_others_and_not_themselves() {
     gateway.has_in_room(&room, 3, s(20));
     talk(s(4));
     let shown = gateway.get(&format!("/v1/rooms/{room}"));
-    assert_eq!(shown["participants"].as_array().unwrap().iter().filter(|p| p["speaking"] == true).count(), 3, "{shown}");
+    assert_eq!(
+        shown["participants"].as_array().unwrap().iter().filter(|p| p["speaking"] == true).count(),
+        3,
+        "{shown}"
+    );
     anna.hang_up();
     ben.hang_up();
     carl.hang_up();

@@ -44,8 +44,13 @@ fn byes_that_cross_each_other_or_a_reinvite_leave_nothing() {
     let mut crossing = sipp::Setup::new("bye_crosses_bye", &gateway.sip()).start();
     let call = until("the call to be up", s(5), || {
         let calls = gateway.get("/v1/calls");
-        let calls = calls.as_array().or_else(|| calls["calls"].as_array()).or_else(|| calls["items"].as_array()).cloned();
-        calls.unwrap_or_default().iter().find(|call| call["state"] == "in_room").map(|call| call["id"].as_str().unwrap().to_owned())
+        let calls =
+            calls.as_array().or_else(|| calls["calls"].as_array()).or_else(|| calls["items"].as_array()).cloned();
+        calls
+            .unwrap_or_default()
+            .iter()
+            .find(|call| call["state"] == "in_room")
+            .map(|call| call["id"].as_str().unwrap().to_owned())
     });
     gateway.post(&format!("/v1/calls/{call}/hangup"), &json!({}));
     crossing.succeeds(s(30));
@@ -68,7 +73,11 @@ fn a_stranger_gets_a_refusal_and_nothing_else() {
     gateway.add_number(NUMBER, &room);
     sipp::Setup::new("refused", &gateway.sip()).calls(20, 20, 20).play(s(20));
     let status = gateway.status();
-    assert_eq!((&status["answered"], &status["calls"], &status["ports"]), (&json!(0), &json!(0), &json!(0)), "{status}");
+    assert_eq!(
+        (&status["answered"], &status["calls"], &status["ports"]),
+        (&json!(0), &json!(0), &json!(0)),
+        "{status}"
+    );
     assert!(gateway.participants(&room).is_empty());
     // Who is known is served meanwhile.
     sipp::Setup::new("call", &gateway.sip()).from([127, 0, 0, 9]).play(s(20));

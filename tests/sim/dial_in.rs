@@ -19,12 +19,16 @@ fn three_callers_key_the_pin_and_share_a_room() {
     assert!(world.was_told(legs[1], "joining"));
     let room = world.room();
     assert_eq!(room.participants.len(), 3);
-    assert!(room.participants.iter().all(|p| p.state == State::Active && p.display.contains('•')), "numbers are masked");
+    assert!(
+        room.participants.iter().all(|p| p.state == State::Active && p.display.contains('•')),
+        "numbers are masked"
+    );
     for phone in &mut phones {
         world.bye(phone);
     }
     assert!(world.room().participants.is_empty());
-    let ended = world.records.iter().filter(|r| matches!(r, Record::Ended(call) if call.cause == Some(Cause::HungUp))).count();
+    let ended =
+        world.records.iter().filter(|r| matches!(r, Record::Ended(call) if call.cause == Some(Cause::HungUp))).count();
     assert_eq!(ended, 3);
     world.ends_clean();
 }

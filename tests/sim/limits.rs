@@ -91,7 +91,12 @@ fn at_the_drain_limit_calls_end_with_a_reason() {
     world.pass(Duration::from_secs(301));
     let bye = world.request(&phone).expect("a BYE");
     assert!(reason(&bye.headers).is_some_and(|reason| reason.contains("cause=41")));
-    assert!(world.records.iter().any(|r| matches!(r, ringlift::gateway::Record::Ended(c) if c.cause == Some(Cause::DrainedOut))));
+    assert!(
+        world
+            .records
+            .iter()
+            .any(|r| matches!(r, ringlift::gateway::Record::Ended(c) if c.cause == Some(Cause::DrainedOut)))
+    );
     world.ends_clean();
     assert_eq!(world.drained, Some(1));
 }

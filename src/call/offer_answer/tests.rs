@@ -142,11 +142,34 @@ fn where_they_leave_the_offer_to_us_their_answer_decides() {
     let ours = SessionDescription::parse(&negotiation.offer(Direction::SendRecv)).unwrap();
     assert_eq!(ours.media[0].formats, ["0", "8", "101"]);
     assert!(negotiation.is_offering());
-    let agreed = negotiation.take_answer(offer("m=audio 4000 RTP/AVP 8 101\na=rtpmap:101 telephone-event/8000\n").as_bytes(), THEM).unwrap();
+    let agreed = negotiation
+        .take_answer(offer("m=audio 4000 RTP/AVP 8 101\na=rtpmap:101 telephone-event/8000\n").as_bytes(), THEM)
+        .unwrap();
     assert_eq!((agreed.format.codec, agreed.format.telephone_event), (Codec::Pcma, Some((101, 101))));
     assert_eq!(negotiation.take_answer(b"", THEM).unwrap_err(), Unacceptable::NotAnAnswer);
+    negotiation.offer(Direction::SendRecv);
+    let agreed = negotiation
+        .take_answer(
+            offer("m=audio 4000 RTP/AVP 98 96\na=rtpmap:98 PCMA/8000\na=rtpmap:96 telephone-event/8000\n").as_bytes(),
+            THEM,
+        )
+        .unwrap();
+    assert_eq!(
+        (agreed.format.send_payload_type, agreed.format.receive_payload_type),
+        (98, 8),
+        "each side names what it receives"
+    );
+    assert_eq!(agreed.format.telephone_event, Some((96, 101)));
+    negotiation.offer(Direction::SendRecv);
+    assert_eq!(
+        negotiation.take_answer(offer("m=audio 0 RTP/AVP 8\n").as_bytes(), THEM).unwrap_err(),
+        Unacceptable::NoAudio
+    );
     let hold = SessionDescription::parse(&negotiation.offer(Direction::SendOnly)).unwrap();
-    assert_eq!((hold.media[0].formats.clone(), hold.media[0].flow()), (vec!["8".to_owned(), "101".to_owned()], Some(Flow::SendOnly)));
+    assert_eq!(
+        (hold.media[0].formats.clone(), hold.media[0].flow()),
+        (vec!["8".to_owned(), "101".to_owned()], Some(Flow::SendOnly))
+    );
     let agreed = negotiation.take_answer(offer("m=audio 4000 RTP/AVP 8\na=recvonly\n").as_bytes(), THEM).unwrap();
     assert_eq!(agreed.format.direction, Direction::SendOnly);
 }

@@ -47,7 +47,16 @@ impl Phone {
         let port = plane.bind_ports(leg, ipv6).expect("a port");
         plane.send(MediaCommand::Open { leg, setup: Box::new(setup(socket.local_addr().unwrap())) });
         let there = SocketAddr::new(home, port);
-        Self { leg, socket, there, frequency, sent: 0, heard: Vec::new(), sequences: Vec::new(), ssrcs: Default::default() }
+        Self {
+            leg,
+            socket,
+            there,
+            frequency,
+            sent: 0,
+            heard: Vec::new(),
+            sequences: Vec::new(),
+            ssrcs: Default::default(),
+        }
     }
 
     fn speak(&mut self) {
@@ -56,7 +65,8 @@ impl Phone {
             .collect();
         let mut payload = [0; 160];
         Codec::Pcmu.encode(&samples, &mut payload);
-        let header = Header { marker: false, payload_type: 0, sequence: self.sent as u16, timestamp: self.sent * 160, ssrc: 7 };
+        let header =
+            Header { marker: false, payload_type: 0, sequence: self.sent as u16, timestamp: self.sent * 160, ssrc: 7 };
         let mut head = [0; Header::LENGTH];
         header.write(&mut head);
         self.sent += 1;
@@ -222,7 +232,12 @@ async fn a_stranger_is_counted_and_unheard_and_a_new_address_is_learned() {
     plane.send(join(&anna, 1, 1));
     plane.send(join(&ben, 1, 2));
     talk(&mut plane, &mut [&mut anna, &mut ben], Duration::from_millis(400)).await;
-    let mut stranger = Phone { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(), frequency: 1900.0, there: anna.there, ..Phone::call(&mut plane, 3, 0.0, false).await };
+    let mut stranger = Phone {
+        socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(),
+        frequency: 1900.0,
+        there: anna.there,
+        ..Phone::call(&mut plane, 3, 0.0, false).await
+    };
     talk(&mut plane, &mut [&mut anna, &mut ben, &mut stranger], Duration::from_millis(800)).await;
     assert!(ben.hears(400.0) > 3000.0 && ben.hears(1900.0) < 200.0);
     // Anna's phone moves: a re-INVITE tells the new address.
@@ -268,7 +283,12 @@ async fn two_hundred_calls_leave_no_socket_behind() {
     for number in 0..200 {
         Phone::call(&mut plane, number, 400.0, false).await;
         let leg = LegId::from_bits(number);
-        plane.send(MediaCommand::Join { leg, room: RoomId::from_bits(number / 3), participant: ParticipantId::from_bits(number), muted: false });
+        plane.send(MediaCommand::Join {
+            leg,
+            room: RoomId::from_bits(number / 3),
+            participant: ParticipantId::from_bits(number),
+            muted: false,
+        });
     }
     assert_eq!(bound(42_000, 42_799), 600, "two ports each, and one more socket for strangers");
     for number in 0..200 {
