@@ -31,7 +31,9 @@ impl CSeq {
 
 /// Number and method as written.
 pub(super) fn split(text: &str) -> Result<(u32, &str), Problem> {
-    let (seq, method) = scan::trim(text).split_once([' ', '\t']).ok_or(Problem::CSeq)?;
+    let text = scan::trim(text);
+    let space = text.bytes().position(|byte| byte == b' ' || byte == b'\t').ok_or(Problem::CSeq)?;
+    let (seq, method) = text.split_at_checked(space).ok_or(Problem::CSeq)?;
     let method = scan::trim(method);
     let seq = scan::number(seq).filter(|seq| *seq < 1 << 31).ok_or(Problem::CSeq)?;
     if scan::is_token(method) { Ok((seq, method)) } else { Err(Problem::CSeq) }

@@ -347,9 +347,14 @@ impl Headers {
         self.source.len_bytes() + self.edited.len() + self.fields.len() * 24 + 32
     }
 
-    /// Known name and raw value of every field, for checking.
-    pub(super) fn known_fields(&self) -> impl Iterator<Item = (Option<Known>, &str)> {
-        self.fields.iter().map(|field| (field.known, self.read(field.value)))
+    /// Known name and raw value of every field, for checking; `text` is what the index points into, already known
+    /// to be UTF-8.
+    pub(super) fn known_fields<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (Known, &'a str)> {
+        self.fields.iter().filter_map(move |field| {
+            let range = field.value.start as usize..field.value.end();
+            let from = if field.value.edited { self.edited.as_str() } else { text };
+            Some((field.known?, from.get(range).unwrap_or_default()))
+        })
     }
 
     /// Only the fields an answer must repeat.

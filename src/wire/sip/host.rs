@@ -37,8 +37,7 @@ impl Host {
             let inner = inner.strip_suffix(']').ok_or(Problem::Host)?;
             return parse_v6(inner).map(|_| ());
         }
-        let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-        if text.is_empty() || text.len() > 255 || !text.bytes().all(valid) { Err(Problem::Host) } else { Ok(()) }
+        if text.is_empty() || text.len() > 255 || !scan::all(text, scan::HOST) { Err(Problem::Host) } else { Ok(()) }
     }
 
     /// Reads `text`, sharing a name with `source` when it is part of it.
@@ -57,9 +56,9 @@ impl Host {
 
     /// Splits `host[:port]`, minding brackets; white space around the colon is allowed (RFC 3261 §25.1 `COLON`).
     pub(super) fn split_port(text: &str) -> Result<(&str, Option<u16>), Problem> {
-        let after_bracket = if text.starts_with('[') { text.find(']').ok_or(Problem::Host)? } else { 0 };
+        let after_bracket = if text.starts_with('[') { scan::find(text, b']').ok_or(Problem::Host)? } else { 0 };
         let rest = text.get(after_bracket..).unwrap_or_default();
-        match rest.find(':') {
+        match scan::find(rest, b':') {
             None => Ok((text, None)),
             Some(colon) => {
                 let host = scan::trim(text.get(..after_bracket + colon).unwrap_or_default());

@@ -70,10 +70,9 @@ fn split(text: &str) -> Result<(&str, &str, &str), Problem> {
             return Err(Problem::Quotes);
         }
         // Without brackets, `;` ends the URI, and `?` and `,` may not stand in it (RFC 3261 §20).
-        let at = text.find(';').unwrap_or(text.len());
-        let (uri, parameters) = text.split_at_checked(at).ok_or(Problem::NameAddr)?;
+        let (uri, parameters) = scan::split_params(text);
         let uri = scan::trim(uri);
-        if uri.contains(['?', ',']) {
+        if uri.bytes().any(|byte| byte == b'?' || byte == b',') {
             return Err(Problem::NameAddr);
         }
         params::check(parameters)?;
@@ -82,7 +81,7 @@ fn split(text: &str) -> Result<(&str, &str, &str), Problem> {
     let display = scan::trim(text.get(..open).unwrap_or_default());
     check_display(display)?;
     let rest = text.get(open + 1..).unwrap_or_default();
-    let (uri, parameters) = rest.split_once('>').ok_or(Problem::NameAddr)?;
+    let (uri, parameters) = scan::split_once(rest, b'>').ok_or(Problem::NameAddr)?;
     let parameters = scan::trim(parameters);
     params::check(parameters)?;
     Ok((display, scan::trim(uri), parameters))
@@ -117,7 +116,8 @@ fn check_display(display: &str) -> Result<(), Problem> {
             None => Err(Problem::Quotes),
         };
     }
-    if display.contains(['"', '<', '>', ';', ',']) { Err(Problem::NameAddr) } else { Ok(()) }
+    let separates = |byte| matches!(byte, b'"' | b'<' | b'>' | b';' | b',');
+    if display.bytes().any(separates) { Err(Problem::NameAddr) } else { Ok(()) }
 }
 
 impl fmt::Display for NameAddr {

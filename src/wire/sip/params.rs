@@ -87,7 +87,7 @@ pub(super) fn iterate(text: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// Each parameter as it was written, without its `;`.
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text.find(';').and_then(|at| text.get(at + 1..));
+    let mut rest = scan::find(text, b';').and_then(|at| text.get(at + 1..));
     std::iter::from_fn(move || {
         let (piece, after) = scan::split_outside(rest?, b';', false);
         rest = after;
@@ -113,11 +113,7 @@ pub(super) fn check(text: &str) -> Result<(), Problem> {
         if index >= MAX_PARAMS {
             return Err(Problem::Params);
         }
-        // `[` and `]` stand in URI parameters, the rest of the set is that of tokens and of `unreserved`.
-        let valid = |byte: u8| {
-            scan::is_token_byte(byte) || matches!(byte, b'(' | b')' | b'[' | b']' | b'/' | b':' | b'&' | b'$')
-        };
-        if name.is_empty() || !name.bytes().all(valid) {
+        if name.is_empty() || !scan::all(name, scan::PARAM_NAME) {
             return Err(Problem::Params);
         }
         if value.starts_with('"') {
@@ -125,7 +121,7 @@ pub(super) fn check(text: &str) -> Result<(), Problem> {
             if !closes {
                 return Err(Problem::Quotes);
             }
-        } else if value.contains(['"', '<', '>', ' ', '\t', ',']) {
+        } else if !scan::all(value, scan::PARAM_VALUE) {
             return Err(Problem::Params);
         }
     }

@@ -98,7 +98,7 @@ pub(super) fn message(bytes: &Bytes) -> Result<Message, ParseError> {
     }
 
     let available = looked_at.len() - at;
-    let length = check(&headers, &start, &mut first).unwrap_or(available);
+    let length = check(&headers, text, &start, &mut first).unwrap_or(available);
     if length > available {
         first.note(Problem::BodyTooShort, Some(Name::ContentLength));
     }
@@ -137,7 +137,7 @@ pub(super) fn message(bytes: &Bytes) -> Result<Message, ParseError> {
 /// The line that begins at `at`, without its end, and where the next begins. `None` when no line end follows.
 fn next_line(text: &str, at: usize) -> (Option<&str>, usize) {
     let rest = text.get(at..).unwrap_or_default();
-    match rest.find('\n') {
+    match scan::find(rest, b'\n') {
         None => (None, at),
         Some(end) => {
             let line = rest.get(..end).unwrap_or_default();
@@ -193,29 +193,31 @@ fn request_uri(source: &Text, text: &str) -> Result<Uri, Problem> {
 }
 
 fn field(headers: &mut Headers, line: &str, at: usize, first: &mut First) {
-    let Some(colon) = line.find(':') else {
+    let Some(colon) = scan::find(line, b':') else {
         first.note(Problem::Field, None);
         return;
     };
-    let name = line.get(..colon).unwrap_or_default().trim_end_matches([' ', '\t']);
-    let after = line.get(colon + 1..).unwrap_or_default();
-    let value = scan::trim(after);
-    let indent = after.len() - after.trim_start_matches([' ', '\t']).len();
+    let name = line.get(..colon).unwrap_or_default();
+    let name = if name.ends_with([' ', '\t']) { name.trim_end_matches([' ', '\t']) } else { name };
+    let value = scan::trim(line.get(colon + 1..).unwrap_or_default());
+    let indent = (value.as_ptr() as usize).wrapping_sub(line.as_ptr() as usize);
     let known = Known::read(name);
     if known.is_none() && !scan::is_token(name) {
         first.note(Problem::Field, None);
         return;
     }
-    headers.index(known, (at, name.len()), (at + colon + 1 + indent.min(after.len()), value.len()));
+    headers.index(known, (at, name.len()), (at + indent.min(line.len()), value.len()));
 }
 
 /// A control character may stand in the header section only behind the backslash of a quoted pair; a carriage
 /// return only in a line end. `line_ends` is how many bytes the line ends take.
 fn controls(head: &str, line_ends: usize) -> Option<Problem> {
-    let mut count = 0usize;
-    for byte in head.bytes() {
-        count += usize::from(byte < b' ' && byte != b'\t' || byte == 0x7f);
-    }
+    // Counted in bytes, so that the compiler can count many at once.
+    let count_in = |piece: &[u8]| {
+        let is_control = |byte: &u8| (*byte < b' ') & (*byte != b'\t') | (*byte == 0x7f);
+        piece.iter().fold(0u8, |count, byte| count.wrapping_add(u8::from(is_control(byte))))
+    };
+    let count: usize = head.as_bytes().chunks(255).map(|piece| usize::from(count_in(piece))).sum();
     if count <= line_ends {
         return None;
     }
@@ -237,11 +239,10 @@ fn controls(head: &str, line_ends: usize) -> Option<Problem> {
 }
 
 /// Checks the fields that every message must have and those that others rely on; returns Content-Length.
-fn check(headers: &Headers, start: &Option<Start<'_>>, first: &mut First) -> Option<usize> {
+fn check(headers: &Headers, text: &str, start: &Option<Start<'_>>, first: &mut First) -> Option<usize> {
     let (mut via, mut from, mut to, mut call_id, mut cseq) = (0u32, 0u32, 0u32, 0u32, 0u32);
     let (mut max_forwards, mut length_fields, mut length) = (0u32, 0u32, None);
-    for (known, value) in headers.known_fields() {
-        let Some(known) = known else { continue };
+    for (known, value) in headers.known_fields(text) {
         match known {
             Known::Via => {
                 via += 1;
@@ -257,7 +258,7 @@ fn check(headers: &Headers, start: &Option<Start<'_>>, first: &mut First) -> Opt
             }
             Known::CallId => {
                 call_id += 1;
-                if value.is_empty() || value.contains([' ', '\t']) {
+                if value.is_empty() || value.bytes().any(|byte| byte == b' ' || byte == b'\t') {
                     first.note(Problem::CallId, Some(Name::CallId));
                 }
             }

@@ -69,10 +69,10 @@ impl<'a> Parts<'a> {
         if whole.len() > MAX_URI {
             return Err(Problem::UriTooLong);
         }
-        if whole.bytes().any(|byte| byte <= b' ' || byte == 0x7f || matches!(byte, b'<' | b'>' | b'"')) {
+        if !scan::all(whole, scan::URI) {
             return Err(Problem::Uri);
         }
-        let (scheme, rest) = whole.split_once(':').ok_or(Problem::Uri)?;
+        let (scheme, rest) = scan::split_once(whole, b':').ok_or(Problem::Uri)?;
         if scheme.eq_ignore_ascii_case("sip") {
             return Self::of_sip(Scheme::Sip, rest);
         }
@@ -96,8 +96,7 @@ impl<'a> Parts<'a> {
                 headers: "",
             });
         }
-        let at = rest.find(';').unwrap_or(rest.len());
-        let (user, params) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        let (user, params) = scan::split_params(rest);
         if user.is_empty() || user.contains(['@', '?']) {
             return Err(Problem::Uri);
         }
@@ -106,19 +105,18 @@ impl<'a> Parts<'a> {
     }
 
     fn of_sip(scheme: Scheme, rest: &'a str) -> Result<Self, Problem> {
-        let (user, password, hostpart) = match rest.split_once('@') {
+        let (user, password, hostpart) = match scan::split_once(rest, b'@') {
             None => ("", "", rest),
             Some((userinfo, hostpart)) => {
-                let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+                let (user, password) = scan::split_once(userinfo, b':').unwrap_or((userinfo, ""));
                 if user.is_empty() {
                     return Err(Problem::Uri);
                 }
                 (user, password, hostpart)
             }
         };
-        let (before, headers) = hostpart.split_once('?').unwrap_or((hostpart, ""));
-        let at = before.find(';').unwrap_or(before.len());
-        let (address, params) = before.split_at_checked(at).unwrap_or((before, ""));
+        let (before, headers) = scan::split_once(hostpart, b'?').unwrap_or((hostpart, ""));
+        let (address, params) = scan::split_params(before);
         params::check(params)?;
         let (host, port) = Host::split_port(address)?;
         Ok(Self { scheme, user, password, host: Some(host), port, params, headers })

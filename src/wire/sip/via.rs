@@ -176,20 +176,19 @@ struct Parts<'a> {
 }
 
 fn split(text: &str) -> Result<Parts<'_>, Problem> {
-    let (protocol, rest) = text.split_once('/').ok_or(Problem::Via)?;
-    let (version, rest) = rest.split_once('/').ok_or(Problem::Via)?;
+    let (protocol, rest) = scan::split_once(text, b'/').ok_or(Problem::Via)?;
+    let (version, rest) = scan::split_once(rest, b'/').ok_or(Problem::Via)?;
     if !scan::trim(protocol).eq_ignore_ascii_case("SIP") || !scan::is_token(scan::trim(version)) {
         return Err(Problem::Via);
     }
-    let rest = rest.trim_start_matches([' ', '\t']);
-    let space = rest.find([' ', '\t']).ok_or(Problem::Via)?;
+    let rest = scan::trim(rest);
+    let space = rest.bytes().position(|byte| byte == b' ' || byte == b'\t').ok_or(Problem::Via)?;
     let (transport, rest) = rest.split_at_checked(space).ok_or(Problem::Via)?;
     if !scan::is_token(transport) {
         return Err(Problem::Via);
     }
     let rest = scan::trim(rest);
-    let at = rest.find(';').unwrap_or(rest.len());
-    let (sent_by, parameters) = rest.split_at_checked(at).ok_or(Problem::Via)?;
+    let (sent_by, parameters) = scan::split_params(rest);
     params::check(parameters)?;
     let (host, port) = Host::split_port(scan::trim(sent_by))?;
     Ok(Parts { version: scan::trim(version), transport, host, port, parameters })
