@@ -159,7 +159,7 @@ impl Baresip {
 
     /// What it has heard so far in its latest call.
     pub fn heard(&self) -> Recording {
-        Recording::read(&self.recording().expect("nothing was heard yet"))
+        self.recording().map(|path| Recording::read(&path)).unwrap_or_default()
     }
 
     /// The SIP messages and everything else it printed.

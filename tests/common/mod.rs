@@ -43,6 +43,12 @@ pub fn talk(length: Duration) {
     }
 }
 
+/// Waits until these tones are heard clearly: the prompts at the door are over.
+#[track_caller]
+pub fn until_clear(tones: &[f64], heard: impl Fn() -> audio::Recording) {
+    until(&format!("{tones:?} Hz to be heard clearly"), s(20), || heard().is_clear(tones).then_some(()));
+}
+
 /// A duration in milliseconds.
 pub const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)

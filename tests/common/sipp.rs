@@ -65,7 +65,7 @@ impl Setup {
         let mut command = Command::new("sipp");
         command.arg(&self.remote).arg("-sf").arg(&self.scenario).args(["-s", &self.service]);
         command.args(["-i", &self.address.to_string(), "-p", &ports.at(0).to_string()]);
-        command.args(["-mi", &self.address.to_string(), "-min_rtp_port", &ports.at(10).to_string()]);
+        command.args(["-mi", &self.address.to_string(), "-mp", &ports.at(10).to_string()]);
         command.args(["-m", &self.calls.to_string(), "-r", &self.rate.to_string(), "-l", &self.at_once.to_string()]);
         command.args(["-nostdin", "-trace_err", "-trace_msg", "-timeout", "100", "-timeout_error"]);
         command.args(&self.words).current_dir(folder.path()).env("TERM", "dumb");
@@ -94,7 +94,7 @@ impl Sipp {
     #[track_caller]
     pub fn succeeds(&mut self, limit: Duration) {
         let status = self.process.ended(limit);
-        assert!(status.success(), "sipp {status}\n{}\n{}", self.errors(), tail(&self.messages(), 6000));
+        assert!(status.success(), "sipp {status}\n{}\n{}", head(&self.errors(), 4000), tail(&self.messages(), 6000));
     }
 
     /// Every message that was sent and received.
@@ -111,6 +111,10 @@ impl Sipp {
         let found = files.filter(|path| path.to_string_lossy().ends_with(ending));
         found.map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()).collect()
     }
+}
+
+fn head(text: &str, characters: usize) -> &str {
+    &text[..text.char_indices().nth(characters).map_or(text.len(), |(at, _)| at)]
 }
 
 fn tail(text: &str, characters: usize) -> &str {

@@ -50,7 +50,7 @@ fn a_second_signal_ends_at_once() {
 
 #[test]
 fn a_gateway_killed_in_a_call_opens_its_database_again_and_closes_the_call_as_cut_off() {
-    let (mut gateway, room) = gateway::Setup::new().with("media", "timeout = \"3s\"").start_with_open_room();
+    let (mut gateway, room) = gateway::Setup::new().with("media", "timeout = \"5s\"").start_with_open_room();
     let mut anna = phone::Setup::tone(440.0).call(&gateway.uri());
     gateway.has_in_room(&room, 1, s(10));
     until("the record to be kept", s(5), || {

@@ -1,7 +1,7 @@
 //! Calls over each transport and address family.
 
 use crate::common::gateway::{self, NUMBER};
-use crate::common::{baresip, ms, phone, s, talk};
+use crate::common::{baresip, ms, phone, s, talk, until_clear};
 
 const ALL: &[f64] = &[440.0, 1000.0];
 
@@ -10,7 +10,9 @@ fn hear_each_other(gateway: gateway::Gateway, room: &str, mut anna: baresip::Bar
     let mut ben = phone::Setup::tone(1000.0).call(&gateway.uri());
     anna.call(uri);
     gateway.has_in_room(room, 2, s(10));
-    talk(s(3));
+    until_clear(&[440.0], || ben.heard());
+    until_clear(&[1000.0], || anna.heard());
+    talk(s(2));
     anna.hang_up();
     anna.closed(s(5));
     ben.hang_up();
@@ -48,7 +50,9 @@ fn our_own_phone_over_tcp_and_tls() {
     let uri = format!("sip:{NUMBER}@{}", gateway.sips());
     let mut ben = phone::Setup::tone(1000.0).with(&["--transport", "tls", "--insecure"]).call(&uri);
     gateway.has_in_room(&room, 2, s(10));
-    talk(s(2));
+    until_clear(&[1000.0], || anna.heard());
+    until_clear(&[440.0], || ben.heard());
+    talk(s(1));
     anna.hang_up();
     ben.hang_up();
     anna.heard().last(ms(1200)).between(s(0), ms(900)).hears_exactly("Anna", &[1000.0], ALL);
