@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::Row;
+use sqlx::{Connection as _, Row};
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -64,6 +64,9 @@ impl Store {
         let writes = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(BUSY + BUSY)
+            // SQLite itself rolls back when the disk is full or fails; the driver's own rollback then fails and leaves
+            // the connection in a transaction that is none. Such a one is closed for another.
+            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
             .connect_with(options.clone())
             .await
             .map_err(named)?;

@@ -328,3 +328,73 @@ async fn write(store: &Store, spool: &Spool) -> Result<(usize, Vec<LegId>), Stor
     tx.commit().await?;
     Ok((events, calls))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::event::Happening;
+
+    fn event(seq: u64) -> Arc<Event> {
+        Arc::new(Event { seq, at: Utc(0), what: Happening::CallAnswered { call: LegId::from_bits(seq) } })
+    }
+
+    async fn begin(name: &str) -> (Store, Writer) {
+        let path = std::env::temp_dir().join(format!("ringlift-writer-{}-{name}", std::process::id())).join("node.db");
+        let store = Store::open(&path, Utc(0)).await.unwrap().store;
+        let writer = Writer::start(store.clone(), Settings { path, event_days: 0, record_days: 0 });
+        writer.settle().await.unwrap();
+        (store, writer)
+    }
+
+    async fn until_it_takes_again(writer: &Writer) {
+        while writer.counters().failing.load(Ordering::Relaxed) {
+            writer.settle().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(writer.settle().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_failing_database_holds_nobody_up_and_what_it_missed_is_written_when_it_works_again() {
+        let (store, writer) = begin("failing").await;
+        sqlx::query("alter table event rename to away").execute(&store.writes).await.unwrap();
+        (1..=3000).for_each(|seq| writer.event(event(seq)));
+        let rest = writer.settle().await.unwrap();
+        let counters = writer.counters();
+        assert!(counters.failing.load(Ordering::Relaxed) && counters.failures.load(Ordering::Relaxed) >= 1);
+        assert_eq!(rest.len(), 3000, "readers get what is not written from memory");
+        // More than is kept: counted, the oldest kept.
+        (3001..=SPOOL_EVENTS as u64 + 5).for_each(|seq| writer.event(event(seq)));
+        assert_eq!(writer.settle().await.unwrap().len(), SPOOL_EVENTS);
+        assert_eq!(counters.events_lost.load(Ordering::Relaxed), 5);
+        sqlx::query("alter table away rename to event").execute(&store.writes).await.unwrap();
+        until_it_takes_again(&writer).await;
+        assert_eq!(store.event_range().await.unwrap(), Some((1, SPOOL_EVENTS as u64)));
+        assert_eq!(store.events(0, None, 100_000).await.unwrap().len(), SPOOL_EVENTS);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_loses_nothing() {
+        let (store, writer) = begin("full").await;
+        // SQLite's own limit on this connection: beyond it every write fails as on a full disk.
+        sqlx::query("pragma max_page_count = 1").execute(&store.writes).await.unwrap();
+        (1..=3000).for_each(|seq| writer.event(event(seq)));
+        writer.settle().await.unwrap();
+        until_it_takes_again(&writer).await;
+        assert!(writer.counters().failures.load(Ordering::Relaxed) >= 1);
+        assert_eq!(store.event_range().await.unwrap(), Some((1, 3000)));
+        writer.finish().await;
+    }
+
+    #[tokio::test]
+    async fn of_a_waiting_call_only_the_newest_is_kept() {
+        let counters = Counters::default();
+        let mut spool = Spool::default();
+        let leg = LegId::from_bits(1);
+        for received in 0..100 {
+            spool.take(Record::Measured { leg, figures: Figures { received, ..Figures::default() } }, &counters);
+        }
+        assert_eq!(spool.len(), 1);
+        assert_eq!(spool.calls.get(&leg).and_then(|pending| pending.figures).map(|figures| figures.received), Some(99));
+    }
+}

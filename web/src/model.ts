@@ -1,0 +1,179 @@
+// What the page knows, and how what happens changes it. (state, event) → [state, what to read anew]. No DOM, no network.
+
+import type { Call, Did, Happening, NodeStatus, Participant, Room, Session } from "./types.js";
+
+export type Link = "connecting" | "live" | "lost";
+
+export interface State {
+  /** None: not logged in. */
+  session: Session | null;
+  link: Link;
+  /** When the next try is due, while the link is lost. */
+  retryAt: number | null;
+  status: NodeStatus | null;
+  rooms: Map<string, Room>;
+  calls: Call[];
+  dids: Did[];
+  /** Whether rooms were read at least once. */
+  loaded: boolean;
+  /** The room whose people are shown although nobody is in it. */
+  open: string | null;
+  search: string;
+}
+
+export type Anew = "rooms" | "calls" | "status" | { room: string };
+
+export const blank: State = {
+  session: null,
+  link: "connecting",
+  retryAt: null,
+  status: null,
+  rooms: new Map(),
+  calls: [],
+  dids: [],
+  loaded: false,
+  open: null,
+  search: "",
+};
+
+export function may(state: State, scope: string): boolean {
+  const scopes = state.session?.scopes ?? [];
+  return scopes.includes(scope) || scopes.includes("admin");
+}
+
+/** Applies an event; says what it does not tell and has to be read. */
+export function happen(state: State, event: Happening): [State, Anew[]] {
+  switch (event.type) {
+    case "participant.joined":
+    case "participant.changed": {
+      const room = state.rooms.get(event.room);
+      if (!room) return [state, [{ room: event.room }]];
+      const known = room.participants.find((one) => one.id === event.participant.id);
+      const next = merge(known, event.participant);
+      const participants = known
+        ? room.participants.map((one) => (one === known ? next : one))
+        : [...room.participants, next];
+      // Events carry masked numbers: who may see them whole reads the room.
+      const anew: Anew[] = !known && may(state, "numbers:read") ? [{ room: event.room }] : [];
+      return [withRoom(state, { ...room, participants }), known ? anew : [...anew, "calls"]];
+    }
+    case "participant.speaking":
+      return [withParticipant(state, event.room, event.participant, { speaking: event.speaking }), []];
+    case "participant.left": {
+      const room = state.rooms.get(event.room);
+      if (!room) return [state, []];
+      const participants = room.participants.filter((one) => one.id !== event.participant);
+      return [withRoom(state, { ...room, participants }), ["calls"]];
+    }
+    case "participant.operator":
+      return [state, []];
+    case "room.locked": {
+      const room = state.rooms.get(event.room);
+      return [room ? withRoom(state, { ...room, locked: event.locked }) : state, []];
+    }
+    case "room.started": {
+      const room = state.rooms.get(event.room);
+      return [room ? withRoom(state, { ...room, started: true }) : state, []];
+    }
+    case "room.ended": {
+      const room = state.rooms.get(event.room);
+      if (!room) return [state, []];
+      return [withRoom(state, { ...room, started: false, locked: false, participants: [] }), [{ room: event.room }]];
+    }
+    case "room.configured":
+      return [state, [{ room: event.room }]];
+    case "room.deleted": {
+      const rooms = new Map(state.rooms);
+      rooms.delete(event.room);
+      return [{ ...state, rooms }, []];
+    }
+    case "node.started":
+    case "node.draining":
+      return [state, ["status"]];
+    case "call.began":
+    case "call.answered":
+    case "call.held":
+    case "call.ended":
+      return [state, ["calls"]];
+    default:
+      // A newer node tells of things that this page does not know.
+      return [state, []];
+  }
+}
+
+/** A number known whole is not hidden again by a masked one. */
+function merge(known: Participant | undefined, next: Participant): Participant {
+  const whole = known?.number && !known.number.includes("•") ? known.number : null;
+  if (!whole || !next.number?.includes("•")) return next;
+  return { ...next, number: whole, display: next.name ?? whole };
+}
+
+export function withRoom(state: State, room: Room): State {
+  const rooms = new Map(state.rooms);
+  rooms.set(room.settings.id, room);
+  return { ...state, rooms };
+}
+
+function withParticipant(state: State, id: string, who: string, change: Partial<Participant>): State {
+  const room = state.rooms.get(id);
+  if (!room) return state;
+  const participants = room.participants.map((one) => (one.id === who ? { ...one, ...change } : one));
+  return withRoom(state, { ...room, participants });
+}
+
+/** Rooms in the order shown: those with people first, then by name. */
+export function shownRooms(state: State): Room[] {
+  const wanted = state.search.trim().toLowerCase();
+  const fits = (room: Room) =>
+    !wanted ||
+    room.settings.name.toLowerCase().includes(wanted) ||
+    (room.settings.pin ?? "").startsWith(wanted) ||
+    room.participants.some((one) => one.display.toLowerCase().includes(wanted));
+  return [...state.rooms.values()]
+    .filter(fits)
+    .sort(
+      (a, b) =>
+        Number(b.participants.length > 0) - Number(a.participants.length > 0) ||
+        a.settings.name.localeCompare(b.settings.name) ||
+        a.settings.id.localeCompare(b.settings.id),
+    );
+}
+
+/** Numbers and addresses that lead to the room: straight, or by the attendant who asks for the PIN. */
+export function waysIn(state: State, room: Room): { straight: string[]; attendant: string[] } {
+  const named = (did: Did) => (did.called === "*" ? [] : [did.called]);
+  const straight = state.dids.flatMap((did) =>
+    did.action.to === "room" && did.action.room === room.settings.id ? named(did) : [],
+  );
+  const attendant = state.dids.flatMap((did) => (did.action.to === "attendant" ? named(did) : []));
+  if (attendant.length === 0 && state.status) attendant.push(...state.status.how_to_call);
+  return { straight, attendant };
+}
+
+export type Quality = "good" | "fair" | "poor";
+
+/** How a call sounds: by the share lost either way, and by jitter. */
+export function quality(call: Call): { grade: Quality; text: string } | null {
+  const figures = call.figures;
+  if (!figures || figures.received === 0) return null;
+  const lost = (figures.lost + figures.late) / (figures.received + figures.lost);
+  const worst = Math.max(lost, figures.remote_loss ?? 0);
+  const grade: Quality =
+    worst > 0.05 || figures.jitter_ms > 80 ? "poor" : worst > 0.01 || figures.jitter_ms > 30 ? "fair" : "good";
+  const parts = [`${(worst * 100).toFixed(1)} % lost`, `${Math.round(figures.jitter_ms)} ms jitter`];
+  if (figures.round_trip_ms !== null) parts.push(`${Math.round(figures.round_trip_ms)} ms round trip`);
+  return { grade, text: parts.join(" · ") };
+}
+
+/** Digits in groups of three, as people read them out. */
+export function grouped(pin: string): string {
+  return pin.length <= 4 ? pin : pin.replace(/(\d{3})(?=\d{2})/g, "$1 ");
+}
+
+/** `4:05`, `1:02:03`. */
+export function lasted(since: string, now: number): string {
+  const seconds = Math.max(0, Math.floor((now - Date.parse(since)) / 1000));
+  const two = (n: number) => String(n).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
+}
