@@ -10,6 +10,7 @@
 
 mod access;
 mod events;
+mod look;
 mod node;
 mod problems;
 mod resources;

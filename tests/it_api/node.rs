@@ -47,6 +47,8 @@ pub struct Node {
 enum Act {
     Join(RoomId, String, oneshot::Sender<(LegId, ParticipantId)>),
     Publish(Happening, oneshot::Sender<u64>),
+    Alter(ParticipantId, Box<dyn FnOnce(&mut ParticipantView, &mut CallView) + Send>, oneshot::Sender<()>),
+    Leave(ParticipantId, oneshot::Sender<()>),
     Drain,
 }
 
@@ -146,6 +148,20 @@ impl Node {
         answered.await.unwrap()
     }
 
+    /// Somebody changes.
+    pub async fn alter(&self, who: ParticipantId, change: impl FnOnce(&mut ParticipantView, &mut CallView) + Send + 'static) {
+        let (answer, answered) = oneshot::channel();
+        self.gateway.send(Act::Alter(who, Box::new(change), answer)).ok().unwrap();
+        answered.await.unwrap();
+    }
+
+    /// Somebody hangs up.
+    pub async fn leave(&self, who: ParticipantId) {
+        let (answer, answered) = oneshot::channel();
+        self.gateway.send(Act::Leave(who, answer)).ok().unwrap();
+        answered.await.unwrap();
+    }
+
     pub fn drain(&self) {
         self.gateway.send(Act::Drain).ok().unwrap();
     }
@@ -203,7 +219,19 @@ impl StandIn {
                     Act::Publish(what, answer) => {
                         let _ = answer.send(self.publish(what, &inbox.outbox));
                     }
-                    Act::Drain => self.draining = true,
+                    Act::Alter(who, change, answer) => {
+                        self.alter(who, change, &inbox.outbox);
+                        let _ = answer.send(());
+                    }
+                    Act::Leave(who, answer) => {
+                        let leg = self.calls.values().find(|(call, _)| call.participant == Some(who)).map(|(call, _)| call.id);
+                        let _ = self.command(Command::HangUp(leg.unwrap()), &inbox.outbox);
+                        let _ = answer.send(());
+                    }
+                    Act::Drain => {
+                        self.draining = true;
+                        self.publish(Happening::NodeDraining {}, &inbox.outbox);
+                    }
                 },
                 else => return,
             }
@@ -274,6 +302,16 @@ impl StandIn {
         (leg, id)
     }
 
+    fn alter(&mut self, who: ParticipantId, change: Box<dyn FnOnce(&mut ParticipantView, &mut CallView) + Send>, outbox: &Outbox) {
+        let (call, _) = self.calls.values_mut().find(|(call, _)| call.participant == Some(who)).unwrap();
+        let room = call.room.unwrap();
+        let people = &mut self.rooms.get_mut(&room).unwrap().participants;
+        let participant = people.iter_mut().find(|participant| participant.id == who).unwrap();
+        change(participant, call);
+        let participant = Box::new(participant.clone());
+        self.publish(Happening::Changed { room, participant }, outbox);
+    }
+
     fn command(&mut self, command: Command, outbox: &Outbox) -> Outcome {
         match command {
             Command::PutTrunk(trunk) => drop(self.table.trunks.insert(trunk.id, trunk)),
@@ -340,18 +378,40 @@ impl StandIn {
 
     fn operate(&mut self, id: RoomId, operation: Operation, outbox: &Outbox) -> Outcome {
         let room = self.rooms.get_mut(&id).ok_or(Denial::NotFound("room"))?;
+        let people = &mut room.participants;
+        let mut change = |who: ParticipantId, change: &dyn Fn(&mut ParticipantView)| {
+            let found = people.iter_mut().find(|participant| participant.id == who);
+            let participant = found.ok_or(Denial::Refused(Refusal::NoSuchParticipant))?;
+            change(participant);
+            Ok(Happening::Changed { room: id, participant: Box::new(participant.clone()) })
+        };
         let happening = match operation {
-            Operation::Mute { participant: who } => {
-                let found = room.participants.iter_mut().find(|participant| participant.id == who);
-                let participant = found.ok_or(Denial::Refused(Refusal::NoSuchParticipant))?;
-                participant.muted_by_host = true;
-                Happening::Changed { room: id, participant: Box::new(participant.clone()) }
+            Operation::Mute { participant } => change(participant, &|one| one.muted_by_host = true)?,
+            Operation::Unmute { participant } => change(participant, &|one| one.muted_by_host = false)?,
+            Operation::LowerHand { participant } => change(participant, &|one| one.hand = None)?,
+            Operation::Admit { participant } => {
+                if !people.iter().any(|one| one.id == participant && one.state == State::Lobby) {
+                    return Err(Denial::Refused(Refusal::NotInLobby));
+                }
+                let one = people.iter_mut().find(|one| one.id == participant).unwrap();
+                one.state = State::Active;
+                Happening::Changed { room: id, participant: Box::new(one.clone()) }
             }
-            Operation::Lock {} => {
-                room.locked = true;
-                Happening::RoomLocked { room: id, locked: true }
+            Operation::Remove { participant } | Operation::Refuse { participant } => {
+                let leg = self.calls.values().find(|(call, _)| call.participant == Some(participant)).map(|(call, _)| call.id);
+                return self.command(Command::HangUp(leg.ok_or(Denial::Refused(Refusal::NoSuchParticipant))?), outbox);
             }
-            Operation::Admit { .. } => return Err(Denial::Refused(Refusal::NotInLobby)),
+            Operation::Lock {} | Operation::Unlock {} => {
+                room.locked = operation == Operation::Lock {};
+                Happening::RoomLocked { room: id, locked: room.locked }
+            }
+            Operation::MuteAll {} => {
+                let guests = people.iter().filter(|one| one.role == Role::Guest).map(|one| one.id);
+                for participant in guests.collect::<Vec<_>>() {
+                    self.operate(id, Operation::Mute { participant }, outbox)?;
+                }
+                return Ok(Reply::Done);
+            }
             other => panic!("the stand-in does not know {other:?}"),
         };
         self.publish(happening, outbox);
