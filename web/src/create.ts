@@ -58,7 +58,8 @@ export function createDialog(create: (room: NewRoom) => Promise<Problem | null>)
     if (!problem) return dialog.close();
     for (const input of form.querySelectorAll("input")) input.removeAttribute("aria-invalid");
     const errors = problem.errors ?? [];
-    wrong.textContent = errors.length > 0 ? errors.map((error) => error.detail).join(". ") : problem.detail;
+    const texts = errors.length > 0 ? errors.map((error) => error.detail) : [problem.detail];
+    wrong.textContent = texts.map((text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`).join(" ");
     for (const error of errors) field(error.pointer.slice(1))?.setAttribute("aria-invalid", "true");
     (form.querySelector("[aria-invalid]") as HTMLElement | null)?.focus();
   });

@@ -2,7 +2,7 @@
 
 import { ask, follow, Refused } from "./api.js";
 import { type Child, patch } from "./dom.js";
-import { type Anew, blank, happen, may, type State, withRoom } from "./model.js";
+import { type Anew, blank, called, happen, may, type State, withRoom } from "./model.js";
 import type { Call, Did, NodeStatus, Room, Session } from "./types.js";
 import { type Actions, view } from "./view.js";
 
@@ -40,11 +40,17 @@ function draw(): void {
 function say(text: string, wrong = false): void {
   const said = document.getElementById("said");
   if (!said) return;
-  said.textContent = text;
+  said.textContent = capital(text);
   said.className = wrong ? "wrong" : "right";
   clearTimeout(saidUntil);
   saidUntil = setTimeout(() => (said.className = "hidden"), wrong ? 8000 : 3000);
 }
+
+/** Problems are written as clauses; alone they are sentences. */
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 let saidUntil: ReturnType<typeof setTimeout> | undefined;
 
 async function login(key: string): Promise<void> {
@@ -193,7 +199,7 @@ const actions: Actions = {
     await attempt(null, () => ask("POST", `/v1/rooms/${room.settings.id}/${verb}`));
   },
   async toParticipant(room, who, verb) {
-    if (verb === "remove" && !(await sure(`Remove ${who.display} from “${room.settings.name}”?`, "Remove"))) return;
+    if (verb === "remove" && !(await sure(`Remove ${called(who)} from “${room.settings.name}”?`, "Remove"))) return;
     await attempt(null, () => ask("POST", `/v1/rooms/${room.settings.id}/participants/${who.id}/${verb}`));
   },
   async hangUp(call) {

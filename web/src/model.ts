@@ -105,7 +105,7 @@ export function happen(state: State, event: Happening): [State, Anew[]] {
 function merge(known: Participant | undefined, next: Participant): Participant {
   const whole = known?.number && !known.number.includes("•") ? known.number : null;
   if (!whole || !next.number?.includes("•")) return next;
-  return { ...next, number: whole, display: next.name ?? whole };
+  return { ...next, number: whole };
 }
 
 export function withRoom(state: State, room: Room): State {
@@ -128,7 +128,7 @@ export function shownRooms(state: State): Room[] {
     !wanted ||
     room.settings.name.toLowerCase().includes(wanted) ||
     (room.settings.pin ?? "").startsWith(wanted) ||
-    room.participants.some((one) => one.display.toLowerCase().includes(wanted));
+    room.participants.some((one) => called(one).toLowerCase().includes(wanted));
   return [...state.rooms.values()]
     .filter(fits)
     .sort(
@@ -160,14 +160,25 @@ export function quality(call: Call): { grade: Quality; text: string } | null {
   const worst = Math.max(lost, figures.remote_loss ?? 0);
   const grade: Quality =
     worst > 0.05 || figures.jitter_ms > 80 ? "poor" : worst > 0.01 || figures.jitter_ms > 30 ? "fair" : "good";
-  const parts = [`${(worst * 100).toFixed(1)} % lost`, `${Math.round(figures.jitter_ms)} ms jitter`];
-  if (figures.round_trip_ms !== null) parts.push(`${Math.round(figures.round_trip_ms)} ms round trip`);
+  const parts = [`${(worst * 100).toFixed(1)} % lost`, `jitter ${Math.round(figures.jitter_ms)} ms`];
+  if (figures.round_trip_ms !== null) parts.push(`round trip ${Math.round(figures.round_trip_ms)} ms`);
   return { grade, text: parts.join(" · ") };
 }
 
-/** Digits in groups of three, as people read them out. */
+/** Digits in groups, as people read them out: 482 913, 7712 0458. */
 export function grouped(pin: string): string {
-  return pin.length <= 4 ? pin : pin.replace(/(\d{3})(?=\d{2})/g, "$1 ");
+  if (pin.length <= 4) return pin;
+  const size = pin.length % 3 !== 0 && pin.length % 4 === 0 ? 4 : 3;
+  const groups = pin.match(new RegExp(`.{1,${size}}`, "g")) ?? [pin];
+  // No digit stands alone at the end.
+  const last = groups.at(-1) ?? "";
+  if (last.length === 1 && groups.length > 1) groups.splice(-2, 2, `${groups.at(-2)}${last}`);
+  return groups.join(" ");
+}
+
+/** What a person is called: by name, else by number as far as it may be seen. */
+export function called(one: Participant): string {
+  return one.name || one.number || one.display;
 }
 
 /** `4:05`, `1:02:03`. */

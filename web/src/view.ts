@@ -2,7 +2,7 @@
 
 import { createDialog, type NewRoom } from "./create.js";
 import { type Child, h, type Node } from "./dom.js";
-import { grouped, lasted, may, quality, shownRooms, type State, waysIn } from "./model.js";
+import { called, grouped, lasted, may, quality, shownRooms, type State, waysIn } from "./model.js";
 import type { Call, Participant, Problem, Room } from "./types.js";
 
 export interface Actions {
@@ -125,13 +125,17 @@ function roomCard(state: State, room: Room, now: number, act: Actions): Node {
       live && !room.started && h("span", { class: "badge" }, "not started"),
       room.locked && h("span", { class: "badge locked" }, "locked"),
       h("span", { class: "gap" }),
-      room.settings.pin && pinChip(room.settings.pin, "PIN", act),
-      !live &&
-        h(
-          "button",
-          { class: "plain", "aria-expanded": open ? "true" : "false", onclick: () => act.open(id), "aria-label": `${open ? "Less" : "More"} about ${room.settings.name}` },
-          open ? "Less" : "More",
-        ),
+      h(
+        "span",
+        { class: "end" },
+        room.settings.pin && pinChip(room.settings.pin, "PIN", act),
+        !live &&
+          h(
+            "button",
+            { class: "plain", "aria-expanded": open ? "true" : "false", onclick: () => act.open(id), "aria-label": `${open ? "Less" : "More"} about ${room.settings.name}` },
+            open ? "Less" : "More",
+          ),
+      ),
     ),
     open && ways(state, room, act),
     live && h("ul", { class: "people", "aria-label": `People in ${room.settings.name}` }, inOrder(people).map((one) => person(room, one, host, now, act))),
@@ -187,7 +191,7 @@ function person(room: Room, one: Participant, host: boolean, now: number, act: A
   const muted = one.muted_by_host || one.muted_by_self;
   const speaking = one.speaking && one.state === "active" && !muted;
   const button = (verb: Parameters<Actions["toParticipant"]>[2], text: string, kind = "") =>
-    h("button", { class: kind, onclick: () => act.toParticipant(room, one, verb), "aria-label": `${text} ${one.display}` }, text);
+    h("button", { class: kind, onclick: () => act.toParticipant(room, one, verb), "aria-label": `${text} ${called(one)}` }, text);
   return h(
     "li",
     { key: one.id, class: `person ${one.state}${speaking ? " speaking" : ""}` },
@@ -195,7 +199,7 @@ function person(room: Room, one: Participant, host: boolean, now: number, act: A
     h(
       "span",
       { class: "who" },
-      h("span", { class: "display" }, one.display),
+      h("span", { class: "display" }, called(one)),
       h(
         "span",
         { class: "marks" },
@@ -249,7 +253,7 @@ function callRow(state: State, call: Call, hang: boolean, now: number, act: Acti
   return h(
     "li",
     { key: call.id, class: "call" },
-    h("span", { class: "parties" }, h("span", { class: "display" }, name ?? call.from ?? "Anonymous caller"), h("span", { class: "quiet" }, " → ", h("span", { class: "number" }, call.to))),
+    h("span", { class: "parties" }, h("span", { class: "display" }, name ?? call.from ?? "Anonymous caller"), h("span", { class: "quiet" }, "to ", h("span", { class: "number" }, call.to))),
     h("span", { class: "where" }, where, call.held && h("span", { class: "badge" }, "on hold")),
     h(
       "span",
