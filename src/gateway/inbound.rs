@@ -60,6 +60,10 @@ impl Gateway {
         }
         match self.table.decide(&facts) {
             Decision::Challenge => self.challenge(leg, source, false, now),
+            Decision::Refuse(Cause::NotAuthorised) => {
+                self.count_refusal(Cause::NotAuthorised);
+                self.endpoint.turn_away(leg, Status::FORBIDDEN, Cause::NotAuthorised, &Headers::new());
+            }
             Decision::Refuse(cause) => self.refuse_invite(leg, cause, now),
             Decision::Accept { trunk, did, caller } => {
                 self.on_authorised(leg, request, source, facts, (trunk, did, caller), now)
@@ -337,7 +341,7 @@ impl Gateway {
     fn challenge(&mut self, leg: LegId, source: Source, stale: bool, now: Now) {
         let values = self.verifier.challenges(source.remote.ip(), stale, &mut self.rng, now.mono);
         let headers = values.into_iter().map(|value| (Name::WwwAuthenticate, Text::from(value))).collect();
-        self.endpoint.refuse(leg, Status::UNAUTHORIZED, Cause::NotAuthorised, &headers, now);
+        self.endpoint.turn_away(leg, Status::UNAUTHORIZED, Cause::NotAuthorised, &headers);
     }
 
     fn check_credentials(&mut self, request: &Request, source: Source, now: Now) -> Option<(TrunkId, Verdict)> {

@@ -49,6 +49,30 @@ fn a_stranger_costs_no_port_no_row_and_no_prompt() {
 }
 
 #[test]
+fn a_flood_of_strangers_keeps_no_caller_out() {
+    let mut world = World::new();
+    let tag = |answer: &ringlift::wire::sip::Response| answer.headers.to().and_then(|to| to.tag().map(str::to_owned));
+    let mut stranger = Phone::at("203.0.113.9".parse().unwrap(), 9);
+    world.invite(&mut stranger, "+4930901820");
+    let first = world.response(&stranger).unwrap();
+    world.invite(&mut stranger, "+4930901820");
+    let copy = world.response(&stranger).unwrap();
+    assert_eq!((copy.status.code(), tag(&copy)), (403, tag(&first)), "a copy gets the same answer");
+    let options = stranger.request_text("OPTIONS", "sip:198.51.100.1", "");
+    world.send(&stranger, &options);
+    let able = world.response(&stranger).unwrap();
+    assert_eq!(able.status.code(), 200);
+    assert_eq!(able.headers.fields_of(&ringlift::wire::sip::Name::Accept).count(), 1, "said once");
+    let status = world.status();
+    assert_eq!((status.transactions, status.dialogs), (0, 0), "nothing of them is kept that could fill up");
+    let mut phone = Phone::new(1);
+    let leg = world.join(&mut phone, PIN);
+    assert!(world.place(leg).is_some());
+    world.bye(&mut phone);
+    world.ends_clean();
+}
+
+#[test]
 fn a_wrong_number_is_refused_with_404_and_kept_on_record() {
     let mut world = World::new();
     let mut phone = Phone::new(1);

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::facts::Facts;
 use super::leg::{Change, Leg, LegTimer, State};
 use super::receive::sdp_of_request;
-use super::{Endpoint, Event, Headers, TimerKey};
+use super::{Endpoint, Event, Headers, TimerKey, TransactionId};
 use crate::base::{Cause, LegId, Now};
 use crate::sip::dialog::Dialog;
 use crate::sip::reason::{self, Reason};
@@ -47,18 +47,38 @@ impl Endpoint {
 
     /// Refuses the call with a 3xx to 6xx; the cause goes into its Reason header and into [`Event::Ended`].
     pub fn refuse(&mut self, id: LegId, status: Status, cause: Cause, headers: &Headers, now: Now) {
-        let Some(leg) = self.legs.get(&id) else { return };
-        let State::Incoming { server, .. } = leg.state else { return };
+        let Some((server, status, headers)) = self.refusal(id, status, cause, headers) else { return };
+        let Some(tag) = self.legs.get(&id).map(|leg| leg.dialog.local_tag.clone()) else { return };
+        self.answer_with(server, status, &tag, false, &headers, None, now);
+        self.tell_end(id, cause, Vec::new());
+        self.forget(id);
+    }
+
+    /// Refuses a stranger's call as [`Endpoint::refuse`] does, but once, and keeps nothing of it: a copy of the INVITE
+    /// is a new call that gets the same answer, and a flood of them fills nothing (§8.2.7, §26.3.2.4).
+    pub fn turn_away(&mut self, id: LegId, status: Status, cause: Cause, headers: &Headers) {
+        let Some((server, status, headers)) = self.refusal(id, status, cause, headers) else { return };
+        self.answer_once(server, Answer { headers: &headers, ..Answer::plain(status, "") });
+        self.tell_end(id, cause, Vec::new());
+        self.forget(id);
+    }
+
+    /// What refuses a call that was not answered yet: its transaction, the status, the headers with Reason and Retry-After.
+    fn refusal(
+        &self,
+        id: LegId,
+        status: Status,
+        cause: Cause,
+        headers: &Headers,
+    ) -> Option<(TransactionId, Status, Headers)> {
+        let State::Incoming { server, .. } = self.legs.get(&id)?.state else { return None };
         let status = if status.is_failure() { status } else { refusal_for(cause) };
-        let tag = leg.dialog.local_tag.clone();
         let mut headers = headers.clone();
         headers.push((Name::Reason, Text::from(reason::write(cause))));
         if status == Status::SERVICE_UNAVAILABLE && !headers.iter().any(|(name, _)| *name == Name::RetryAfter) {
             headers.push((Name::RetryAfter, Text::from(self.settings.limits.retry_after.to_string())));
         }
-        self.answer_with(server, status, &tag, false, &headers, None, now);
-        self.tell_end(id, cause, Vec::new());
-        self.forget(id);
+        Some((server, status, headers))
     }
 
     /// A new call: 100 at once, and the user decides (§13.3.1).

@@ -36,6 +36,7 @@ pub use settings::{Limits, Settings};
 use crate::base::throttle::Throttle;
 use crate::base::{Instant, LegId, Now, Rng, Timers};
 use crate::sip::counters::Counters;
+use crate::sip::reply::Answer;
 use crate::sip::dialog::Dialog;
 use crate::sip::timing::Timer;
 use crate::sip::transaction::Effect;
@@ -139,7 +140,8 @@ impl Endpoint {
         }
     }
 
-    /// Answers a request that was handed up by [`Event::Request`] or [`Event::Info`].
+    /// Answers a request that was handed up by [`Event::Request`] or [`Event::Info`]. One outside any dialog is answered
+    /// and forgotten: its copies are asked about again, and whoever sends it, known or not, fills nothing.
     pub fn respond(
         &mut self,
         transaction: TransactionId,
@@ -149,18 +151,28 @@ impl Endpoint {
         now: Now,
     ) {
         let Some(server) = self.servers.get(&transaction) else { return };
-        let advertises = server.advertises_methods && !headers.iter().any(|(name, _)| *name == Name::Allow);
-        let in_dialog = server.leg.and_then(|leg| self.legs.get(&leg)).map(|leg| leg.dialog.local_tag.clone());
-        let tag = in_dialog.unwrap_or_else(|| Text::from(self.rng.token(12)));
+        let (leg, advertises) = (server.leg, server.advertises_methods);
         let mut headers = headers.clone();
         if advertises {
-            headers.push((Name::Allow, self.allow()));
-            headers.push((Name::Accept, self.accept()));
-            if !self.settings.supported.is_empty() {
-                headers.push((Name::Supported, Text::from(self.settings.supported.join(", "))));
+            self.advertise(&mut headers);
+        }
+        let Some(leg) = leg else {
+            return self.answer_once(transaction, Answer { headers: &headers, body, ..Answer::plain(status, "") });
+        };
+        let in_dialog = self.legs.get(&leg).map(|leg| leg.dialog.local_tag.clone());
+        let tag = in_dialog.unwrap_or_else(|| Text::from(self.rng.token(12)));
+        self.answer_with(transaction, status, &tag, false, &headers, body, now);
+    }
+
+    /// Says what we can do, where the user has not said it (§11.2).
+    fn advertise(&self, headers: &mut Headers) {
+        let supported = (!self.settings.supported.is_empty()).then(|| Text::from(self.settings.supported.join(", ")));
+        let ours = [(Name::Allow, Some(self.allow())), (Name::Accept, Some(self.accept())), (Name::Supported, supported)];
+        for (name, value) in ours {
+            if let Some(value) = value.filter(|_| !headers.iter().any(|(said, _)| *said == name)) {
+                headers.push((name, value));
             }
         }
-        self.answer_with(transaction, status, &tag, false, &headers, body, now);
     }
 
     /// Changes the addresses under which we are reached; live dialogs keep theirs until their next offer.

@@ -29,6 +29,9 @@ pub(super) enum ServerMachine {
     Other(ServerOther),
 }
 
+/// The timers that a server machine may have set.
+const SERVER_TIMERS: [Timer; 6] = [Timer::F, Timer::G, Timer::H, Timer::I, Timer::J, Timer::L];
+
 impl Endpoint {
     /// Opens a transaction for a request that came.
     pub(super) fn begin_server(
@@ -66,6 +69,28 @@ impl Endpoint {
         let Some(server) = self.servers.get_mut(&id) else { return };
         server.latest = server.reply.write(&Answer { server: &self.settings.user_agent, ..answer });
         self.server_input(id, ServerInput::Respond(answer.status.code()), now);
+    }
+
+    /// Answers a request and forgets it (§8.2.7). The tag is made of the request, so that its copies, each answered
+    /// anew, get the same one.
+    pub(super) fn answer_once(&mut self, id: TransactionId, answer: Answer<'_>) {
+        let Some(server) = self.forget_server(id) else { return };
+        let tag = super::branch::tag_of(self.secret, &[&server.key]);
+        let bytes = server.reply.write(&Answer { server: &self.settings.user_agent, tag: &tag, ..answer });
+        self.counters.responses_sent += 1;
+        self.send(server.reply.target, bytes, SendRef::Nothing);
+    }
+
+    fn forget_server(&mut self, id: TransactionId) -> Option<Server> {
+        let server = self.servers.remove(&id)?;
+        self.by_key.remove(&server.key);
+        if let Some(merge_key) = &server.merge_key {
+            self.merged.remove(merge_key);
+        }
+        for timer in SERVER_TIMERS {
+            self.timers.disarm(&TimerKey::Server(id, timer));
+        }
+        Some(server)
     }
 
     /// Answers a request with a status, headers and a body.
@@ -108,12 +133,7 @@ impl Endpoint {
                     self.timers.disarm(&TimerKey::Server(id, timer));
                 }
                 Effect::Terminated => {
-                    if let Some(server) = self.servers.remove(&id) {
-                        self.by_key.remove(&server.key);
-                        if let Some(merge_key) = &server.merge_key {
-                            self.merged.remove(merge_key);
-                        }
-                    }
+                    self.forget_server(id);
                 }
                 // The timers of the leg or of the transaction end what cannot be answered.
                 Effect::Deliver | Effect::Acknowledge | Effect::TimedOut | Effect::Failed => {}
