@@ -9,7 +9,7 @@ use crate::call::key_reader;
 use crate::call::keys::{Action, KeyMap};
 use crate::call::pin::{Keyed, PinReader};
 use crate::call::speech::{Language, Prompt};
-use crate::gateway::leg::{Leg, Stage};
+use crate::gateway::leg::{Leg, Stage, Way};
 use crate::gateway::{Gateway, Timer};
 use crate::media::clip::{Clip, Tone};
 use crate::media::command::MediaCommand;
@@ -63,7 +63,7 @@ impl Gateway {
             return self.endpoint.respond(transaction, Status::BAD_REQUEST, &Headers::new(), None, now);
         };
         self.endpoint.respond(transaction, Status::OK, &Headers::new(), None, now);
-        let fresh = self.legs.get_mut(&leg).is_some_and(|leg| leg.keys_heard.by_info(digit, now.mono));
+        let fresh = self.legs.get_mut(&leg).is_some_and(|leg| leg.keys_heard.is_fresh(digit, Way::Info, now.mono));
         if fresh {
             self.on_key_down(leg, now);
             self.on_digit(leg, digit, now);

@@ -1,5 +1,8 @@
 //! A leg as the gateway knows it: where it came from, where it stands, what it hears.
 
+use std::collections::VecDeque;
+use std::fmt;
+
 use crate::base::id::{DidId, TrunkId};
 use crate::base::{Cause, Instant, LegId, ParticipantId, PhoneNumber, RoomId, Utc};
 use crate::call::attendant::Attendant;
@@ -78,13 +81,27 @@ pub(super) enum Owner {
     Background,
 }
 
-/// How keys arrived, so that a phone that sends both ways is heard once.
-#[derive(Debug, Default)]
+/// Presses that came by one way and not yet by the other, so that a phone that sends both ways is heard once. Signalling
+/// may lag behind audio by several presses, so each waits for its own counterpart.
+#[derive(Default)]
 pub(super) struct KeysHeard {
-    /// The last key by INFO.
-    pub(super) info: Option<(char, Instant)>,
-    /// The last key by telephone-event.
-    pub(super) event: Option<(char, Instant)>,
+    waiting: VecDeque<Heard>,
+}
+
+/// One press, by one way.
+struct Heard {
+    digit: char,
+    way: Way,
+    at: Instant,
+}
+
+/// How a press arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Telephone-events.
+    Event,
+    /// SIP INFO.
+    Info,
 }
 
 impl KeysHeard {
@@ -92,25 +109,30 @@ impl KeysHeard {
     /// press of the same key by the other way is lost, which no phone does.
     const SAME_PRESS: std::time::Duration = std::time::Duration::from_millis(1500);
 
-    /// Notes a key by telephone-event; false where INFO brought the same press before.
-    pub(super) fn by_event(&mut self, digit: char, now: Instant) -> bool {
-        let again = matches!(self.info, Some((seen, at)) if seen == digit && now.since(at) < Self::SAME_PRESS);
-        self.event = Some((digit, now));
-        if again {
-            self.info = None;
-        }
-        !again
-    }
+    /// Most presses that wait for their counterpart: nobody keys more in that time.
+    const MOST: usize = 32;
 
-    /// Notes a key by INFO; false where a telephone-event brought the same press before.
-    pub(super) fn by_info(&mut self, digit: char, now: Instant) -> bool {
-        let again = matches!(self.event, Some((seen, at)) if seen == digit && now.since(at) < Self::SAME_PRESS);
-        if again {
-            self.event = None;
-        } else {
-            self.info = Some((digit, now));
+    /// Notes a press; false where it came by the other way before.
+    pub(super) fn is_fresh(&mut self, digit: char, way: Way, now: Instant) -> bool {
+        while self.waiting.front().is_some_and(|heard| now.since(heard.at) >= Self::SAME_PRESS) {
+            self.waiting.pop_front();
         }
-        !again
+        if let Some(index) = self.waiting.iter().position(|heard| heard.digit == digit && heard.way != way) {
+            self.waiting.remove(index);
+            return false;
+        }
+        if self.waiting.len() >= Self::MOST {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back(Heard { digit, way, at: now });
+        true
+    }
+}
+
+impl fmt::Debug for KeysHeard {
+    /// Keys do not print.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeysHeard").finish_non_exhaustive()
     }
 }
 
@@ -163,16 +185,32 @@ mod tests {
 
     use super::*;
 
+    fn at(ms: u64) -> Instant {
+        Instant::START + Duration::from_millis(ms)
+    }
+
     #[test]
     fn a_phone_that_keys_both_ways_is_heard_once() {
-        let at = |ms| Instant::START + Duration::from_millis(ms);
         let mut keys = KeysHeard::default();
-        assert!(keys.by_event('5', at(0)));
-        assert!(!keys.by_info('5', at(120)), "the same press");
-        assert!(keys.by_info('5', at(200)), "a second press, by INFO first");
-        assert!(!keys.by_event('5', at(300)));
-        assert!(keys.by_event('5', at(500)), "a third, by event alone");
-        assert!(keys.by_event('5', at(700)), "a fourth");
-        assert!(keys.by_info('6', at(800)));
+        assert!(keys.is_fresh('5', Way::Event, at(0)));
+        assert!(!keys.is_fresh('5', Way::Info, at(120)), "the same press");
+        assert!(keys.is_fresh('5', Way::Info, at(200)), "a second press, by INFO first");
+        assert!(!keys.is_fresh('5', Way::Event, at(300)));
+        assert!(keys.is_fresh('5', Way::Event, at(500)), "a third, by event alone");
+        assert!(keys.is_fresh('5', Way::Event, at(700)), "a fourth");
+        assert!(keys.is_fresh('6', Way::Info, at(800)));
+        assert!(keys.is_fresh('5', Way::Info, at(2200)), "too late to be one of those");
+    }
+
+    #[test]
+    fn signalling_that_lags_several_presses_behind_doubles_none() {
+        let mut keys = KeysHeard::default();
+        let presses: Vec<(u64, char)> = (0..).step_by(140).zip("118833#".chars()).collect();
+        let mut arrivals: Vec<(u64, char, Way)> = presses.iter().map(|(ms, digit)| (*ms, *digit, Way::Event)).collect();
+        arrivals.extend(presses.iter().map(|(ms, digit)| (ms + 700, *digit, Way::Info)));
+        arrivals.sort_by_key(|(ms, _, _)| *ms);
+        let heard: String =
+            arrivals.into_iter().filter(|(ms, digit, way)| keys.is_fresh(*digit, *way, at(*ms))).map(|(_, digit, _)| digit).collect();
+        assert_eq!(heard, "118833#");
     }
 }

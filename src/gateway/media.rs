@@ -1,7 +1,7 @@
 //! What the media plane reports, and what it is told about who is heard.
 
 use crate::base::{Cause, LegId, Now};
-use crate::gateway::leg::{Leg, Stage};
+use crate::gateway::leg::{Leg, Stage, Way};
 use crate::gateway::{Gateway, Output, Record};
 use crate::media::command::{MediaCommand, MediaEvent};
 
@@ -11,7 +11,7 @@ impl Gateway {
         match event {
             MediaEvent::DigitBegan { leg } => self.on_key_down(leg, now),
             MediaEvent::Digit { leg, digit } => {
-                let fresh = self.legs.get_mut(&leg).is_some_and(|leg| leg.keys_heard.by_event(digit, now.mono));
+                let fresh = self.legs.get_mut(&leg).is_some_and(|leg| leg.keys_heard.is_fresh(digit, Way::Event, now.mono));
                 if fresh {
                     self.on_digit(leg, digit, now);
                 }
