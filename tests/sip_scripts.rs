@@ -412,3 +412,44 @@ fn an_answer_whose_connection_is_gone_goes_to_where_the_caller_listens() {
         assert_eq!(sends.last(), Some(&(None, address(77))), "told: {told}");
     }
 }
+
+/// Carol takes every connection and closes it: an answer and a BYE are not tried on her for ever.
+#[test]
+fn a_far_end_that_closes_every_connection_is_sent_little() {
+    use ringlift::sip::endpoint::Output;
+    use ringlift::sip::{FlowId, Source, Transport};
+    use ringlift::wire::sip::Message;
+    for answered in [true, false] {
+        let mut endpoint = Endpoint::new(sip_world::settings(us()), ringlift::base::Rng::from_number(3));
+        let now = Now::default();
+        let remote: SocketAddr = "192.0.2.77:49152".parse().unwrap();
+        let source = Source { transport: Transport::Tcp, local: us(), remote, flow: Some(FlowId(7)) };
+        let text = request("INVITE", address(77), "z9hG4bK1", "", "call-1", 1, "", OFFER).replace("/UDP", "/TCP");
+        endpoint.handle(Input::Received { message: Message::parse(&Bytes::from(text)), source }, now);
+        let mut tag = String::new();
+        while let Some(output) = endpoint.poll_output() {
+            let Output::Event(Event::Invited { leg, .. }) = output else { continue };
+            if answered {
+                endpoint.answer(leg, Bytes::from_static(ANSWER.as_bytes()), &Vec::new(), now);
+            } else {
+                endpoint.refuse(leg, Status::BUSY_HERE, Cause::Busy, &Vec::new(), now);
+            }
+            tag = endpoint.dialog(leg).map(|dialog| dialog.local_tag.to_string()).unwrap_or_default();
+        }
+        if answered {
+            let ack = request("ACK", address(77), "z9hG4bK2", &tag, "call-1", 1, "", "").replace("/UDP", "/TCP");
+            endpoint.handle(Input::Received { message: Message::parse(&Bytes::from(ack)), source }, now);
+            while endpoint.poll_output().is_some() {}
+            let leg = endpoint.legs().next().unwrap();
+            endpoint.hang_up(leg, Cause::HungUpByOperator, now);
+        }
+        let mut sent = 0;
+        for flow in 7..30 {
+            endpoint.handle(Input::FlowClosed { flow: FlowId(flow) }, now);
+            while let Some(output) = endpoint.poll_output() {
+                sent += usize::from(matches!(output, Output::Send { .. }));
+            }
+        }
+        assert!((1..=4).contains(&sent), "answered: {answered}, sent {sent}");
+    }
+}

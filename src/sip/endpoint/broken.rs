@@ -52,12 +52,12 @@ impl Endpoint {
     }
 
     /// A connection is gone: what should have gone by it goes by a new one, and what may have been lost with it is sent
-    /// again: requests that still wait for any answer, and final answers.
+    /// again, once: requests that still wait for any answer, and final answers.
     pub(super) fn flow_closed(&mut self, flow: FlowId, _now: Now) {
         let mut again = Vec::new();
         for (id, client) in self.clients.iter_mut().filter(|(_, client)| client.target.may_have_used(flow)) {
             client.target.flow = None;
-            if client.is_unanswered() {
+            if client.is_unanswered() && !std::mem::replace(&mut client.resent, true) {
                 again.push((*id, client.target, client.bytes.clone()));
             }
         }
@@ -67,9 +67,8 @@ impl Endpoint {
         }
         let mut answers = Vec::new();
         for (id, server) in self.servers.iter_mut().filter(|(_, server)| server.reply.target.may_have_used(flow)) {
-            if let Some(elsewhere) = server.reply.elsewhere.take() {
-                server.reply.target = elsewhere;
-            }
+            let Some(elsewhere) = server.reply.elsewhere.take() else { continue };
+            server.reply.target = elsewhere;
             // A refusal that awaits its ACK, or an answer just given, may have been lost; a copy does no harm.
             if server.has_just_answered() {
                 answers.push(*id);

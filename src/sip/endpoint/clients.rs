@@ -25,6 +25,8 @@ pub(super) struct Client {
     pub(super) bytes: Bytes,
     /// The same request for UDP, where this one went by TCP for its length alone (§18.1.1).
     pub(super) fallback: Option<(Target, Bytes, String)>,
+    /// Whether it was sent again because a connection closed: once, or a far end that closes each would have it for ever.
+    pub(super) resent: bool,
     /// What its ACK and CANCEL repeat; for an INVITE only.
     pub(super) repeats: Option<Box<Repeats>>,
     pub(super) user: User,
@@ -145,7 +147,7 @@ impl Endpoint {
             Method::Invite => ClientMachine::Invite(ClientInvite::begin(setting, &mut effects)),
             _ => ClientMachine::Other(ClientOther::begin(setting, &mut effects)),
         };
-        let client = Client { machine, method, target, bytes, fallback, repeats, user };
+        let client = Client { machine, method, target, bytes, fallback, resent: false, repeats, user };
         self.clients.insert(id, client);
         self.perform_client(id, &mut effects, None, now);
         self.effects = effects;
