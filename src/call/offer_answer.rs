@@ -164,7 +164,7 @@ impl Negotiation {
         let (index, media) = self.choose_media(&offer)?;
         let types = self.choose_types(media, &offer)?;
         let direction = self.reverse(&offer, media);
-        let remote = remote_of(&offer, media, signalling)?;
+        let remote = self.remote_of(&offer, media, signalling)?;
         self.types = Some(types);
         self.others = refused(&offer, index);
         self.offered = None;
@@ -209,7 +209,7 @@ impl Negotiation {
         };
         let theirs = self.reverse(&answer, media);
         let direction = direction(ours.sends() && theirs.sends(), ours.receives() && theirs.receives());
-        let remote = remote_of(&answer, media, signalling)?;
+        let remote = self.remote_of(&answer, media, signalling)?;
         self.types = Some(types);
         Ok(Agreed { format: types.format(direction), remote })
     }
@@ -293,6 +293,37 @@ impl Negotiation {
     /// The payload type under which we offered telephone-events.
     fn offered_event(&self) -> u8 {
         self.types.and_then(|types| types.event).map_or(EVENT_TYPE, |(_, receive)| receive)
+    }
+
+    /// Where their description says that media goes.
+    fn remote_of(&self, sdp: &SessionDescription, media: &Media, signalling: IpAddr) -> Result<Remote, Unacceptable> {
+        let address = match sdp.connection_of(media) {
+            Some(Connection::Ip(ip)) if ip.is_multicast() => return Err(Unacceptable::Address),
+            Some(Connection::Ip(ip)) if ip.is_unspecified() => None,
+            Some(Connection::Ip(ip)) if !self.reaches(*ip) => return Err(Unacceptable::Address),
+            Some(Connection::Ip(ip)) => Some(*ip),
+            // A name: where the signalling came from is the best guess, and the first packet tells.
+            Some(Connection::Name(..)) => Some(signalling),
+            None => return Err(Unacceptable::NotSdp),
+        };
+        let mux = media.has("rtcp-mux");
+        let rtp = address.map(|ip| SocketAddr::new(ip, media.port));
+        let rtcp = match (address, media.rtcp()) {
+            (Some(_), _) if mux => rtp,
+            (Some(ip), Some((port, other))) => {
+                Some(SocketAddr::new(other.as_ref().and_then(Connection::ip).filter(|ip| self.reaches(*ip)).unwrap_or(ip), port))
+            }
+            (Some(ip), None) => media.port.checked_add(1).map(|port| SocketAddr::new(ip, port)),
+            (None, _) => None,
+        };
+        Ok(Remote { rtp, rtcp, rtcp_mux: mux, signalling })
+    }
+
+    /// Whether our socket can send there: it is of one address family, and no broadcaster.
+    fn reaches(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        ip != IpAddr::V4(std::net::Ipv4Addr::BROADCAST)
+            && self.local.is_none_or(|(local, _)| local.to_canonical().is_ipv4() == ip.is_ipv4())
     }
 
     fn write(&mut self, types: Types, direction: Direction, codecs: &[Codec], mux: bool) -> Bytes {
@@ -434,28 +465,6 @@ fn refused(sdp: &SessionDescription, audio: usize) -> Vec<Refused> {
             }
         })
         .collect()
-}
-
-fn remote_of(sdp: &SessionDescription, media: &Media, signalling: IpAddr) -> Result<Remote, Unacceptable> {
-    let address = match sdp.connection_of(media) {
-        Some(Connection::Ip(ip)) if ip.is_multicast() => return Err(Unacceptable::Address),
-        Some(Connection::Ip(ip)) if ip.is_unspecified() => None,
-        Some(Connection::Ip(ip)) => Some(*ip),
-        // A name: where the signalling came from is the best guess, and the first packet tells.
-        Some(Connection::Name(..)) => Some(signalling),
-        None => return Err(Unacceptable::NotSdp),
-    };
-    let mux = media.has("rtcp-mux");
-    let rtp = address.map(|ip| SocketAddr::new(ip, media.port));
-    let rtcp = match (address, media.rtcp()) {
-        (Some(_), _) if mux => rtp,
-        (Some(ip), Some((port, other))) => {
-            Some(SocketAddr::new(other.as_ref().and_then(Connection::ip).unwrap_or(ip), port))
-        }
-        (Some(ip), None) => media.port.checked_add(1).map(|port| SocketAddr::new(ip, port)),
-        (None, _) => None,
-    };
-    Ok(Remote { rtp, rtcp, rtcp_mux: mux, signalling })
 }
 
 #[cfg(test)]

@@ -100,6 +100,8 @@ fn what_cannot_be_agreed_says_why() {
     assert_eq!(refusal("m=video 4000 RTP/AVP 96\n"), Unacceptable::NoAudio);
     assert_eq!(refusal("m=audio 0 RTP/AVP 0\n"), Unacceptable::NoAudio);
     assert_eq!(refusal("m=audio 4000 RTP/AVP 0\nc=IN IP4 233.252.0.1\n"), Unacceptable::Address);
+    assert_eq!(refusal("m=audio 4000 RTP/AVP 0\nc=IN IP4 255.255.255.255\n"), Unacceptable::Address);
+    assert_eq!(refusal("m=audio 4000 RTP/AVP 0\nc=IN IP6 2001:db8::9\n"), Unacceptable::Address, "our socket is IPv4");
     assert_eq!(us().answer(b"hello", THEM).unwrap_err(), Unacceptable::NotSdp);
     for why in [Unacceptable::Codec, Unacceptable::Protocol] {
         assert!(why.headers("gw.example")[0].1.as_str().contains("gw.example \""));
