@@ -68,7 +68,7 @@ causes! {
     NoAck = Caller, 408, 102, "the answer was never acknowledged";
     /// Nothing was heard for the media timeout.
     MediaTimeout = Unknown, 408, 102, "no audio arrived for too long";
-    /// Offer and our profile have no codec in common, or the body was not SDP.
+    /// Offer and our profile have no codec in common.
     NoCommonCodec = Caller, 488, 88, "no codec in common";
     /// The offer or answer could not be read or used.
     BadSdp = Caller, 488, 111, "the session description is unusable";

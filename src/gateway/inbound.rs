@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::base::id::{DidId, TrunkId};
 use crate::base::{Cause, LegId, Now, PhoneNumber};
 use crate::call::attendant::{self, Attendant};
-use crate::call::offer_answer::{Agreed, Negotiation};
+use crate::call::offer_answer::{Agreed, Negotiation, Unacceptable};
 use crate::call::speech::Language;
 use crate::gateway::event::Happening;
 use crate::gateway::leg::{KeysHeard, Leg, Stage, Voice};
@@ -140,6 +140,8 @@ impl Gateway {
         };
         let Stage::Binding { offer } = &mut record.stage else { return };
         let offer = offer.take();
+        // From here on the leg has ports, and gives them back however it ends.
+        record.stage = Stage::Answering;
         let ip = if record.source.remote.is_ipv6() && !is_mapped(record.source.remote.ip()) {
             self.settings.media_v6.map(IpAddr::V6)
         } else {
@@ -147,7 +149,6 @@ impl Gateway {
         };
         let Some(ip) = ip else { return self.refuse_invite(leg, Cause::Internal, now) };
         record.negotiation.set_local(ip, rtp_port);
-        record.stage = Stage::Answering;
         let sdp = match offer {
             Some(offer) => match record.negotiation.answer(&offer, record.source.remote.ip()) {
                 Ok((sdp, agreed)) => {
@@ -156,8 +157,16 @@ impl Gateway {
                 }
                 Err(refusal) => {
                     let headers = refusal.headers(&ip.to_string());
-                    self.count_refusal(Cause::NoCommonCodec);
-                    self.endpoint.refuse(leg, Status::NOT_ACCEPTABLE_HERE, Cause::NoCommonCodec, &headers, now);
+                    let cause = match refusal {
+                        Unacceptable::Codec => Cause::NoCommonCodec,
+                        Unacceptable::NotSdp
+                        | Unacceptable::NotAnAnswer
+                        | Unacceptable::NoAudio
+                        | Unacceptable::Protocol
+                        | Unacceptable::Address => Cause::BadSdp,
+                    };
+                    self.count_refusal(cause);
+                    self.endpoint.refuse(leg, Status::NOT_ACCEPTABLE_HERE, cause, &headers, now);
                     return;
                 }
             },

@@ -100,3 +100,28 @@ fn at_the_drain_limit_calls_end_with_a_reason() {
     world.ends_clean();
     assert_eq!(world.drained, Some(1));
 }
+
+#[test]
+fn a_call_to_an_address_family_without_media_gives_its_ports_back() {
+    let mut world = World::with(|_| {}, |settings| settings.media_v4 = None);
+    let mut phone = Phone::new(1);
+    world.invite(&mut phone, "+4930901820");
+    assert!(world.response(&phone).unwrap().status.code() >= 400);
+    assert_eq!(world.ports_bound, 1);
+    world.ends_clean();
+}
+
+#[test]
+fn a_body_that_is_no_sdp_is_not_put_down_to_codecs() {
+    let mut world = World::new();
+    let phone = Phone::new(1);
+    let text = phone.request_text("INVITE", "sip:+4930901820@198.51.100.1", "hello");
+    world.send(&phone, &text);
+    assert_eq!(world.response(&phone).unwrap().status.code(), 488);
+    let cause = world.records.iter().find_map(|record| match record {
+        ringlift::gateway::Record::Ended(call) => call.cause,
+        _ => None,
+    });
+    assert_eq!(cause, Some(Cause::BadSdp));
+    world.ends_clean();
+}
