@@ -2,8 +2,9 @@
 # make test    everything that must hold: format, lints, walls, unit, integration and real telephones
 # make bench   speed, as ratios
 # make prompts the spoken prompts, from their text files
+# make web     the page, from web/src into web/dist, which is committed; make web-check tries it in a browser
 # make fuzz    bytes that nobody would send, for a while
-.PHONY: run build test packages bench prompts fuzz clean
+.PHONY: run build test packages bench prompts web web-check fuzz clean
 
 CARGO ?= cargo
 DATA  ?= data
@@ -42,6 +43,14 @@ endif
 FUZZ_SECONDS ?= 60
 fuzz:
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --locked --release --no-default-features --lib fuzz -- --nocapture
+
+# Needs Node.js; building the program does not.
+web:
+	@cd web && npm ci --silent --no-audit --no-fund && npm run --silent check && npm run --silent build
+
+web-check: web
+	@git diff --exit-code --stat -- web/dist || { echo "web/dist was not what web/src makes: commit it" >&2; exit 1; }
+	@cd web && npm test --silent
 
 clean:
 	$(CARGO) clean

@@ -78,7 +78,11 @@ async fn writes_until_killed() {
         writer.event(event(seq));
         writer.record(Record::Began(Box::new(record(seq))));
         if seq % 3 == 0 {
-            writer.record(Record::Ended(Box::new(CallRecord { ended: Some(Utc(2000)), cause: Some(Cause::HungUp), ..record(seq) })));
+            writer.record(Record::Ended(Box::new(CallRecord {
+                ended: Some(Utc(2000)),
+                cause: Some(Cause::HungUp),
+                ..record(seq)
+            })));
         }
         if seq % 7 == 0 {
             assert!(writer.settle().await.unwrap().is_empty());
@@ -243,7 +247,11 @@ async fn what_cannot_be_opened_says_what_to_do() {
 
     let garbage = fresh_path();
     fs::create_dir_all(garbage.parent().unwrap()).unwrap();
-    fs::write(&garbage, "this is no database, but it is long enough to be taken for one by its size alone. ".repeat(20)).unwrap();
+    fs::write(
+        &garbage,
+        "this is no database, but it is long enough to be taken for one by its size alone. ".repeat(20),
+    )
+    .unwrap();
     let error = says(&garbage).await;
     assert!(matches!(error, OpenError::Damaged(..)) && error.to_string().contains("restore a backup"), "{error}");
 

@@ -16,7 +16,9 @@ use crate::node::{Node, ok};
 #[ignore = "for people and for the page's own tests: it serves until its standard input ends"]
 async fn a_node_to_look_at() {
     let node = Node::start().await;
-    let board = ok(node.post("/v1/rooms", json!({ "name": "Board meeting", "pin": "482913", "host_pin": "77120458", "lobby": true }))).await;
+    let board = ok(node
+        .post("/v1/rooms", json!({ "name": "Board meeting", "pin": "482913", "host_pin": "77120458", "lobby": true })))
+    .await;
     let monday = ok(node.post("/v1/rooms", json!({ "name": "Monday call", "pin": "4711" }))).await;
     for name in ["Support hotline", "Zoë’s room <b>&amp;</b>", "All hands"] {
         ok(node.post("/v1/rooms", json!({ "name": name, "pin_digits": 6 }))).await;
@@ -31,20 +33,31 @@ async fn a_node_to_look_at() {
     let (_, dan) = node.join(room, "+33140205060").await;
     node.alter(anna, |one, call| {
         (one.name, one.display, one.role) = (Some("Anna Schmidt".into()), "Anna Schmidt".into(), Role::Host);
-        call.figures = Some(Figures { received: 4000, lost: 3, jitter_ms: 4.2, round_trip_ms: Some(23.0), ..Figures::default() });
-    }).await;
+        call.figures =
+            Some(Figures { received: 4000, lost: 3, jitter_ms: 4.2, round_trip_ms: Some(23.0), ..Figures::default() });
+    })
+    .await;
     node.alter(ben, |one, call| {
         (one.muted_by_host, one.hand) = (true, Some(1));
-        call.figures = Some(Figures { received: 4000, lost: 90, jitter_ms: 34.0, round_trip_ms: Some(140.0), ..Figures::default() });
-    }).await;
+        call.figures = Some(Figures {
+            received: 4000,
+            lost: 90,
+            jitter_ms: 34.0,
+            round_trip_ms: Some(140.0),
+            ..Figures::default()
+        });
+    })
+    .await;
     node.alter(carla, |one, call| {
         one.state = State::Lobby;
         call.figures = Some(Figures { received: 900, lost: 150, jitter_ms: 60.0, ..Figures::default() });
-    }).await;
+    })
+    .await;
     node.alter(dan, |one, call| {
         one.held = true;
         (call.state, call.held) = (CallState::InRoom, true);
-    }).await;
+    })
+    .await;
     let other = id(&monday).parse().unwrap();
     let (_, eve) = node.join(other, "+4989123456").await;
     println!("look at http://{}/#key={}", node.address, node.admin);

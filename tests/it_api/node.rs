@@ -149,7 +149,11 @@ impl Node {
     }
 
     /// Somebody changes.
-    pub async fn alter(&self, who: ParticipantId, change: impl FnOnce(&mut ParticipantView, &mut CallView) + Send + 'static) {
+    pub async fn alter(
+        &self,
+        who: ParticipantId,
+        change: impl FnOnce(&mut ParticipantView, &mut CallView) + Send + 'static,
+    ) {
         let (answer, answered) = oneshot::channel();
         self.gateway.send(Act::Alter(who, Box::new(change), answer)).ok().unwrap();
         answered.await.unwrap();
@@ -302,7 +306,12 @@ impl StandIn {
         (leg, id)
     }
 
-    fn alter(&mut self, who: ParticipantId, change: Box<dyn FnOnce(&mut ParticipantView, &mut CallView) + Send>, outbox: &Outbox) {
+    fn alter(
+        &mut self,
+        who: ParticipantId,
+        change: Box<dyn FnOnce(&mut ParticipantView, &mut CallView) + Send>,
+        outbox: &Outbox,
+    ) {
         let (call, _) = self.calls.values_mut().find(|(call, _)| call.participant == Some(who)).unwrap();
         let room = call.room.unwrap();
         let people = &mut self.rooms.get_mut(&room).unwrap().participants;
@@ -398,7 +407,11 @@ impl StandIn {
                 Happening::Changed { room: id, participant: Box::new(one.clone()) }
             }
             Operation::Remove { participant } | Operation::Refuse { participant } => {
-                let leg = self.calls.values().find(|(call, _)| call.participant == Some(participant)).map(|(call, _)| call.id);
+                let leg = self
+                    .calls
+                    .values()
+                    .find(|(call, _)| call.participant == Some(participant))
+                    .map(|(call, _)| call.id);
                 return self.command(Command::HangUp(leg.ok_or(Denial::Refused(Refusal::NoSuchParticipant))?), outbox);
             }
             Operation::Lock {} | Operation::Unlock {} => {

@@ -3,7 +3,7 @@
 import { ask, follow, Refused } from "./api.js";
 import { type Child, patch } from "./dom.js";
 import { type Anew, blank, called, happen, may, type State, withRoom } from "./model.js";
-import type { Call, Did, NodeStatus, Room, Session } from "./types.js";
+import type { Call, Did, NodeStatus, Problem, Room, Session, Trunk } from "./types.js";
 import { type Actions, view } from "./view.js";
 
 /** How often figures of calls are read: they come from the media plane every five seconds. */
@@ -109,10 +109,14 @@ function connect(): void {
 
 async function load(): Promise<void> {
   await Promise.all((["status", "rooms", "calls"] as const).map(read));
-  if (may(state, "routing:read")) {
-    const dids = await ask<{ items: Did[] }>("GET", "/v1/dids").catch(() => null);
-    if (dids) change({ dids: dids.items });
-  }
+  await readRouting();
+}
+
+async function readRouting(): Promise<void> {
+  if (!may(state, "routing:read")) return;
+  const list = <T>(path: string) => ask<{ items: T[] }>("GET", path).then((list) => list.items);
+  const both = await Promise.all([list<Did>("/v1/dids"), list<Trunk>("/v1/trunks")]).catch(() => null);
+  if (both) change({ dids: both[0], trunks: both[1] });
 }
 
 /** Reads soon, and once, however many events ask for it. */
@@ -162,6 +166,16 @@ async function attempt(done: string | null, what: () => Promise<unknown>): Promi
   }
 }
 
+/** Does something; what refused it goes back to the form. */
+async function refusal(what: () => Promise<void>): Promise<Problem | null> {
+  try {
+    await what();
+    return null;
+  } catch (error) {
+    return error instanceof Refused ? error.problem : { title: "", status: 0, detail: String(error) };
+  }
+}
+
 function sure(question: string, verb: string): Promise<boolean> {
   const dialog = document.createElement("dialog");
   dialog.className = "ask";
@@ -208,15 +222,22 @@ const actions: Actions = {
     readSoon("calls");
   },
   async create(room) {
-    try {
+    return refusal(async () => {
       const made = await ask<Room>("POST", "/v1/rooms", room);
       state = { ...withRoom(state, made), open: made.settings.id, search: "" };
       draw();
       say(`“${made.settings.name}” is ready`);
-      return null;
-    } catch (error) {
-      return error instanceof Refused ? error.problem : { title: "", status: 0, detail: String(error) };
-    }
+    });
+  },
+  async add(path, body) {
+    return refusal(async () => {
+      await ask("POST", path, body);
+      await readRouting();
+    });
+  },
+  async takeAway(path, question) {
+    if (!(await sure(question, "Remove"))) return;
+    if (await attempt("Removed", () => ask("DELETE", path))) await readRouting();
   },
   async remove(room) {
     if (!(await sure(`Delete the room “${room.settings.name}”? Its PIN stops working.`, "Delete"))) return;

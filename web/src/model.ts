@@ -1,6 +1,6 @@
 // What the page knows, and how what happens changes it. (state, event) → [state, what to read anew]. No DOM, no network.
 
-import type { Call, Did, Happening, NodeStatus, Participant, Room, Session } from "./types.js";
+import type { Call, Did, Happening, NodeStatus, Participant, Room, Session, Trunk } from "./types.js";
 
 export type Link = "connecting" | "live" | "lost";
 
@@ -14,6 +14,7 @@ export interface State {
   rooms: Map<string, Room>;
   calls: Call[];
   dids: Did[];
+  trunks: Trunk[];
   /** Whether rooms were read at least once. */
   loaded: boolean;
   /** The room whose people are shown although nobody is in it. */
@@ -31,6 +32,7 @@ export const blank: State = {
   rooms: new Map(),
   calls: [],
   dids: [],
+  trunks: [],
   loaded: false,
   open: null,
   search: "",

@@ -56,9 +56,18 @@ export interface Call {
   since: string;
 }
 
+export interface Trunk {
+  id: string;
+  name: string;
+  networks: string[];
+  username: string | null;
+  enabled: boolean;
+}
+
 export interface Did {
   id: string;
   called: string;
+  languages: string[];
   action: { to: "attendant" } | { to: "room"; room: string } | { to: "refuse"; cause: string };
 }
 

@@ -1,11 +1,12 @@
 // How the page looks for a given state. Nothing here asks the node.
 
-import { createDialog, type NewRoom } from "./create.js";
 import { type Child, h, type Node } from "./dom.js";
+import { roomForm } from "./forms.js";
 import { called, grouped, lasted, may, quality, shownRooms, type State, waysIn } from "./model.js";
+import { routing, type RoutingActions } from "./routing.js";
 import type { Call, Participant, Problem, Room } from "./types.js";
 
-export interface Actions {
+export interface Actions extends RoutingActions {
   login(key: string): Promise<boolean>;
   logout(): void;
   retry(): void;
@@ -14,14 +15,14 @@ export interface Actions {
   toRoom(room: Room, verb: "mute-all" | "unmute-all" | "admit-all" | "lock" | "unlock" | "end"): void;
   toParticipant(room: Room, who: Participant, verb: "mute" | "unmute" | "admit" | "refuse" | "remove" | "lower-hand"): void;
   hangUp(call: Call): void;
-  create(room: NewRoom): Promise<Problem | null>;
+  create(room: object): Promise<Problem | null>;
   remove(room: Room): void;
   copy(text: string): void;
 }
 
 export function view(state: State, now: number, act: Actions): Child[] {
   if (!state.session) return [loginView(state, act)];
-  return [header(state, now, act), h("main", { key: "main" }, notices(state), rooms(state, now, act), calls(state, now, act))];
+  return [header(state, now, act), h("main", { key: "main" }, notices(state), rooms(state, now, act), calls(state, now, act), routing(state, act))];
 }
 
 function loginView(state: State, act: Actions): Node {
@@ -95,7 +96,7 @@ function rooms(state: State, now: number, act: Actions): Node {
           value: state.search,
           oninput: (event: Event) => act.search((event.target as HTMLInputElement).value),
         }),
-      create && h("button", { class: "main", onclick: () => createDialog(act.create) }, "New room"),
+      create && h("button", { class: "main", onclick: () => roomForm(act.create) }, "New room"),
     ),
     !state.loaded && h("p", { class: "quiet empty" }, "Reading rooms …"),
     state.loaded && state.rooms.size === 0 && h("div", { class: "empty card" }, h("p", {}, "There is no room yet."), h("p", { class: "quiet" }, create ? "Make one, and call it with the PIN that it gets." : "Your key may not make one.")),
