@@ -199,7 +199,7 @@ fn is_public(address: SocketAddr) -> bool {
 
 fn media(config: &Config, found: &mut Findings) {
     let media = &config.media;
-    if media.first_port % 2 != 0 || media.first_port < 1024 {
+    if !media.first_port.is_multiple_of(2) || media.first_port < 1024 {
         found.fatal("media.first_port", "must be even and at least 1024: RTP takes the even port, RTCP the next");
     }
     let pairs = (u32::from(media.last_port) + 1).saturating_sub(u32::from(media.first_port)) / 2;

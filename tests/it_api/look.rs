@@ -76,7 +76,7 @@ async fn a_node_to_look_at() {
                     let (_, who) = node.join(room, "+442079460000").await;
                     node.alter(who, |one, _| one.state = State::Lobby).await;
                 }
-                Some("leave") => drop(node.leave(eve).await),
+                Some("leave") => node.leave(eve).await,
                 Some("drain") => node.drain(),
                 Some(_) => {}
                 None => return,

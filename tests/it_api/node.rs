@@ -43,11 +43,14 @@ pub struct Node {
     served: Option<JoinHandle<()>>,
 }
 
+/// How somebody changes.
+type Change = Box<dyn FnOnce(&mut ParticipantView, &mut CallView) + Send>;
+
 /// What a test makes happen.
 enum Act {
     Join(RoomId, String, oneshot::Sender<(LegId, ParticipantId)>),
     Publish(Happening, oneshot::Sender<u64>),
-    Alter(ParticipantId, Box<dyn FnOnce(&mut ParticipantView, &mut CallView) + Send>, oneshot::Sender<()>),
+    Alter(ParticipantId, Change, oneshot::Sender<()>),
     Leave(ParticipantId, oneshot::Sender<()>),
     Drain,
 }
@@ -306,12 +309,7 @@ impl StandIn {
         (leg, id)
     }
 
-    fn alter(
-        &mut self,
-        who: ParticipantId,
-        change: Box<dyn FnOnce(&mut ParticipantView, &mut CallView) + Send>,
-        outbox: &Outbox,
-    ) {
+    fn alter(&mut self, who: ParticipantId, change: Change, outbox: &Outbox) {
         let (call, _) = self.calls.values_mut().find(|(call, _)| call.participant == Some(who)).unwrap();
         let room = call.room.unwrap();
         let people = &mut self.rooms.get_mut(&room).unwrap().participants;
