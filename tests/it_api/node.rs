@@ -337,6 +337,7 @@ impl StandIn {
                     return Err(Denial::Conflict("people are in the room".into()));
                 }
                 self.rooms.remove(&id);
+                self.publish(Happening::RoomDeleted { room: id }, outbox);
             }
             Command::Rooms { numbers } => {
                 return Ok(Reply::Rooms(self.rooms.values().map(|room| self.seen(room, numbers)).collect()));

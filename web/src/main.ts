@@ -241,7 +241,8 @@ const actions: Actions = {
   },
   async remove(room) {
     if (!(await sure(`Delete the room “${room.settings.name}”? Its PIN stops working.`, "Delete"))) return;
-    await attempt("Deleted", () => ask("DELETE", `/v1/rooms/${room.settings.id}`));
+    const gone = await attempt("Deleted", () => ask("DELETE", `/v1/rooms/${room.settings.id}`));
+    if (gone) readSoon({ room: room.settings.id });
   },
   async copy(text) {
     await attempt("Copied", () => navigator.clipboard.writeText(text));
