@@ -58,11 +58,19 @@ fn main() {
     let bare = measure_echo();
     println!("bare echo                       {bare:7.1} µs of CPU per leg-second ({LEGS} legs)");
     let gateway = Gateway::start();
-    let (rooms, heard) = measure_rooms(&gateway);
+    let (empty, descriptors) = (resident(&gateway), gateway.descriptors());
+    let (rooms, heard, full) = measure_rooms(&gateway);
     println!("rooms of three                  {rooms:7.1} µs of CPU per leg-second, {heard:.2} % of packets came");
     println!("ratio                           {:7.2} (goal: at most 1.6)", rooms / bare);
     let (cost, rate) = measure_calls(&gateway);
     println!("calls set up and torn down      {cost:7.1} µs of CPU per call, {rate:.0} calls a second from one socket");
+    println!("memory                          {:7.1} KiB per leg", (full - empty) / LEGS as f64);
+    println!(
+        "after {CALLS} calls                {:7.1} MiB resident, {:.1} before any; {} descriptors, {descriptors} before",
+        resident(&gateway) / 1024.0,
+        empty / 1024.0,
+        gateway.descriptors()
+    );
 }
 
 // ---- phones ----------------------------------------------------------------------------------------------------
@@ -243,6 +251,13 @@ impl Gateway {
         gateway
     }
 
+    /// Descriptors it holds; waits for those of the last calls to be closed.
+    fn descriptors(&self) -> usize {
+        let clock = Clock::start();
+        clock.sleep_until(clock.mono() + Duration::from_millis(500));
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
     /// Until it answers OPTIONS.
     fn await_answer(&self) {
         let mut signalling = Signalling::new(self.sip);
@@ -298,7 +313,7 @@ async fn furnish(path: &std::path::Path) {
     store.close().await;
 }
 
-fn measure_rooms(gateway: &Gateway) -> (f64, f64) {
+fn measure_rooms(gateway: &Gateway) -> (f64, f64, f64) {
     let mut signalling = Signalling::new(gateway.sip);
     let mut phones = Phones::new(LEGS);
     let mut dialogs = Vec::new();
@@ -313,11 +328,12 @@ fn measure_rooms(gateway: &Gateway) -> (f64, f64) {
     let before = cpu(gateway.child.id());
     phones.run(MEASURED);
     let used = cpu(gateway.child.id()) - before;
+    let full = resident(gateway);
     let share = phones.came as f64 * 100.0 / phones.sent as f64;
     for dialog in &dialogs {
         signalling.hang_up(dialog);
     }
-    (used.as_secs_f64() * 1e6 / LEGS as f64 / MEASURED.as_secs_f64(), share)
+    (used.as_secs_f64() * 1e6 / LEGS as f64 / MEASURED.as_secs_f64(), share, full)
 }
 
 fn measure_calls(gateway: &Gateway) -> (f64, f64) {
@@ -458,6 +474,13 @@ fn pin(core: usize) {
         libc::CPU_SET(core, &mut set);
         libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set);
     }
+}
+
+/// Memory it has, in KiB.
+fn resident(gateway: &Gateway) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/status", gateway.child.id())).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// What the scheduler counts for every thread of a process so far.

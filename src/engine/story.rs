@@ -1,7 +1,10 @@
 //! What the log tells of calls: one line per bend in a call's road. Numbers come masked; keys and PINs never come here.
 
+use std::borrow::Cow;
+
 use tracing::info;
 
+use crate::base::PhoneNumber;
 use crate::gateway::event::Happening;
 
 /// Tells one happening.
@@ -10,7 +13,7 @@ pub fn tell(what: &Happening) {
         Happening::NodeStarted {} => info!("in service"),
         Happening::NodeDraining {} => info!("out of service for new calls"),
         Happening::CallBegan { call, from, to } => {
-            info!(%call, from = from.as_deref().unwrap_or("withheld"), to, "rings");
+            info!(%call, from = from.as_deref().unwrap_or("withheld"), to = %masked(to), "rings");
         }
         Happening::CallAnswered { call } => info!(%call, "answered"),
         Happening::CallHeld { call, held: true } => info!(%call, "on hold"),
@@ -28,5 +31,25 @@ pub fn tell(what: &Happening) {
         Happening::RoomDeleted { room } => info!(%room, "deleted"),
         // Said by state, too often to tell.
         Happening::Changed { .. } | Happening::Speaking { .. } => {}
+    }
+}
+
+/// What was dialled: whole when it is short, as an extension is; a telephone number masked.
+fn masked(dialled: &str) -> Cow<'_, str> {
+    /// The longest that is no telephone number anywhere.
+    const EXTENSION: usize = 6;
+    match PhoneNumber::parse(dialled) {
+        Some(number) if dialled.len() > EXTENSION => number.masked().into(),
+        Some(_) | None => dialled.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_extension_is_told_and_a_number_is_masked() {
+        assert_eq!((&*masked("1000"), &*masked("meet"), &*masked("+4930901820")), ("1000", "meet", "+••••••••20"));
     }
 }
