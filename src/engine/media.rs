@@ -295,10 +295,10 @@ impl MediaPlane {
     /// Takes every report there is.
     fn collect(&mut self) {
         for index in 0..self.workers.len() {
-            loop {
-                let Some(worker) = self.workers.get_mut(index) else { break };
+            if let Some(worker) = self.workers.get_mut(index) {
                 worker.flush();
-                let Some(report) = worker.take() else { break };
+            }
+            while let Some(report) = self.workers.get_mut(index).and_then(Worker::take) {
                 self.absorb(report);
             }
             if self.workers.get(index).is_some_and(Worker::has_died) {
