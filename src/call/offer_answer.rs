@@ -310,9 +310,10 @@ impl Negotiation {
         let rtp = address.map(|ip| SocketAddr::new(ip, media.port));
         let rtcp = match (address, media.rtcp()) {
             (Some(_), _) if mux => rtp,
-            (Some(ip), Some((port, other))) => {
-                Some(SocketAddr::new(other.as_ref().and_then(Connection::ip).filter(|ip| self.reaches(*ip)).unwrap_or(ip), port))
-            }
+            (Some(ip), Some((port, other))) => Some(SocketAddr::new(
+                other.as_ref().and_then(Connection::ip).filter(|ip| self.reaches(*ip)).unwrap_or(ip),
+                port,
+            )),
             (Some(ip), None) => media.port.checked_add(1).map(|port| SocketAddr::new(ip, port)),
             (None, _) => None,
         };

@@ -209,8 +209,11 @@ mod tests {
         let mut arrivals: Vec<(u64, char, Way)> = presses.iter().map(|(ms, digit)| (*ms, *digit, Way::Event)).collect();
         arrivals.extend(presses.iter().map(|(ms, digit)| (ms + 700, *digit, Way::Info)));
         arrivals.sort_by_key(|(ms, _, _)| *ms);
-        let heard: String =
-            arrivals.into_iter().filter(|(ms, digit, way)| keys.is_fresh(*digit, *way, at(*ms))).map(|(_, digit, _)| digit).collect();
+        let heard: String = arrivals
+            .into_iter()
+            .filter(|(ms, digit, way)| keys.is_fresh(*digit, *way, at(*ms)))
+            .map(|(_, digit, _)| digit)
+            .collect();
         assert_eq!(heard, "118833#");
     }
 }

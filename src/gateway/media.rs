@@ -11,7 +11,8 @@ impl Gateway {
         match event {
             MediaEvent::DigitBegan { leg } => self.on_key_down(leg, now),
             MediaEvent::Digit { leg, digit } => {
-                let fresh = self.legs.get_mut(&leg).is_some_and(|leg| leg.keys_heard.is_fresh(digit, Way::Event, now.mono));
+                let fresh =
+                    self.legs.get_mut(&leg).is_some_and(|leg| leg.keys_heard.is_fresh(digit, Way::Event, now.mono));
                 if fresh {
                     self.on_digit(leg, digit, now);
                 }

@@ -148,12 +148,19 @@ impl Table {
     }
 
     fn find_trunk(&self, facts: &Facts, note: &mut dyn FnMut(&dyn Fn() -> Step)) -> Option<&Trunk> {
+        // Credentials beat networks; of networks the most exact one wins, whatever the order in which they were made.
+        let claim = |trunk: &Trunk| {
+            let proved = facts.proved == Some(trunk.id);
+            let holding = trunk.networks.iter().filter(|network| network.contains(facts.source));
+            let exact = holding.map(|network| u16::from(network.prefix()) + 1).max();
+            if proved { Some(u16::MAX) } else { exact }
+        };
+        let best = self.trunks.values().filter(|trunk| trunk.enabled).filter_map(claim).max();
         let mut found: Option<&Trunk> = None;
         for trunk in self.trunks.values() {
             let proved = facts.proved == Some(trunk.id);
             let inside = trunk.networks.iter().any(|network| network.contains(facts.source));
-            let matched = trunk.enabled && (proved || inside);
-            let chosen = matched && (found.is_none() || (proved && facts.proved.is_some()));
+            let chosen = trunk.enabled && found.is_none() && best.is_some() && claim(trunk) == best;
             note(&|| Step {
                 rule: format!("trunk {}", trunk.name),
                 matched: chosen,
@@ -164,7 +171,7 @@ impl Table {
                 } else if inside && chosen {
                     format!("{} is in its networks", facts.source)
                 } else if inside {
-                    format!("{} is in its networks too, but an earlier trunk matched", facts.source)
+                    format!("{} is in its networks too, but another trunk's is as exact or more", facts.source)
                 } else if trunk.networks.is_empty() && trunk.credentials.is_some() {
                     "known by credentials only, and none were shown".into()
                 } else if trunk.networks.is_empty() {
@@ -319,6 +326,20 @@ mod tests {
     fn a_number_is_found_however_it_is_written() {
         for to in ["+4930901820", "030901820", "004930901820", "4930901820"] {
             assert_eq!(chosen(table().decide(&facts("192.0.2.4", to))), 2, "{to}");
+        }
+    }
+
+    #[test]
+    fn the_most_exact_network_wins_whatever_the_order() {
+        for (wide, narrow) in [(1, 9), (9, 1)] {
+            let mut table = Table::default();
+            for t in [trunk(wide, &["192.0.2.0/24", "::/0"]), trunk(narrow, &["192.0.2.7"])] {
+                table.trunks.insert(t.id, t);
+            }
+            let d = did(1, "*", Some(narrow), Action::Attendant {});
+            table.dids.insert(d.id, d);
+            assert_eq!(chosen(table.decide(&facts("192.0.2.7", "x"))), 1);
+            assert_eq!(table.decide(&facts("192.0.2.8", "x")), Decision::Refuse(Cause::NoRoute), "the wide one's call");
         }
     }
 

@@ -14,6 +14,11 @@ pub struct Network {
 }
 
 impl Network {
+    /// How many bits are fixed: of two networks that hold an address, the one with more is the more exact.
+    pub const fn prefix(&self) -> u8 {
+        self.prefix
+    }
+
     /// Whether the address lies inside. An IPv4-mapped IPv6 address counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {

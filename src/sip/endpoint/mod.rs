@@ -36,8 +36,8 @@ pub use settings::{Limits, Settings};
 use crate::base::throttle::Throttle;
 use crate::base::{Instant, LegId, Now, Rng, Timers};
 use crate::sip::counters::Counters;
-use crate::sip::reply::Answer;
 use crate::sip::dialog::Dialog;
+use crate::sip::reply::Answer;
 use crate::sip::timing::Timer;
 use crate::sip::transaction::Effect;
 use crate::sip::transport::{HostPort, Source, Target, Transport, advertised_for};
@@ -167,7 +167,8 @@ impl Endpoint {
     /// Says what we can do, where the user has not said it (§11.2).
     fn advertise(&self, headers: &mut Headers) {
         let supported = (!self.settings.supported.is_empty()).then(|| Text::from(self.settings.supported.join(", ")));
-        let ours = [(Name::Allow, Some(self.allow())), (Name::Accept, Some(self.accept())), (Name::Supported, supported)];
+        let ours =
+            [(Name::Allow, Some(self.allow())), (Name::Accept, Some(self.accept())), (Name::Supported, supported)];
         for (name, value) in ours {
             if let Some(value) = value.filter(|_| !headers.iter().any(|(said, _)| *said == name)) {
                 headers.push((name, value));
