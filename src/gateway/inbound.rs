@@ -10,6 +10,7 @@ use crate::call::offer_answer::{Agreed, Negotiation, Unacceptable};
 use crate::call::speech::Language;
 use crate::gateway::event::Happening;
 use crate::gateway::leg::{KeysHeard, Leg, Stage, Voice};
+use crate::gateway::show::shown_user;
 use crate::gateway::{Gateway, Output, Record, Timer};
 use crate::media::command::{Direction, LegSetup, MediaCommand, PlayId};
 use crate::route::{Action, Decision, Facts};
@@ -86,7 +87,7 @@ impl Gateway {
         let from = caller
             .as_ref()
             .map(PhoneNumber::e164)
-            .or_else(|| (!facts.from_user.is_empty()).then(|| facts.from_user.clone()));
+            .or_else(|| (!facts.from_user.is_empty()).then(|| shown_user(&facts.from_user)));
         let language = self.language_of(did);
         let offer = (!request.body.is_empty()).then(|| request.body.clone());
         let record = Leg {
@@ -95,7 +96,7 @@ impl Gateway {
             call_id: request.headers.call_id().unwrap_or_default().to_owned(),
             from,
             caller,
-            to: facts.to_user,
+            to: shown_user(&facts.to_user),
             trunk,
             did,
             began: now.utc,

@@ -148,3 +148,33 @@ fn named(counters: &Counters) -> BTreeMap<String, u64> {
     .map(|(name, count)| (name.to_owned(), count))
     .into()
 }
+
+/// Longest user part that is kept and shown. Longer: rows and events that strangers fill. Shorter: real names are cut.
+const LONGEST_USER: usize = 64;
+
+/// A user part as it is kept and shown: without what phones dial after the answer (`1000,,4711#`, `1000p4711`), which
+/// may be a PIN, without control characters, and no longer than anybody reads.
+pub(super) fn shown_user(user: &str) -> String {
+    let begins = user.strip_prefix('+').unwrap_or(user);
+    let number = begins.starts_with(|c: char| c.is_ascii_digit());
+    let pauses = |c: char| matches!(c, ',' | ';') || (number && matches!(c, 'p' | 'P' | 'w' | 'W' | '#' | ' '));
+    let before = user.split(pauses).next().unwrap_or_default();
+    before.chars().filter(|c| !c.is_control()).take(LONGEST_USER).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown_user;
+
+    #[test]
+    fn what_is_dialled_after_the_answer_is_not_shown() {
+        for user in ["1000,,4711#", "1000;4711", "1000p4711#", "1000W4711", "1000#4711", "1000 4711"] {
+            assert_eq!(shown_user(user), "1000");
+        }
+        assert_eq!(shown_user("+4930901820,,4711#"), "+4930901820");
+        assert_eq!(shown_user("support.west"), "support.west");
+        assert_eq!(shown_user("*98"), "*98");
+        assert_eq!(shown_user("a\u{1b}[31m\r\n"), "a[31m");
+        assert_eq!(shown_user(&"a".repeat(3000)).len(), 64);
+    }
+}
