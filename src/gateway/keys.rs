@@ -241,6 +241,10 @@ impl Gateway {
         };
         *step_up = None;
         let (room, participant) = (*room, *participant);
+        if keyed.is_empty() {
+            // Nothing was tried, so nothing counts against the caller.
+            return self.say_prompt(leg, Prompt::Cancelled);
+        }
         if !self.may_try_pin(leg, now) {
             return self.say_prompt(leg, Prompt::NotAvailable);
         }

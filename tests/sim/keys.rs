@@ -139,6 +139,18 @@ fn a_guest_who_knows_the_host_pin_becomes_host_in_the_call() {
 }
 
 #[test]
+fn thinking_better_of_the_host_pin_counts_as_no_try() {
+    let (mut world, mut phones, [_, guest]) = two();
+    for _ in 0..8 {
+        world.key(guest, "*2#");
+    }
+    assert!(world.was_told(guest, "cancelled") && !world.was_told(guest, "host-pin-wrong"));
+    world.key(guest, &format!("*2{HOST_PIN}#"));
+    assert_eq!(world.place(guest).unwrap().role, Role::Host);
+    end(world, &mut phones);
+}
+
+#[test]
 fn the_end_for_all_wants_a_second_key_and_a_host() {
     let (mut world, mut phones, [host, guest]) = two();
     world.key(guest, "*4");
