@@ -242,7 +242,7 @@ const actions: Actions = {
   async remove(room) {
     if (!(await sure(`Delete the room “${room.settings.name}”? Its PIN stops working.`, "Delete"))) return;
     const gone = await attempt("Deleted", () => ask("DELETE", `/v1/rooms/${room.settings.id}`));
-    if (gone) readSoon({ room: room.settings.id });
+    if (gone) change({ rooms: new Map([...state.rooms].filter(([id]) => id !== room.settings.id)) });
   },
   async copy(text) {
     await attempt("Copied", () => navigator.clipboard.writeText(text));
