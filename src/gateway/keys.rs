@@ -10,6 +10,7 @@ use crate::call::keys::{Action, KeyMap};
 use crate::call::pin::{Keyed, PinReader};
 use crate::call::speech::{Language, Prompt};
 use crate::gateway::leg::{Leg, Stage, Way};
+use crate::gateway::pin_guard::Trier;
 use crate::gateway::{Gateway, Timer};
 use crate::media::clip::{Clip, Tone};
 use crate::media::command::MediaCommand;
@@ -245,16 +246,16 @@ impl Gateway {
             // Nothing was tried, so nothing counts against the caller.
             return self.say_prompt(leg, Prompt::Cancelled);
         }
-        if !self.may_try_pin(leg, now) {
+        let Some(trier) = self.trier(leg).filter(|trier| self.pins.may_try(trier, now.mono)) else {
             return self.say_prompt(leg, Prompt::NotAvailable);
-        }
+        };
         let right = self
             .rooms
             .get(&room)
             .and_then(|room| room.settings().host_pin.as_ref())
             .is_some_and(|pin| !pin.is_empty() && pin.matches(keyed.expose()));
         if !right {
-            self.note_wrong_pin(leg, now);
+            self.pins.note_wrong(&trier, now.mono);
             return self.say_prompt(leg, Prompt::HostPinWrong);
         }
         if let Some(live) = self.rooms.get_mut(&room) {
@@ -266,9 +267,9 @@ impl Gateway {
 
     /// Whose PIN it is; wrong ones count against the caller and the dialled number.
     fn check_pin(&mut self, leg: LegId, pin: &Secret, now: Now) -> PinOutcome {
-        if !self.may_try_pin(leg, now) {
+        let Some(trier) = self.trier(leg).filter(|trier| self.pins.may_try(trier, now.mono)) else {
             return PinOutcome::Throttled;
-        }
+        };
         let found = self.rooms.values().find_map(|room| {
             let settings = room.settings();
             let is =
@@ -279,26 +280,18 @@ impl Gateway {
                 (false, false) => None,
             }
         });
-        found.unwrap_or_else(|| {
-            self.note_wrong_pin(leg, now);
-            PinOutcome::Wrong
-        })
+        match found {
+            Some(_) => self.pins.note_right(&trier),
+            None => self.pins.note_wrong(&trier, now.mono),
+        }
+        found.unwrap_or(PinOutcome::Wrong)
     }
 
-    fn may_try_pin(&mut self, leg: LegId, now: Now) -> bool {
-        let Some(record) = self.legs.get(&leg) else { return false };
-        let key = throttle_key(record);
-        let did = record.did;
-        self.wrong_pins_by_caller.allows(&key, now.mono) && self.wrong_pins_by_did.allows(&did, now.mono)
-    }
-
-    fn note_wrong_pin(&mut self, leg: LegId, now: Now) {
-        let Some(record) = self.legs.get(&leg) else { return };
-        let key = throttle_key(record);
-        let did = record.did;
-        // Whether the throttles let this one pass was asked before; here it only counts.
-        let _ = self.wrong_pins_by_caller.take(&key, now.mono);
-        let _ = self.wrong_pins_by_did.take(&did, now.mono);
+    fn trier(&self, leg: LegId) -> Option<Trier> {
+        let leg = self.legs.get(&leg)?;
+        let source: IpAddr = leg.source.remote.ip();
+        let key = leg.caller.as_ref().map_or_else(|| source.to_string(), |caller| caller.e164());
+        Some(Trier { did: leg.did, caller: leg.caller.clone(), key })
     }
 
     fn is_host(&self, room: RoomId, id: ParticipantId) -> bool {
@@ -336,12 +329,6 @@ impl Gateway {
         let clip = self.language(leg).say(prompt);
         self.say(leg, [clip]);
     }
-}
-
-/// Who is throttled: the caller where a number was shown, else where the call came from.
-fn throttle_key(leg: &Leg) -> String {
-    let source: IpAddr = leg.source.remote.ip();
-    leg.caller.as_ref().map_or_else(|| source.to_string(), |caller| caller.e164())
 }
 
 fn digit_of(text: &str) -> Option<char> {

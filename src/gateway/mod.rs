@@ -12,6 +12,7 @@ mod inbound;
 mod keys;
 mod leg;
 mod media;
+mod pin_guard;
 mod rooms;
 mod show;
 mod voice;
@@ -24,7 +25,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::base::id::DidId;
 use crate::base::{Cause, Instant, LegId, Now, PhoneNumber, Rng, RoomId, Throttle, Timers};
 use crate::call::keys::KeyMap;
 use crate::gateway::command::{Command, CommandId, Outcome};
@@ -57,8 +57,7 @@ pub struct Gateway {
     timers: Timers<Timer>,
     rng: Rng,
     calls_by_caller: Throttle<PhoneNumber>,
-    wrong_pins_by_caller: Throttle<String>,
-    wrong_pins_by_did: Throttle<DidId>,
+    pins: pin_guard::PinGuard,
     next_seq: u64,
     counters: Counters,
     drain: Option<drain::Drain>,
@@ -124,9 +123,8 @@ impl Gateway {
         let endpoint = Endpoint::new(sip, rng.fork());
         let verifier = Verifier::new(settings.realm.clone(), &mut rng);
         let mut gateway = Self {
-            calls_by_caller: Throttle::new(settings.caller_burst, settings.caller_refill, THROTTLE_KEYS),
-            wrong_pins_by_caller: Throttle::new(settings.pin_burst, settings.pin_refill, THROTTLE_KEYS),
-            wrong_pins_by_did: Throttle::new(settings.did_pin_burst, settings.did_pin_refill, THROTTLE_KEYS),
+            calls_by_caller: Throttle::new(settings.caller_burst, settings.caller_refill, pin_guard::THROTTLE_KEYS),
+            pins: pin_guard::PinGuard::new(&settings),
             settings,
             endpoint,
             verifier,
@@ -235,9 +233,6 @@ impl Gateway {
         self.outputs.push_back(Output::Publish(Event { seq, at: now.utc, what }));
     }
 }
-
-/// Callers remembered by each throttle, some 100 bytes each. Fewer: a flood of callers locks strangers out sooner.
-const THROTTLE_KEYS: usize = 50_000;
 
 /// A fact for the gateway.
 #[derive(Debug)]

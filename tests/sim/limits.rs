@@ -31,6 +31,36 @@ fn wrong_pins_are_throttled_per_caller_over_many_calls() {
 }
 
 #[test]
+fn whoever_guesses_under_many_numbers_keeps_no_regular_caller_out() {
+    let mut world = World::with(
+        |_| {},
+        |settings| {
+            settings.did_pin_burst = 10;
+            settings.did_pin_refill = Duration::from_secs(3600);
+        },
+    );
+    let mut regular = Phone::new(1);
+    world.join(&mut regular, PIN);
+    world.bye(&mut regular);
+    for caller in 10..20 {
+        let mut phone = Phone::new(caller);
+        let leg = world.call(&mut phone, "+4930901820");
+        world.key(leg, "0001#0002#");
+        world.bye(&mut phone);
+    }
+    let mut newcomer = Phone::new(2);
+    let leg = world.join(&mut newcomer, PIN);
+    assert!(world.was_told(leg, "throttled") && world.place(leg).is_none(), "guessing is stopped");
+    world.bye(&mut newcomer);
+    regular = Phone::new(1);
+    regular.call_id = "next-day".into();
+    let leg = world.join(&mut regular, PIN);
+    assert!(world.place(leg).is_some(), "who was right before comes in");
+    world.bye(&mut regular);
+    world.ends_clean();
+}
+
+#[test]
 fn a_caller_who_calls_too_often_gets_503_and_when_to_come_back() {
     let mut world = World::with(|_| {}, |settings| settings.caller_burst = 2);
     for call in 0..3 {
