@@ -236,6 +236,10 @@ impl Gateway {
 
 /// A fact for the gateway.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one exists at a time, and most are signalling: boxing it would cost a call per message"
+)]
 pub enum Input {
     /// Signalling: a message, a failure to send, a connection gone.
     Signalling(endpoint::Input),
