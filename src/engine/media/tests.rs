@@ -246,7 +246,7 @@ async fn a_stranger_is_counted_and_unheard_and_a_new_address_is_learned() {
     let LegSetup { format, .. } = setup(there);
     plane.send(MediaCommand::Modify { leg: anna.leg, format, remote: remote_of(there) });
     let events = talk(&mut plane, &mut [&mut anna, &mut ben], Duration::from_millis(800)).await;
-    assert!(events.iter().any(|event| *event == MediaEvent::Latched { leg: anna.leg, remote: there }));
+    assert!(events.contains(&MediaEvent::Latched { leg: anna.leg, remote: there }));
     assert!(ben.hears(400.0) > 3000.0 && anna.hears(700.0) > 3000.0);
     plane.send(MediaCommand::Close { leg: anna.leg });
     let (_, figures) = until(&mut plane, closed).await;

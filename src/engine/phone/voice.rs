@@ -91,7 +91,7 @@ impl Recorder {
     pub(super) fn add(&mut self, frame: &Frame) -> Result<(), PhoneError> {
         let mut written = frame.iter().try_for_each(|sample| self.writer.write_sample(*sample));
         self.frames += 1;
-        if self.frames % FLUSH == 0 {
+        if self.frames.is_multiple_of(FLUSH) {
             written = written.and_then(|()| self.writer.flush());
         }
         written.map_err(|error| PhoneError::File(self.path.clone(), error.to_string()))
