@@ -300,10 +300,11 @@ impl Negotiation {
         let address = match sdp.connection_of(media) {
             Some(Connection::Ip(ip)) if ip.is_multicast() => return Err(Unacceptable::Address),
             Some(Connection::Ip(ip)) if ip.is_unspecified() => None,
-            Some(Connection::Ip(ip)) if !self.reaches(*ip) => return Err(Unacceptable::Address),
-            Some(Connection::Ip(ip)) => Some(*ip),
-            // A name: where the signalling came from is the best guess, and the first packet tells.
-            Some(Connection::Name(..)) => Some(signalling),
+            Some(Connection::Ip(ip)) if is_broadcast(*ip) => return Err(Unacceptable::Address),
+            Some(Connection::Ip(ip)) if self.reaches(*ip) => Some(*ip),
+            // A name, or an address of the other family, which phones with both name in a call over either: where the
+            // signalling came from is the best guess, and the first packet tells.
+            Some(Connection::Ip(_) | Connection::Name(..)) => Some(signalling),
             None => return Err(Unacceptable::NotSdp),
         };
         let mux = media.has("rtcp-mux");
@@ -320,11 +321,9 @@ impl Negotiation {
         Ok(Remote { rtp, rtcp, rtcp_mux: mux, signalling })
     }
 
-    /// Whether our socket can send there: it is of one address family, and no broadcaster.
+    /// Whether our socket, which is of one address family, can send there.
     fn reaches(&self, ip: IpAddr) -> bool {
-        let ip = ip.to_canonical();
-        ip != IpAddr::V4(std::net::Ipv4Addr::BROADCAST)
-            && self.local.is_none_or(|(local, _)| local.to_canonical().is_ipv4() == ip.is_ipv4())
+        self.local.is_none_or(|(local, _)| local.to_canonical().is_ipv4() == ip.to_canonical().is_ipv4())
     }
 
     fn write(&mut self, types: Types, direction: Direction, codecs: &[Codec], mux: bool) -> Bytes {
@@ -452,6 +451,10 @@ const fn flow_of(direction: Direction) -> Flow {
         Direction::RecvOnly => Flow::RecvOnly,
         Direction::Inactive => Flow::Inactive,
     }
+}
+
+fn is_broadcast(ip: IpAddr) -> bool {
+    ip.to_canonical() == IpAddr::V4(std::net::Ipv4Addr::BROADCAST)
 }
 
 fn refused(sdp: &SessionDescription, audio: usize) -> Vec<Refused> {

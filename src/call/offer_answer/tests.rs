@@ -101,7 +101,6 @@ fn what_cannot_be_agreed_says_why() {
     assert_eq!(refusal("m=audio 0 RTP/AVP 0\n"), Unacceptable::NoAudio);
     assert_eq!(refusal("m=audio 4000 RTP/AVP 0\nc=IN IP4 233.252.0.1\n"), Unacceptable::Address);
     assert_eq!(refusal("m=audio 4000 RTP/AVP 0\nc=IN IP4 255.255.255.255\n"), Unacceptable::Address);
-    assert_eq!(refusal("m=audio 4000 RTP/AVP 0\nc=IN IP6 2001:db8::9\n"), Unacceptable::Address, "our socket is IPv4");
     assert_eq!(us().answer(b"hello", THEM).unwrap_err(), Unacceptable::NotSdp);
     for why in [Unacceptable::Codec, Unacceptable::Protocol] {
         assert!(why.headers("gw.example")[0].1.as_str().contains("gw.example \""));
@@ -217,4 +216,11 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_phone_that_names_the_other_address_family_is_sent_to_where_it_calls_from() {
+    let (_, agreed) = answer("m=audio 4000 RTP/AVP 0\nc=IN IP6 2001:db8::9\na=rtcp:4009 IN IP6 2001:db8::9\n");
+    assert_eq!(agreed.remote.rtp, Some(SocketAddr::new(THEM, 4000)));
+    assert_eq!(agreed.remote.rtcp, Some(SocketAddr::new(THEM, 4009)));
 }
