@@ -123,6 +123,11 @@ impl Recording {
         clicks
     }
 
+    /// Whether anything but silence is in it.
+    pub fn is_audible(&self) -> bool {
+        self.0.iter().any(|sample| sample.unsigned_abs() > 600)
+    }
+
     /// Whether these tones are heard in its last moment as loud as they were said, not ducked under a prompt.
     pub fn is_clear(&self, tones: &[f64]) -> bool {
         let moment = self.last(Duration::from_millis(400));

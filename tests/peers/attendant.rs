@@ -1,13 +1,7 @@
 //! The way into a room: greeting, PIN, goodbye.
 
-use crate::common::audio::Recording;
 use crate::common::gateway::{self, PIN};
 use crate::common::{baresip, linphone, ms, phone, s, sipp, talk};
-
-/// Whether anything but silence is in it.
-fn is_audible(heard: &Recording) -> bool {
-    heard.0.iter().any(|sample| sample.unsigned_abs() > 1000)
-}
 
 #[test]
 fn a_caller_is_greeted_and_digits_keyed_during_the_greeting_count() {
@@ -15,7 +9,7 @@ fn a_caller_is_greeted_and_digits_keyed_during_the_greeting_count() {
     let mut anna = baresip::Setup::tone(440.0).start();
     anna.call(&gateway.uri());
     talk(ms(1200));
-    assert!(is_audible(&anna.heard()), "no greeting within {:?}", anna.heard().length());
+    assert!(anna.heard().is_audible(), "no greeting within {:?}", anna.heard().length());
     anna.key("12");
     anna.key("34#");
     gateway.has_in_room(&room, 1, s(8));
@@ -45,7 +39,7 @@ fn three_wrong_pins_end_the_call_after_a_goodbye() {
     }
     let ended = anna.tells("ended", s(20));
     assert_eq!(ended["by"], "them", "{ended}");
-    assert!(is_audible(&anna.heard().last(s(3))), "no goodbye");
+    assert!(anna.heard().last(s(3)).is_audible(), "no goodbye");
     assert!(gateway.participants(&room).is_empty());
     gateway.settles();
     gateway.records("wrong_pin");
