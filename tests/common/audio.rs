@@ -153,12 +153,29 @@ impl Recording {
         }
     }
 
-    /// How much of the energy course of `self` is that of `original`, from 0 to 1, at the best of the shifts up to two
-    /// seconds: speech with holes, or speech twice, scores low; another level or a little noise does not matter.
+    /// How much of the energy course of `original` is in this, from 0 to 1: second by second, each found within 300 ms of
+    /// where it is due (delay may change on the way), the whole anywhere in the first five seconds. Speech with holes, or
+    /// said twice, scores low; another level or a little noise does not matter.
     pub fn likeness(&self, original: &Recording) -> f64 {
+        const SECOND: usize = 100;
+        const STRAY: usize = 30;
         let (ours, theirs) = (self.envelope(), original.envelope());
-        let shifts = (ours.len().saturating_sub(theirs.len() / 2)).min(400);
-        (0..=shifts).map(|shift| correlation(&ours[shift..], &theirs)).fold(0.0, f64::max)
+        let latest = ours.len().saturating_sub(theirs.len() / 2).min(5 * SECOND);
+        let shift =
+            (0..=latest).map(|shift| (correlation(&ours[shift..], &theirs), shift)).max_by(|a, b| a.0.total_cmp(&b.0));
+        let (_, shift) = shift.unwrap_or_default();
+        let mut scores = Vec::new();
+        for (at, second) in theirs.chunks_exact(SECOND).enumerate() {
+            // A second of silence sounds like any other.
+            if second.iter().filter(|loud| **loud > 20.0).count() < SECOND / 4 {
+                continue;
+            }
+            let due = shift + at * SECOND;
+            let found = (due.saturating_sub(STRAY)..=due + STRAY)
+                .map(|from| ours.get(from..from + SECOND).map_or(0.0, |part| correlation(part, second)));
+            scores.push(found.fold(0.0, f64::max));
+        }
+        scores.iter().sum::<f64>() / scores.len().max(1) as f64
     }
 
     /// Loudness every 10 ms, in dB above -60.

@@ -88,7 +88,7 @@ impl Setup {
         folder.write("ringlift.toml", &toml);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let process = launch(&folder);
-        let client = reqwest::Client::builder().no_proxy().timeout(s(10)).build().unwrap();
+        let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(s(10)).build().unwrap();
         let mut gateway = Gateway { process, runtime, client, key: String::new(), folder, ports, starts: 1 };
         gateway.await_readiness();
         gateway.key = std::fs::read_to_string(gateway.folder.file("admin.key")).unwrap().trim().to_owned();
@@ -293,6 +293,24 @@ impl Gateway {
             let active = self.participants(room).iter().filter(|p| p["state"] == "active").count();
             (active == count).then_some(())
         });
+    }
+
+    /// Reads the event log from this number on, as a browser would (server-sent events), until one of this type is there.
+    #[track_caller]
+    pub fn events(&self, after: u64, last: &str) -> Vec<Value> {
+        let url = format!("http://{}/v1/events?after={after}", self.api());
+        let quoted = format!("\"type\":\"{last}\"");
+        let mut text = String::new();
+        let read = async {
+            let mut response = self.client.get(&url).bearer_auth(&self.key).send().await.unwrap();
+            while !text.lines().any(|line| line.contains(&quoted)) || !text.ends_with("\n\n") {
+                let chunk = response.chunk().await.unwrap().expect("the stream goes on");
+                text.push_str(&String::from_utf8_lossy(&chunk));
+            }
+        };
+        let read = self.runtime.block_on(async { tokio::time::timeout(s(10), read).await });
+        assert!(read.is_ok(), "no {last} among the events:\n{text}");
+        text.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok()).collect()
     }
 
     /// Figures of the node.

@@ -43,6 +43,11 @@ impl Setup {
         self.start(&["call", uri])
     }
 
+    /// Registers.
+    pub fn register(self, uri: &str) -> Phone {
+        self.start(&["register", uri])
+    }
+
     /// Waits for calls.
     pub fn wait(self) -> Phone {
         self.start(&["wait"])

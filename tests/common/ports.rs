@@ -22,8 +22,9 @@ impl Ports {
         let begin = u16::try_from(std::process::id() % u32::from(BLOCKS)).unwrap();
         for block in (0..BLOCKS).map(|n| (n + begin) % BLOCKS) {
             let lock = File::create(folder.join(block.to_string())).unwrap();
-            if lock.try_lock().is_ok() {
-                return Self { base: FIRST + block * SIZE, _lock: lock };
+            let base = FIRST + block * SIZE;
+            if lock.try_lock().is_ok() && (0..8).all(|place| is_free(base + place)) {
+                return Self { base, _lock: lock };
             }
         }
         panic!("every block of test ports is taken");
@@ -39,4 +40,12 @@ impl Ports {
     pub fn range(&self, first: u16, last: u16) -> String {
         format!("{}-{}", self.at(first), self.at(last))
     }
+}
+
+/// Whether no other program has the port; tests do not meet, but they are not alone on the machine.
+fn is_free(port: u16) -> bool {
+    ["127.0.0.1", "::1"].iter().all(|host| {
+        let udp = std::net::UdpSocket::bind((*host, port));
+        udp.is_ok() && std::net::TcpListener::bind((*host, port)).is_ok()
+    })
 }

@@ -70,7 +70,7 @@ impl Setup {
         command.args(["-nostdin", "-trace_err", "-trace_msg", "-timeout", "100", "-timeout_error"]);
         command.args(&self.words).current_dir(folder.path()).env("TERM", "dumb");
         let process = Process::start("sipp", &mut command, folder.file("log"));
-        Sipp { process, folder, _ports: ports }
+        Sipp { process, folder, ports }
     }
 
     /// Plays to the end, which must be a success.
@@ -86,10 +86,15 @@ impl Setup {
 pub struct Sipp {
     process: Process,
     folder: Folder,
-    _ports: Ports,
+    ports: Ports,
 }
 
 impl Sipp {
+    /// Where it is called.
+    pub fn port(&self) -> u16 {
+        self.ports.at(0)
+    }
+
     /// Waits for its end, which must be a success of every call.
     #[track_caller]
     pub fn succeeds(&mut self, limit: Duration) {

@@ -14,6 +14,8 @@ mod common;
 mod alone;
 mod attendant;
 mod lifecycle;
+mod observers;
+mod registering;
 mod rooms;
 mod sipp;
 mod telephones;

@@ -39,25 +39,6 @@ fn three_telephones_each_hear_the_two_others_and_not_themselves() {
 }
 
 #[test]
-fn sound_is_smooth_while_nothing_is_lost() {
-    let (gateway, room) = gateway::Setup::new().start_with_open_room();
-    let mut anna = phone::Setup::tone(440.0).with(&["--codec", "pcma"]).call(&gateway.uri());
-    let mut ben = phone::Setup::tone(1000.0).with(&["--codec", "pcmu", "--ptime", "40"]).call(&gateway.uri());
-    gateway.has_in_room(&room, 2, s(10));
-    until_clear(&[1000.0], || anna.heard());
-    until_clear(&[440.0], || ben.heard());
-    talk(s(5));
-    anna.hang_up();
-    ben.hang_up();
-    for (who, phone, tone) in [("Anna", &anna, 1000.0), ("Ben", &ben, 440.0)] {
-        let heard = phone.heard().last(s(4)).between(s(0), ms(3500));
-        assert!(heard.gaps(tone).is_empty(), "{who} hears gaps: {:?}", heard.gaps(tone));
-        assert!(heard.clicks(&[tone]).len() <= 1, "{who} hears clicks: {:?}", heard.clicks(&[tone]));
-    }
-    gateway.done();
-}
-
-#[test]
 fn a_caller_who_presses_star_six_is_not_heard_until_pressing_it_again() {
     let (gateway, room) = gateway::Setup::new().start_with_open_room();
     let mut anna = phone::Setup::tone(440.0).call(&gateway.uri());
