@@ -93,6 +93,13 @@ impl Gateway {
     /// A key went down: what is being said stops.
     pub(super) fn on_key_down(&mut self, leg: LegId, now: Now) {
         let Some(record) = self.legs.get_mut(&leg) else { return };
+        if let Stage::InRoom { step_up: Some(pin), .. } = &mut record.stage {
+            // However long this key is held, it is no pause after the one before.
+            pin.key_began(now);
+            if let Some(at) = pin.poll_timeout() {
+                self.timers.arm(Timer::Keys(leg), at);
+            }
+        }
         match (&record.stage, record.voice.playing) {
             (Stage::Attendant { .. }, _) => self.attend(leg, crate::call::attendant::Input::DigitBegan, now),
             (Stage::InRoom { .. }, Some((_, Owner::Room))) => {
