@@ -57,7 +57,11 @@ impl Gateway {
         match self.check_credentials(request, source, now) {
             Some((trunk, Verdict::Right)) => facts.proved = Some(trunk),
             Some((_, Verdict::Stale)) => return self.challenge(leg, source, true, now),
-            Some((_, Verdict::Wrong)) | None => {}
+            Some((_, Verdict::Wrong)) => {
+                // Counted only: how many more are looked at was asked before this one was.
+                let _ = self.wrong_passwords.take(&source.remote.ip(), now.mono);
+            }
+            None => {}
         }
         match self.table.decide(&facts) {
             Decision::Challenge => self.challenge(leg, source, false, now),
@@ -356,6 +360,9 @@ impl Gateway {
 
     fn check_credentials(&mut self, request: &Request, source: Source, now: Now) -> Option<(TrunkId, Verdict)> {
         let value = request.headers.fields_of(&Name::Authorization).next()?;
+        if !self.wrong_passwords.allows(&source.remote.ip(), now.mono) {
+            return None;
+        }
         let username = Verifier::username(value)?;
         let (id, password) = self.table.trunks.values().filter(|trunk| trunk.enabled).find_map(|trunk| {
             let credentials = trunk.credentials.as_ref()?;

@@ -21,7 +21,9 @@ mod words;
 pub use ask::explain;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -56,6 +58,8 @@ pub struct Gateway {
     plays: u64,
     timers: Timers<Timer>,
     rng: Rng,
+    /// Wrong passwords by where they came from; further ones are not looked at.
+    wrong_passwords: Throttle<IpAddr>,
     calls_by_caller: Throttle<PhoneNumber>,
     pins: pin_guard::PinGuard,
     next_seq: u64,
@@ -82,6 +86,13 @@ enum Timer {
     /// Calls still up are ended.
     DrainLimit,
 }
+
+/// Wrong trunk passwords from one address before no more are looked at. More: guessing goes faster. Fewer: a carrier
+/// whose password was just changed is locked out sooner.
+const WRONG_PASSWORDS: u32 = 10;
+
+/// After this long one more is looked at: 600 guesses an hour, of a password that ought to have sixty bits.
+const WRONG_PASSWORD_EVERY: Duration = Duration::from_secs(6);
 
 /// What is counted in all.
 #[derive(Debug, Clone, Default)]
@@ -123,6 +134,7 @@ impl Gateway {
         let endpoint = Endpoint::new(sip, rng.fork());
         let verifier = Verifier::new(settings.realm.clone(), &mut rng);
         let mut gateway = Self {
+            wrong_passwords: Throttle::new(WRONG_PASSWORDS, WRONG_PASSWORD_EVERY, pin_guard::THROTTLE_KEYS),
             calls_by_caller: Throttle::new(settings.caller_burst, settings.caller_refill, pin_guard::THROTTLE_KEYS),
             pins: pin_guard::PinGuard::new(&settings),
             settings,

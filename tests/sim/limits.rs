@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use ringlift::base::Cause;
+use ringlift::base::id::TrunkId;
+use ringlift::base::{Cause, Rng, Secret};
 use ringlift::gateway::Input;
+use ringlift::gateway::command::Command;
 use ringlift::media::command::MediaEvent;
+use ringlift::route::{Credentials, Trunk};
+use ringlift::sip::auth::Challenge;
+use ringlift::wire::sip::Name;
 
 use crate::world::{PIN, Phone, World, reason};
 
@@ -154,5 +159,52 @@ fn a_body_that_is_no_sdp_is_not_put_down_to_codecs() {
         _ => None,
     });
     assert_eq!(cause, Some(Cause::BadSdp));
+    world.ends_clean();
+}
+
+#[test]
+fn passwords_are_not_guessed_at_speed() {
+    let mut world = World::new();
+    let mut trunk = Trunk {
+        id: TrunkId::from_bits(2),
+        name: "by password".into(),
+        networks: vec![],
+        credentials: Some(Credentials { username: "carrier".into(), password: Secret::new("right") }),
+        numbers: Default::default(),
+        max_calls: None,
+        enabled: true,
+    };
+    world.ask(Command::PutTrunk(trunk.clone())).unwrap();
+    let mut rng = Rng::from_number(5);
+    let mut call = |world: &mut World, last: u8, n: u32, password: &str| {
+        let mut phone = Phone::at("203.0.113.9".parse().unwrap(), last);
+        phone.call_id = format!("guess-{last}-{n}");
+        world.invite(&mut phone, "+4930901820");
+        let asked = world.response(&phone).unwrap();
+        assert_eq!(asked.status.code(), 401);
+        let mut challenge = Challenge::strongest(asked.headers.fields_of(&Name::WwwAuthenticate)).unwrap();
+        let uri = "sip:+4930901820@198.51.100.1";
+        let shown = challenge.answer("carrier", &Secret::new(password), "INVITE", uri, &mut rng);
+        phone.cseq += 1;
+        let text = phone.request_text("INVITE", uri, &phone.offer("sendrecv"));
+        let text = text.replacen("Contact:", &format!("Authorization: {shown}\r\nContact:"), 1);
+        world.send(&phone, &text);
+        let answer = world.response(&phone).unwrap();
+        if answer.status.code() == 200 {
+            world.ack(&mut phone, &answer);
+            world.bye(&mut phone);
+        }
+        while world.next(&phone).is_some() {}
+        answer.status.code()
+    };
+    assert_eq!(call(&mut world, 9, 0, "right"), 200);
+    for n in 1..=10 {
+        assert_eq!(call(&mut world, 9, n, "wrong"), 401);
+    }
+    assert_eq!(call(&mut world, 9, 11, "right"), 401, "not looked at any more");
+    world.pass(Duration::from_secs(7));
+    assert_eq!(call(&mut world, 9, 12, "right"), 200, "a while later one is");
+    trunk.enabled = false;
+    world.ask(Command::PutTrunk(trunk)).unwrap();
     world.ends_clean();
 }
