@@ -159,6 +159,7 @@ async fn read<R: AsyncRead>(
     let mut framer = Framer::new();
     let mut chunk = BytesMut::with_capacity(READ_CHUNK);
     let mut anything_whole = false;
+    let mut speaks_sip = false;
     let mut idle = shared.limits.idle;
     // When what is awaited must be here: the rest of a message begun, a first message, or any sign of life.
     let mut deadline = Instant::now() + shared.limits.message_deadline;
@@ -183,8 +184,15 @@ async fn read<R: AsyncRead>(
                     match &message {
                         Ok(Message::Request(request)) if request.method == Method::Invite => idle = IDLE_WITH_CALL,
                         Ok(_) => {}
-                        Err(_) => count(&shared.counts.malformed),
+                        Err(error) => {
+                            count(&shared.counts.malformed);
+                            // What cannot even be refused, from somebody who has never said anything else: not SIP.
+                            if !speaks_sip && error.response().is_none() {
+                                return CloseReason::Unframed;
+                            }
+                        }
                     }
+                    speaks_sip = true;
                     let arrival = Arrival::Message { message: Box::new(message), source };
                     shared.gate.deliver(Report::Arrived(arrival)).await;
                 }

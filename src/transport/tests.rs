@@ -185,9 +185,11 @@ async fn one_who_sends_a_message_byte_by_byte_is_cut_off() {
 #[tokio::test]
 async fn one_who_speaks_http_is_cut_off() {
     let mut transports = start(&[(Transport::Tcp, "127.0.0.1:0")], |_| {});
-    let mut browser = TcpStream::connect(transports.listening()[0].1).await.unwrap();
-    browser.write_all(b"\x16\x03\x01\x02\x00\x01\x00").await.unwrap();
-    assert_eq!(closed(&mut transports).await, CloseReason::Unframed);
+    for hello in [&b"\x16\x03\x01\x02\x00\x01\x00"[..], b"GET / HTTP/1.1\r\nHost: gw.example\r\n\r\n"] {
+        let mut browser = TcpStream::connect(transports.listening()[0].1).await.unwrap();
+        browser.write_all(hello).await.unwrap();
+        assert_eq!(closed(&mut transports).await, CloseReason::Unframed);
+    }
 }
 
 #[tokio::test]
