@@ -21,6 +21,7 @@ use crate::engine::clock::Clock;
 use crate::engine::handle::{Asked, Inbox};
 use crate::engine::media::MediaPlane;
 use crate::engine::meters;
+use crate::engine::os;
 use crate::engine::signals::{Signal, Signals};
 use crate::engine::story;
 use crate::gateway::command::{CommandId, Outcome};
@@ -32,7 +33,7 @@ use crate::transport::{Arrival, CloseReason, SendError, Transports};
 /// of waiting under load.
 const BATCH: usize = 32;
 /// How long hanging up may take once everything is to end now. Longer: an operator waits. Shorter: phones hear nothing of it.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Between two reports of how much is waiting.
 const REPORT: Duration = Duration::from_secs(5);
 
@@ -61,6 +62,8 @@ pub struct Engine {
     next_command: u64,
     inputs: VecDeque<Input>,
     stage: Stage,
+    /// Nothing has happened since memory was given back.
+    tidied: bool,
     meters: Meters,
 }
 
@@ -106,6 +109,7 @@ impl Engine {
             next_command: 0,
             inputs: VecDeque::new(),
             stage: Stage::Serving,
+            tidied: true,
             meters: Meters {
                 steps: metrics::histogram!("ringlift_loop_seconds"),
                 signals_waiting: metrics::gauge!("ringlift_messages_waiting"),
@@ -178,7 +182,8 @@ impl Engine {
     }
 
     #[allow(clippy::cast_precision_loss, reason = "gauges are floating point")]
-    fn report(&self) {
+    fn report(&mut self) {
+        self.tidy();
         self.meters.signals_waiting.set(self.transports.waiting() as f64);
         self.meters.flows.set(self.transports.open_flows() as f64);
         for (name, total) in self.transports.counts().read() {
@@ -186,6 +191,15 @@ impl Engine {
         }
         self.media.report();
         meters::upkeep();
+    }
+
+    /// Gives memory back to the system once the last call of a busy time is over.
+    fn tidy(&mut self) {
+        let idle = self.gateway.is_idle();
+        if idle && !self.tidied {
+            os::give_memory_back();
+        }
+        self.tidied = idle;
     }
 
     fn take_arrival(&mut self, arrival: Arrival) {
