@@ -18,12 +18,14 @@ pub struct Setup {
     pub codec: &'static str,
     /// Digits by INFO (`application/dtmf-relay`) instead of telephone-events.
     pub info: bool,
+    /// Offers whatever address it finds first, which may be an IPv6 one in a call over IPv4.
+    pub dual_stack: bool,
 }
 
 impl Setup {
     /// One that says a tone.
     pub fn tone(frequency: f64) -> Self {
-        Self { voice: Recording::tone(frequency, -14.0, s(120)), codec: "PCMA", info: false }
+        Self { voice: Recording::tone(frequency, -14.0, s(120)), codec: "PCMA", info: false, dual_stack: false }
     }
 
     /// With this codec.
@@ -34,6 +36,11 @@ impl Setup {
     /// With digits by INFO.
     pub fn by_info(self) -> Self {
         Self { info: true, ..self }
+    }
+
+    /// With any address of the host in its SDP.
+    pub fn dual_stack(self) -> Self {
+        Self { dual_stack: true, ..self }
     }
 
     /// Starts it.
@@ -82,7 +89,9 @@ impl Linphone {
         let mut command = Command::new("linphonec");
         command.arg("-c").arg(folder.file("rc")).env("HOME", folder.path()).current_dir(folder.path());
         let mut process = Process::start("linphonec", &mut command, folder.file("log"));
-        process.say("ipv6 disable");
+        if !setup.dual_stack {
+            process.say("ipv6 disable");
+        }
         process.say("soundcard use files");
         process.say(&format!("play {}", folder.file("voice.wav").display()));
         process.say(&format!("record {}", folder.file("heard.wav").display()));

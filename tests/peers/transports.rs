@@ -1,7 +1,7 @@
 //! Calls over each transport and address family.
 
 use crate::common::gateway::{self, NUMBER};
-use crate::common::{baresip, ms, phone, s, talk, until_clear};
+use crate::common::{baresip, linphone, ms, phone, s, talk, until_clear};
 
 const ALL: &[f64] = &[440.0, 1000.0];
 
@@ -41,6 +41,21 @@ fn a_call_over_ipv6() {
     gateway.add_trunk("::1/128");
     let uri = format!("sip:{NUMBER}@{}", gateway.sip6());
     hear_each_other(gateway, &room, baresip::Setup::tone(440.0).ipv6().start(), &uri);
+}
+
+#[test]
+fn a_phone_that_offers_an_ipv6_address_in_a_call_over_ipv4_is_heard_all_the_same() {
+    let (gateway, room) = gateway::Setup::new().start_with_open_room();
+    let mut ben = phone::Setup::tone(1000.0).call(&gateway.uri());
+    let mut anna = linphone::Setup::tone(440.0).dual_stack().start();
+    anna.call(&gateway.uri());
+    gateway.has_in_room(&room, 2, s(10));
+    until_clear(&[440.0], || ben.heard());
+    talk(s(4));
+    anna.hang_up();
+    ben.hang_up();
+    anna.heard().last(ms(1500)).between(s(0), s(1)).hears_exactly("Anna", &[1000.0], ALL);
+    gateway.done();
 }
 
 #[test]
