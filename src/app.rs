@@ -114,7 +114,12 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
     }
     // One write, so that the log's first lines do not run into it.
     let _ = std::io::stdout().write_all(Banner { config, reach: &reach, made: made.as_ref() }.to_string().as_bytes());
-    show_key(config, key)?;
+    if let Some(key) = key
+        && let Err(failure) = show_key(config, &key)
+    {
+        api::first_key::take_back(&store, &key).await.map_err(stored)?;
+        return Err(failure);
+    }
     for remark in remarks.iter().chain(&clips.remarks) {
         warn!("{remark}");
     }
@@ -229,8 +234,7 @@ async fn listen(config: &Config) -> Result<Vec<TcpListener>, Failure> {
 }
 
 /// Shows the first admin key once: in its file, or on standard output.
-fn show_key(config: &Config, key: Option<Secret>) -> Result<(), Failure> {
-    let Some(key) = key else { return Ok(()) };
+fn show_key(config: &Config, key: &Secret) -> Result<(), Failure> {
     match &config.api.admin_key_file {
         Some(path) => os::write_secret(path, key.expose())
             .map_err(|error| Failure::one(format!("api.admin_key_file: cannot write {}: {error}", path.display()))),
@@ -239,8 +243,10 @@ fn show_key(config: &Config, key: Option<Secret>) -> Result<(), Failure> {
                 "  Admin key    {}\n               shown this once; the page and the API ask for it\n\n",
                 key.expose()
             );
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            Ok(())
+            let mut out = std::io::stdout();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| {
+                Failure::one(format!("the admin key cannot be printed ({error}): name a file in api.admin_key_file"))
+            })
         }
     }
 }

@@ -58,8 +58,12 @@ fn too_large(rejection: BytesRejection) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "unreadable", "the body ended early")
 }
 
-/// Reads JSON; an error names the field.
+/// Reads a JSON object; an error names the field.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // A list would be taken for the fields in the order of our code.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::field("", "the body is a JSON object, not a list"));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let pointer = pointer(error.path());

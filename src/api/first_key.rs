@@ -14,3 +14,11 @@ pub async fn first_key(store: &Store) -> Result<Option<Secret>, StoreError> {
     let (_, secret) = store.add_key("first admin key", &[admin.to_owned()], clock::utc()).await?;
     Ok(Some(secret))
 }
+
+/// Revokes a first key that could not be shown, so that the next start makes another: nobody could ever log in otherwise.
+pub async fn take_back(store: &Store, key: &Secret) -> Result<(), StoreError> {
+    match store.key_by_secret(key.expose()).await? {
+        Some(key) => store.revoke_key(key.id, clock::utc()).await,
+        None => Ok(()),
+    }
+}

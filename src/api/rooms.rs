@@ -162,7 +162,7 @@ pub async fn create(
         let now = created(format!("/v1/rooms/{}", settings.id), &view)?;
         match app.handle.store().add_room(&settings, once.with(&caller, body.hash, &now)).await {
             Err(StoreError::Constraint(Constraint::Pin)) if digits.is_some() && draw < DRAWS => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(taken(error, &settings)),
             Ok(answered) => {
                 if answered == Answered::Now {
                     app.tell(Command::PutRoom(settings)).await?;
@@ -198,7 +198,7 @@ pub async fn change(
     let settings = body.value.settings(id, &app)?;
     match app.handle.store().put_room(&settings).await {
         Err(StoreError::NotFound) => return Err(Problem::not_found("room")),
-        other => other?,
+        other => other.map_err(|error| taken(error, &settings))?,
     }
     app.tell(Command::PutRoom(settings)).await?;
     Ok(Json(view(&app, &caller, id).await?))
@@ -220,6 +220,16 @@ pub async fn delete(State(app): State<App>, caller: Caller, Id(id): Id<RoomId>) 
     }
     deletion.commit().await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A clash of PINs names the field that was sent.
+fn taken(error: StoreError, settings: &RoomSettings) -> Problem {
+    let host = matches!(error, StoreError::Constraint(Constraint::Pin)) && settings.pin.is_none();
+    let mut problem = Problem::from(error);
+    for field in problem.errors.iter_mut().filter(|_| host) {
+        field.pointer = "/host_pin".to_owned();
+    }
+    problem
 }
 
 pub(super) async fn view(app: &App, caller: &Caller, room: RoomId) -> Result<RoomView, Problem> {

@@ -33,6 +33,10 @@ const HEAD: Duration = Duration::from_secs(15);
 /// How long the body of a request and its answer's beginning may take.
 const ANSWER: Duration = Duration::from_secs(30);
 
+/// How long a reader may take nothing of what waits for it. Longer: whoever asks and does not read holds a connection and
+/// megabytes of the system's memory. Shorter: weak links fail.
+const UNREAD: Duration = Duration::from_secs(60);
+
 /// How long answers under way may take when the node stops.
 const GOODBYE: Duration = Duration::from_secs(3);
 
@@ -67,7 +71,9 @@ fn routes() -> OpenApiRouter<App> {
 
 /// The description of every route.
 pub fn description() -> utoipa::openapi::OpenApi {
-    routes().into_openapi()
+    let mut doc = routes().into_openapi();
+    openapi::describe_responses(&mut doc);
+    doc
 }
 
 /// Every route, ready to be served.
@@ -137,6 +143,7 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
             }
         };
         let _ = stream.set_nodelay(true);
+        let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD));
         let service = TowerToHyperService::new(with_peer(router.clone(), peer));
         let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
         let mut closing = app.closing.subscribe();

@@ -15,9 +15,10 @@ impl Check {
         }
     }
 
-    /// A name for people: 1 to 100 characters, none of control.
+    /// A name for people: 1 to 100 characters, none of control, nor one that turns the text around it.
     pub fn name(&mut self, name: &str, pointer: &str) {
-        let fine = !name.trim().is_empty() && name.chars().count() <= 100 && !name.chars().any(char::is_control);
+        let odd = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let fine = !name.trim().is_empty() && name.chars().count() <= 100 && !name.chars().any(odd);
         self.that(fine, pointer, "a name has 1 to 100 characters, none of them control characters");
     }
 

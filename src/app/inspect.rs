@@ -1,6 +1,7 @@
 //! `ringlift check`: everything that a start would need, tried without starting.
 
 use std::net::{TcpListener, UdpSocket};
+use std::path::Path;
 
 use crate::app::{Failure, reach};
 use crate::config::{Config, Transport};
@@ -80,10 +81,42 @@ pub async fn check(config: &Config, remarks: Vec<String>) -> Result<String, Fail
             Err(error) => wrong.push(error.to_string()),
         }
     } else {
-        good.push(format!("store.path: {} is not there; the first start makes it", config.store.path.display()));
+        match can_make(&config.store.path) {
+            Ok(()) => {
+                good.push(format!("store.path: {} is not there; the first start makes it", config.store.path.display()))
+            }
+            Err(why) => wrong.push(format!("store.path: {} cannot be made: {why}", config.store.path.display())),
+        }
+    }
+    if let Some(path) = &config.api.admin_key_file {
+        // The directory of the database is made at the start, that of the key is not.
+        let there = path.exists() || directory(path).is_dir();
+        let tried = if there { can_make(path) } else { Err(std::io::ErrorKind::NotFound.into()) };
+        if let Err(why) = tried {
+            wrong.push(format!("api.admin_key_file: {} cannot be written: {why}", path.display()));
+        }
     }
     if taken {
         wrong.push("ports in use are no fault when the gateway is running".into());
     }
     if wrong.is_empty() { Ok(good.join("\n")) } else { Err(Failure(wrong)) }
+}
+
+/// The directory of a file.
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Whether a file can be written, or made where its directory, or the nearest one above that exists, is. Leaves nothing.
+fn can_make(path: &Path) -> std::io::Result<()> {
+    if path.exists() {
+        return std::fs::OpenOptions::new().append(true).open(path).map(drop);
+    }
+    let mut place = directory(path);
+    while !place.exists() {
+        place = directory(place);
+    }
+    let probe = place.join(format!(".ringlift-check-{}", std::process::id()));
+    std::fs::OpenOptions::new().write(true).create_new(true).open(&probe)?;
+    std::fs::remove_file(&probe)
 }

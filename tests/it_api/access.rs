@@ -55,6 +55,15 @@ async fn every_route_is_described_and_asks_for_its_scope() {
     let node = Node::start().await;
     let all = operations();
     assert!(all.len() >= 30, "{}", all.len());
+    let described = serde_json::to_value(ringlift::api::serve::description()).unwrap();
+    for (path, item) in described["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            for (status, response) in operation["responses"].as_object().into_iter().flatten() {
+                let text = response["description"].as_str().unwrap_or_default();
+                assert!(!text.is_empty(), "OpenAPI 3.1 wants {method} {path} {status} described");
+            }
+        }
+    }
     let open = ["/healthz", "/readyz", "/metrics", "/openapi.json", "/v1/login"];
     for (path, method, scopes) in all {
         if open.contains(&path.as_str()) {
@@ -244,4 +253,15 @@ async fn readiness_and_metrics_tell_how_it_is() {
     node.drain();
     assert_eq!(plain("/readyz").await, (503, "draining\n".into()));
     assert_eq!(plain("/healthz").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_first_key_that_could_not_be_shown_is_made_anew_at_the_next_start() {
+    use ringlift::api::first_key::{first_key, take_back};
+    let opened = ringlift::store::Store::open(&crate::node::fresh_path(), ringlift::store::clock::utc()).await.unwrap();
+    let lost = first_key(&opened.store).await.unwrap().unwrap();
+    take_back(&opened.store, &lost).await.unwrap();
+    assert!(opened.store.key_by_secret(lost.expose()).await.unwrap().is_none(), "it opens nothing");
+    assert!(first_key(&opened.store).await.unwrap().is_some());
+    assert!(first_key(&opened.store).await.unwrap().is_none(), "one that was shown is the last");
 }

@@ -55,6 +55,8 @@ let saidUntil: ReturnType<typeof setTimeout> | undefined;
 
 async function login(key: string): Promise<void> {
   const session = await ask<Session>("POST", "/v1/login", { key: key.trim() });
+  // What was said of an earlier try is past.
+  document.getElementById("said")?.classList.replace("wrong", "hidden");
   change({ ...blank, session });
   connect();
 }
