@@ -19,7 +19,13 @@ use super::caller::COOKIE;
         description = "A telephone gateway. Send a key as `Authorization: Bearer rlk_…`. Whatever is refused is explained as application/problem+json (RFC 9457). Times are RFC 3339 in UTC.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
-    components(schemas(super::problem::Problem, super::problem::FieldError, crate::gateway::event::Event)),
+    components(schemas(
+        super::problem::Problem,
+        super::problem::FieldError,
+        super::operations::RoomVerb,
+        super::operations::ParticipantVerb,
+        crate::gateway::event::Event
+    )),
     tags(
         (name = "rooms", description = "Rooms, who is in them, and what is done there"),
         (name = "calls", description = "Live calls and call records"),
@@ -68,11 +74,18 @@ impl IntoResponses for Refused {
     }
 }
 
-/// OpenAPI 3.1 wants every response described; where the body's schema says it all, the words are few.
-pub fn describe_responses(doc: &mut utoipa::openapi::OpenApi) {
-    for item in doc.paths.paths.values_mut() {
+/// What OpenAPI 3.1 wants of every operation: a name that no other has, and responses that are described; where the body's
+/// schema says it all, the words are few.
+pub fn complete(doc: &mut utoipa::openapi::OpenApi) {
+    for (path, item) in &mut doc.paths.paths {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
         for operation in operations.into_iter().flatten() {
+            let about = path.strip_prefix("/v1/").and_then(|rest| rest.split('/').next());
+            if let (Some(about), Some(name)) = (about, &mut operation.operation_id)
+                && about != name
+            {
+                *name = format!("{}_{name}", about.replace('-', "_"));
+            }
             for (status, response) in &mut operation.responses.responses {
                 if let RefOr::T(response) = response
                     && response.description.is_empty()

@@ -72,7 +72,7 @@ fn routes() -> OpenApiRouter<App> {
 /// The description of every route.
 pub fn description() -> utoipa::openapi::OpenApi {
     let mut doc = routes().into_openapi();
-    openapi::describe_responses(&mut doc);
+    openapi::complete(&mut doc);
     doc
 }
 

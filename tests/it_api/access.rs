@@ -56,8 +56,14 @@ async fn every_route_is_described_and_asks_for_its_scope() {
     let all = operations();
     assert!(all.len() >= 30, "{}", all.len());
     let described = serde_json::to_value(ringlift::api::serve::description()).unwrap();
+    let text = described.to_string();
+    for reference in text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(described.pointer(reference).is_some(), "{reference} is referred to and is not there");
+    }
+    let mut names = std::collections::BTreeSet::new();
     for (path, item) in described["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
+            assert!(names.insert(operation["operationId"].to_string()), "{method} {path} has a name of its own");
             for (status, response) in operation["responses"].as_object().into_iter().flatten() {
                 let text = response["description"].as_str().unwrap_or_default();
                 assert!(!text.is_empty(), "OpenAPI 3.1 wants {method} {path} {status} described");
