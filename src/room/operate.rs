@@ -110,7 +110,9 @@ impl Room {
     fn rename(&mut self, actor: Actor, id: ParticipantId, name: &str) -> Result<(), Refusal> {
         self.own_or_host(actor, id)?;
         let name = name.trim();
-        if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+        // Characters that turn the text around them would let one name rewrite the roster.
+        let odd = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if name.chars().count() > LONGEST_NAME || name.chars().any(odd) {
             return Err(Refusal::BadName);
         }
         let participant = self.participants.get_mut(&id).ok_or(Refusal::NoSuchParticipant)?;

@@ -212,6 +212,10 @@ fn a_guest_does_nothing_to_others() {
         scene.does(Actor::Api, Operation::Rename { participant: id(2), name: "a\u{7}b".into() }),
         Err(Refusal::BadName)
     );
+    assert_eq!(
+        scene.does(Actor::Api, Operation::Rename { participant: id(2), name: "\u{202e}live".into() }),
+        Err(Refusal::BadName)
+    );
     assert_eq!(scene.does(Actor::Api, Operation::End {}), Ok(()));
     assert!(scene.room.is_empty());
 }

@@ -45,6 +45,10 @@ impl FromStr for Network {
         };
         let wrong = || format!("`{text}` is not a network: write 203.0.113.0/24, 2001:db8::/32 or one address");
         let address: IpAddr = address.trim().parse().map_err(|_| wrong())?;
+        // Sources are compared as IPv4 where they are; a mapped network would hold nobody.
+        if address.to_canonical() != address {
+            return Err(format!("`{text}` is an IPv4 network in IPv6 dress: write it as IPv4"));
+        }
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
             Some(prefix) => prefix.trim().parse::<u8>().map_err(|_| wrong())?,
@@ -90,6 +94,7 @@ mod tests {
         assert!(!holds("0.0.0.0/0", "2001:db8::1"));
         assert!(holds("::/0", "2001:db8::1"));
         assert!(holds("127.0.0.0/8", "::ffff:127.0.0.1"));
+        assert!("::ffff:10.0.0.0/104".parse::<Network>().is_err());
         assert!("10.0.0.0/33".parse::<Network>().is_err());
         assert!("carrier.example".parse::<Network>().is_err());
     }
