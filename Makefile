@@ -17,16 +17,17 @@ build:
 	@.ci/need cmake=cmake cc=gcc c++=g++
 	@$(CARGO) build --release --locked --quiet
 
-# The telephones and tools that the tests call with, from Debian.
+# The telephones, the browser and the tools that the tests use, from Debian.
 packages:
 	@.ci/need cmake=cmake cc=gcc c++=g++ sipp=sip-tester baresip=baresip-core linphonec=linphone-cli \
-		ip=iproute2 iptables=iptables python3=python3-minimal
+		ip=iproute2 iptables=iptables python3=python3-minimal chromium=chromium node=nodejs npm=npm
 
 test: packages
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --quiet --lib --no-default-features -- -D warnings
 	$(CARGO) clippy --locked --quiet --all-targets -- -D warnings
 	@.ci/tests
+	@$(MAKE) --no-print-directory web-check
 
 bench:
 	@.ci/need cmake=cmake cc=gcc c++=g++
