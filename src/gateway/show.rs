@@ -1,13 +1,10 @@
 //! Views for readers.
 
-use std::collections::BTreeMap;
-
 use crate::base::{LegId, ParticipantId, PhoneNumber, RoomId};
 use crate::gateway::Gateway;
 use crate::gateway::leg::Leg;
 use crate::gateway::view::{CallView, ParticipantView, RoomView, Status};
 use crate::room::Room;
-use crate::sip::counters::Counters;
 
 impl Gateway {
     /// A room as shown.
@@ -93,7 +90,7 @@ impl Gateway {
             invited: self.counters.invited,
             answered: self.counters.answered,
             refused: self.counters.refused.clone(),
-            sip: named(self.endpoint.counters()),
+            sip: self.endpoint.counters().named(),
         }
     }
 
@@ -101,52 +98,6 @@ impl Gateway {
     pub(super) fn room_views(&self, numbers: bool) -> Vec<RoomView> {
         self.rooms.values().map(Room::settings).filter_map(|settings| self.room_view(settings.id, numbers)).collect()
     }
-}
-
-/// The endpoint's counters by name, for metrics.
-fn named(counters: &Counters) -> BTreeMap<String, u64> {
-    let Counters {
-        requests_received,
-        responses_received,
-        requests_sent,
-        responses_sent,
-        retransmissions_absorbed,
-        retransmissions_sent,
-        malformed,
-        malformed_unanswered,
-        refused,
-        over_limit,
-        stray_responses,
-        stray_acks,
-        timeouts,
-        send_failures,
-        invites_in,
-        invites_out,
-        answered,
-        ended,
-    } = *counters;
-    [
-        ("requests_received", requests_received),
-        ("responses_received", responses_received),
-        ("requests_sent", requests_sent),
-        ("responses_sent", responses_sent),
-        ("retransmissions_absorbed", retransmissions_absorbed),
-        ("retransmissions_sent", retransmissions_sent),
-        ("malformed", malformed),
-        ("malformed_unanswered", malformed_unanswered),
-        ("refused", refused),
-        ("over_limit", over_limit),
-        ("stray_responses", stray_responses),
-        ("stray_acks", stray_acks),
-        ("timeouts", timeouts),
-        ("send_failures", send_failures),
-        ("invites_in", invites_in),
-        ("invites_out", invites_out),
-        ("answered", answered),
-        ("ended", ended),
-    ]
-    .map(|(name, count)| (name.to_owned(), count))
-    .into()
 }
 
 /// Longest user part that is kept and shown. Longer: rows and events that strangers fill. Shorter: real names are cut.
