@@ -45,7 +45,7 @@ FUZZ_ITERATIONS ?= 2000000
 fuzz:
 	RINGLIFT_FUZZ_ITERATIONS=$(FUZZ_ITERATIONS) $(CARGO) test --locked --release --no-default-features --test fuzz
 
-# Needs Node.js; building the program does not.
+# Needs Node.js 18 or later, which Debian has; building the program does not.
 web:
 	@cd web && npm ci --silent --no-audit --no-fund && npm run --silent check && npm run --silent build
 
