@@ -12,12 +12,12 @@ use crate::room::{self, Change, Entrant};
 impl Gateway {
     /// Somebody with a PIN, or by a number that leads there, comes to a room's door.
     pub(super) fn enter_room(&mut self, leg: LegId, room_id: RoomId, host: bool, now: Now) {
-        let Some(room) = self.rooms.get_mut(&room_id) else {
+        let Some(map) = self.rooms.get(&room_id).map(|room| self.key_map(&room.settings().keys)) else {
             return self.hang_up(leg, crate::base::Cause::NoRoute, now);
         };
+        let Some(room) = self.rooms.get_mut(&room_id) else { return };
         let Some(record) = self.legs.get_mut(&leg) else { return };
         let participant = ParticipantId::draw(&mut self.rng);
-        let map = self.key_maps.get(&room.settings().keys).cloned().unwrap_or_default();
         let keys = KeyReader::new(map);
         record.stage = Stage::InRoom { room: room_id, participant, keys, step_up: None };
         record.last_room = Some(room_id);
