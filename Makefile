@@ -40,10 +40,11 @@ prompts:
 	@echo "prompts/prompts.mk is missing" >&2; exit 1
 endif
 
-# Mutated bytes against every reader, so many a reader; no nightly compiler needed.
+# Mutated bytes against every reader, so many a reader, and fresh cases for the property tests; no nightly compiler needed.
 FUZZ_ITERATIONS ?= 2000000
 fuzz:
 	RINGLIFT_FUZZ_ITERATIONS=$(FUZZ_ITERATIONS) $(CARGO) test --locked --release --no-default-features --test fuzz
+	PROPTEST_CASES=20000 $(CARGO) test --locked --release --no-default-features --lib properties
 
 # Needs Node.js 18 or later, which Debian has; building the program does not.
 web:

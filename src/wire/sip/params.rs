@@ -137,11 +137,10 @@ fn write_one(out: &mut String, name: &str, value: &str) {
         return;
     }
     out.push('=');
-    let quoted = value.len() > 1 && value.starts_with('"') && value.ends_with('"') && scan::quotes_close(value);
     let plain = value
         .chars()
         .all(|c| !c.is_ascii_control() && !matches!(c, ';' | '"' | '\\' | ',' | '<' | '>' | ' ' | '=' | '?'));
-    if quoted && !value.chars().any(|c| c.is_ascii_control()) || plain {
+    if plain {
         out.push_str(value);
     } else {
         out.push_str(&scan::quote(value));
