@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | 0 | `base` | ids, time, timers, numbers, secrets, causes |
 //! | 1 | `wire` | bytes to values and back |
-//! | 2 | `sip`, `media` | RFC 3261 as machines; frames at 50 Hz |
+//! | 2 | `sip`, `media`, `profile` | RFC 3261 as machines; frames at 50 Hz; the dialects of carriers and phones |
 //! | 3 | `call`, `room`, `route` | a call's life, a room's roster, where an INVITE leads |
 //! | 6 | `gateway` | everything above as one machine, still without a socket, clock, file or thread |
 //! | 7 | `config`, `store`, `transport` | the file, the database, the sockets of SIP |
@@ -28,6 +28,7 @@ pub mod base;
 pub mod call;
 pub mod gateway;
 pub mod media;
+pub mod profile;
 pub mod room;
 pub mod route;
 pub mod sip;

@@ -19,6 +19,7 @@ const RANKS: &[(&str, u8)] = &[
     ("wire", 1),
     ("sip", 2),
     ("media", 2),
+    ("profile", 2),
     ("webrtc", 2),
     ("call", 3),
     ("room", 3),

@@ -118,6 +118,32 @@ causes! {
     Declined = Callee, 603, 21, "the called side declined";
     /// The called side hung up.
     HungUpByCallee = Callee, 200, 16, "the called side hung up";
+    /// Another telephone of the same call answered first.
+    AnsweredElsewhere = Callee, 487, 26, "the call was answered elsewhere";
+    /// No telephone of the called side is registered.
+    NotRegistered = Callee, 480, 20, "no telephone is registered for the called side";
+    /// The called side wishes not to be disturbed.
+    DoNotDisturb = Callee, 480, 19, "the called side wishes not to be disturbed";
+    /// The leg handed its call over to another.
+    Transferred = Caller, 200, 16, "the call was transferred";
+    /// Another dialog took this leg's place (RFC 3891).
+    Replaced = Unknown, 200, 16, "another telephone took the call over";
+    /// The session timer ran out without a refresh (RFC 4028).
+    SessionExpired = Unknown, 408, 102, "the session was not refreshed in time";
+    /// No trunk that leads there is up.
+    TrunkDown = Trunk, 503, 38, "no carrier that leads there can be reached";
+    /// The caller's limits do not allow this number: country, premium prefix, or no right to call out.
+    NotAllowed = Ours, 403, 21, "this number may not be called from here";
+    /// The caller's limit of calls or minutes is reached.
+    LimitReached = Ours, 403, 21, "the limit of calls or minutes is reached";
+    /// The carrier blocks the call as fraud or spam (607, 608).
+    Blocked = Trunk, 608, 21, "the carrier blocks the call";
+    /// The caller's signed identity is missing or wrong where it is demanded (RFC 8224).
+    BadIdentity = Caller, 438, 21, "the caller's signed identity is not valid";
+    /// Encryption is demanded and not offered, or offered and not taken.
+    NotEncrypted = Caller, 488, 88, "the audio would not be encrypted";
+    /// The call went round in a circle.
+    Loop = Ours, 483, 25, "the call went round in a circle";
     /// Any other final failure answer from the far end.
     Rejected = Trunk, 500, 31, "the far end refused the call";
 }

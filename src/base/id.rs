@@ -133,6 +133,21 @@ id!(
     "did"
 );
 id!(
+    /// Somebody of the house with a telephone that registers here.
+    ExtensionId,
+    "ext"
+);
+id!(
+    /// Extensions that ring together or one after the other.
+    GroupId,
+    "group"
+);
+id!(
+    /// One rule of the routing list.
+    RuleId,
+    "rule"
+);
+id!(
     /// An API key's public half.
     KeyId,
     "key"

@@ -11,7 +11,7 @@ pub mod time;
 pub mod timers;
 
 pub use cause::{Cause, Side};
-pub use id::{LegId, ParticipantId, RoomId};
+pub use id::{ExtensionId, GroupId, LegId, ParticipantId, RoomId, RuleId};
 pub use phone_number::PhoneNumber;
 pub use rng::Rng;
 pub use secret::Secret;

@@ -61,7 +61,9 @@ pub fn of_status(status: u16) -> Cause {
     match status {
         408 | 480 => Cause::NoAnswer,
         486 | 600 => Cause::Busy,
-        603 | 607 | 608 => Cause::Declined,
+        603 => Cause::Declined,
+        607 | 608 => Cause::Blocked,
+        482 | 483 => Cause::Loop,
         488 | 606 => Cause::NoCommonCodec,
         404 | 410 | 484 | 604 => Cause::NoRoute,
         487 => Cause::Cancelled,
