@@ -12,10 +12,13 @@ pub mod counters;
 pub mod dialog;
 pub mod endpoint;
 pub mod reason;
+pub mod refer_to;
+pub mod replaces;
 pub mod reply;
 pub mod timing;
 pub mod transaction;
 pub mod transport;
+pub mod uui;
 
 pub use endpoint::Endpoint;
 pub use transport::{FlowId, Source, Target, Transport};
