@@ -12,7 +12,7 @@ use std::time::Duration;
 use criterion::Criterion;
 use ringlift::base::{Instant, LegId, ParticipantId, RoomId};
 use ringlift::media::clip::ClipLibrary;
-use ringlift::media::command::{Direction, Format, LegSetup, MediaCommand, MediaEvent, Remote};
+use ringlift::media::command::{Direction, Format, LegSetup, MediaCommand, MediaEvent, Remote, Security};
 use ringlift::media::outlet::{LegKey, MAX_DATAGRAM, Outgoing, Outlet};
 use ringlift::media::plane::Plane;
 use ringlift::wire::codec::Codec;
@@ -66,6 +66,7 @@ impl Load {
                     direction: Direction::SendRecv,
                 },
                 remote: Remote { rtp: Some(address), rtcp: None, rtcp_mux: true, signalling: address.ip() },
+                security: Security::None,
                 ssrc: number as u32,
                 sequence: 0,
                 timestamp: 0,

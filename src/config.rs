@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::attendant::AttendantSettings;
 use crate::call::keys::KeyMap;
-use crate::call::offer_answer::Preferences;
+use crate::call::offer_answer::NodePreferences;
 use crate::call::speech::Language;
 use crate::gateway::settings::Settings;
 use crate::route::Network;
@@ -256,7 +256,7 @@ impl Config {
         let (attendant, throttle) = (&self.attendant, &self.throttle);
         Settings {
             realm: self.node.name.clone(),
-            audio: Preferences { codecs: self.media.codecs.clone(), ours_first: false, ptime: self.media.packet },
+            audio: NodePreferences { codecs: self.media.codecs.clone(), ptime: self.media.packet, fingerprint: None },
             attendant: AttendantSettings {
                 languages: attendant.languages.iter().filter_map(|tag| Language::parse(tag)).collect(),
                 pin_gap: attendant.between_digits.0,

@@ -6,7 +6,7 @@ mod media_support;
 
 use media_support::{Network, ROOM, World, amplitude, format, remote, strangeness};
 use ringlift::media::clip::{Clip, ClipLibrary, Tone};
-use ringlift::media::command::{Direction, MediaCommand, MediaEvent, PlayId};
+use ringlift::media::command::{Direction, MediaCommand, MediaEvent, PlayId, Security};
 use ringlift::wire::codec::Codec::{Pcma, Pcmu};
 
 const TONES: [f32; 3] = [420.0, 730.0, 1170.0];
@@ -172,13 +172,18 @@ fn a_leg_on_hold_neither_sends_nor_is_heard_nor_times_out_and_comes_back_whole()
     world.run(1000);
     let (leg, address) = (world.phones[0].leg, world.phones[0].address);
     let hold = ringlift::media::command::Format { direction: Direction::Inactive, ..format(Pcmu, 20) };
-    world.order(MediaCommand::Modify { leg, format: hold, remote: remote(address) });
+    world.order(MediaCommand::Modify { leg, format: hold, remote: remote(address), security: Security::None });
     let before = world.phones[0].packets.len();
     world.run(30_000);
     assert_eq!(world.phones[0].packets.len(), before, "nothing goes out");
     assert_hears(&world, 1, &[2]);
     assert_eq!(world.count(|event| matches!(event, MediaEvent::TimedOut { .. })), 0);
-    world.order(MediaCommand::Modify { leg, format: format(Pcmu, 20), remote: remote(address) });
+    world.order(MediaCommand::Modify {
+        leg,
+        format: format(Pcmu, 20),
+        remote: remote(address),
+        security: Security::None,
+    });
     world.run(1500);
     assert_hears(&world, 0, &[1, 2]);
     assert_hears(&world, 1, &[0, 2]);
@@ -332,11 +337,16 @@ fn a_phone_that_holds_us_and_falls_silent_is_not_given_up() {
     world.run(1000);
     let (leg, address) = (world.phones[0].leg, world.phones[0].address);
     let hold = ringlift::media::command::Format { direction: Direction::RecvOnly, ..format(Pcmu, 20) };
-    world.order(MediaCommand::Modify { leg, format: hold, remote: remote(address) });
+    world.order(MediaCommand::Modify { leg, format: hold, remote: remote(address), security: Security::None });
     world.phones[0].sends = false;
     world.run(60_000);
     assert_eq!(world.count(|event| matches!(event, MediaEvent::TimedOut { .. })), 0);
-    world.order(MediaCommand::Modify { leg, format: format(Pcmu, 20), remote: remote(address) });
+    world.order(MediaCommand::Modify {
+        leg,
+        format: format(Pcmu, 20),
+        remote: remote(address),
+        security: Security::None,
+    });
     world.run(9000);
     assert_eq!(world.count(|event| matches!(event, MediaEvent::TimedOut { .. })), 0, "counted from the resume");
     world.run(2000);

@@ -8,12 +8,18 @@
 //! ```
 //! What we answer is what we send: [`Format`] and the SDP come out of one place.
 
+mod preferences;
+
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::media::command::{Direction, Format, Remote};
+pub use preferences::{NodePreferences, Preferences};
+
+use crate::base::Rng;
+use crate::media::command::{Direction, Format, Remote, Security};
+use crate::profile::HoldStyle;
 use crate::wire::codec::Codec;
 use crate::wire::sdp::{Attribute, Connection, Flow, Media, Origin, SessionDescription};
 use crate::wire::sip::{Name, Text};
@@ -24,24 +30,6 @@ pub const PACKET_LENGTHS: [u8; 5] = [10, 20, 30, 40, 60];
 /// The payload type we offer telephone-events as: what nearly everybody else uses.
 const EVENT_TYPE: u8 = 101;
 
-/// What we like.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Preferences {
-    /// Codecs, the best first; one that is not named is not spoken.
-    pub codecs: Vec<Codec>,
-    /// Take the best of ours among what they offer, rather than the first of theirs that we speak.
-    pub ours_first: bool,
-    /// Our packet length in milliseconds where they name none.
-    pub ptime: u8,
-}
-
-impl Default for Preferences {
-    fn default() -> Self {
-        Self { codecs: vec![Codec::Pcmu, Codec::Pcma], ours_first: false, ptime: 20 }
-    }
-}
-
 /// Why nothing could be agreed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unacceptable {
@@ -49,8 +37,12 @@ pub enum Unacceptable {
     NotSdp,
     /// It has no audio at all.
     NoAudio,
-    /// The audio is encrypted, or not over RTP.
+    /// The audio is not over RTP, or encrypted in a way that is not spoken here.
     Protocol,
+    /// The audio is encrypted, and is not to be.
+    Encrypted,
+    /// The audio is not encrypted, or no longer, and is to be.
+    NotEncrypted,
     /// No codec in common.
     Codec,
     /// The address cannot be reached by us: a name, another family, multicast.
@@ -65,7 +57,7 @@ impl Unacceptable {
         match self {
             Unacceptable::NotSdp | Unacceptable::NotAnAnswer => 399,
             Unacceptable::NoAudio => 304,
-            Unacceptable::Protocol => 302,
+            Unacceptable::Protocol | Unacceptable::Encrypted | Unacceptable::NotEncrypted => 302,
             Unacceptable::Codec => 305,
             Unacceptable::Address => 301,
         }
@@ -76,7 +68,9 @@ impl Unacceptable {
         match self {
             Unacceptable::NotSdp => "the body is no session description",
             Unacceptable::NoAudio => "no audio is offered",
-            Unacceptable::Protocol => "the audio is not plain RTP (RTP/AVP)",
+            Unacceptable::Protocol => "the audio is not over RTP, or encrypted in a way that is not spoken here",
+            Unacceptable::Encrypted => "encrypted audio is not taken from here",
+            Unacceptable::NotEncrypted => "the audio has to be encrypted",
             Unacceptable::Codec => "no codec in common: PCMU and PCMA are spoken here",
             Unacceptable::Address => "the media address cannot be reached from here",
             Unacceptable::NotAnAnswer => "the answer fits no offer",
@@ -97,6 +91,10 @@ pub struct Agreed {
     pub format: Format,
     /// The far end.
     pub remote: Remote,
+    /// How packets are protected.
+    pub security: Security,
+    /// The far end holds us: it wants to hear nothing.
+    pub held: bool,
 }
 
 /// One leg's negotiation.
@@ -114,6 +112,8 @@ pub struct Negotiation {
     offered: Option<OfferedFlow>,
     /// How many media their last description had: our offers repeat them (RFC 3264 §8).
     others: Vec<Refused>,
+    /// We hold the far end, and how.
+    holding: Option<HoldStyle>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,18 +138,19 @@ enum Refused {
 }
 
 impl Negotiation {
-    /// A negotiation that has agreed on nothing yet; `session_id` is any number, unpredictable.
-    pub fn new(preferences: Preferences, session_id: u64) -> Self {
+    /// A negotiation that has agreed on nothing yet.
+    pub fn new(preferences: Preferences, rng: &mut Rng) -> Self {
         Self {
             preferences,
             local: None,
             // Some equipment reads it as a signed 32 or 64 bit number.
-            session_id: session_id >> 2,
+            session_id: rng.next_u64() >> 2,
             version: 0,
             last_sent: None,
             types: None,
             offered: None,
             others: Vec::new(),
+            holding: None,
         }
     }
 
@@ -169,11 +170,19 @@ impl Negotiation {
         self.others = refused(&offer, index);
         self.offered = None;
         let sdp = self.write(types, direction, &[types.codec], media.has("rtcp-mux"));
-        Ok((sdp, Agreed { format: types.format(direction), remote }))
+        Ok((
+            sdp,
+            Agreed { format: types.format(direction), remote, security: Security::None, held: !direction.sends() },
+        ))
     }
 
-    /// Makes an offer: the first of a call (an INVITE without SDP), or a later one with another direction.
-    pub fn offer(&mut self, direction: Direction) -> Bytes {
+    /// Makes an offer: the first of a call, or for an INVITE without one, or a later one that says again what holds.
+    pub fn offer(&mut self) -> Bytes {
+        let direction = match self.holding {
+            None => Direction::SendRecv,
+            Some(HoldStyle::SendOnly | HoldStyle::ZeroAddress) => Direction::SendOnly,
+            Some(HoldStyle::Inactive) => Direction::Inactive,
+        };
         let codec = self.preferences.codecs.first().copied().unwrap_or(Codec::Pcmu);
         let types = self.types.unwrap_or(Types {
             codec,
@@ -188,6 +197,44 @@ impl Negotiation {
         self.offered = Some(OfferedFlow(direction));
         let codecs: Vec<Codec> = if self.types.is_some() { vec![types.codec] } else { self.preferences.codecs.clone() };
         self.write(types, direction, &codecs, false)
+    }
+
+    /// Offers to hold the far end; until [`Negotiation::resume`] every later description of ours says so too.
+    pub fn hold(&mut self, style: HoldStyle) -> Bytes {
+        self.holding = Some(style);
+        self.offer()
+    }
+
+    /// Offers to go on after a hold of ours.
+    pub fn resume(&mut self) -> Bytes {
+        self.holding = None;
+        self.offer()
+    }
+
+    /// Whether we hold the far end, and how.
+    pub const fn holding(&self) -> Option<HoldStyle> {
+        self.holding
+    }
+
+    /// Puts a codec first, in offers and answers from now on: the other leg's, so that packets can be forwarded as they
+    /// come. One that this leg does not speak is ignored.
+    pub fn prefer(&mut self, codec: Codec) {
+        let _ = codec;
+    }
+
+    /// Our offer was refused, or met theirs (491): what held before it holds again.
+    pub fn withdraw(&mut self) {
+        self.offered = None;
+    }
+
+    /// Takes what a provisional response says of the answer to come. The offer stays open: other forks answer too, and
+    /// the final answer decides. Where a fork's answer is final before the call's (PRACK, UPDATE), a clone of the
+    /// negotiation takes it with [`Negotiation::take_answer`].
+    pub fn take_early_answer(&mut self, answer: &[u8], signalling: IpAddr) -> Result<Agreed, Unacceptable> {
+        let offered = self.offered;
+        let agreed = self.take_answer(answer, signalling);
+        self.offered = offered;
+        agreed
     }
 
     /// Takes the answer to our offer.
@@ -211,7 +258,12 @@ impl Negotiation {
         let direction = direction(ours.sends() && theirs.sends(), ours.receives() && theirs.receives());
         let remote = self.remote_of(&answer, media, signalling)?;
         self.types = Some(types);
-        Ok(Agreed { format: types.format(direction), remote })
+        Ok(Agreed {
+            format: types.format(direction),
+            remote,
+            security: Security::None,
+            held: ours.sends() && !theirs.sends(),
+        })
     }
 
     /// Whether an offer of ours waits for its answer.

@@ -564,6 +564,8 @@ impl Thread {
                 MediaEvent::Digit { .. }
                 | MediaEvent::DigitBegan { .. }
                 | MediaEvent::Played { .. }
+                | MediaEvent::Secured { .. }
+                | MediaEvent::SecurityFailed { .. }
                 | MediaEvent::TimedOut { .. }
                 | MediaEvent::BridgeFailed { .. } => self.push(Report::Event(event)),
             }

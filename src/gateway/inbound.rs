@@ -6,13 +6,14 @@ use std::time::Duration;
 use crate::base::id::{DidId, TrunkId};
 use crate::base::{Cause, LegId, Now, PhoneNumber};
 use crate::call::attendant::{self, Attendant};
-use crate::call::offer_answer::{Agreed, Negotiation, Unacceptable};
+use crate::call::offer_answer::{Agreed, Negotiation, Preferences, Unacceptable};
 use crate::call::speech::Language;
 use crate::gateway::event::Happening;
 use crate::gateway::leg::{KeysHeard, Leg, Stage, Voice};
 use crate::gateway::show::shown_user;
 use crate::gateway::{Gateway, Output, Record, Timer};
-use crate::media::command::{Direction, LegSetup, MediaCommand, PlayId};
+use crate::media::command::{LegSetup, MediaCommand, PlayId};
+use crate::profile::Profile;
 use crate::route::{Action, Decision, Facts};
 use crate::sip::auth::{Verdict, Verifier};
 use crate::sip::endpoint::{Event, Headers, TransactionId};
@@ -106,7 +107,7 @@ impl Gateway {
             began: now.utc,
             answered: None,
             language,
-            negotiation: Negotiation::new(self.settings.audio.clone(), self.rng.next_u64()),
+            negotiation: Negotiation::new(Preferences::of(&Profile::default(), &self.settings.audio), &mut self.rng),
             agreed: None,
             open: false,
             held: false,
@@ -164,6 +165,7 @@ impl Gateway {
                     let headers = refusal.headers(&ip.to_string());
                     let cause = match refusal {
                         Unacceptable::Codec => Cause::NoCommonCodec,
+                        Unacceptable::Encrypted | Unacceptable::NotEncrypted => Cause::NotEncrypted,
                         Unacceptable::NotSdp
                         | Unacceptable::NotAnAnswer
                         | Unacceptable::NoAudio
@@ -175,7 +177,7 @@ impl Gateway {
                     return;
                 }
             },
-            None => record.negotiation.offer(Direction::SendRecv),
+            None => record.negotiation.offer(),
         };
         self.endpoint.answer(leg, sdp, &Headers::new(), now);
         self.counters.answered += 1;
@@ -217,7 +219,7 @@ impl Gateway {
                 }
             },
             None => {
-                let offer = record.negotiation.offer(Direction::SendRecv);
+                let offer = record.negotiation.offer();
                 self.endpoint.accept_offer(leg, offer, now);
             }
         }
@@ -229,6 +231,7 @@ impl Gateway {
         let setup = LegSetup {
             format: agreed.format.clone(),
             remote: agreed.remote.clone(),
+            security: agreed.security,
             ssrc: self.rng.next_u32(),
             sequence: (self.rng.next_u32() & 0x7fff) as u16,
             timestamp: self.rng.next_u32(),
@@ -248,9 +251,9 @@ impl Gateway {
         if !record.open {
             return self.open_media(leg, agreed, now);
         }
-        let (format, remote) = (agreed.format, agreed.remote);
+        let Agreed { format, remote, security, .. } = agreed;
         record.agreed = Some((format.clone(), remote.clone()));
-        self.order(MediaCommand::Modify { leg, format, remote });
+        self.order(MediaCommand::Modify { leg, format, remote, security });
         self.settle_hold(leg, now);
     }
 

@@ -30,6 +30,8 @@ impl Gateway {
                     self.begin_attending(leg, now);
                 }
             }
+            MediaEvent::Secured { .. } => {}
+            MediaEvent::SecurityFailed { leg } => self.hang_up(leg, Cause::NotEncrypted, now),
             MediaEvent::TimedOut { leg } => self.hang_up(leg, Cause::MediaTimeout, now),
             MediaEvent::Measured { leg, figures } => {
                 if let Some(leg) = self.legs.get_mut(&leg) {

@@ -13,8 +13,8 @@ pub struct Settings {
     pub media_v4: Option<std::net::Ipv4Addr>,
     /// The same for IPv6.
     pub media_v6: Option<std::net::Ipv6Addr>,
-    /// Codecs in order of preference, and our packet length.
-    pub audio: crate::call::offer_answer::Preferences,
+    /// Codecs in order of preference, our packet length, our certificate's fingerprint.
+    pub audio: crate::call::offer_answer::NodePreferences,
     /// How the attendant behaves.
     pub attendant: crate::call::attendant::AttendantSettings,
     /// Silence of theirs after which a call ends. Shorter: a tunnel ends calls. Longer: dead calls are billed.
@@ -49,7 +49,7 @@ impl Default for Settings {
             realm: "ringlift".into(),
             media_v4: Some(std::net::Ipv4Addr::LOCALHOST),
             media_v6: Some(std::net::Ipv6Addr::LOCALHOST),
-            audio: crate::call::offer_answer::Preferences::default(),
+            audio: crate::call::offer_answer::NodePreferences::default(),
             attendant: crate::call::attendant::AttendantSettings::default(),
             media_timeout: Duration::from_secs(60),
             longest_wait: Duration::from_secs(30 * 60),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::base::{LegId, ParticipantId, RoomId};
 use crate::media::clip::Clip;
 use crate::wire::codec::Codec;
+use crate::wire::sdp::{Fingerprint, MasterKey, Suite};
 
 /// Which way media may flow, seen from us (RFC 3264 §5.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
@@ -67,6 +68,65 @@ pub struct Remote {
     pub signalling: IpAddr,
 }
 
+/// How a leg's packets are protected (RFC 3711). Keys do not print.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Security {
+    /// They are not.
+    #[default]
+    None,
+    /// By keys that stood in SDP (RFC 4568).
+    Sdes(Box<Sdes>),
+    /// By keys that a handshake on the RTP port makes (RFC 5764).
+    Dtls(Box<Dtls>),
+}
+
+/// The keys of both ways.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sdes {
+    /// Ours: we encrypt with it.
+    pub send: SrtpKey,
+    /// Theirs.
+    pub receive: SrtpKey,
+}
+
+/// One way's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SrtpKey {
+    /// Cipher and authenticator.
+    pub suite: Suite,
+    /// Key and salt.
+    pub master: MasterKey,
+    /// Length of the master key identifier in each packet, in bytes; 0 for none.
+    pub mki: u8,
+}
+
+/// A handshake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dtls {
+    /// Whether we begin it.
+    pub role: DtlsRole,
+    /// What the far end's certificate must hash to: one of these.
+    pub fingerprints: Vec<Fingerprint>,
+    /// Counts the handshakes that offer and answer asked for; another number begins anew.
+    pub association: u32,
+}
+
+/// Who begins a handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum DtlsRole {
+    /// We do (`a=setup:active`).
+    Client,
+    /// They do (`a=setup:passive`).
+    Server,
+}
+
+impl Security {
+    /// Whether packets are encrypted.
+    pub const fn is_on(&self) -> bool {
+        !matches!(self, Security::None)
+    }
+}
+
 /// Everything a leg needs to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LegSetup {
@@ -74,6 +134,8 @@ pub struct LegSetup {
     pub format: Format,
     /// Far end.
     pub remote: Remote,
+    /// How its packets are protected.
+    pub security: Security,
     /// Our synchronisation source.
     pub ssrc: u32,
     /// First sequence number (RFC 3550 §5.1 wants it unpredictable).
@@ -109,6 +171,8 @@ pub enum MediaCommand {
         format: Format,
         /// Far end.
         remote: Remote,
+        /// How its packets are protected; what did not change goes on as it was.
+        security: Security,
     },
     /// Plays clips, one after the other, to this leg alone: mixed over the room when it is in one (the room is
     /// ducked), alone otherwise. Replaces what was playing. Ends with [`MediaEvent::Played`].
@@ -211,6 +275,16 @@ pub enum MediaEvent {
         /// Where packets go from now on.
         remote: SocketAddr,
     },
+    /// The handshake is done: packets are encrypted from now on.
+    Secured {
+        /// The leg.
+        leg: LegId,
+    },
+    /// The handshake failed, or the far end is not who its description says: nothing can be heard.
+    SecurityFailed {
+        /// The leg.
+        leg: LegId,
+    },
     /// Nothing arrived for the leg's media timeout.
     TimedOut {
         /// The leg.
@@ -266,6 +340,8 @@ impl fmt::Debug for MediaEvent {
             MediaEvent::Played { leg, play } => write!(f, "Played({leg}, {play:?})"),
             MediaEvent::Talking { leg, talking } => write!(f, "Talking({leg}, {talking})"),
             MediaEvent::Latched { leg, remote } => write!(f, "Latched({leg}, {remote})"),
+            MediaEvent::Secured { leg } => write!(f, "Secured({leg})"),
+            MediaEvent::SecurityFailed { leg } => write!(f, "SecurityFailed({leg})"),
             MediaEvent::TimedOut { leg } => write!(f, "TimedOut({leg})"),
             MediaEvent::Measured { leg, figures } => write!(f, "Measured({leg}, {figures:?})"),
             MediaEvent::Closed { leg, figures } => write!(f, "Closed({leg}, {figures:?})"),
@@ -290,6 +366,9 @@ pub struct Figures {
     pub duplicates: u64,
     /// Packets from an address that may not send to this leg.
     pub strangers: u64,
+    /// Packets that an encrypted leg did not believe: not encrypted, with a wrong tag, or replayed.
+    #[serde(default)]
+    pub unauthentic: u64,
     /// Packets that are not RTP, or of a payload type not negotiated.
     pub malformed: u64,
     /// Frames filled in for want of a packet.

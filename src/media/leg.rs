@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::command::{Direction, Figures, Format, LegSetup, MediaEvent, Remote};
+use super::command::{Direction, Figures, Format, LegSetup, MediaEvent, Remote, Security};
 use super::conceal::Conceal;
 use super::dial::{Dial, Order};
 use super::egress::{Egress, Encoded};
@@ -66,7 +66,7 @@ struct Counters {
 impl Leg {
     /// Begins a leg: from the next tick on it sends, silence included.
     pub fn new(id: LegId, setup: LegSetup, now: Instant) -> Self {
-        let LegSetup { format, remote, ssrc, sequence, timestamp, cname, media_timeout } = setup;
+        let LegSetup { format, remote, security: _, ssrc, sequence, timestamp, cname, media_timeout } = setup;
         let seed = (u64::from(ssrc) << 32) ^ u64::from(timestamp) ^ (u64::from(sequence) << 16);
         Self {
             id,
@@ -162,7 +162,7 @@ impl Leg {
     }
 
     /// Applies a re-negotiation.
-    pub fn modify(&mut self, format: Format, remote: Remote, now: Instant) {
+    pub fn modify(&mut self, format: Format, remote: Remote, _security: Security, now: Instant) {
         self.latch.modify(remote);
         self.egress.modify(format.send_payload_type, format.ptime);
         let opened = format.direction.receives() && !self.format.direction.receives();
@@ -321,6 +321,7 @@ impl Leg {
             late,
             duplicates,
             strangers,
+            unauthentic: 0,
             malformed,
             concealed,
             jitter_ms: self.reception.jitter() as f32 / 8.0,

@@ -112,9 +112,9 @@ impl Plane {
             MediaCommand::Open { leg, setup } => {
                 self.insert_leg(Box::new(Leg::new(leg, *setup, now)), now);
             }
-            MediaCommand::Modify { leg, format, remote } => {
+            MediaCommand::Modify { leg, format, remote, security } => {
                 if let Some(leg) = self.leg_mut(leg) {
-                    leg.modify(format, remote, now);
+                    leg.modify(format, remote, security, now);
                 }
             }
             MediaCommand::Play { leg, play, clips, repeat } => {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ringlift::base::{Instant, LegId, ParticipantId, Rng, RoomId};
 use ringlift::media::clip::ClipLibrary;
-use ringlift::media::command::{Direction, Format, LegSetup, MediaCommand, MediaEvent, Remote};
+use ringlift::media::command::{Direction, Format, LegSetup, MediaCommand, MediaEvent, Remote, Security};
 use ringlift::media::outlet::{LegKey, Outbox, Port};
 use ringlift::media::plane::Plane;
 use ringlift::wire::codec::Codec;
@@ -94,6 +94,7 @@ pub fn setup(number: u64, address: SocketAddr, codec: Codec, ptime: u8) -> LegSe
     LegSetup {
         format: format(codec, ptime),
         remote: remote(address),
+        security: Security::None,
         ssrc: 1000 + number as u32,
         sequence: 60_000,
         timestamp: u32::MAX - 20_000,

@@ -3,11 +3,12 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::base::Rng;
 
 const THEM: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 9));
 
 fn us() -> Negotiation {
-    let mut negotiation = Negotiation::new(Preferences::default(), 77);
+    let mut negotiation = Negotiation::new(Preferences::default(), &mut Rng::from_number(77));
     negotiation.set_local("198.51.100.1".parse().unwrap(), 20_000);
     negotiation
 }
@@ -41,7 +42,7 @@ fn the_first_codec_of_theirs_that_we_speak_is_taken_with_their_numbers() {
 #[test]
 fn an_operator_may_put_our_order_first() {
     let preferences = Preferences { ours_first: true, ..Preferences::default() };
-    let mut negotiation = Negotiation::new(preferences, 1);
+    let mut negotiation = Negotiation::new(preferences, &mut Rng::from_number(1));
     negotiation.set_local("198.51.100.1".parse().unwrap(), 20_000);
     let (_, agreed) = negotiation.answer(offer("m=audio 4000 RTP/AVP 8 0\n").as_bytes(), THEM).unwrap();
     assert_eq!(agreed.format.codec, Codec::Pcmu);
@@ -140,7 +141,7 @@ fn a_re_offer_keeps_what_was_agreed_and_counts_changes_only() {
 #[test]
 fn where_they_leave_the_offer_to_us_their_answer_decides() {
     let mut negotiation = us();
-    let ours = SessionDescription::parse(&negotiation.offer(Direction::SendRecv)).unwrap();
+    let ours = SessionDescription::parse(&negotiation.offer()).unwrap();
     assert_eq!(ours.media[0].formats, ["0", "8", "101"]);
     assert!(negotiation.is_offering());
     let agreed = negotiation
@@ -148,7 +149,7 @@ fn where_they_leave_the_offer_to_us_their_answer_decides() {
         .unwrap();
     assert_eq!((agreed.format.codec, agreed.format.telephone_event), (Codec::Pcma, Some((101, 101))));
     assert_eq!(negotiation.take_answer(b"", THEM).unwrap_err(), Unacceptable::NotAnAnswer);
-    negotiation.offer(Direction::SendRecv);
+    negotiation.offer();
     let agreed = negotiation
         .take_answer(
             offer("m=audio 4000 RTP/AVP 98 96\na=rtpmap:98 PCMA/8000\na=rtpmap:96 telephone-event/8000\n").as_bytes(),
@@ -161,12 +162,12 @@ fn where_they_leave_the_offer_to_us_their_answer_decides() {
         "each side names what it receives"
     );
     assert_eq!(agreed.format.telephone_event, Some((96, 101)));
-    negotiation.offer(Direction::SendRecv);
+    negotiation.offer();
     assert_eq!(
         negotiation.take_answer(offer("m=audio 0 RTP/AVP 8\n").as_bytes(), THEM).unwrap_err(),
         Unacceptable::NoAudio
     );
-    let hold = SessionDescription::parse(&negotiation.offer(Direction::SendOnly)).unwrap();
+    let hold = SessionDescription::parse(&negotiation.hold(HoldStyle::SendOnly)).unwrap();
     assert_eq!(
         (hold.media[0].formats.clone(), hold.media[0].flow()),
         (vec!["8".to_owned(), "101".to_owned()], Some(Flow::SendOnly))

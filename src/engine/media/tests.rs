@@ -9,7 +9,7 @@ use tokio::time::{Instant as Alarm, MissedTickBehavior, interval, timeout, timeo
 
 use super::*;
 use crate::base::ParticipantId;
-use crate::media::command::{Direction, Format, LegSetup, PlayId, Remote};
+use crate::media::command::{Direction, Format, LegSetup, PlayId, Remote, Security};
 use crate::wire::codec::Codec;
 use crate::wire::rtp::{Header, Packet};
 
@@ -112,6 +112,7 @@ fn setup(remote: SocketAddr) -> LegSetup {
             direction: Direction::SendRecv,
         },
         remote: remote_of(remote),
+        security: Security::None,
         ssrc: 99,
         sequence: 65_000,
         timestamp: 5,
@@ -244,7 +245,7 @@ async fn a_stranger_is_counted_and_unheard_and_a_new_address_is_learned() {
     anna.socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let there = anna.socket.local_addr().unwrap();
     let LegSetup { format, .. } = setup(there);
-    plane.send(MediaCommand::Modify { leg: anna.leg, format, remote: remote_of(there) });
+    plane.send(MediaCommand::Modify { leg: anna.leg, format, remote: remote_of(there), security: Security::None });
     let events = talk(&mut plane, &mut [&mut anna, &mut ben], Duration::from_millis(800)).await;
     assert!(events.contains(&MediaEvent::Latched { leg: anna.leg, remote: there }));
     assert!(ben.hears(400.0) > 3000.0 && anna.hears(700.0) > 3000.0);

@@ -13,7 +13,7 @@ use super::voice::{Recorder, Voice};
 use crate::base::{Instant, LegId, Rng};
 use crate::engine::clock::Clock;
 use crate::engine::sockets::{Ear, LegSockets};
-use crate::media::command::{Figures, Format, LegSetup, MediaEvent, Remote};
+use crate::media::command::{Figures, Format, LegSetup, MediaEvent, Remote, Security};
 use crate::media::egress::Encoded;
 use crate::media::leg::Leg;
 use crate::media::outlet::{Outgoing, Outlet};
@@ -30,7 +30,7 @@ const AUDIBLE: i16 = 1000;
 #[derive(Debug)]
 enum Order {
     Open(Box<LegSetup>),
-    Modify(Format, Remote),
+    Modify(Format, Remote, Security),
     Key(char),
     Mute(bool),
     Close,
@@ -89,8 +89,8 @@ impl Audio {
     }
 
     /// Applies a re-negotiation.
-    pub(super) fn modify(&self, format: Format, remote: Remote) {
-        self.order(Order::Modify(format, remote));
+    pub(super) fn modify(&self, format: Format, remote: Remote, security: Security) {
+        self.order(Order::Modify(format, remote, security));
     }
 
     /// Keys a digit as a telephone-event.
@@ -147,9 +147,9 @@ impl Player {
             loop {
                 match self.inbox.try_recv() {
                     Ok(Order::Open(setup)) => leg = Some(Leg::new(LegId::from_bits(0), *setup, now)),
-                    Ok(Order::Modify(format, remote)) => {
+                    Ok(Order::Modify(format, remote, security)) => {
                         if let Some(leg) = &mut leg {
-                            leg.modify(format, remote, now);
+                            leg.modify(format, remote, security, now);
                         }
                     }
                     Ok(Order::Key(digit)) => {

@@ -14,7 +14,8 @@ use super::run::Phone;
 use super::voice::{Recorder, Voice};
 use crate::base::{Cause, Instant, LegId};
 use crate::call::offer_answer::{Agreed, Negotiation, Preferences};
-use crate::media::command::{Direction, LegSetup};
+use crate::media::command::LegSetup;
+use crate::profile::HoldStyle;
 use crate::sip::endpoint::{Attempt, Headers, OutboundInvite};
 use crate::sip::transport::{Source, Target};
 use crate::wire::sip::{Host, NameAddr, Request, Response, Status, Uri};
@@ -59,8 +60,13 @@ impl Phone {
     }
 
     fn negotiation(&mut self, audio: &Audio) -> Negotiation {
-        let preferences = Preferences { codecs: self.common.codec.clone(), ours_first: true, ptime: self.common.ptime };
-        let mut negotiation = Negotiation::new(preferences, self.rng.next_u64());
+        let preferences = Preferences {
+            codecs: self.common.codec.clone(),
+            ours_first: true,
+            ptime: self.common.ptime,
+            ..Preferences::default()
+        };
+        let mut negotiation = Negotiation::new(preferences, &mut self.rng);
         negotiation.set_local(self.local, audio.port);
         negotiation
     }
@@ -87,7 +93,7 @@ impl Phone {
     fn invite(&mut self, call: &mut Call, headers: Headers, again: Option<Attempt>) -> Result<(), PhoneError> {
         let Some((uri, target)) = call.outbound.clone() else { return Ok(()) };
         let from = self.own_address(None)?;
-        let sdp = call.negotiation.offer(Direction::SendRecv);
+        let sdp = call.negotiation.offer();
         let to = NameAddr::new(uri.without_param("transport"));
         let invite = OutboundInvite {
             uri,
@@ -141,11 +147,12 @@ impl Phone {
         self.teller.tell("keyed", "keyed", &[]);
     }
 
-    /// Offers another direction: a hold, or its end.
-    pub(super) fn offer(&mut self, direction: Direction) {
+    /// Offers a hold, or its end.
+    pub(super) fn hold(&mut self, hold: bool) {
         let now = self.clock.now();
         if let Some(call) = self.call.as_mut().filter(|call| call.open) {
-            let sdp = call.negotiation.offer(direction);
+            let negotiation = &mut call.negotiation;
+            let sdp = if hold { negotiation.hold(HoldStyle::SendOnly) } else { negotiation.resume() };
             self.endpoint.reinvite(call.leg, sdp, now);
         }
     }
@@ -160,7 +167,7 @@ impl Phone {
         let audio = self.start_audio()?;
         let mut negotiation = self.negotiation(&audio);
         let answer = match request.body.is_empty() {
-            true => Ok((negotiation.offer(Direction::SendRecv), None)),
+            true => Ok((negotiation.offer(), None)),
             false => negotiation.answer(&request.body, source.remote.ip()).map(|(sdp, agreed)| (sdp, Some(agreed))),
         };
         match answer {
@@ -204,9 +211,9 @@ impl Phone {
     pub(super) fn agreed(&mut self, agreed: Agreed) {
         let now = self.clock.now();
         let Some(call) = &mut self.call else { return };
-        let Agreed { format, remote } = agreed;
+        let Agreed { format, remote, security, .. } = agreed;
         if call.open {
-            return call.audio.modify(format, remote);
+            return call.audio.modify(format, remote, security);
         }
         call.open = true;
         call.until = self.common.limit.map(|limit| now.mono + limit);
@@ -215,6 +222,7 @@ impl Phone {
         call.audio.open(LegSetup {
             format,
             remote,
+            security,
             ssrc: self.rng.next_u32(),
             sequence: self.rng.next_u32() as u16,
             timestamp: self.rng.next_u32(),
@@ -234,7 +242,7 @@ impl Phone {
         let Some(call) = self.call.as_mut().filter(|call| call.leg == leg) else { return };
         match sdp {
             None => {
-                let offer = call.negotiation.offer(Direction::SendRecv);
+                let offer = call.negotiation.offer();
                 self.endpoint.accept_offer(leg, offer, now);
             }
             Some(sdp) => match call.negotiation.answer(&sdp, self.local) {

@@ -19,7 +19,7 @@ use crate::base::{Cause, Instant, Rng, Secret};
 use crate::engine::chance;
 use crate::engine::clock::Clock;
 use crate::engine::signals::Signals;
-use crate::media::command::{Direction, MediaEvent};
+use crate::media::command::MediaEvent;
 use crate::sip::endpoint::{Endpoint, Event, Headers, Input, Output, Settings};
 use crate::sip::transport::{Advertised, Target, Transport};
 use crate::transport::{Arrival, Transports, tls};
@@ -237,8 +237,8 @@ impl Phone {
                     self.teller.tell("misunderstood", &format!("{wrong:?} is on no key"), &[]);
                 }
             }
-            ("hold", "") => self.offer(Direction::SendOnly),
-            ("resume", "") => self.offer(Direction::SendRecv),
+            ("hold", "") => self.hold(true),
+            ("resume", "") => self.hold(false),
             ("mute", "") => self.mute(true),
             ("unmute", "") => self.mute(false),
             ("hang", "up") => self.hang_up_all(),

@@ -15,12 +15,16 @@
 //! a guess could send audio to the wrong place (addresses, ports).
 
 mod attribute;
+mod crypto;
+mod fingerprint;
 mod read;
 mod write;
 
 use std::net::IpAddr;
 
 pub use attribute::{Attribute, Flow, RtpMap};
+pub use crypto::{Crypto, MasterKey, Suite};
+pub use fingerprint::{Fingerprint, Hash, Setup};
 
 /// Longest description that is read, in bytes. More: time for senders who mean harm. Less: browsers' offers are refused.
 pub const MAX_LENGTH: usize = 64 * 1024;
@@ -155,6 +159,20 @@ impl SessionDescription {
         media.ptime().or_else(|| attribute::number_in(&self.attributes, "ptime"))
     }
 
+    /// The fingerprints of a medium, else of the session (RFC 8122 §5); those of hashes that are not believed are left out.
+    pub fn fingerprints(&self, media: &Media) -> Vec<Fingerprint> {
+        let of = |attributes: &[Attribute]| -> Vec<Fingerprint> {
+            values_in(attributes, "fingerprint").filter_map(Fingerprint::parse).collect()
+        };
+        if media.has("fingerprint") { of(&media.attributes) } else { of(&self.attributes) }
+    }
+
+    /// `a=setup` of a medium, else of the session.
+    pub fn setup(&self, media: &Media) -> Option<Setup> {
+        let of = |attributes: &[Attribute]| values_in(attributes, "setup").find_map(Setup::parse);
+        of(&media.attributes).or_else(|| of(&self.attributes))
+    }
+
     /// `a=maxptime` of a medium, else of the session, in milliseconds.
     pub fn maxptime(&self, media: &Media) -> Option<u32> {
         attribute::number_in(&media.attributes, "maxptime")
@@ -215,7 +233,12 @@ impl Media {
 
     /// The values of an attribute.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.attributes.iter().filter(move |attribute| attribute.name == name).filter_map(|a| a.value.as_deref())
+        values_in(&self.attributes, name)
+    }
+
+    /// The `a=crypto` lines that can be used here, in their order.
+    pub fn cryptos(&self) -> impl Iterator<Item = Crypto> {
+        self.values("crypto").filter_map(Crypto::parse)
     }
 }
 
@@ -255,6 +278,10 @@ impl std::fmt::Debug for Media {
             .field("attributes", &self.attributes)
             .finish()
     }
+}
+
+fn values_in<'a>(attributes: &'a [Attribute], name: &'a str) -> impl Iterator<Item = &'a str> {
+    attributes.iter().filter(move |attribute| attribute.name == name).filter_map(|a| a.value.as_deref())
 }
 
 fn flow_in(attributes: &[Attribute]) -> Option<Flow> {
