@@ -201,10 +201,10 @@ fn hold_and_resume_go_both_ways() {
     let leg = world.call(0, address(2));
     world.pass_ms(100);
     let far = world.invited(1);
-    world.with(0, |endpoint, now| endpoint.reinvite(leg, sdp(OFFER), now));
+    world.with(0, |endpoint, now| endpoint.reinvite(leg, Some(sdp(OFFER)), now));
     world.pass_ms(100);
     assert_eq!(world.happened(0, |e| matches!(e, Event::Modified { result: Ok(Some(_)), .. })), 1);
-    world.with(1, |endpoint, now| endpoint.reinvite(far, sdp(OFFER), now));
+    world.with(1, |endpoint, now| endpoint.reinvite(far, Some(sdp(OFFER)), now));
     world.pass_ms(100);
     assert_eq!(world.happened(1, |e| matches!(e, Event::Modified { result: Ok(Some(_)), .. })), 1);
     assert_eq!(world.happened(0, |e| matches!(e, Event::Offered { sdp: Some(_), .. })), 1);
@@ -219,8 +219,8 @@ fn offers_that_cross_are_both_made_again_and_both_accepted() {
     let leg = world.call(0, address(2));
     world.pass_ms(100);
     let far = world.invited(1);
-    world.with(0, |endpoint, now| endpoint.reinvite(leg, sdp(OFFER), now));
-    world.with(1, |endpoint, now| endpoint.reinvite(far, sdp(OFFER), now));
+    world.with(0, |endpoint, now| endpoint.reinvite(leg, Some(sdp(OFFER)), now));
+    world.with(1, |endpoint, now| endpoint.reinvite(far, Some(sdp(OFFER)), now));
     world.pass_ms(100);
     assert_eq!(world.sent(address(1), "SIP/2.0 491") + world.sent(address(2), "SIP/2.0 491"), 2);
     world.pass_ms(10_000);
@@ -241,7 +241,7 @@ fn a_bye_against_a_reinvite_ends_both() {
         let far = world.invited(1);
         world.with(1, |endpoint, now| endpoint.answer(far, sdp(ANSWER), &Vec::new(), now));
         world.pass_ms(2000);
-        world.with(0, |endpoint, now| endpoint.reinvite(leg, sdp(OFFER), now));
+        world.with(0, |endpoint, now| endpoint.reinvite(leg, Some(sdp(OFFER)), now));
         world.pass_ms(seed * 10);
         world.with(1, |endpoint, now| endpoint.hang_up(far, Cause::RoomEnded, now));
         world.settle();
@@ -292,7 +292,7 @@ fn a_long_invite_goes_by_tcp_and_by_udp_where_tcp_fails() {
         let mut world = World::new(16, &[nobody, willing]);
         world.no_tcp = no_tcp;
         let mut call = outbound(address(2));
-        call.sdp = Bytes::from(format!("{OFFER}{}", "a=x-filler:0123456789\r\n".repeat(60)));
+        call.sdp = Some(Bytes::from(format!("{OFFER}{}", "a=x-filler:0123456789\r\n".repeat(60))));
         let leg = world.with(0, |endpoint, now| endpoint.invite(call, now));
         world.pass_ms(100);
         let invite = world.log.iter().find(|seen| seen.text.starts_with("INVITE")).unwrap();
@@ -360,8 +360,8 @@ fn over_bad_networks_every_call_ends_once_on_both_sides_and_leaves_nothing() {
                 _ => None,
             });
             match ((seed + step) % 7, far) {
-                (0, _) => world.with(0, |endpoint, now| endpoint.reinvite(leg, sdp(OFFER), now)),
-                (1, Some(far)) => world.with(1, |endpoint, now| endpoint.reinvite(far, sdp(OFFER), now)),
+                (0, _) => world.with(0, |endpoint, now| endpoint.reinvite(leg, Some(sdp(OFFER)), now)),
+                (1, Some(far)) => world.with(1, |endpoint, now| endpoint.reinvite(far, Some(sdp(OFFER)), now)),
                 (2, Some(far)) => world.with(1, |endpoint, now| endpoint.answer(far, sdp(ANSWER), &Vec::new(), now)),
                 (3, _) if step > 1 => world.with(0, |endpoint, now| endpoint.hang_up(leg, Cause::HungUp, now)),
                 (4, Some(far)) if step > 1 => {
@@ -399,7 +399,7 @@ fn another_node_takes_over_a_call_and_ends_it() {
     let saved = serde_json::to_string(world.nodes[1].endpoint.dialog(far).unwrap()).unwrap();
     let dialog = serde_json::from_str(&saved).unwrap();
     let taken = world.with(2, |endpoint, _| endpoint.adopt(dialog)).unwrap();
-    world.with(2, |endpoint, now| endpoint.reinvite(taken, sdp(OFFER), now));
+    world.with(2, |endpoint, now| endpoint.reinvite(taken, Some(sdp(OFFER)), now));
     world.pass_ms(100);
     assert_eq!(world.happened(2, |e| matches!(e, Event::Modified { result: Ok(Some(_)), .. })), 1);
     world.with(0, |endpoint, now| endpoint.hang_up(leg, Cause::HungUp, now));
@@ -421,7 +421,7 @@ fn over_connections_that_break_every_call_ends_once_and_leaves_nothing() {
             world.break_connections();
             world.pass_ms((seed * 31 + step) % 700);
             if step == 2 {
-                world.with(0, |endpoint, now| endpoint.reinvite(leg, sdp(OFFER), now));
+                world.with(0, |endpoint, now| endpoint.reinvite(leg, Some(sdp(OFFER)), now));
             }
         }
         let node = usize::from(seed % 2 == 0);

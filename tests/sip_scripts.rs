@@ -98,7 +98,7 @@ fn a_reinvite_that_meets_ours_gets_491() {
     let mut world = World::new(1, &[willing]);
     let tag = connected(&mut world, "");
     let leg = world.invited(0);
-    world.with(0, |endpoint, now| endpoint.reinvite(leg, Bytes::from_static(OFFER.as_bytes()), now));
+    world.with(0, |endpoint, now| endpoint.reinvite(leg, Some(Bytes::from_static(OFFER.as_bytes())), now));
     world.pass_ms(5);
     let ours = world.expect("INVITE");
     in_dialog(&mut world, "INVITE", "z9hG4bK2", &tag, 2, "", OFFER);
@@ -327,7 +327,7 @@ fn a_reinvite_the_far_end_knows_nothing_of_ends_the_call() {
     let mut world = World::new(1, &[willing]);
     connected(&mut world, "");
     let leg = world.invited(0);
-    world.with(0, |endpoint, now| endpoint.reinvite(leg, Bytes::from_static(OFFER.as_bytes()), now));
+    world.with(0, |endpoint, now| endpoint.reinvite(leg, Some(Bytes::from_static(OFFER.as_bytes())), now));
     world.pass_ms(5);
     let ours = world.expect("INVITE");
     world.inject(carol(), us(), &answer_to(&ours, "481 Call/Transaction Does Not Exist", "", "", ""));

@@ -52,7 +52,7 @@ fn meddle(world: &mut World, rng: &mut Rng, leg: LegId) {
         4 => endpoint.hang_up(leg, Cause::RoomEnded, now),
         5 => endpoint.accept_offer(leg, sdp, now),
         6 => endpoint.refuse_offer(leg, Status::NOT_ACCEPTABLE_HERE, &none, now),
-        7 => endpoint.reinvite(leg, sdp, now),
+        7 => endpoint.reinvite(leg, Some(sdp), now),
         _ => {
             endpoint.info(leg, "application/dtmf", b"1", now);
         }

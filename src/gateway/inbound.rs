@@ -42,6 +42,9 @@ impl Gateway {
             // What follows a CANCEL is Ended; the gateway makes no calls and sends no requests of its own.
             Event::Cancelled { .. }
             | Event::Modified { .. }
+            | Event::Pracked { .. }
+            | Event::Refreshed { .. }
+            | Event::EarlyOffered { .. }
             | Event::Progress { .. }
             | Event::Answered { .. }
             | Event::Refused { .. }
@@ -371,7 +374,7 @@ impl Gateway {
             let credentials = trunk.credentials.as_ref()?;
             (credentials.username == username).then(|| (trunk.id, credentials.password.clone()))
         })?;
-        Some((id, self.verifier.verify(value, "INVITE", &password, source.remote.ip(), now.mono)))
+        Some((id, self.verifier.verify(value, "INVITE", &request.uri, &password, source.remote.ip(), now.mono)))
     }
 
     fn check_capacity(&mut self, trunk: TrunkId, caller: Option<&PhoneNumber>, now: Now) -> Result<(), Cause> {

@@ -11,6 +11,7 @@ mod drain;
 mod inbound;
 mod keys;
 mod leg;
+mod manner;
 mod media;
 mod pin_guard;
 mod rooms;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::base::Support;
 use crate::wire::codec::Codec;
 
 /// How one kind of far end speaks.
@@ -184,19 +185,6 @@ pub struct SrtpRules {
     pub dtls: bool,
     /// Offer DTLS-SRTP rather than SDES.
     pub offer_dtls: bool,
-}
-
-/// Whether an extension is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Support {
-    /// Never.
-    Off,
-    /// When the far end wants it.
-    #[default]
-    Supported,
-    /// Demanded.
-    Require,
 }
 
 /// Session timers (RFC 4028).

@@ -13,6 +13,7 @@ use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
 use crate::base::{Instant, Rng, Secret};
+use crate::wire::sip::Uri;
 
 /// How long a nonce is good. Shorter: one more round trip for slow phones. Longer: more to remember, more time to replay.
 const NONCE_LIFE: Duration = Duration::from_secs(60);
@@ -104,8 +105,17 @@ impl Verifier {
         Fields::parse(value)?.take("username")
     }
 
-    /// Checks an Authorization value against the password.
-    pub fn verify(&mut self, value: &str, method: &str, password: &Secret, source: IpAddr, now: Instant) -> Verdict {
+    /// Checks an Authorization value against the password. `asked` is the Request-URI: credentials for another resource
+    /// are worth nothing (RFC 7616 §3.4.6).
+    pub fn verify(
+        &mut self,
+        value: &str,
+        method: &str,
+        asked: &Uri,
+        password: &Secret,
+        source: IpAddr,
+        now: Instant,
+    ) -> Verdict {
         let Some(fields) = Fields::parse(value) else { return Verdict::Wrong };
         let (Some(username), Some(realm), Some(nonce), Some(uri), Some(response)) = (
             fields.take("username"),
@@ -123,6 +133,9 @@ impl Verifier {
             },
             None => Algorithm::Md5,
         };
+        if !is_same_resource(&uri, asked) {
+            return Verdict::Wrong;
+        }
         if realm != self.realm || fields.take("qop").as_deref() != Some("auth") {
             return Verdict::Wrong;
         }
@@ -280,6 +293,18 @@ impl Challenge {
     }
 }
 
+/// Whether a digest's `uri` names what was asked for: the same user at the same host. Parameters and headers are not
+/// compared, and a port or a user that only one of them writes is not either: phones leave them out, proxies add them.
+fn is_same_resource(written: &str, asked: &Uri) -> bool {
+    let Ok(written) = Uri::parse(written.trim()) else { return false };
+    let (Some(host), Some(asked_host)) = (written.host(), asked.host()) else {
+        return written.as_str().eq_ignore_ascii_case(asked.as_str());
+    };
+    let user = written.user_decoded().zip(asked.user_decoded()).is_none_or(|(written, asked)| written == asked);
+    let port = written.port().zip(asked.port()).is_none_or(|(written, asked)| written == asked);
+    host == asked_host && user && port
+}
+
 struct Answering<'a> {
     username: &'a str,
     realm: &'a str,
@@ -370,6 +395,10 @@ mod tests {
 
     const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 
+    fn asked() -> Uri {
+        Uri::parse("sip:a@b").unwrap()
+    }
+
     fn at(seconds: u64) -> Instant {
         Instant::START + Duration::from_secs(seconds)
     }
@@ -420,19 +449,40 @@ mod tests {
                 values.iter().filter_map(|value| Challenge::parse(value)).find(|c| c.algorithm == wanted).unwrap();
             let first = challenge.answer("u", &password, "INVITE", "sip:a@b", &mut rng);
             assert_eq!(Verifier::username(&first).as_deref(), Some("u"));
-            assert_eq!(verifier.verify(&first, "INVITE", &password, SOURCE, at(6)), Verdict::Right);
-            assert_eq!(verifier.verify(&first, "INVITE", &password, SOURCE, at(7)), Verdict::Stale, "replayed");
-            let second = challenge.answer("u", &password, "INVITE", "sip:a@b", &mut rng);
-            assert_eq!(verifier.verify(&second, "INVITE", &password, SOURCE, at(8)), Verdict::Right, "counted on");
-            let third = challenge.answer("u", &password, "INVITE", "sip:a@b", &mut rng);
-            assert_eq!(verifier.verify(&third, "INVITE", &Secret::new("x"), SOURCE, at(8)), Verdict::Wrong);
-            assert_eq!(verifier.verify(&third, "BYE", &password, SOURCE, at(8)), Verdict::Wrong);
+            assert_eq!(verifier.verify(&first, "INVITE", &asked(), &password, SOURCE, at(6)), Verdict::Right);
             assert_eq!(
-                verifier.verify(&third, "INVITE", &password, "192.0.2.8".parse().unwrap(), at(8)),
+                verifier.verify(&first, "INVITE", &asked(), &password, SOURCE, at(7)),
+                Verdict::Stale,
+                "replayed"
+            );
+            let second = challenge.answer("u", &password, "INVITE", "sip:a@b", &mut rng);
+            assert_eq!(
+                verifier.verify(&second, "INVITE", &asked(), &password, SOURCE, at(8)),
+                Verdict::Right,
+                "counted on"
+            );
+            let third = challenge.answer("u", &password, "INVITE", "sip:a@b", &mut rng);
+            assert_eq!(verifier.verify(&third, "INVITE", &asked(), &Secret::new("x"), SOURCE, at(8)), Verdict::Wrong);
+            assert_eq!(verifier.verify(&third, "BYE", &asked(), &password, SOURCE, at(8)), Verdict::Wrong);
+            assert_eq!(
+                verifier.verify(&third, "INVITE", &asked(), &password, "192.0.2.8".parse().unwrap(), at(8)),
                 Verdict::Wrong
             );
-            assert_eq!(verifier.verify(&third, "INVITE", &password, SOURCE, at(70)), Verdict::Stale);
+            assert_eq!(verifier.verify(&third, "INVITE", &asked(), &password, SOURCE, at(70)), Verdict::Stale);
         }
+    }
+
+    #[test]
+    fn credentials_for_another_number_are_worth_nothing_and_a_dropped_parameter_is_no_matter() {
+        let is = |written: &str, asked: &str| is_same_resource(written, &Uri::parse(asked).unwrap());
+        assert!(is("sip:+4930@example.org", "sip:+4930@example.org"));
+        assert!(is("sip:+4930@EXAMPLE.org", "sip:%2b4930@example.org:5060;transport=tcp;user=phone"));
+        assert!(is("sip:example.org", "sip:example.org;transport=udp"), "a REGISTER");
+        assert!(is("tel:+4930", "tel:+4930"));
+        assert!(!is("sip:+4930@example.org", "sip:+4931@example.org"));
+        assert!(!is("sip:+4930@example.org", "sip:+4930@example.net"));
+        assert!(!is("sip:+4930@example.org:5062", "sip:+4930@example.org:5060"));
+        assert!(!is("", "sip:example.org") && !is("tel:+4930", "tel:+4931") && !is("*", "sip:a@b"));
     }
 
     #[test]
@@ -442,7 +492,11 @@ mod tests {
         for value in
             ["", "Digest", "Basic x", "Digest username=\"", "Digest a=b,,,=", "Digest username=\"u\\", "Digest =\"\""]
         {
-            assert_eq!(verifier.verify(value, "INVITE", &Secret::new("p"), SOURCE, at(0)), Verdict::Wrong, "{value}");
+            assert_eq!(
+                verifier.verify(value, "INVITE", &asked(), &Secret::new("p"), SOURCE, at(0)),
+                Verdict::Wrong,
+                "{value}"
+            );
         }
         assert!(Challenge::parse("Digest realm=\"r\", nonce=\"n\", algorithm=SHA-512-256").is_none());
         assert!(Challenge::parse("Digest realm=\"r\", nonce=\"n\", qop=\"auth-int\"").is_none());

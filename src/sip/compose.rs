@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 
 use crate::sip::transport::{HostPort, Transport};
-use crate::wire::sip::{Name, NameAddr, Text, Uri};
+use crate::wire::sip::{Name, NameAddr, Text, Uri, escape_user};
 
 /// The parts of a request. A part that is empty is not written.
 #[derive(Clone, Copy)]
@@ -102,11 +102,14 @@ pub fn via(transport: Transport, sent_by: &HostPort, branch: &str) -> String {
 }
 
 /// Our Contact value for one transport. `sips` where the dialog demands it (§8.1.1.8, §12.1.1).
-pub fn contact(transport: Transport, address: &HostPort, sips: bool) -> String {
+pub fn contact(transport: Transport, address: &HostPort, sips: bool, user: Option<&str>) -> String {
+    let user = user.filter(|user| !user.is_empty()).map(|user| format!("{}@", escape_user(user))).unwrap_or_default();
     match (sips, transport) {
-        (true, _) => format!("<sips:{address}>"),
-        (false, Transport::Udp) => format!("<sip:{address}>"),
-        (false, Transport::Tcp | Transport::Tls) => format!("<sip:{address};transport={}>", transport.uri_name()),
+        (true, _) => format!("<sips:{user}{address}>"),
+        (false, Transport::Udp) => format!("<sip:{user}{address}>"),
+        (false, Transport::Tcp | Transport::Tls) => {
+            format!("<sip:{user}{address};transport={}>", transport.uri_name())
+        }
     }
 }
 
@@ -124,9 +127,9 @@ mod tests {
     #[test]
     fn a_contact_says_how_we_are_reached() {
         let v6 = HostPort { host: "2001:db8::7".into(), port: 5060 };
-        assert_eq!(contact(Transport::Udp, &v6, false), "<sip:[2001:db8::7]:5060>");
-        assert_eq!(contact(Transport::Tcp, &v6, false), "<sip:[2001:db8::7]:5060;transport=tcp>");
-        assert_eq!(contact(Transport::Tls, &v6, true), "<sips:[2001:db8::7]:5060>");
+        assert_eq!(contact(Transport::Udp, &v6, false, None), "<sip:[2001:db8::7]:5060>");
+        assert_eq!(contact(Transport::Tcp, &v6, false, None), "<sip:[2001:db8::7]:5060;transport=tcp>");
+        assert_eq!(contact(Transport::Tls, &v6, true, Some("a b")), "<sips:a%20b@[2001:db8::7]:5060>");
         assert_eq!(via(Transport::Tls, &v6, "z9hG4bKx"), "SIP/2.0/TLS [2001:db8::7]:5060;branch=z9hG4bKx;rport");
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ringlift::base::{Cause, Instant, LegId, Now, Rng};
-use ringlift::sip::endpoint::{Event, Input, OutboundInvite, Output, Settings};
+use ringlift::sip::endpoint::{Event, Input, Manner, OutboundInvite, Output, Settings};
 use ringlift::sip::transport::{Advertised, HostPort};
 use ringlift::sip::{Endpoint, FlowId, Source, Target, Transport};
 use ringlift::wire::sip::{Message, NameAddr, Uri};
@@ -342,7 +342,9 @@ pub fn outbound(to: SocketAddr) -> OutboundInvite {
         target: Target::new(Transport::Udp, to),
         routes: Vec::new(),
         headers: Vec::new(),
-        sdp: Bytes::from_static(OFFER.as_bytes()),
+        sdp: Some(Bytes::from_static(OFFER.as_bytes())),
+        contact_user: None,
+        manner: Manner::default(),
         ring: Duration::from_secs(180),
         max_forwards: 70,
         again: None,

@@ -16,7 +16,7 @@ use crate::base::{Cause, Instant, LegId};
 use crate::call::offer_answer::{Agreed, Negotiation, Preferences};
 use crate::media::command::LegSetup;
 use crate::profile::HoldStyle;
-use crate::sip::endpoint::{Attempt, Headers, OutboundInvite};
+use crate::sip::endpoint::{Attempt, Headers, Manner, OutboundInvite};
 use crate::sip::transport::{Source, Target};
 use crate::wire::sip::{Host, NameAddr, Request, Response, Status, Uri};
 
@@ -102,7 +102,9 @@ impl Phone {
             target,
             routes: Vec::new(),
             headers,
-            sdp,
+            sdp: Some(sdp),
+            contact_user: None,
+            manner: Manner::default(),
             ring: RING,
             max_forwards: 70,
             again,
@@ -153,7 +155,7 @@ impl Phone {
         if let Some(call) = self.call.as_mut().filter(|call| call.open) {
             let negotiation = &mut call.negotiation;
             let sdp = if hold { negotiation.hold(HoldStyle::SendOnly) } else { negotiation.resume() };
-            self.endpoint.reinvite(call.leg, sdp, now);
+            self.endpoint.reinvite(call.leg, Some(sdp), now);
         }
     }
 

@@ -300,7 +300,8 @@ impl Phone {
                     self.agreed(agreed);
                 }
             }
-            Event::Acked { .. } | Event::Cancelled { .. } => {}
+            Event::Acked { .. } | Event::Cancelled { .. } | Event::Pracked { .. } | Event::Refreshed { .. } => {}
+            Event::EarlyOffered { .. } => {}
             Event::Offered { leg, sdp, .. } => self.offered(leg, sdp),
             Event::Modified { leg, result } => self.modified(leg, result),
             Event::Info { transaction, .. } => {

@@ -32,10 +32,10 @@ impl Endpoint {
     }
 
     /// Our Contact value for peers reached by `target`.
-    pub(super) fn contact(&self, target: &Target, sips: bool) -> String {
+    pub(super) fn contact(&self, target: &Target, sips: bool, user: Option<&str>) -> String {
         let written = |transport, sips| {
             let address = self.address(transport, target.remote.ip());
-            address.map(|address| compose::contact(transport, address, sips))
+            address.map(|address| compose::contact(transport, address, sips, user))
         };
         // Without TLS of our own there is no sips; what carried the call is the best there is.
         let secure = if sips { written(Transport::Tls, true) } else { None };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::branch::{self, ID_LENGTH};
-use super::{Endpoint, Headers, SendRef, TimerKey, TransactionId, Unanswered};
+use super::{Endpoint, Fork, Headers, SendRef, TimerKey, TransactionId, Unanswered};
 use crate::base::{Cause, LegId, Now};
 use crate::sip::compose::Parts;
 use crate::sip::dialog::Dialog;
@@ -75,6 +75,8 @@ pub(super) struct Calling {
     pub(super) provisional: bool,
     /// The ACK for each far end that sent a 2xx, for when it sends it again.
     pub(super) acks: BTreeMap<Text, (Target, Bytes)>,
+    /// The tags of the far ends that answered; a [`Fork`] is a place in it.
+    pub(super) forks: Vec<Text>,
     /// Authorization fields of the INVITE, for its ACK (§13.2.2.4).
     pub(super) credentials: Headers,
 }
@@ -278,6 +280,17 @@ impl Endpoint {
         } else {
             self.client_input(id, ClientInput::Timer(timer), None, now);
         }
+    }
+}
+
+impl Calling {
+    /// The id of the far end with this tag.
+    pub(super) fn fork_of(&mut self, tag: &Text) -> Fork {
+        let place = self.forks.iter().position(|known| known == tag).unwrap_or_else(|| {
+            self.forks.push(tag.clone());
+            self.forks.len().saturating_sub(1)
+        });
+        Fork(u32::try_from(place).unwrap_or(u32::MAX))
     }
 }
 

@@ -49,7 +49,14 @@ impl fmt::Debug for Event {
             Event::Modified { leg, result: Ok(sdp) } => write!(f, "Modified({leg}, {} bytes of SDP)", size(sdp)),
             Event::Modified { leg, result: Err(status) } => write!(f, "Modified({leg}: {status})"),
             Event::Info { leg, body, .. } => write!(f, "Info({leg}, {} bytes)", body.len()),
-            Event::Progress { leg, status, sdp } => write!(f, "Progress({leg}: {status}, {} bytes of SDP)", size(sdp)),
+            Event::Pracked { leg, sdp } => write!(f, "Pracked({leg}, {} bytes of SDP)", size(sdp)),
+            Event::Refreshed { leg, sdp } => write!(f, "Refreshed({leg}, {} bytes of SDP)", size(sdp)),
+            Event::Progress { leg, fork, status, sdp, .. } => {
+                write!(f, "Progress({leg} {fork:?}: {status}, {} bytes of SDP)", size(sdp))
+            }
+            Event::EarlyOffered { leg, fork, sdp } => {
+                write!(f, "EarlyOffered({leg} {fork:?}, {} bytes of SDP)", sdp.len())
+            }
             Event::Answered { leg, sdp, .. } => write!(f, "Answered({leg}, {} bytes of SDP)", size(sdp)),
             Event::Refused { leg, status, .. } => write!(f, "Refused({leg}: {status})"),
             Event::Ended { leg, cause, .. } => write!(f, "Ended({leg}: {cause})"),

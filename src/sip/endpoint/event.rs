@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::manner::Manner;
 use crate::base::{Cause, LegId};
 use crate::sip::reason::Reason;
 use crate::sip::transport::{FlowId, Source, Target};
@@ -12,6 +13,10 @@ use crate::wire::sip::{Message, Method, Name, NameAddr, ParseError, Request, Res
 /// Names one transaction of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransactionId(pub(super) u64);
+
+/// One far end of a call that we make: a forked INVITE is answered by several (§12.1.2). Its ids are of one leg.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fork(pub(super) u32);
 
 /// Header fields that the user adds to a message: name and value. Control characters in a value are dropped.
 pub type Headers = Vec<(Name, Text)>;
@@ -92,21 +97,38 @@ pub enum Event {
         /// The leg.
         leg: LegId,
     },
-    /// A re-INVITE or an UPDATE with SDP came. The user answers with `accept_offer` or `refuse_offer`.
+    /// Our reliable provisional answer was acknowledged (RFC 3262).
+    Pracked {
+        /// The leg.
+        leg: LegId,
+        /// Their answer, where the provisional answer held our offer.
+        sdp: Option<Bytes>,
+    },
+    /// A re-INVITE or an UPDATE with SDP came; of a call that rings here also a PRACK with an offer. The user answers with
+    /// `accept_offer` or `refuse_offer`.
     Offered {
         /// The leg.
         leg: LegId,
         /// Their offer; none where we are to offer (re-INVITE without SDP): the ACK will carry their answer.
         sdp: Option<Bytes>,
-        /// INVITE or UPDATE.
+        /// INVITE, UPDATE or PRACK.
         method: Method,
     },
-    /// Our re-INVITE was answered: with their SDP, or with the status that refused it. The call goes on either way.
+    /// Our change was answered: with their SDP, or with the status that refused it. The call goes on either way. Where we
+    /// asked for their offer (`reinvite` without SDP), this is it: the user answers with `accept_offer`, which goes in the
+    /// ACK.
     Modified {
         /// The leg.
         leg: LegId,
         /// Their answer or the refusal.
         result: Result<Option<Bytes>, Status>,
+    },
+    /// The session timer was refreshed, by either side (RFC 4028).
+    Refreshed {
+        /// The leg.
+        leg: LegId,
+        /// Their SDP, where our refresh brought another than before: their answer to the SDP that we sent last.
+        sdp: Option<Bytes>,
     },
     /// An INFO came in the dialog. The user answers with `respond`.
     Info {
@@ -123,17 +145,37 @@ pub enum Event {
     Progress {
         /// The leg.
         leg: LegId,
+        /// Which far end.
+        fork: Fork,
         /// Which.
         status: Status,
-        /// Early SDP.
+        /// Early SDP: an answer of this far end, to be taken as one.
         sdp: Option<Bytes>,
+        /// Whether it was acknowledged by PRACK: then its SDP is this far end's last word before the call is up.
+        reliable: bool,
+        /// The whole response.
+        response: Box<Response>,
     },
-    /// A 2xx to our INVITE; the ACK has gone out.
+    /// A far end of our INVITE makes an offer before the call is up: in a reliable 1xx where ours had none, or by UPDATE.
+    /// The user answers with `accept_early_offer` or `refuse_early_offer`.
+    EarlyOffered {
+        /// The leg.
+        leg: LegId,
+        /// Which far end.
+        fork: Fork,
+        /// Its offer.
+        sdp: Bytes,
+    },
+    /// A 2xx to our INVITE; the ACK has gone out, or goes with `accept_offer` where `offer` says so.
     Answered {
         /// The leg.
         leg: LegId,
-        /// Their answer.
+        /// Which far end.
+        fork: Fork,
+        /// Their answer: of the 2xx, or what this far end said before where its 2xx says nothing.
         sdp: Option<Bytes>,
+        /// Whether `sdp` is an offer, our INVITE having had none: the user answers with `accept_offer`.
+        offer: bool,
         /// The whole response.
         response: Box<Response>,
         /// How it came.
@@ -201,14 +243,18 @@ pub struct OutboundInvite {
     pub from: NameAddr,
     /// Who is called.
     pub to: NameAddr,
-    /// Where the INVITE goes.
+    /// Where the INVITE goes; for a registered phone the connection or the socket that it registered by.
     pub target: Target,
     /// A preloaded route set.
     pub routes: Vec<NameAddr>,
     /// More header fields.
     pub headers: Headers,
-    /// Our offer.
-    pub sdp: Bytes,
+    /// Our offer; none asks for theirs.
+    pub sdp: Option<Bytes>,
+    /// The user part of our Contact; none: no user.
+    pub contact_user: Option<Text>,
+    /// Which extensions are used.
+    pub manner: Manner,
     /// How long it may ring before it is cancelled (timer C).
     pub ring: Duration,
     /// Max-Forwards: what the inbound call's had left less one, or 70. A call that runs in a circle ends by it.

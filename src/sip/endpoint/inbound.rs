@@ -105,14 +105,8 @@ impl Endpoint {
         };
         let server = self.begin_server(&Method::Invite, &facts, key, reply, Some(id), now);
         let offered = sdp_of_request(&request).is_some();
-        let leg = Leg {
-            dialog,
-            state: State::Incoming { server, offered },
-            change: Change::None,
-            waiting: None,
-            contact: self.contact(&target, secure),
-            over: false,
-        };
+        let contact = self.contact(&target, secure, None);
+        let leg = Leg::new(dialog, State::Incoming { server, offered }, contact);
         self.legs.insert(id, leg);
         self.by_tag.insert(tag, id);
         self.live += 1;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::TransactionId;
+use super::manner::{Manner, SessionInterval};
 use crate::base::Cause;
 use crate::sip::dialog::Dialog;
 use crate::wire::sip::Method;
@@ -36,6 +37,10 @@ pub(super) struct Leg {
     pub(super) change: Change,
     /// An offer of ours that waits for its turn.
     pub(super) waiting: Option<Bytes>,
+    /// Which extensions are used.
+    pub(super) manner: Manner,
+    /// The session timer that runs.
+    pub(super) interval: Option<SessionInterval>,
     /// Our Contact value.
     pub(super) contact: String,
     /// Whether the user was told its end.
@@ -93,9 +98,14 @@ pub(super) enum Change {
 }
 
 impl Leg {
+    pub(super) fn new(dialog: Dialog, state: State, contact: String) -> Self {
+        let manner = Manner::default();
+        Self { dialog, state, change: Change::None, waiting: None, manner, interval: None, contact, over: false }
+    }
+
     /// A call that is up.
     pub(super) fn confirmed(dialog: Dialog, contact: String) -> Self {
-        Self { dialog, state: State::Confirmed, change: Change::None, waiting: None, contact, over: false }
+        Self::new(dialog, State::Confirmed, contact)
     }
 
     /// Whether a request with this tag and Call-ID is in this leg's dialog.

@@ -18,6 +18,7 @@ mod event;
 mod facts;
 mod inbound;
 mod leg;
+mod manner;
 mod modify;
 mod outbound;
 mod receive;
@@ -29,8 +30,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 pub use event::{
-    Attempt, Event, Headers, Input, OutboundInvite, OutboundRequest, Output, SendRef, TransactionId, Unanswered,
+    Attempt, Event, Fork, Headers, Input, OutboundInvite, OutboundRequest, Output, SendRef, TransactionId, Unanswered,
 };
+pub use manner::{Manner, SessionInterval, SessionTimer};
 pub use settings::{Limits, Settings};
 
 use crate::base::throttle::Throttle;
@@ -235,6 +237,23 @@ impl Endpoint {
         self.legs.get(&leg).filter(|leg| !leg.over).map(|leg| &leg.dialog)
     }
 
+    /// Says how the far end of an inbound leg is spoken to: to be called right after [`Event::Invited`], before the call
+    /// rings or is answered. False: the far end does not speak so, and the call is refused.
+    pub fn set_manner(&mut self, leg: LegId, manner: Manner) -> bool {
+        match self.legs.get_mut(&leg).filter(|leg| !leg.over) {
+            Some(leg) => {
+                leg.manner = manner;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The session timer of a leg, if one runs (RFC 4028).
+    pub fn session_interval(&self, leg: LegId) -> Option<SessionInterval> {
+        self.legs.get(&leg).filter(|leg| !leg.over)?.interval
+    }
+
     /// Takes over a call that is up from another node: its dialog goes on here, first by a re-INVITE of ours that names
     /// our Contact. None if a call with that tag is here already.
     pub fn adopt(&mut self, dialog: Dialog) -> Option<LegId> {
@@ -242,7 +261,7 @@ impl Endpoint {
             return None;
         }
         let id = LegId::draw(&mut self.rng);
-        let contact = self.contact(&dialog.hop, dialog.secure);
+        let contact = self.contact(&dialog.hop, dialog.secure, None);
         self.by_tag.insert(dialog.local_tag.clone(), id);
         self.legs.insert(id, Leg::confirmed(dialog, contact));
         self.live += 1;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::clients::{Calling, Cancel, User};
 use super::leg::{Change, LegTimer, State};
 use super::receive::sdp_of_request;
-use super::{Endpoint, Event, Headers, TimerKey, TransactionId};
+use super::{Endpoint, Event, Fork, Headers, TimerKey, TransactionId};
 use crate::base::{Cause, LegId, Now};
 use crate::sip::compose::Parts;
 use crate::sip::reply::Answer;
@@ -48,14 +48,26 @@ impl Endpoint {
         self.give(server, Answer { headers, ..Answer::plain(status, &tag) }, now);
     }
 
-    /// Offers a change by re-INVITE; [`Event::Modified`] follows. While another change is under way it waits for its
+    /// Offers a change by re-INVITE, or asks for their offer; [`Event::Modified`] follows. While another change is under way it waits for its
     /// turn; a later offer replaces one that waits. A collision is repeated after the time of §14.1.
-    pub fn reinvite(&mut self, id: LegId, sdp: Bytes, now: Now) {
+    pub fn reinvite(&mut self, id: LegId, sdp: Option<Bytes>, now: Now) {
+        let Some(sdp) = sdp else { return };
         if let Some(leg) = self.legs.get_mut(&id).filter(|leg| !leg.over) {
             leg.waiting = Some(sdp);
             self.offer_waiting(id, now);
         }
     }
+
+    /// Offers a change by UPDATE (RFC 3311), also before the call is up; [`Event::Modified`] follows.
+    pub fn update(&mut self, id: LegId, sdp: Bytes, now: Now) {
+        self.reinvite(id, Some(sdp), now);
+    }
+
+    /// Answers [`Event::EarlyOffered`]; one that was not asked is ignored.
+    pub fn accept_early_offer(&mut self, _id: LegId, _fork: Fork, _sdp: Bytes, _now: Now) {}
+
+    /// Refuses [`Event::EarlyOffered`].
+    pub fn refuse_early_offer(&mut self, _id: LegId, _fork: Fork, _status: Status, _now: Now) {}
 
     /// Sends the offer that waits, or lets it wait longer.
     pub(super) fn offer_waiting(&mut self, id: LegId, now: Now) {
@@ -82,6 +94,7 @@ impl Endpoint {
             provisional: false,
             acks: BTreeMap::new(),
             credentials: Vec::new(),
+            forks: Vec::new(),
         };
         let agent = self.settings.user_agent.clone();
         let headers: Headers = vec![(Name::Allow, allow)];

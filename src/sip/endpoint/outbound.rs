@@ -45,7 +45,7 @@ impl Endpoint {
             outbound: true,
             hop: call.target,
         };
-        let contact = self.contact(&call.target, secure);
+        let contact = self.contact(&call.target, secure, call.contact_user.as_deref());
         let over = self.live >= self.settings.limits.legs || self.is_overfull();
         if over || contact.is_empty() {
             let cause = if over { Cause::Overloaded } else { Cause::TransportFailed };
@@ -68,25 +68,20 @@ impl Endpoint {
             provisional: false,
             acks: BTreeMap::new(),
             credentials,
+            forks: Vec::new(),
         };
         let parts = Parts {
             contact: &contact,
             user_agent: &agent,
             headers: &headers,
             max_forwards: call.max_forwards,
-            body: Some(("application/sdp", &call.sdp)),
+            body: call.sdp.as_deref().map(|sdp| ("application/sdp", sdp)),
             ..dialog.parts("INVITE", &path)
         };
         let client = self.begin_client(Method::Invite, parts, call.target, User::Calling(Box::new(calling)), now);
         self.timers.arm(TimerKey::Client(client, Timer::C), now.mono + call.ring);
-        let leg = Leg {
-            dialog,
-            state: State::Outgoing { client },
-            change: Change::None,
-            waiting: None,
-            contact,
-            over: false,
-        };
+        let mut leg = Leg::new(dialog, State::Outgoing { client }, contact);
+        leg.manner = call.manner;
         self.by_tag.insert(local_tag, id);
         self.legs.insert(id, leg);
         self.live += 1;
@@ -101,7 +96,8 @@ impl Endpoint {
         };
         let from = request.from.with_tag(&local_tag);
         let has_contact = request.headers.iter().any(|(name, _)| *name == Name::Contact);
-        let contact = if has_contact { String::new() } else { self.contact(&request.target, request.uri.is_sips()) };
+        let contact =
+            if has_contact { String::new() } else { self.contact(&request.target, request.uri.is_sips(), None) };
         let agent = self.settings.user_agent.clone();
         let parts = Parts {
             method: request.method.as_str(),
@@ -215,13 +211,15 @@ impl Endpoint {
         }
         if calling.initial && calling.abandoned.is_none() && response.status != Status::TRYING {
             let sdp = sdp_of_response(&response);
-            self.event(Event::Progress { leg: calling.leg, status: response.status, sdp });
+            let fork = calling.fork_of(&tag_of(&response));
+            let (leg, status) = (calling.leg, response.status);
+            self.event(Event::Progress { leg, fork, status, sdp, reliable: false, response: Box::new(response) });
         }
     }
 
     /// A 2xx (§13.2.2.4): always acknowledged, each time; hung up if it is not the first or no longer wanted.
     fn call_is_answered(&mut self, calling: &mut Calling, response: Response, source: Source, now: Now) {
-        let tag = response.headers.to().and_then(|to| to.tag().map(Text::from)).unwrap_or_default();
+        let tag = tag_of(&response);
         if let Some((target, bytes)) = calling.acks.get(&tag).cloned() {
             self.counters.requests_sent += 1;
             return self.send(target, bytes, SendRef::Nothing);
@@ -244,7 +242,7 @@ impl Endpoint {
             dialog.route_set.reverse();
         }
         let ack = self.acknowledge(&dialog, calling);
-        calling.acks.insert(tag, ack);
+        calling.acks.insert(tag.clone(), ack);
         if calling.initial {
             let awaited = calling.abandoned.is_none() && calling.acks.len() == 1;
             match self.legs.get_mut(&calling.leg).filter(|_| awaited) {
@@ -253,7 +251,9 @@ impl Endpoint {
                     leg.state = State::Confirmed;
                     self.counters.answered += 1;
                     let sdp = sdp_of_response(&response);
-                    self.event(Event::Answered { leg: calling.leg, sdp, response: Box::new(response), source });
+                    let fork = calling.fork_of(&tag);
+                    let (leg, response) = (calling.leg, Box::new(response));
+                    self.event(Event::Answered { leg, fork, sdp, offer: false, response, source });
                 }
                 // A fork that lost, or an answer that crossed our CANCEL.
                 None => {
@@ -305,4 +305,9 @@ impl Endpoint {
         self.tell_end(calling.leg, reason::of_status(status.code()), reasons);
         self.forget(calling.leg);
     }
+}
+
+/// The far end's tag.
+fn tag_of(response: &Response) -> Text {
+    response.headers.to().and_then(|to| to.tag().map(Text::from)).unwrap_or_default()
 }

@@ -39,7 +39,7 @@ pub use params::Params;
 pub use scan::{Elements, quote, unescape, unquote};
 pub use status::Status;
 pub use text::Text;
-pub use uri::{Scheme, Uri};
+pub use uri::{Scheme, Uri, escape_user};
 pub use via::{MAGIC_COOKIE, Transport, Via};
 
 /// Longest message, in bytes: what one UDP datagram can carry. More: memory for senders who mean harm. Less: large

@@ -460,7 +460,7 @@ impl<'de> Deserialize<'de> for Uri {
 }
 
 /// Escapes what may not stand in a user part (RFC 3261 §25.1 `user`).
-fn escape_user(user: &str) -> String {
+pub fn escape_user(user: &str) -> String {
     escape(user, b"-_.!~*'()&=+$,;?/")
 }
 
