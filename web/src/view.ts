@@ -248,9 +248,10 @@ function calls(state: State, now: number, act: Actions): Child {
 
 function callRow(state: State, call: Call, hang: boolean, now: number, act: Actions): Node {
   const room = call.room ? state.rooms.get(call.room) : undefined;
-  const name = room?.participants.find((one) => one.id === call.participant)?.name;
+  const who = room?.participants.find((one) => one.id === call.participant);
+  const name = who?.name;
   const sound = quality(call);
-  const where = { inviting: "ringing", attendant: "with the attendant", in_room: room ? `in ${room.settings.name}` : "in a room", leaving: "leaving" }[call.state];
+  const where = { inviting: "ringing", attendant: "with the attendant", in_room: whereabouts(room, who), leaving: "leaving" }[call.state];
   return h(
     "li",
     { key: call.id, class: "call" },
@@ -265,6 +266,13 @@ function callRow(state: State, call: Call, hang: boolean, now: number, act: Acti
     h("span", { class: "quiet time" }, lasted(call.since, now)),
     hang && h("button", { class: "danger", onclick: () => act.hangUp(call), "aria-label": `Hang up ${name ?? call.from ?? "anonymous caller"}` }, "Hang up"),
   );
+}
+
+/** Who waits in the lobby is not in the meeting. */
+function whereabouts(room: Room | undefined, who: Participant | undefined): string {
+  if (!room) return "in a room";
+  const before = { lobby: "in the lobby of", waiting_for_host: "waits for the host of", ringing: "ringing for", active: "in" }[who?.state ?? "active"];
+  return `${before} ${room.settings.name}`;
 }
 
 function count(n: number, one: string, many = `${one}s`): string {
