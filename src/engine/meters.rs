@@ -15,7 +15,21 @@ pub fn install() {
     let Ok(builder) = PrometheusBuilder::new().set_buckets_for_metric(steps, &STEPS) else { return };
     if let Ok(handle) = builder.install_recorder() {
         let _ = HANDLE.set(handle);
+        describe();
     }
+}
+
+/// What people who look at the figures are told of each.
+fn describe() {
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    describe_histogram!("ringlift_loop_seconds", "Time that one step of the signalling loop took, in seconds.");
+    describe_gauge!("ringlift_messages_waiting", "SIP messages that were read and wait for the signalling loop.");
+    describe_gauge!("ringlift_sip_connections", "Open TCP and TLS connections that carry SIP.");
+    describe_counter!("ringlift_messages_unsent_total", "SIP messages that could not be sent.");
+    describe_counter!("ringlift_transport_total", "What the SIP transports did or dropped, by kind.");
+    describe_gauge!("ringlift_ports_in_use", "RTP port pairs in use.");
+    describe_gauge!("ringlift_media_legs", "Legs that a media thread carries.");
+    describe_counter!("ringlift_media_total", "What a media thread did or dropped, by kind.");
 }
 
 /// All figures in Prometheus' text format; empty before [`install`].
