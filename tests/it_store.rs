@@ -23,6 +23,7 @@ use ringlift::gateway::Record;
 use ringlift::gateway::event::{Event, Happening};
 use ringlift::gateway::view::CallRecord;
 use ringlift::media::command::Figures;
+use ringlift::store::key::Revoked;
 use ringlift::store::record::Filter;
 use ringlift::store::{OpenError, Opened, Settings, Store, Writer, clock};
 
@@ -209,6 +210,26 @@ async fn old_events_and_records_are_forgotten_and_numbering_goes_on() {
     opened.store.close().await;
     drop(opened);
     assert!(open(&path).await.next_seq >= 10_003);
+}
+
+#[tokio::test]
+async fn of_the_admin_keys_that_are_all_revoked_at_once_one_stays() {
+    let store = open(&fresh_path()).await.store;
+    let scopes = |name: &str| vec![name.to_owned()];
+    let mut admins = Vec::new();
+    for _ in 0..8 {
+        admins.push(store.add_key("admin", &scopes("admin"), Utc(1)).await.unwrap().0.id);
+    }
+    let reader = store.add_key("reader", &scopes("rooms:read"), Utc(1)).await.unwrap().0.id;
+    let revoked = admins.iter().map(|id| store.revoke_key(*id, "admin", Utc(2)));
+    let revoked: Vec<Revoked> = futures_util::future::try_join_all(revoked).await.unwrap();
+    assert_eq!(revoked.iter().filter(|one| **one == Revoked::Kept).count(), 1);
+    assert_eq!(store.keys().await.unwrap().iter().filter(|key| key.revoked.is_none()).count(), 2);
+    assert_eq!(store.revoke_key(reader, "admin", Utc(3)).await.unwrap(), Revoked::Done);
+    // One that is revoked already is no longer what has to stay.
+    let gone = admins[revoked.iter().position(|one| *one == Revoked::Done).unwrap()];
+    assert_eq!(store.revoke_key(gone, "admin", Utc(4)).await.unwrap(), Revoked::Done);
+    assert!(store.keys().await.unwrap().iter().find(|key| key.id == gone).unwrap().revoked == Some(Utc(2)));
 }
 
 #[tokio::test]

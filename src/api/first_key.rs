@@ -15,10 +15,10 @@ pub async fn first_key(store: &Store) -> Result<Option<Secret>, StoreError> {
     Ok(Some(secret))
 }
 
-/// Revokes a first key that could not be shown, so that the next start makes another: nobody could ever log in otherwise.
+/// Forgets a first key that could not be shown, so that the next start makes another: nobody could ever log in otherwise.
 pub async fn take_back(store: &Store, key: &Secret) -> Result<(), StoreError> {
     match store.key_by_secret(key.expose()).await? {
-        Some(key) => store.revoke_key(key.id, clock::utc()).await,
+        Some(key) => store.forget_key(key.id).await,
         None => Ok(()),
     }
 }

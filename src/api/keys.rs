@@ -13,8 +13,8 @@ use super::scope::Scope;
 use super::valid::Check;
 use super::{App, Problem, openapi};
 use crate::base::id::KeyId;
-use crate::store::key::ApiKey;
-use crate::store::{StoreError, clock};
+use crate::store::clock;
+use crate::store::key::{ApiKey, Revoked};
 
 /// A key to be made.
 #[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
@@ -118,17 +118,14 @@ pub async fn create(
     params(("id" = String, Path)), responses((status = 204, description = "revoked"), openapi::Refused))]
 pub async fn revoke(State(app): State<App>, caller: Caller, Id(id): Id<KeyId>) -> Result<StatusCode, Problem> {
     caller.needs(Scope::KeysWrite)?;
-    let keys = app.handle.store().keys().await?;
-    let Some(key) = keys.iter().find(|key| key.id == id) else { return Err(Problem::not_found("key")) };
-    let opens = |key: &&ApiKey| key.revoked.is_none() && key.scopes.iter().any(|scope| scope == Scope::Admin.name());
-    if opens(&key) && !caller.has(Scope::Admin) {
+    let store = app.handle.store();
+    let admin = Scope::Admin.name();
+    let live = store.live_key(id).await?;
+    if live.is_some_and(|key| key.scopes.iter().any(|scope| scope == admin)) && !caller.has(Scope::Admin) {
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "only an admin key revokes an admin key"));
     }
-    if opens(&key) && keys.iter().filter(opens).count() == 1 {
-        return Err(Problem::conflict("this is the last admin key: make another before you revoke it"));
-    }
-    match app.handle.store().revoke_key(id, clock::utc()).await {
-        Err(StoreError::NotFound) => Err(Problem::not_found("key")),
-        other => Ok(other.map(|()| StatusCode::NO_CONTENT)?),
+    match store.revoke_key(id, admin, clock::utc()).await.map_err(|error| Problem::of(error, "key"))? {
+        Revoked::Done => Ok(StatusCode::NO_CONTENT),
+        Revoked::Kept => Err(Problem::conflict("this is the last admin key: make another before you revoke it")),
     }
 }

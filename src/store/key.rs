@@ -27,6 +27,15 @@ pub struct ApiKey {
     pub revoked: Option<Utc>,
 }
 
+/// Whether a key was revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revoked {
+    /// It opens nothing any more.
+    Done,
+    /// It is the last of its kind and stays.
+    Kept,
+}
+
 impl Store {
     /// Makes a key and returns it with its secret half, which is not kept.
     pub async fn add_key(&self, name: &str, scopes: &[String], now: Utc) -> Result<(ApiKey, Secret), StoreError> {
@@ -74,14 +83,39 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// Revokes a key; for good.
-    pub async fn revoke_key(&self, id: KeyId, now: Utc) -> Result<(), StoreError> {
-        let done = sqlx::query("update api_key set revoked = coalesce(revoked, ?) where id = ?")
-            .bind(now.0)
-            .bind(id.to_string())
-            .execute(&self.writes)
+    /// Revokes a key, for good; but not the last that opens with the scope `keep`. Decided in one transaction: of two that
+    /// would each leave the other, one stays.
+    pub async fn revoke_key(&self, id: KeyId, keep: &str, now: Utc) -> Result<Revoked, StoreError> {
+        let mut tx = self.begin().await?;
+        let id = id.to_string();
+        let row = sqlx::query("select * from api_key where id = ?").bind(id.clone()).fetch_one(&mut *tx).await?;
+        let key = read(&row)?;
+        if key.revoked.is_none() && key.scopes.iter().any(|scope| scope == keep) {
+            let others: i64 = sqlx::query_scalar(
+                "select count(*) from api_key where id <> ? and revoked is null \
+                 and exists (select 1 from json_each(scopes) where value = ?)",
+            )
+            .bind(id.clone())
+            .bind(keep.to_owned())
+            .fetch_one(&mut *tx)
             .await?;
-        if done.rows_affected() == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+            if others == 0 {
+                return Ok(Revoked::Kept);
+            }
+        }
+        sqlx::query("update api_key set revoked = coalesce(revoked, ?) where id = ?")
+            .bind(now.0)
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(Revoked::Done)
+    }
+
+    /// Forgets a key that nobody has seen.
+    pub async fn forget_key(&self, id: KeyId) -> Result<(), StoreError> {
+        sqlx::query("delete from api_key where id = ?").bind(id.to_string()).execute(&self.writes).await?;
+        Ok(())
     }
 }
 
