@@ -104,7 +104,7 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
 
     let (stop, stopped) = watch::channel(false);
     let mut doors = JoinSet::new();
-    let shared = api::Shared::start(handle, api_settings(config, &reach));
+    let shared = api::Shared::start(handle, api_settings(config, &reach, clips.languages.clone()));
     for listener in listeners {
         let mut stopped = stopped.clone();
         let stop = async move {
@@ -207,12 +207,13 @@ fn gateway(
     Gateway::new(settings, sip, config.key_maps(), directory, rng.fork(), clock.now())
 }
 
-fn api_settings(config: &Config, reach: &Reach) -> api::Settings {
+fn api_settings(config: &Config, reach: &Reach, languages: Vec<Language>) -> api::Settings {
     let built_in = ["zoom", "webex", "microsoft"].map(String::from);
     api::Settings {
         name: config.node.name.clone(),
         how_to_call: Banner::how_to_call(config, reach),
         key_maps: built_in.into_iter().chain(config.keys.keys().cloned()).collect(),
+        languages,
         trusted_proxies: config.api.trusted_proxies.clone(),
         key_burst: config.throttle.key_burst,
         key_refill: config.throttle.key_refill.0,

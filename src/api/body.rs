@@ -6,12 +6,12 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::problem::FieldError;
-use super::{App, Problem};
+use super::{App, Problem, words};
 
 /// Longest body. More: memory for whoever holds a key. Less: refuses a trunk with many networks.
 pub const LIMIT: usize = 64 * 1024;
@@ -29,12 +29,9 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        let json =
-            request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|kind| {
-                let kind = kind.split(';').next().unwrap_or_default().trim();
-                kind.eq_ignore_ascii_case("application/json")
-                    || (kind.starts_with("application/") && kind.ends_with("+json"))
-            });
+        let json = media_type(request.headers()).is_some_and(|kind| {
+            kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+        });
         if !json {
             let detail = "send JSON with `Content-Type: application/json`";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", detail));
@@ -50,7 +47,14 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     }
 }
 
-fn too_large(rejection: BytesRejection) -> Problem {
+/// What the body says it is, without parameters.
+pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+/// Why a body did not come.
+pub(super) fn too_large(rejection: BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         let detail = format!("a body has at most {LIMIT} bytes");
         return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail);
@@ -65,21 +69,38 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         return Err(Problem::field("", "the body is a JSON object, not a list"));
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let pointer = pointer(error.path());
-        let error = error.into_inner();
-        match error.classify() {
-            serde_json::error::Category::Data => {
-                let detail = error.to_string();
-                let detail = detail.rsplit_once(" at line ").map_or(detail.as_str(), |(detail, _)| detail);
-                Problem::fields(vec![FieldError { pointer, detail: detail.to_owned() }])
-            }
-            _ => Problem::new(StatusCode::BAD_REQUEST, "not-json", format!("the body is not JSON: {error}")),
-        }
-    })?;
+    let value = serde_path_to_error::deserialize(&mut json).map_err(wrong)?;
     json.end()
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "not-json", format!("the body is not JSON: {error}")))?;
     Ok(value)
+}
+
+/// Reads a value; an error names the field.
+pub(super) fn read<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(value).map_err(wrong)
+}
+
+fn wrong(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let mut pointer = pointer(error.path());
+    let error = error.into_inner();
+    match error.classify() {
+        serde_json::error::Category::Data => {
+            let (field, detail) = words::plain(&error.to_string());
+            if let Some(field) = field {
+                let below = format!("/{}", escaped(&field));
+                if !pointer.ends_with(&below) {
+                    pointer.push_str(&below);
+                }
+            }
+            Problem::fields(vec![FieldError { pointer, detail }])
+        }
+        _ => Problem::new(StatusCode::BAD_REQUEST, "not-json", format!("the body is not JSON: {error}")),
+    }
+}
+
+/// A name as part of a JSON pointer (RFC 6901 §3).
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 fn pointer(path: &serde_path_to_error::Path) -> String {
@@ -88,7 +109,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     for segment in path.iter() {
         match segment {
             Segment::Seq { index } => text.push_str(&format!("/{index}")),
-            Segment::Map { key } => text.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
+            Segment::Map { key } => text.push_str(&format!("/{}", escaped(key))),
             Segment::Enum { .. } | Segment::Unknown => {}
         }
     }
@@ -108,7 +129,18 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Args<T> {
             Err(rejection) => {
                 let text = rejection.body_text();
                 let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-                Err(Problem::new(StatusCode::BAD_REQUEST, "bad-query", text))
+                let (named, text) = match text.split_once(": ") {
+                    // The reader names the parameter before what is wrong with it.
+                    Some((name, rest)) if !name.contains(' ') => (Some(name.to_owned()), rest),
+                    _ => (None, text),
+                };
+                let (field, detail) = words::plain(text);
+                let problem = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "bad-query", detail);
+                Err(match named.or(field) {
+                    Some(name) => problem(format!("{name}: {detail}"))
+                        .about(vec![FieldError { pointer: format!("?{name}"), detail }]),
+                    None => problem(detail),
+                })
             }
         }
     }

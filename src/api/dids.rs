@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::body::{Body, Id};
 use super::caller::Caller;
+use super::change::Changed;
+use super::merge::Patch;
 use super::once::{OnceKey, answer, created};
 use super::scope::Scope;
 use super::trunks::random;
@@ -16,10 +18,10 @@ use super::{App, Problem, openapi};
 use crate::base::id::{DidId, TrunkId};
 use crate::gateway::command::Command;
 use crate::route::{Action, Called, Did};
-use crate::store::{Answered, StoreError};
+use crate::store::StoreError;
 
 /// A number as it is sent.
-#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewDid {
     /// What must have been dialled: `+` and digits, the user part of a SIP URI, or `*` for anything.
@@ -43,13 +45,21 @@ pub struct DidList {
     pub items: Vec<Did>,
 }
 
+impl From<&Did> for NewDid {
+    fn from(did: &Did) -> Self {
+        let Did { called, trunk, action, languages, .. } = did.clone();
+        Self { called, trunk, action, languages }
+    }
+}
+
 impl NewDid {
-    fn did(self, id: DidId) -> Result<Did, Problem> {
+    fn did(self, id: DidId, app: &App) -> Result<Did, Problem> {
         let mut check = Check::default();
         check.that(self.languages.len() <= 10, "/languages", "at most ten languages: one per key");
         for (index, language) in self.languages.iter().enumerate() {
-            check.language(language, &format!("/languages/{index}"));
+            check.language(language, &app.settings.languages, &format!("/languages/{index}"));
         }
+        check.different(&self.languages, "/languages");
         check.done()?;
         Ok(Did { id, called: self.called, trunk: self.trunk, action: self.action, languages: self.languages })
     }
@@ -73,12 +83,15 @@ pub async fn create(
     body: Body<NewDid>,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::RoutingWrite)?;
-    let did = body.value.did(DidId::draw(&mut random()?))?;
+    let did = body.value.did(DidId::draw(&mut random()?), &app)?;
     let now = created(format!("/v1/dids/{}", did.id), &did)?;
-    let answered = app.handle.store().add_did(&did, once.with(&caller, body.hash, &now)).await?;
-    if answered == Answered::Now {
-        app.tell(Command::PutDid(did)).await?;
-    }
+    let once = once.with(&caller, body.hash, &now);
+    let answered = app
+        .change(async move |app| {
+            let answered = app.handle.store().add_did(&did, once).await?;
+            Ok(Changed::made(answered, Command::PutDid(did)))
+        })
+        .await?;
     answer(answered, now)
 }
 
@@ -87,10 +100,7 @@ pub async fn create(
     params(("id" = String, Path)), responses((status = 200, body = Did), openapi::Refused))]
 pub async fn show(State(app): State<App>, caller: Caller, Id(id): Id<DidId>) -> Result<Json<Did>, Problem> {
     caller.needs(Scope::RoutingRead)?;
-    match app.handle.store().did(id).await {
-        Err(StoreError::NotFound) => Err(Problem::not_found("number")),
-        other => Ok(Json(other?)),
-    }
+    Ok(Json(app.handle.store().did(id).await.map_err(none)?))
 }
 
 /// Writes over a number.
@@ -103,13 +113,35 @@ pub async fn change(
     body: Body<NewDid>,
 ) -> Result<Json<Did>, Problem> {
     caller.needs(Scope::RoutingWrite)?;
-    let did = body.value.did(id)?;
-    match app.handle.store().put_did(&did).await {
-        Err(StoreError::NotFound) => return Err(Problem::not_found("number")),
-        other => other?,
-    }
-    app.tell(Command::PutDid(did.clone())).await?;
-    Ok(Json(did))
+    put(app, id, |_| Ok(body.value)).await
+}
+
+/// Changes what is sent of a number (RFC 7396).
+#[utoipa::path(patch, path = "/v1/dids/{id}", tag = "routing", security(("key" = ["routing:write"])),
+    params(("id" = String, Path)), request_body(content = Object, content_type = "application/merge-patch+json"),
+    responses((status = 200, body = Did), openapi::Refused))]
+pub async fn patch(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<DidId>,
+    patch: Patch,
+) -> Result<Json<Did>, Problem> {
+    caller.needs(Scope::RoutingWrite)?;
+    put(app, id, |before| patch.over(&NewDid::from(before))).await
+}
+
+async fn put(
+    app: App,
+    id: DidId,
+    sent: impl FnOnce(&Did) -> Result<NewDid, Problem> + Send + 'static,
+) -> Result<Json<Did>, Problem> {
+    app.change(async move |app| {
+        let before = app.handle.store().did(id).await.map_err(none)?;
+        let did = sent(&before)?.did(id, &app)?;
+        app.handle.store().put_did(&did).await?;
+        Ok(Changed::stored(Json(did.clone()), Command::PutDid(did)))
+    })
+    .await
 }
 
 /// Takes a number away; its calls go on.
@@ -117,10 +149,13 @@ pub async fn change(
     params(("id" = String, Path)), responses((status = 204, description = "gone"), openapi::Refused))]
 pub async fn delete(State(app): State<App>, caller: Caller, Id(id): Id<DidId>) -> Result<StatusCode, Problem> {
     caller.needs(Scope::RoutingWrite)?;
-    match app.handle.store().delete_did(id).await {
-        Err(StoreError::NotFound) => return Err(Problem::not_found("number")),
-        other => other?,
-    }
-    app.tell(Command::DeleteDid(id)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    app.change(async move |app| {
+        app.handle.store().delete_did(id).await.map_err(none)?;
+        Ok(Changed::stored(StatusCode::NO_CONTENT, Command::DeleteDid(id)))
+    })
+    .await
+}
+
+fn none(error: StoreError) -> Problem {
+    Problem::of(error, "number")
 }

@@ -1,12 +1,13 @@
 //! Rank 9: what integrations, operators and the page ask for over HTTP: REST under `/v1`, one event log by server-sent
 //! events and WebSocket, metrics, health, and the page at `/`.
 //!
-//! Configuration is stored first, then told to the gateway. Everything that is refused says why as `application/
+//! Configuration is stored first, then told to the gateway, as one step ([`change`]). Everything that is refused says why as `application/
 //! problem+json` (RFC 9457).
 
 pub mod body;
 pub mod caller;
 pub mod calls;
+pub mod change;
 pub mod dids;
 pub mod door;
 pub mod events;
@@ -14,12 +15,14 @@ pub mod explain;
 pub mod feed;
 pub mod first_key;
 pub mod keys;
+pub mod merge;
 pub mod metrics;
 pub mod once;
 pub mod openapi;
 pub mod operations;
 pub mod page;
 pub mod problem;
+pub mod query;
 pub mod records;
 pub mod rooms;
 pub mod scope;
@@ -29,15 +32,17 @@ pub mod status;
 pub mod time;
 pub mod trunks;
 pub mod valid;
+pub mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use crate::base::Utc;
+use crate::call::speech::Language;
 use crate::engine::handle::Handle;
-use crate::gateway::command::{Command, Denial, Reply};
+use crate::gateway::command::{Command, Reply};
 use crate::route::Network;
 use crate::store::clock;
 pub use problem::Problem;
@@ -52,6 +57,8 @@ pub struct Settings {
     pub how_to_call: Vec<String>,
     /// Key maps that a room may name.
     pub key_maps: Vec<String>,
+    /// Languages that something is spoken in.
+    pub languages: Vec<Language>,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count.
     pub trusted_proxies: Vec<Network>,
     /// Wrong keys from one address before the throttle.
@@ -66,6 +73,7 @@ impl Default for Settings {
             name: "ringlift".into(),
             how_to_call: Vec::new(),
             key_maps: ["zoom", "webex", "microsoft"].map(String::from).to_vec(),
+            languages: ["en", "de", "es", "fr", "pt", "zh"].into_iter().filter_map(Language::parse).collect(),
             trusted_proxies: Vec::new(),
             key_burst: 10,
             key_refill: Duration::from_secs(30),
@@ -86,6 +94,8 @@ pub struct Shared {
     pub counts: metrics::Counts,
     /// When the API began.
     pub started: Utc,
+    /// Whose turn it is to change the configuration.
+    pub order: Mutex<()>,
     /// Becomes true when the API ends: streams say goodbye.
     pub closing: watch::Sender<bool>,
 }
@@ -98,7 +108,15 @@ impl Shared {
     pub fn start(handle: Handle, settings: Settings) -> App {
         let door = door::Door::start(settings.key_burst, settings.key_refill);
         let counts = metrics::Counts::default();
-        Arc::new(Self { handle, settings, door, counts, started: clock::utc(), closing: watch::Sender::new(false) })
+        Arc::new(Self {
+            handle,
+            settings,
+            door,
+            counts,
+            started: clock::utc(),
+            order: Mutex::new(()),
+            closing: watch::Sender::new(false),
+        })
     }
 
     /// Asks the gateway; what it refuses becomes a problem.
@@ -107,18 +125,6 @@ impl Shared {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(denial)) => Err(denial.into()),
             Err(unavailable) => Err(unavailable.into()),
-        }
-    }
-
-    /// Tells the gateway of a change that is stored already.
-    pub async fn tell(&self, command: Command) -> Result<(), Problem> {
-        match self.handle.ask(command).await {
-            // What is gone there is gone here.
-            Ok(Ok(_) | Err(Denial::NotFound(_))) => Ok(()),
-            Ok(Err(denial)) => Err(denial.into()),
-            Err(_) => {
-                Err(Problem::unavailable("the change is stored, but the gateway did not take it yet: send it again"))
-            }
         }
     }
 }

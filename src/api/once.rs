@@ -49,8 +49,7 @@ impl OnceKey {
 
 /// The answer to a creation.
 pub fn created(location: String, value: &impl Serialize) -> Result<Kept, Problem> {
-    let body = serde_json::to_string(value)
-        .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "a fault of ours"))?;
+    let body = serde_json::to_string(value).map_err(|_| Problem::internal())?;
     Ok(Kept { status: StatusCode::CREATED.as_u16(), location, body })
 }
 

@@ -78,7 +78,7 @@ impl IntoResponses for Refused {
 /// schema says it all, the words are few.
 pub fn complete(doc: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut doc.paths.paths {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             let about = path.strip_prefix("/v1/").and_then(|rest| rest.split('/').next());
             if let (Some(about), Some(name)) = (about, &mut operation.operation_id)

@@ -59,6 +59,14 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", format!("there is no such {what}"))
     }
 
+    /// What the store refused; what is not there is called so.
+    pub fn of(error: StoreError, what: &str) -> Self {
+        match error {
+            StoreError::NotFound => Self::not_found(what),
+            other => other.into(),
+        }
+    }
+
     /// 409.
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", detail)
@@ -82,6 +90,11 @@ impl Problem {
     /// 503.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(2)
+    }
+
+    /// 500: the log has it.
+    pub fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "a fault of ours; the log has it")
     }
 
     /// Names the fields that are wrong.
@@ -130,7 +143,7 @@ impl From<StoreError> for Problem {
             }
             StoreError::Internal(why) => {
                 tracing::error!(%why, "the database failed");
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "a fault of ours; the log has it")
+                Self::internal()
             }
         }
     }

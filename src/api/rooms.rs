@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::body::{Body, Id};
 use super::caller::Caller;
+use super::change::Changed;
+use super::merge::Patch;
 use super::once::{OnceKey, answer, created};
 use super::scope::Scope;
 use super::trunks::random;
@@ -27,7 +29,7 @@ const MOST: u32 = 5000;
 const DRAWS: usize = 9;
 
 /// A room as it is sent.
-#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewRoom {
     /// What people call it.
@@ -77,6 +79,25 @@ pub struct RoomList {
     pub items: Vec<RoomView>,
 }
 
+impl From<RoomSettings> for NewRoom {
+    fn from(room: RoomSettings) -> Self {
+        Self {
+            name: room.name,
+            pin: room.pin,
+            pin_digits: None,
+            host_pin: room.host_pin,
+            first_caller: room.first_caller,
+            lobby: room.lobby,
+            muted_on_entry: room.muted_on_entry,
+            self_unmute: Some(room.self_unmute),
+            max_participants: Some(room.max_participants),
+            tones_up_to: Some(room.tones_up_to),
+            keys: Some(room.keys),
+            language: room.language,
+        }
+    }
+}
+
 impl NewRoom {
     fn settings(self, id: RoomId, app: &App) -> Result<RoomSettings, Problem> {
         let mut check = Check::default();
@@ -94,7 +115,7 @@ impl NewRoom {
             check.that(self.pin.is_none(), "/pin_digits", "send either pin or pin_digits");
         }
         if let Some(language) = &self.language {
-            check.language(language, "/language");
+            check.language(language, &app.settings.languages, "/language");
         }
         let fresh = RoomSettings::new(id, self.name.trim());
         let settings = RoomSettings {
@@ -153,25 +174,26 @@ pub async fn create(
     let digits = body.value.pin_digits;
     let mut rng = random()?;
     let mut settings = body.value.settings(RoomId::draw(&mut rng), &app)?;
-    for draw in 1..=DRAWS {
-        if let Some(digits) = digits {
-            let drawn: String = (0..digits).map(|_| char::from(b'0' + (rng.below(10) % 10) as u8)).collect();
-            settings.pin = Some(Secret::new(drawn));
-        }
-        let view = RoomView { settings: settings.clone(), started: false, locked: false, participants: Vec::new() };
-        let now = created(format!("/v1/rooms/{}", settings.id), &view)?;
-        match app.handle.store().add_room(&settings, once.with(&caller, body.hash, &now)).await {
-            Err(StoreError::Constraint(Constraint::Pin)) if digits.is_some() && draw < DRAWS => {}
-            Err(error) => return Err(taken(error, &settings)),
-            Ok(answered) => {
-                if answered == Answered::Now {
-                    app.tell(Command::PutRoom(settings)).await?;
+    app.change(async move |app| {
+        for draw in 1..=DRAWS {
+            if let Some(digits) = digits {
+                let drawn: String = (0..digits).map(|_| char::from(b'0' + (rng.below(10) % 10) as u8)).collect();
+                settings.pin = Some(Secret::new(drawn));
+            }
+            let view = RoomView { settings: settings.clone(), started: false, locked: false, participants: Vec::new() };
+            let now = created(format!("/v1/rooms/{}", settings.id), &view)?;
+            match app.handle.store().add_room(&settings, once.with(&caller, body.hash, &now)).await {
+                Err(StoreError::Constraint(Constraint::Pin)) if digits.is_some() && draw < DRAWS => {}
+                Err(error) => return Err(taken(error, &settings)),
+                Ok(Answered::Now) => {
+                    return Ok(Changed::stored(answer(Answered::Now, now)?, Command::PutRoom(settings)));
                 }
-                return answer(answered, now);
+                Ok(before) => return Ok(Changed::silent(answer(before, now)?)),
             }
         }
-    }
-    Err(Problem::conflict("no free PIN was found: draw more digits"))
+        Err(Problem::conflict("no free PIN was found: draw more digits"))
+    })
+    .await
 }
 
 /// One room and who is in it.
@@ -192,15 +214,40 @@ pub async fn change(
     body: Body<NewRoom>,
 ) -> Result<Json<RoomView>, Problem> {
     caller.needs(Scope::RoomsWrite)?;
-    if body.value.pin_digits.is_some() {
-        return Err(Problem::field("/pin_digits", "a PIN is drawn for new rooms only: send pin"));
-    }
-    let settings = body.value.settings(id, &app)?;
-    match app.handle.store().put_room(&settings).await {
-        Err(StoreError::NotFound) => return Err(Problem::not_found("room")),
-        other => other.map_err(|error| taken(error, &settings))?,
-    }
-    app.tell(Command::PutRoom(settings)).await?;
+    put(app, caller, id, |_| Ok(body.value)).await
+}
+
+/// Changes what is sent of a room's settings (RFC 7396); who is in it stays.
+#[utoipa::path(patch, path = "/v1/rooms/{id}", tag = "rooms", security(("key" = ["rooms:write"])),
+    params(("id" = String, Path)), request_body(content = Object, content_type = "application/merge-patch+json"),
+    responses((status = 200, body = RoomView), openapi::Refused))]
+pub async fn patch(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<RoomId>,
+    patch: Patch,
+) -> Result<Json<RoomView>, Problem> {
+    caller.needs(Scope::RoomsWrite)?;
+    put(app, caller, id, |before| patch.over(&before.into())).await
+}
+
+async fn put(
+    app: App,
+    caller: Caller,
+    id: RoomId,
+    sent: impl FnOnce(RoomSettings) -> Result<NewRoom, Problem> + Send + 'static,
+) -> Result<Json<RoomView>, Problem> {
+    app.change(async move |app| {
+        let before = app.handle.store().room(id).await.map_err(none)?;
+        let sent = sent(before)?;
+        if sent.pin_digits.is_some() {
+            return Err(Problem::field("/pin_digits", "a PIN is drawn for new rooms only: send pin"));
+        }
+        let settings = sent.settings(id, &app)?;
+        app.handle.store().put_room(&settings).await.map_err(|error| taken(error, &settings))?;
+        Ok(Changed::stored((), Command::PutRoom(settings)))
+    })
+    .await?;
     Ok(Json(view(&app, &caller, id).await?))
 }
 
@@ -209,17 +256,25 @@ pub async fn change(
     params(("id" = String, Path)), responses((status = 204, description = "gone"), openapi::Refused))]
 pub async fn delete(State(app): State<App>, caller: Caller, Id(id): Id<RoomId>) -> Result<StatusCode, Problem> {
     caller.needs(Scope::RoomsWrite)?;
-    // In the store it is gone only when the gateway let it go.
-    let deletion = match app.handle.store().delete_room(id).await {
-        Err(StoreError::NotFound) => return Err(Problem::not_found("room")),
-        other => other?,
-    };
-    match app.handle.ask(Command::DeleteRoom(id)).await? {
-        Ok(_) | Err(Denial::NotFound(_)) => {}
-        Err(denial) => return Err(denial.into()),
-    }
-    deletion.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
+    app.change(async move |app| {
+        let before = app.handle.store().room(id).await.map_err(none)?;
+        // In the store it is gone only when the gateway let it go, and the other way about.
+        let deletion = app.handle.store().delete_room(id).await.map_err(none)?;
+        match app.handle.ask(Command::DeleteRoom(id)).await {
+            Ok(Ok(_) | Err(Denial::NotFound(_))) => {}
+            Ok(Err(denial)) => return Err(denial.into()),
+            Err(unavailable) => return Ok(Changed::undone(unavailable.into(), Command::PutRoom(before))),
+        }
+        Ok(match deletion.commit().await {
+            Ok(()) => Changed::silent(StatusCode::NO_CONTENT),
+            Err(error) => Changed::undone(error.into(), Command::PutRoom(before)),
+        })
+    })
+    .await
+}
+
+fn none(error: StoreError) -> Problem {
+    Problem::of(error, "room")
 }
 
 /// A clash of PINs names the field that was sent.
@@ -242,5 +297,5 @@ pub(super) async fn view(app: &App, caller: &Caller, room: RoomId) -> Result<Roo
 /// An answer to another question than was asked.
 pub(super) fn odd() -> Problem {
     tracing::error!("the gateway answered another question than was asked");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "a fault of ours; the log has it")
+    Problem::internal()
 }

@@ -19,8 +19,9 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::query::Known;
 use super::{
-    App, Problem, body, calls, dids, events, explain, keys, metrics, openapi, operations, page, records, rooms,
+    App, Problem, body, calls, dids, events, explain, keys, metrics, openapi, operations, page, query, records, rooms,
     session, status, trunks,
 };
 
@@ -43,7 +44,7 @@ const GOODBYE: Duration = Duration::from_secs(3);
 fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::Doc::openapi())
         .routes(routes!(rooms::list, rooms::create))
-        .routes(routes!(rooms::show, rooms::change, rooms::delete))
+        .routes(routes!(rooms::show, rooms::change, rooms::patch, rooms::delete))
         .routes(routes!(operations::operate))
         .routes(routes!(operations::to_room))
         .routes(routes!(operations::to_participant))
@@ -51,9 +52,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(calls::show, calls::hang_up))
         .routes(routes!(records::list))
         .routes(routes!(trunks::list, trunks::create))
-        .routes(routes!(trunks::show, trunks::change, trunks::delete))
+        .routes(routes!(trunks::show, trunks::change, trunks::patch, trunks::delete))
         .routes(routes!(dids::list, dids::create))
-        .routes(routes!(dids::show, dids::change, dids::delete))
+        .routes(routes!(dids::show, dids::change, dids::patch, dids::delete))
         .routes(routes!(explain::explain))
         .routes(routes!(events::sse))
         .routes(routes!(events::ws))
@@ -78,8 +79,10 @@ pub fn description() -> utoipa::openapi::OpenApi {
 
 /// Every route, ready to be served.
 pub fn router(app: App) -> Router {
-    let (router, _) = routes().split_for_parts();
+    let (router, doc) = routes().split_for_parts();
+    let known = Known::of(&doc);
     router
+        .route_layer(middleware::from_fn(move |request, next| query::check(known.clone(), request, next)))
         .route("/", get(page::index))
         .route("/app.js", get(page::script))
         .route("/app.css", get(page::style))

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::body::{Body, Id};
 use super::caller::Caller;
+use super::change::Changed;
+use super::merge::Patch;
 use super::once::{OnceKey, answer, created};
 use super::scope::Scope;
 use super::valid::Check;
@@ -20,7 +22,7 @@ use crate::route::{Credentials, Network, Trunk};
 use crate::store::StoreError;
 
 /// A trunk as it is sent.
-#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewTrunk {
     /// What people call it; no other trunk's.
@@ -45,7 +47,7 @@ pub struct NewTrunk {
 }
 
 /// A user name and its password, as they are sent.
-#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewCredentials {
     /// The user name; no other trunk's.
@@ -102,11 +104,35 @@ impl From<Trunk> for TrunkView {
     }
 }
 
+impl From<&Trunk> for NewTrunk {
+    /// As it would have been sent, without its password.
+    fn from(trunk: &Trunk) -> Self {
+        let credentials = trunk.credentials.as_ref();
+        Self {
+            name: trunk.name.clone(),
+            networks: trunk.networks.clone(),
+            credentials: credentials
+                .map(|credentials| NewCredentials { username: credentials.username.clone(), password: None }),
+            numbers: trunk.numbers.clone(),
+            max_calls: trunk.max_calls,
+            enabled: trunk.enabled,
+        }
+    }
+}
+
 impl NewTrunk {
     fn trunk(self, id: TrunkId, before: Option<&Trunk>) -> Result<Trunk, Problem> {
         let mut check = Check::default();
         check.name(&self.name, "/name");
         check.that(self.networks.len() <= 256, "/networks", "a trunk has at most 256 networks");
+        check.different(&self.networks, "/networks");
+        let known = !self.networks.is_empty() || self.credentials.is_some();
+        check.that(known, "/networks", "nobody can be known as this trunk: name its networks, or credentials");
+        check.that(
+            self.max_calls != Some(0),
+            "/max_calls",
+            "0 would refuse every call: leave it out, or set enabled to false",
+        );
         let plan = &self.numbers;
         for (value, most, pointer) in [
             (&plan.country, 3, "/numbers/country"),
@@ -173,10 +199,13 @@ pub async fn create(
     caller.needs(Scope::RoutingWrite)?;
     let trunk = body.value.trunk(TrunkId::draw(&mut random()?), None)?;
     let now = created(format!("/v1/trunks/{}", trunk.id), &TrunkView::from(trunk.clone()))?;
-    let answered = app.handle.store().add_trunk(&trunk, once.with(&caller, body.hash, &now)).await?;
-    if answered == crate::store::Answered::Now {
-        app.tell(Command::PutTrunk(trunk)).await?;
-    }
+    let once = once.with(&caller, body.hash, &now);
+    let answered = app
+        .change(async move |app| {
+            let answered = app.handle.store().add_trunk(&trunk, once).await?;
+            Ok(Changed::made(answered, Command::PutTrunk(trunk)))
+        })
+        .await?;
     answer(answered, now)
 }
 
@@ -199,11 +228,35 @@ pub async fn change(
     body: Body<NewTrunk>,
 ) -> Result<Json<TrunkView>, Problem> {
     caller.needs(Scope::RoutingWrite)?;
-    let before = find(&app, id).await?;
-    let trunk = body.value.trunk(id, Some(&before))?;
-    app.handle.store().put_trunk(&trunk).await?;
-    app.tell(Command::PutTrunk(trunk.clone())).await?;
-    Ok(Json(trunk.into()))
+    put(app, id, |_| Ok(body.value)).await
+}
+
+/// Changes what is sent of a trunk (RFC 7396).
+#[utoipa::path(patch, path = "/v1/trunks/{id}", tag = "routing", security(("key" = ["routing:write"])),
+    params(("id" = String, Path)), request_body(content = Object, content_type = "application/merge-patch+json"),
+    responses((status = 200, body = TrunkView), openapi::Refused))]
+pub async fn patch(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<TrunkId>,
+    patch: Patch,
+) -> Result<Json<TrunkView>, Problem> {
+    caller.needs(Scope::RoutingWrite)?;
+    put(app, id, |before| patch.over(&NewTrunk::from(before))).await
+}
+
+async fn put(
+    app: App,
+    id: TrunkId,
+    sent: impl FnOnce(&Trunk) -> Result<NewTrunk, Problem> + Send + 'static,
+) -> Result<Json<TrunkView>, Problem> {
+    app.change(async move |app| {
+        let before = find(&app, id).await?;
+        let trunk = sent(&before)?.trunk(id, Some(&before))?;
+        app.handle.store().put_trunk(&trunk).await?;
+        Ok(Changed::stored(Json(trunk.clone().into()), Command::PutTrunk(trunk)))
+    })
+    .await
 }
 
 /// Takes a trunk away; its calls go on. Refused while a number names it.
@@ -211,15 +264,17 @@ pub async fn change(
     params(("id" = String, Path)), responses((status = 204, description = "gone"), openapi::Refused))]
 pub async fn delete(State(app): State<App>, caller: Caller, Id(id): Id<TrunkId>) -> Result<StatusCode, Problem> {
     caller.needs(Scope::RoutingWrite)?;
-    find(&app, id).await?;
-    app.handle.store().delete_trunk(id).await?;
-    app.tell(Command::DeleteTrunk(id)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    app.change(async move |app| {
+        app.handle.store().delete_trunk(id).await.map_err(none)?;
+        Ok(Changed::stored(StatusCode::NO_CONTENT, Command::DeleteTrunk(id)))
+    })
+    .await
 }
 
 async fn find(app: &App, id: TrunkId) -> Result<Trunk, Problem> {
-    match app.handle.store().trunk(id).await {
-        Err(StoreError::NotFound) => Err(Problem::not_found("trunk")),
-        other => Ok(other?),
-    }
+    app.handle.store().trunk(id).await.map_err(none)
+}
+
+fn none(error: StoreError) -> Problem {
+    Problem::of(error, "trunk")
 }

@@ -2,6 +2,7 @@
 
 use super::Problem;
 use super::problem::FieldError;
+use crate::call::speech::Language;
 
 /// Mistakes found so far.
 #[derive(Debug, Default)]
@@ -22,13 +23,25 @@ impl Check {
         self.that(fine, pointer, "a name has 1 to 100 characters, none of them control characters");
     }
 
-    /// A language tag.
-    pub fn language(&mut self, tag: &str, pointer: &str) {
+    /// A language that something is spoken in.
+    pub fn language(&mut self, tag: &str, spoken: &[Language], pointer: &str) {
         let mut parts = tag.split('-');
         let primary =
             parts.next().is_some_and(|p| (2..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_lowercase()));
         let fine = primary && parts.all(|p| (2..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()));
         self.that(fine, pointer, "write a language tag such as en, pt or zh");
+        if fine && Language::best(tag, spoken).is_none() {
+            let tags: Vec<&str> = spoken.iter().map(Language::tag).collect();
+            self.that(false, pointer, &format!("nothing is spoken in it; there are {}", tags.join(", ")));
+        }
+    }
+
+    /// Nothing is in a list twice.
+    pub fn different<T: PartialEq>(&mut self, list: &[T], pointer: &str) {
+        for (index, item) in list.iter().enumerate() {
+            let twice = list.iter().take(index).any(|before| before == item);
+            self.that(!twice, &format!("{pointer}/{index}"), "is in the list twice");
+        }
     }
 
     /// Digits only.

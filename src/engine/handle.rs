@@ -87,6 +87,11 @@ impl Handle {
         }
     }
 
+    /// Whether the gateway has ended: nothing that is asked will ever be answered.
+    pub fn is_closed(&self) -> bool {
+        self.commands.is_closed()
+    }
+
     /// Hears every event from now on.
     pub fn events(&self) -> broadcast::Receiver<Arc<Event>> {
         self.events.subscribe()

@@ -40,7 +40,7 @@ fn operations() -> Vec<(String, Method, Vec<String>)> {
 /// A body that the route can read, so that what is refused is refused for another reason.
 fn body(path: &str) -> Value {
     match path.split('/').nth(2).unwrap_or_default() {
-        "trunks" => json!({ "name": "T" }),
+        "trunks" => json!({ "name": "T", "networks": ["192.0.2.1"] }),
         "dids" => json!({ "called": "*", "action": { "to": "attendant" } }),
         "rooms" if path.ends_with("operations") => json!({ "operation": "lock" }),
         "rooms" => json!({ "name": "R" }),
@@ -77,7 +77,7 @@ async fn every_route_is_described_and_asks_for_its_scope() {
         }
         let ask = |key: Option<&str>| {
             let mut request = node.client.request(method.clone(), node.url(&path));
-            if method == Method::POST || method == Method::PUT {
+            if [Method::POST, Method::PUT, Method::PATCH].contains(&method) {
                 request = request.json(&body(&path));
             }
             if path.ends_with("/ws") {

@@ -16,11 +16,12 @@ async fn bad_bodies_are_refused_with_the_field() {
         ("/v1/rooms", "[]", 422, "", "a JSON object"),
         ("/v1/rooms", " [\"R\"]", 422, "", "a JSON object"),
         ("/v1/rooms", "{\"name\":\"\u{202e}evil\"}", 422, "/name", "control"),
-        ("/v1/rooms", "{}", 422, "", "missing field `name`"),
-        ("/v1/rooms", "{\"name\":5}", 422, "/name", "expected a string"),
+        ("/v1/rooms", "{}", 422, "/name", "is missing"),
+        ("/v1/rooms", "{\"name\":\"R\",\"name\":\"S\"}", 422, "/name", "is there twice"),
+        ("/v1/rooms", "{\"name\":5}", 422, "/name", "write text"),
         ("/v1/rooms", "{\"name\":\"  \"}", 422, "/name", "1 to 100 characters"),
         ("/v1/rooms", "{\"name\":\"a\\u0007\"}", 422, "/name", "control"),
-        ("/v1/rooms", "{\"name\":\"R\",\"pin\":4711}", 422, "/pin", "expected a string"),
+        ("/v1/rooms", "{\"name\":\"R\",\"pin\":4711}", 422, "/pin", "write text"),
         ("/v1/rooms", "{\"name\":\"R\",\"pin\":\"47a1\"}", 422, "/pin", "1 to 20 digits"),
         ("/v1/rooms", "{\"name\":\"R\",\"pin\":\"\"}", 422, "/pin", "1 to 20 digits"),
         ("/v1/rooms", "{\"name\":\"R\",\"pin\":\"123456789012345678901\"}", 422, "/pin", "1 to 20 digits"),
@@ -28,12 +29,31 @@ async fn bad_bodies_are_refused_with_the_field() {
         ("/v1/rooms", "{\"name\":\"R\",\"pin\":\"1\",\"host_pin\":\"1\"}", 422, "/host_pin", "must differ"),
         ("/v1/rooms", "{\"name\":\"R\",\"pin\":\"1\",\"pin_digits\":6}", 422, "/pin_digits", "either"),
         ("/v1/rooms", "{\"name\":\"R\",\"pin_digits\":3}", 422, "/pin_digits", "4 to 20"),
-        ("/v1/rooms", "{\"name\":\"R\",\"colour\":\"red\"}", 422, "/colour", "unknown field `colour`"),
-        ("/v1/rooms", "{\"name\":\"R\",\"first_caller\":\"dance\"}", 422, "/first_caller", "unknown variant"),
+        ("/v1/rooms", "{\"name\":\"R\",\"colour\":\"red\"}", 422, "/colour", "no such field; there are name, pin"),
+        (
+            "/v1/rooms",
+            "{\"name\":\"R\",\"first_caller\":\"dance\"}",
+            422,
+            "/first_caller",
+            "`dance` is none of its values; there are",
+        ),
         ("/v1/rooms", "{\"name\":\"R\",\"max_participants\":5001}", 422, "/max_participants", "1 to 5000"),
-        ("/v1/rooms", "{\"name\":\"R\",\"max_participants\":-1}", 422, "/max_participants", "expected u32"),
+        (
+            "/v1/rooms",
+            "{\"name\":\"R\",\"max_participants\":-1}",
+            422,
+            "/max_participants",
+            "write a whole number from 0 to 4294967295",
+        ),
         ("/v1/rooms", "{\"name\":\"R\",\"keys\":\"none\"}", 422, "/keys", "zoom, webex, microsoft"),
         ("/v1/rooms", "{\"name\":\"R\",\"language\":\"English\"}", 422, "/language", "language tag"),
+        (
+            "/v1/rooms",
+            "{\"name\":\"R\",\"language\":\"tlh\"}",
+            422,
+            "/language",
+            "nothing is spoken in it; there are en, de",
+        ),
         (
             "/v1/trunks",
             "{\"name\":\"T\",\"networks\":[\"10.0.0.0/8\",\"10.0.0.0/99\"]}",
@@ -55,10 +75,37 @@ async fn bad_bodies_are_refused_with_the_field() {
             "/credentials/username",
             "1 to 64",
         ),
-        ("/v1/trunks", "{\"name\":\"T\",\"numbers\":{\"country\":\"+49\"}}", 422, "/numbers/country", "digits only"),
-        ("/v1/trunks", "{\"name\":\"T\",\"max_calls\":1.5}", 422, "/max_calls", "expected u32"),
+        (
+            "/v1/trunks",
+            "{\"name\":\"T\",\"networks\":[\"10.0.0.1\"],\"numbers\":{\"country\":\"+49\"}}",
+            422,
+            "/numbers/country",
+            "digits only",
+        ),
+        (
+            "/v1/trunks",
+            "{\"name\":\"T\",\"max_calls\":1.5}",
+            422,
+            "/max_calls",
+            "write a whole number from 0 to 4294967295",
+        ),
+        ("/v1/trunks", "{\"name\":\"T\"}", 422, "/networks", "nobody can be known as this trunk"),
+        (
+            "/v1/trunks",
+            "{\"name\":\"T\",\"networks\":[\"10.0.0.1\"],\"max_calls\":0}",
+            422,
+            "/max_calls",
+            "refuse every call",
+        ),
+        ("/v1/trunks", "{\"name\":\"T\",\"networks\":[\"10.0.0.1\",\"10.0.0.1/32\"]}", 422, "/networks/1", "twice"),
         ("/v1/dids", "{\"called\":\"+0\",\"action\":{\"to\":\"attendant\"}}", 422, "/called", "3 to 15 digits"),
-        ("/v1/dids", "{\"called\":\"*\",\"action\":{\"to\":\"moon\"}}", 422, "/action/to", "unknown variant `moon`"),
+        (
+            "/v1/dids",
+            "{\"called\":\"*\",\"action\":{\"to\":\"moon\"}}",
+            422,
+            "/action/to",
+            "`moon` is none of its values; there are",
+        ),
         (
             "/v1/dids",
             "{\"called\":\"*\",\"action\":{\"to\":\"room\",\"room\":\"12\"}}",
@@ -73,10 +120,23 @@ async fn bad_bodies_are_refused_with_the_field() {
             "/languages/1",
             "language tag",
         ),
+        (
+            "/v1/dids",
+            "{\"called\":\"*\",\"action\":{\"to\":\"attendant\"},\"languages\":[\"en\",\"de\",\"en\"]}",
+            422,
+            "/languages/2",
+            "twice",
+        ),
         ("/v1/keys", "{\"name\":\"K\",\"scopes\":[]}", 422, "/scopes", "opens nothing"),
-        ("/v1/keys", "{\"name\":\"K\",\"scopes\":[\"rooms:reed\"]}", 422, "/scopes/0", "unknown variant"),
+        (
+            "/v1/keys",
+            "{\"name\":\"K\",\"scopes\":[\"rooms:reed\"]}",
+            422,
+            "/scopes/0",
+            "`rooms:reed` is none of its values",
+        ),
         ("/v1/explain", "{\"to\":\"x\",\"source\":\"here\"}", 422, "/source", "IP address"),
-        ("/v1/login", "{}", 422, "", "missing field `key`"),
+        ("/v1/login", "{}", 422, "/key", "is missing"),
     ] {
         let request = node
             .client
@@ -88,6 +148,12 @@ async fn bad_bodies_are_refused_with_the_field() {
         let found = refused["errors"][0]["pointer"].as_str().unwrap_or_default();
         assert_eq!(found, pointer, "{body}: {refused}");
         assert!(refused.to_string().contains(says), "{body}: {refused}");
+        for word in ["expected", "variant", "struct", "u32"] {
+            assert!(
+                status != 422 || !refused.to_string().contains(word),
+                "nobody asked what it is written in: {refused}"
+            );
+        }
     }
     assert_eq!(ok(node.get("/v1/rooms")).await["items"], json!([]), "nothing was made");
 }
@@ -169,4 +235,25 @@ async fn when_the_gateway_is_gone_the_api_says_so() {
     is_problem(refused, 503).await;
     assert_eq!(client.get(format!("{url}/readyz")).send().await.unwrap().status(), 503);
     assert_eq!(client.get(format!("{url}/healthz")).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_query_parameter_that_there_is_not_is_refused_by_name() {
+    let node = Node::start().await;
+    for (path, name, says) in [
+        ("/v1/rooms?romm=x", "?romm", "there are none here"),
+        ("/v1/calls?limit=5", "?limit", "there are none here"),
+        ("/v1/call-records?rooms=x", "?rooms", "there are room, cause, since, until, cursor, limit"),
+        ("/v1/events?since=5", "?since", "there are after, room"),
+    ] {
+        let refused = problem(node.get(path), 400).await;
+        assert_eq!(refused["errors"][0]["pointer"], name, "{refused}");
+        assert!(refused["detail"].as_str().unwrap().ends_with(says), "{refused}");
+    }
+    problem(node.post("/v1/rooms?dry=1", json!({ "name": "R" })), 400).await;
+    assert_eq!(ok(node.get("/v1/rooms?")).await["items"], json!([]), "nothing was made");
+    let refused = problem(node.get("/v1/call-records?limit=5&limit=6"), 400).await;
+    assert_eq!(refused["errors"][0], json!({ "pointer": "?limit", "detail": "is there twice" }));
+    let refused = problem(node.get("/v1/call-records?limit=many"), 400).await;
+    assert!(!refused.to_string().contains("digit found"), "{refused}");
 }
