@@ -38,6 +38,7 @@ impl Gateway {
                 self.on_info(leg, transaction, content_type.as_ref().map(Text::as_str), &body, now);
             }
             Event::Ended { leg, cause, .. } => self.end_leg(leg, cause, now),
+            Event::Referred { leg, refer, .. } => self.on_referred(leg, refer, now),
             Event::Request { transaction, request, .. } => self.on_request(transaction, &request, now),
             // What follows a CANCEL is Ended; the gateway makes no calls and sends no requests of its own.
             Event::Cancelled { .. }
@@ -48,6 +49,7 @@ impl Gateway {
             | Event::Progress { .. }
             | Event::Answered { .. }
             | Event::Refused { .. }
+            | Event::ReferProgress { .. }
             | Event::Response { .. } => {}
         }
     }

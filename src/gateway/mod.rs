@@ -16,6 +16,7 @@ mod media;
 mod pin_guard;
 mod rooms;
 mod show;
+mod transfer;
 mod voice;
 mod words;
 

@@ -90,7 +90,7 @@ impl Uui {
 
     /// The bytes meant; none where the encoding is not one of ours or the digits are none.
     pub fn bytes(&self) -> Option<Vec<u8>> {
-        if !self.is_hex() || self.data.len() % 2 != 0 {
+        if !self.is_hex() || !self.data.len().is_multiple_of(2) {
             return None;
         }
         let digits: Option<Vec<u8>> =

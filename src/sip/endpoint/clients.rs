@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::branch::{self, ID_LENGTH};
-use super::{Endpoint, Fork, Headers, SendRef, TimerKey, TransactionId, Unanswered};
+use super::{Endpoint, Fork, Headers, ReferId, SendRef, TimerKey, TransactionId, Unanswered};
 use crate::base::{Cause, LegId, Now};
 use crate::sip::compose::Parts;
 use crate::sip::dialog::Dialog;
@@ -57,6 +57,10 @@ pub(super) enum User {
     Bye(LegId),
     /// The user, by [`super::Event::Response`]; a leg if it was sent in its dialog.
     Reported(Option<LegId>),
+    /// A REFER of ours.
+    Refer(LegId, ReferId),
+    /// The report about a REFER of theirs.
+    Notify(LegId, ReferId),
     /// Nobody: a CANCEL, or the BYE to a fork that lost.
     Nobody,
 }

@@ -101,6 +101,7 @@ impl Endpoint {
             State::Answered { .. } | State::Confirmed | State::Closing | State::Outgoing { .. } => None,
         };
         self.give(transaction, Answer::plain(Status::OK, &tag), now);
+        self.terminate_asked(id, now);
         // §15.1.2: requests that still wait are answered with 487.
         let pending = match change {
             Change::Theirs { server, .. } => Some(server),
@@ -134,6 +135,7 @@ impl Endpoint {
     /// Forgets a leg with all that belongs to it, transactions apart.
     pub(super) fn forget(&mut self, id: LegId) {
         self.disarm(id, &LegTimer::ALL);
+        self.refers_outlive(id);
         if let Some(leg) = self.legs.remove(&id) {
             self.by_tag.remove(&leg.dialog.local_tag);
             if !leg.over {

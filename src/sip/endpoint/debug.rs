@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Endpoint, Event, Input, OutboundInvite, OutboundRequest, Output};
+use super::{Endpoint, Event, Input, OutboundInvite, OutboundRequest, Output, ReferStep};
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,9 +60,24 @@ impl fmt::Debug for Event {
             Event::Answered { leg, sdp, .. } => write!(f, "Answered({leg}, {} bytes of SDP)", size(sdp)),
             Event::Refused { leg, status, .. } => write!(f, "Refused({leg}: {status})"),
             Event::Ended { leg, cause, .. } => write!(f, "Ended({leg}: {cause})"),
+            Event::Referred { leg, to, .. } => write!(f, "Referred({leg} to {to:?})"),
+            Event::ReferProgress { leg, step, .. } => write!(f, "ReferProgress({leg}: {step:?})"),
             Event::Request { request, source, .. } => write!(f, "Request({} from {})", request.method, source.remote),
             Event::Response { result: Ok(response), .. } => write!(f, "Response({})", response.status),
             Event::Response { result: Err(why), .. } => write!(f, "Response({why:?})"),
+        }
+    }
+}
+
+impl fmt::Debug for ReferStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReferStep::Accepted { subscribed } => write!(f, "Accepted(subscribed: {subscribed})"),
+            ReferStep::Refused(response) => write!(f, "Refused({})", response.status),
+            ReferStep::Unanswered(why) => write!(f, "Unanswered({why:?})"),
+            ReferStep::Progress(status) => write!(f, "Progress({status})"),
+            ReferStep::Finished(status) => write!(f, "Finished({status})"),
+            ReferStep::Lost => f.write_str("Lost"),
         }
     }
 }

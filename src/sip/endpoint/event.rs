@@ -5,9 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::manner::Manner;
+use super::{ReferId, ReferStep};
 use crate::base::{Cause, LegId};
 use crate::sip::reason::Reason;
+use crate::sip::refer_to::ReferTo;
 use crate::sip::transport::{FlowId, Source, Target};
+use crate::sip::uui::Uui;
 use crate::wire::sip::{Message, Method, Name, NameAddr, ParseError, Request, Response, Status, Text, Uri};
 
 /// Names one transaction of an endpoint.
@@ -201,6 +204,32 @@ pub enum Event {
         cause: Cause,
         /// The far end's own words, from the Reason header of its BYE, CANCEL or refusal.
         reasons: Vec<Reason>,
+    },
+    /// A REFER came in the dialog of a call that is up. The user answers with `accept_refer` or `refuse_refer`.
+    Referred {
+        /// The leg.
+        leg: LegId,
+        /// To answer it by.
+        refer: ReferId,
+        /// Where the call is to go.
+        to: Box<ReferTo>,
+        /// Who asks, as they say (RFC 3892).
+        referred_by: Option<Box<NameAddr>>,
+        /// What is told to the target's application, of the REFER and of its Refer-To.
+        uui: Vec<Uui>,
+        /// The whole request.
+        request: Box<Request>,
+        /// How it came.
+        source: Source,
+    },
+    /// A REFER of ours, and the call it asked for, are that far. It may follow the end of the leg.
+    ReferProgress {
+        /// The leg.
+        leg: LegId,
+        /// Which.
+        refer: ReferId,
+        /// How far.
+        step: ReferStep,
     },
     /// A request that belongs to no leg (OPTIONS, REGISTER, ...), or to one but is neither INVITE, ACK, BYE, CANCEL,
     /// UPDATE nor INFO. The user answers with `respond`.

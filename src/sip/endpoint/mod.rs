@@ -22,6 +22,7 @@ mod manner;
 mod modify;
 mod outbound;
 mod receive;
+mod refer;
 mod servers;
 mod settings;
 
@@ -33,6 +34,7 @@ pub use event::{
     Attempt, Event, Fork, Headers, Input, OutboundInvite, OutboundRequest, Output, SendRef, TransactionId, Unanswered,
 };
 pub use manner::{Manner, SessionInterval, SessionTimer};
+pub use refer::{ReferId, ReferStep};
 pub use settings::{Limits, Settings};
 
 use crate::base::throttle::Throttle;
@@ -70,6 +72,7 @@ pub struct Endpoint {
     by_tag: BTreeMap<Text, LegId>,
     /// Legs whose end has not been told.
     live: usize,
+    refers: refer::Refers,
     counters: Counters,
     malformed: Throttle<IpAddr>,
 }
@@ -80,6 +83,7 @@ enum TimerKey {
     Client(TransactionId, Timer),
     Server(TransactionId, Timer),
     Leg(LegId, LegTimer),
+    Refer(LegId, refer::ReferId),
 }
 
 /// How much an endpoint holds at the moment.
@@ -120,6 +124,7 @@ impl Endpoint {
             legs: BTreeMap::new(),
             by_tag: BTreeMap::new(),
             live: 0,
+            refers: refer::Refers::default(),
             counters: Counters::default(),
         }
     }
@@ -136,6 +141,7 @@ impl Endpoint {
                         TimerKey::Client(id, timer) => self.client_timer(id, timer, now),
                         TimerKey::Server(id, timer) => self.server_timer(id, timer, now),
                         TimerKey::Leg(leg, timer) => self.leg_timer(leg, timer, now),
+                        TimerKey::Refer(leg, refer) => self.refer_timer(leg, refer, now),
                     }
                 }
             }
@@ -217,6 +223,7 @@ impl Endpoint {
             && self.by_key.is_empty()
             && self.merged.is_empty()
             && self.by_tag.is_empty()
+            && self.refers.is_empty()
             && self.timers.is_empty()
             && self.live == 0
     }

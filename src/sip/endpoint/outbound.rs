@@ -139,6 +139,13 @@ impl Endpoint {
     ) {
         match user {
             User::Nobody => {}
+            User::Refer(leg, refer) if response.status.is_final() => {
+                self.refer_answered(*leg, *refer, Ok(response), now);
+            }
+            User::Notify(leg, refer) if response.status.is_final() => {
+                self.notified(*leg, *refer, Some(response.status), now);
+            }
+            User::Refer(..) | User::Notify(..) => {}
             User::Bye(leg) => {
                 if response.status.is_final() {
                     self.forget(*leg);
@@ -173,6 +180,8 @@ impl Endpoint {
         self.timers.disarm(&TimerKey::Client(id, Timer::C));
         match user {
             User::Nobody => {}
+            User::Refer(leg, refer) => self.refer_answered(*leg, *refer, Err(why), now),
+            User::Notify(leg, refer) => self.notified(*leg, *refer, None, now),
             User::Bye(leg) => self.forget(*leg),
             User::Reported(_) => self.event(Event::Response { transaction: id, result: Err(why) }),
             User::Calling(calling) if calling.abandoned.is_some() => {}

@@ -85,6 +85,7 @@ impl Endpoint {
             Some(tag) => match self.leg_of(&facts, tag) {
                 Some(leg) => self.receive_in_dialog(leg, request, facts, key, source, now),
                 // §12.2.2.
+                None if self.receive_after_call(&request, &facts, &key, &source, now) => {}
                 None => self.refuse_stateless(&request, &source, Refusal::new(Status::CALL_DOES_NOT_EXIST)),
             },
             None => self.receive_new(request, facts, key, source, now),
@@ -107,6 +108,10 @@ impl Endpoint {
             Method::Bye | Method::Update | Method::Info | Method::Prack => {
                 self.refuse_stateless(&request, &source, Refusal::new(Status::CALL_DOES_NOT_EXIST));
             }
+            Method::Refer => {
+                let status = self.refusal_outside(&request);
+                self.refuse_stateless(&request, &source, Refusal::new(status));
+            }
             _ => {
                 let Some(reply) = Reply::to(&request.headers, &source) else { return };
                 let id = self.begin_server(&request.method, &facts, key, reply, None, now);
@@ -128,7 +133,8 @@ impl Endpoint {
         }
         leg.dialog.hop = Target::back_to(&source);
         // The call is over for us; a BYE that crosses ours is still right (RFC 5407 §3.1.2).
-        if matches!(leg.state, State::Closing) && request.method != Method::Bye {
+        let of_subscription = super::refer::is_of_subscription(&request);
+        if matches!(leg.state, State::Closing) && request.method != Method::Bye && !of_subscription {
             return self.refuse_stateless(&request, &source, Refusal::new(Status::CALL_DOES_NOT_EXIST));
         }
         let Some(reply) = Reply::to(&request.headers, &source) else { return };
@@ -143,6 +149,8 @@ impl Endpoint {
                 content_type: request.headers.get(Name::ContentType).map(Text::from),
                 body: request.body,
             }),
+            Method::Refer => self.receive_of_refer(id, transaction, request, facts.seq, source, now),
+            _ if of_subscription => self.receive_of_refer(id, transaction, request, facts.seq, source, now),
             _ => self.report_request(transaction, request, source, Some(id)),
         }
     }

@@ -1,0 +1,338 @@
+//! REFER in the dialogs of calls, with the subscription that it makes (RFC 3515, RFC 4488, RFC 6665).
+//!
+//! ```text
+//!   theirs   REFER ── Referred ── accept_refer ── 202, NOTIFY 100 ── report_refer ── NOTIFY 180, 200 (terminated)
+//!                             └── refuse_refer ── 403, 603 …
+//!   ours     refer ── REFER ── 202 ── ReferStep::Accepted ── NOTIFY ── Progress … Finished
+//!                          └── 603 … ── Refused
+//! ```
+//!
+//! The subscription is a usage of its own of the dialog (RFC 5057): a BYE ends the call and not it. Until it ends, a copy
+//! of the dialog stays.
+
+mod ours;
+mod theirs;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::clients::User;
+use super::facts::Facts;
+use super::leg::State;
+use super::{Endpoint, Headers, TimerKey, Unanswered};
+use crate::base::{Instant, LegId, Now};
+use crate::sip::compose::Parts;
+use crate::sip::dialog::{Dialog, Order};
+use crate::sip::replaces::Replaces;
+use crate::sip::reply::{Answer, Reply};
+use crate::sip::transport::{Source, Target};
+use crate::wire::sip::{Method, Name, Params, Request, Response, Status};
+use ours::Ours;
+use theirs::Theirs;
+
+/// Names one REFER of an endpoint, ours or theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReferId(u64);
+
+/// How far a REFER of ours is.
+#[derive(Clone)]
+pub enum ReferStep {
+    /// The far end takes it on (202). Where it reports what comes of it, more steps follow; where not, this is the last.
+    Accepted {
+        /// Whether it reports.
+        subscribed: bool,
+    },
+    /// The far end does not take it on. The last step.
+    Refused(Box<Response>),
+    /// It did not answer. The last step.
+    Unanswered(Unanswered),
+    /// The call it made is that far.
+    Progress(Status),
+    /// The call it made was answered or refused. The last step.
+    Finished(Status),
+    /// Its reports ended before the call it made was answered or refused. The last step.
+    Lost,
+}
+
+/// Open REFERs of one leg, both ways. More: a far end fills memory. Less: a phone that tries again is refused.
+const MAX_REFERS: usize = 4;
+
+/// How long a subscription lasts, unless the far end says otherwise. Longer: what a phone forgot is kept. Shorter: a
+/// referrer does not hear what became of a target that rings long.
+const SUBSCRIPTION: Duration = Duration::from_secs(180);
+
+/// The package of these subscriptions.
+const PACKAGE: &str = "refer";
+
+/// What an endpoint knows of REFERs.
+#[derive(Default)]
+pub(super) struct Refers {
+    last: u64,
+    open: BTreeMap<(LegId, ReferId), Refer>,
+    /// Legs whose far end has been told of a REFER: those after it are named in their reports.
+    reported: BTreeSet<LegId>,
+    /// Dialogs whose call is over and whose subscription is not.
+    lingering: BTreeMap<LegId, Lingering>,
+}
+
+/// One REFER.
+enum Refer {
+    Theirs(Theirs),
+    Ours(Ours),
+}
+
+/// What is left of a leg.
+struct Lingering {
+    dialog: Dialog,
+    contact: String,
+}
+
+impl Refers {
+    /// Whether nothing is held.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.lingering.is_empty()
+    }
+
+    fn of(&self, leg: LegId) -> impl Iterator<Item = (ReferId, &Refer)> {
+        self.open.range((leg, ReferId(0))..=(leg, ReferId(u64::MAX))).map(|((_, id), refer)| (*id, refer))
+    }
+
+    fn fresh(&mut self) -> ReferId {
+        self.last = self.last.wrapping_add(1);
+        ReferId(self.last)
+    }
+}
+
+impl Endpoint {
+    /// The leg in whose dialog a Replaces header is (RFC 3891 §3), whatever its state. An early dialog of ours whose
+    /// far end has not said its tag matches by our own, which nobody guesses.
+    pub fn dialog_of(&self, replaces: &Replaces) -> Option<LegId> {
+        let id = *self.by_tag.get(&replaces.to_tag)?;
+        let dialog = &self.legs.get(&id)?.dialog;
+        let theirs = dialog.remote_tag.as_str();
+        let named = replaces.from_tag.as_str();
+        (dialog.call_id == replaces.call_id && (theirs.is_empty() || theirs == named)).then_some(id)
+    }
+
+    /// The leg that an INVITE with this Replaces header takes over, or the answer that refuses the INVITE (RFC 3891 §3).
+    pub fn replaced_by(&self, replaces: &Replaces) -> Result<LegId, Status> {
+        let id = self.dialog_of(replaces).ok_or(Status::CALL_DOES_NOT_EXIST)?;
+        let leg = self.legs.get(&id).ok_or(Status::CALL_DOES_NOT_EXIST)?;
+        match &leg.state {
+            State::Closing => Err(Status::DECLINE),
+            _ if leg.over => Err(Status::DECLINE),
+            State::Confirmed | State::Answered { .. } if replaces.early_only => Err(Status::BUSY_HERE),
+            State::Confirmed | State::Answered { .. } | State::Outgoing { .. } => Ok(id),
+            // An early dialog that we did not begin.
+            State::Incoming { .. } => Err(Status::CALL_DOES_NOT_EXIST),
+        }
+    }
+
+    /// How the far end of a call that is up is told to let another call of its take this one's place: for the Refer-To of
+    /// an attended transfer, or an INVITE of ours to it.
+    pub fn replaces(&self, leg: LegId) -> Option<Replaces> {
+        let leg = self.legs.get(&leg).filter(|leg| !leg.over && matches!(leg.state, State::Confirmed))?;
+        let tag = |tag: &crate::wire::sip::Text| if tag.is_empty() { "0".into() } else { tag.clone() };
+        Some(Replaces {
+            call_id: leg.dialog.call_id.clone(),
+            to_tag: tag(&leg.dialog.remote_tag),
+            from_tag: leg.dialog.local_tag.clone(),
+            early_only: false,
+        })
+    }
+
+    /// Sends a request of a subscription in the dialog of a leg, or in what is left of it.
+    fn send_of(
+        &mut self,
+        leg: LegId,
+        method: Method,
+        headers: &Headers,
+        body: Option<(&str, &[u8])>,
+        user: User,
+        now: Now,
+    ) -> Option<(super::TransactionId, u32)> {
+        let (dialog, contact) = match (self.legs.get_mut(&leg), self.refers.lingering.get_mut(&leg)) {
+            (Some(leg), _) => (&mut leg.dialog, &leg.contact),
+            (None, Some(left)) => (&mut left.dialog, &left.contact),
+            (None, None) => return None,
+        };
+        let seq = dialog.next_seq();
+        let (dialog, contact) = (dialog.clone(), contact.clone());
+        let path = dialog.path();
+        let target = dialog.target(&path.next_hop);
+        let agent = self.settings.user_agent.clone();
+        let name = method.clone();
+        let parts =
+            Parts { contact: &contact, user_agent: &agent, headers, body, ..dialog.parts(name.as_str(), &path) };
+        Some((self.begin_client(method, parts, target, user, now), seq))
+    }
+
+    /// Takes a REFER, NOTIFY or SUBSCRIBE in the dialog of a leg.
+    pub(super) fn receive_of_refer(
+        &mut self,
+        leg: LegId,
+        transaction: super::TransactionId,
+        request: Request,
+        seq: u32,
+        source: Source,
+        now: Now,
+    ) {
+        match request.method {
+            Method::Refer => self.receive_refer(leg, transaction, request, seq, source, now),
+            Method::Notify => self.receive_report(leg, transaction, &request, now),
+            _ => self.receive_resubscription(leg, transaction, &request, now),
+        }
+    }
+
+    /// Takes a request in a dialog whose call is over, if a subscription of it is not; says whether it was one.
+    pub(super) fn receive_after_call(
+        &mut self,
+        request: &Request,
+        facts: &Facts,
+        key: &str,
+        source: &Source,
+        now: Now,
+    ) -> bool {
+        if !is_of_subscription(request) || self.is_overfull() {
+            return false;
+        }
+        let of = |left: &Lingering| {
+            facts.to_tag() == Some(left.dialog.local_tag.as_str())
+                && left.dialog.call_id == facts.call_id
+                && left.dialog.remote_tag == *facts.remote_tag()
+        };
+        let Some((leg, left)) = self.refers.lingering.iter_mut().find(|(_, left)| of(left)) else { return false };
+        if left.dialog.take_in_order(facts.seq) == Order::Stale {
+            return false;
+        }
+        left.dialog.hop = Target::back_to(source);
+        let leg = *leg;
+        let Some(reply) = Reply::to(&request.headers, source) else { return false };
+        let transaction = self.begin_server(&request.method, facts, key.to_owned(), reply, None, now);
+        match request.method {
+            Method::Notify => self.receive_report(leg, transaction, request, now),
+            _ => self.receive_resubscription(leg, transaction, request, now),
+        }
+        true
+    }
+
+    /// A REFER outside the dialog of a call is nobody's to ask for here (RFC 3515 §2.4.2); one that names a dialog which
+    /// is not there is told so (RFC 4538 §4).
+    pub(super) fn refusal_outside(&self, request: &Request) -> Status {
+        let named = request.headers.get(Name::TargetDialog).map(crate::sip::replaces::TargetDialog::parse);
+        match named {
+            Some(Err(_)) => Status::BAD_REQUEST,
+            Some(Ok(named)) => {
+                // Named from the sender's side.
+                let here = Replaces {
+                    call_id: named.call_id,
+                    to_tag: named.remote_tag,
+                    from_tag: named.local_tag,
+                    early_only: false,
+                };
+                if self.dialog_of(&here).is_some() { Status::FORBIDDEN } else { Status::CALL_DOES_NOT_EXIST }
+            }
+            None => Status::FORBIDDEN,
+        }
+    }
+
+    /// Their BYE came: a REFER that still waits is answered with 487 (§15.1.2).
+    pub(super) fn terminate_asked(&mut self, leg: LegId, now: Now) {
+        let tag = self.tag_in(leg);
+        for (id, server) in self.asked(leg) {
+            self.close_refer(leg, id);
+            self.give(server, Answer::plain(Status::REQUEST_TERMINATED, &tag), now);
+        }
+    }
+
+    fn asked(&self, leg: LegId) -> Vec<(ReferId, super::TransactionId)> {
+        let asked: Vec<_> = self
+            .refers
+            .of(leg)
+            .filter_map(|(id, refer)| match refer {
+                Refer::Theirs(Theirs::Asked { server, .. }) => Some((id, *server)),
+                Refer::Theirs(Theirs::Subscribed(_)) | Refer::Ours(_) => None,
+            })
+            .collect();
+        asked
+    }
+
+    /// The leg is about to be forgotten: its subscriptions keep what they need of the dialog.
+    pub(super) fn refers_outlive(&mut self, leg: LegId) {
+        self.refers.reported.remove(&leg);
+        for (id, _) in self.asked(leg) {
+            self.close_refer(leg, id);
+        }
+        if self.refers.of(leg).next().is_none() {
+            return;
+        }
+        match self.legs.get(&leg) {
+            Some(gone) if self.refers.lingering.len() < self.settings.limits.legs => {
+                let left = Lingering { dialog: gone.dialog.clone(), contact: gone.contact.clone() };
+                self.refers.lingering.insert(leg, left);
+            }
+            Some(_) | None => {
+                let rest: Vec<ReferId> = self.refers.of(leg).map(|(id, _)| id).collect();
+                for id in rest {
+                    self.close_refer(leg, id);
+                }
+            }
+        }
+    }
+
+    /// Forgets a REFER, and with the last of them what was kept of a leg that is over.
+    fn close_refer(&mut self, leg: LegId, id: ReferId) {
+        self.refers.open.remove(&(leg, id));
+        self.timers.disarm(&TimerKey::Refer(leg, id));
+        if self.refers.of(leg).next().is_none() {
+            self.refers.lingering.remove(&leg);
+        }
+    }
+
+    /// A subscription ran out.
+    pub(super) fn refer_timer(&mut self, leg: LegId, id: ReferId, now: Now) {
+        match self.refers.open.get(&(leg, id)) {
+            Some(Refer::Theirs(_)) => self.expire_theirs(leg, id, now),
+            Some(Refer::Ours(_)) => self.expire_ours(leg, id),
+            None => {}
+        }
+    }
+
+    fn arm_refer(&mut self, leg: LegId, id: ReferId, at: Instant) {
+        self.timers.arm(TimerKey::Refer(leg, id), at);
+    }
+
+    /// The tag of ours in a leg's dialog, or in what is left of it.
+    fn tag_in(&self, leg: LegId) -> crate::wire::sip::Text {
+        let dialog = self.legs.get(&leg).map(|leg| &leg.dialog);
+        let dialog = dialog.or_else(|| self.refers.lingering.get(&leg).map(|left| &left.dialog));
+        dialog.map(|dialog| dialog.local_tag.clone()).unwrap_or_default()
+    }
+
+    fn contact_in(&self, leg: LegId) -> String {
+        let contact = self.legs.get(&leg).map(|leg| &leg.contact);
+        let contact = contact.or_else(|| self.refers.lingering.get(&leg).map(|left| &left.contact));
+        contact.cloned().unwrap_or_default()
+    }
+}
+
+/// Whether a request belongs to the subscription of a REFER.
+pub(super) fn is_of_subscription(request: &Request) -> bool {
+    matches!(request.method, Method::Notify | Method::Subscribe) && event_of(request).is_some()
+}
+
+/// The number of the REFER that the Event header names: none in it means the first; none where it is another package.
+fn event_of(request: &Request) -> Option<Option<u32>> {
+    let value = request.headers.get(Name::Event)?;
+    let (package, params) = value.split_at(value.find(';').unwrap_or(value.len()));
+    if !package.trim().eq_ignore_ascii_case(PACKAGE) {
+        return None;
+    }
+    Some(Params::parse(params).ok().and_then(|params| params.get("id").and_then(|id| id.parse().ok())))
+}
+
+/// Whether a message says that there is no subscription (RFC 4488 §4).
+fn declines_reports(headers: &crate::wire::sip::Headers) -> bool {
+    let value = headers.get(Name::ReferSub).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("false")
+}
