@@ -311,6 +311,11 @@ impl Phone {
                 let status = if request.method == Method::Options { Status::OK } else { Status::METHOD_NOT_ALLOWED };
                 self.endpoint.respond(transaction, status, &Headers::new(), None, now);
             }
+            // Who tests with this phone says whom it calls.
+            Event::Referred { leg, refer, .. } => {
+                self.endpoint.refuse_refer(leg, refer, Status::DECLINE, &Headers::new(), now);
+            }
+            Event::ReferProgress { .. } => {}
             Event::Refused { leg, status, response, .. } => self.refused(leg, status, &response)?,
             Event::Ended { leg, cause, .. } => self.ended(leg, cause),
             Event::Response { transaction, result } => {
