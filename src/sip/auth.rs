@@ -3,6 +3,8 @@
 //! Nonces keep no state until they are used: `<minutes since start, hex>.<random>.<HMAC over both and the source address>`.
 //! A used nonce is remembered with its highest count until it expires, so that a replay is told from a retry.
 
+mod prover;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -11,6 +13,8 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
+
+pub use prover::Prover;
 
 use crate::base::{Instant, Rng, Secret};
 use crate::wire::sip::Uri;
