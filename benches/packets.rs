@@ -31,7 +31,7 @@ use ringlift::engine::os::{Epoll, Ready};
 use ringlift::room::{FirstCaller, RoomSettings};
 use ringlift::route::{Action, Called, Did, Trunk};
 use ringlift::store::Store;
-use ringlift::wire::codec::Codec;
+use ringlift::wire::codec::g711::Law;
 
 /// Legs in the media run: 50 rooms of three.
 const LEGS: usize = 150;
@@ -146,7 +146,7 @@ fn tone() -> Vec<u8> {
     let samples: Vec<i16> =
         (0..320).map(|n| (8000.0 * (std::f64::consts::TAU * 425.0 * f64::from(n) / 8000.0).sin()) as i16).collect();
     let mut bytes = vec![0; 320];
-    Codec::Pcmu.encode(&samples, &mut bytes);
+    Law::Mu.encode(&samples, &mut bytes);
     bytes
 }
 

@@ -63,6 +63,8 @@ impl Load {
                     receive_payload_type: 0,
                     ptime: 20,
                     telephone_event: Some((101, 101)),
+                    comfort_noise: None,
+                    opus: Default::default(),
                     direction: Direction::SendRecv,
                 },
                 remote: Remote { rtp: Some(address), rtcp: None, rtcp_mux: true, signalling: address.ip() },
@@ -110,7 +112,7 @@ impl Load {
         self.events.clear();
         let started = clock();
         for ((key, address), packet) in self.legs.iter().zip(&self.packets) {
-            self.plane.receive_rtp(*key, *address, packet, self.now, &mut self.events);
+            self.plane.receive_rtp(*key, *address, packet, self.now, &mut self.sink, &mut self.events);
         }
         self.plane.tick_all(self.now, &mut self.sink, &mut self.events);
         started.elapsed()

@@ -451,7 +451,10 @@ mod tests {
             ("[sip]\nlisten = [\"0.0.0.0:5060\"]", "sip.listen: `0.0.0.0:5060` is no place to listen"),
             ("[sip]\nt1 = 500", "sip.t1: invalid type: integer `500`, expected a string"),
             ("[sip]\nt1 = \"half\"", "sip.t1: `half` is no length of time"),
-            ("[media]\ncodecs = [\"G729\"]", "media.codecs: unknown variant `G729`, expected `PCMU` or `PCMA`"),
+            (
+                "[media]\ncodecs = [\"G729\"]",
+                "media.codecs: unknown variant `G729`, expected one of `PCMU`, `PCMA`, `G722`, `opus`",
+            ),
             ("[media]\nfirst_port = 99999", "media.first_port: invalid value: integer `99999`, expected u16"),
             ("[sip\n", "line 1 of the configuration is not TOML"),
             ("[sip]\nt1 = \n", "line 2 of the configuration is not TOML"),

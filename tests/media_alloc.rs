@@ -100,7 +100,7 @@ fn seconds_of_talk_keys_prompts_loss_and_reports_ask_for_no_memory() {
             let samples: Vec<i16> =
                 (0..160).map(|n| if loud { ((n * 37 + index * 911) % 3000) as i16 } else { 0 }).collect();
             let mut payload = vec![0; 160];
-            codec.encode(&samples, &mut payload);
+            codec.law().unwrap().encode(&samples, &mut payload);
             let mut header = Header {
                 marker: false,
                 payload_type: codec.static_payload_type().unwrap(),
@@ -121,7 +121,7 @@ fn seconds_of_talk_keys_prompts_loss_and_reports_ask_for_no_memory() {
         let count = counted(|| {
             for (index, (packet, (key, address, _))) in packets.iter().zip(&legs).enumerate() {
                 if !(turn as usize + index * 7).is_multiple_of(23) {
-                    plane.receive_rtp(*key, *address, packet, now, &mut events);
+                    plane.receive_rtp(*key, *address, packet, now, &mut outbox, &mut events);
                 }
             }
             plane.tick_all(now, &mut outbox, &mut events);

@@ -139,7 +139,8 @@ enum Refused {
 
 impl Negotiation {
     /// A negotiation that has agreed on nothing yet.
-    pub fn new(preferences: Preferences, rng: &mut Rng) -> Self {
+    pub fn new(mut preferences: Preferences, rng: &mut Rng) -> Self {
+        preferences.codecs.retain(|codec| codec.law().is_some());
         Self {
             preferences,
             local: None,
@@ -465,6 +466,8 @@ impl Types {
             receive_payload_type: self.receive,
             ptime: self.ptime,
             telephone_event: self.event,
+            comfort_noise: None,
+            opus: Default::default(),
             direction,
         }
     }

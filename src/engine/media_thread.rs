@@ -459,10 +459,12 @@ impl Thread {
             let bytes = buffer.get(..length).unwrap_or_default();
             self.at = Some(seat.leg);
             received += 1;
+            let mut outlet = Sockets { seats: &self.sockets, sent: 0, unsent: 0 };
             match ear {
-                Ear::Rtp | Ear::Trap => self.plane.receive_rtp(key, from, bytes, now, &mut self.events),
+                Ear::Rtp | Ear::Trap => self.plane.receive_rtp(key, from, bytes, now, &mut outlet, &mut self.events),
                 Ear::Rtcp => self.plane.receive_rtcp(key, from, bytes, now),
             }
+            outlet.count(&self.counts);
         }
         add(&self.counts.received, received);
     }

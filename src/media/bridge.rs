@@ -12,7 +12,7 @@ use super::outlet::{LegKey, Outlet};
 use super::player::{Played, Playlist};
 use super::{FRAME, Frame};
 use crate::base::{Instant, ParticipantId, RoomId};
-use crate::wire::codec::Codec;
+use crate::wire::codec::g711::Law;
 
 /// Voices mixed at once. More: noise adds up and nobody can follow. Fewer: an interjection goes unheard.
 pub const SPEAKERS: usize = 4;
@@ -55,27 +55,27 @@ struct Shared {
     bytes: Encoded,
 }
 
-const CODECS: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
+const LAWS: [Law; 2] = [Law::Mu, Law::A];
 
-const fn index(codec: Codec) -> usize {
-    match codec {
-        Codec::Pcmu => 0,
-        Codec::Pcma => 1,
+const fn index(law: Law) -> usize {
+    match law {
+        Law::Mu => 0,
+        Law::A => 1,
     }
 }
 
 /// Silence in every codec.
 pub(crate) fn silences() -> [Encoded; 2] {
-    CODECS.map(|codec| {
+    LAWS.map(|law| {
         let mut silence = Encoded::default();
-        silence.silence(codec);
+        silence.silence(law);
         silence
     })
 }
 
-/// The one of these that has a codec's bytes.
-pub(crate) fn of(codec: Codec, silences: &mut [Encoded; 2]) -> &mut Encoded {
-    &mut silences[index(codec)]
+/// The one of these that has a law's bytes.
+pub(crate) fn of(law: Law, silences: &mut [Encoded; 2]) -> &mut Encoded {
+    &mut silences[index(law)]
 }
 
 impl Bridge {
@@ -157,7 +157,7 @@ impl Bridge {
             if !member.taken {
                 leg.skip(now);
             }
-            let codec = leg.codec();
+            let law = leg.law();
             let owners = self.owners.get(..decoded).unwrap_or(&[]);
             let mine = owners.iter().filter(|owner| **owner == Some(member.participant)).count();
             let nothing = silent || (mine == decoded && !toned);
@@ -167,23 +167,23 @@ impl Bridge {
                 let mut frame = [0; FRAME];
                 mix::limit(&sum, &mut frame);
                 leg.mix_own(&mut frame, events);
-                self.own.encode(codec, &frame);
+                self.own.encode(law, &frame);
                 leg.send(&mut self.own, outlet);
             } else if nothing {
-                leg.send(of(codec, &mut self.silence), outlet);
+                leg.send(of(law, &mut self.silence), outlet);
             } else if mine > 0 {
                 let mut sum = total;
                 subtract_own(&mut sum, owners, &self.frames, member.participant);
                 let mut frame = [0; FRAME];
                 mix::limit(&sum, &mut frame);
-                self.own.encode(codec, &frame);
+                self.own.encode(law, &frame);
                 leg.send(&mut self.own, outlet);
             } else {
-                let shared = &mut self.shared[index(codec)];
+                let shared = &mut self.shared[index(law)];
                 if !shared.ready {
                     let mut frame = [0; FRAME];
                     mix::limit(&total, &mut frame);
-                    shared.bytes.encode(codec, &frame);
+                    shared.bytes.encode(law, &frame);
                     shared.ready = true;
                 }
                 leg.send(&mut shared.bytes, outlet);

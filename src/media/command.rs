@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::base::{LegId, ParticipantId, RoomId};
 use crate::media::clip::Clip;
-use crate::wire::codec::Codec;
+use crate::wire::codec::{Codec, opus};
 use crate::wire::sdp::{Fingerprint, MasterKey, Suite};
 
 /// Which way media may flow, seen from us (RFC 3264 §5.1).
@@ -47,10 +47,15 @@ pub struct Format {
     pub send_payload_type: u8,
     /// The payload type the far end sends (our number for it).
     pub receive_payload_type: u8,
-    /// Length of the packets we send, in milliseconds: 10, 20, 30, 40 or 60.
+    /// Length of the packets we send, in milliseconds: 10, 20, 30, 40 or 60. Opus is sent in 20 ms always.
     pub ptime: u8,
-    /// The telephone-event payload types (send, receive), none where they were not negotiated (RFC 4733).
+    /// The telephone-event payload types (send, receive), none where they were not negotiated (RFC 4733). Their
+    /// clock is the codec's.
     pub telephone_event: Option<(u8, u8)>,
+    /// The comfort noise payload types (send, receive), none where it was not negotiated (RFC 3389).
+    pub comfort_noise: Option<(u8, u8)>,
+    /// What the far end's `a=fmtp` says, where the codec is Opus.
+    pub opus: opus::Parameters,
     /// Whether the far end's speech and events are to be taken and ours sent.
     pub direction: Direction,
 }

@@ -1,7 +1,7 @@
 //! A leg's outgoing stream: sequence numbers, timestamps, packets of the negotiated length.
 
 use super::FRAME;
-use crate::wire::codec::Codec;
+use crate::wire::codec::g711::Law;
 use crate::wire::rtp::{Header, TelephoneEvent};
 
 const HEADER: usize = Header::LENGTH;
@@ -24,13 +24,13 @@ impl Default for Encoded {
 
 impl Encoded {
     /// Encodes a frame.
-    pub fn encode(&mut self, codec: Codec, frame: &super::Frame) {
-        codec.encode(frame, &mut self.bytes[HEADER..]);
+    pub fn encode(&mut self, law: Law, frame: &super::Frame) {
+        law.encode(frame, &mut self.bytes[HEADER..]);
     }
 
     /// Silence.
-    pub fn silence(&mut self, codec: Codec) {
-        self.bytes[HEADER..].fill(codec.silence());
+    pub fn silence(&mut self, law: Law) {
+        self.bytes[HEADER..].fill(law.silence());
     }
 }
 

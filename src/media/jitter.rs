@@ -21,7 +21,7 @@
 use super::conceal::{Conceal, HISTORY, LONGEST_PERIOD, best_lag};
 use super::transit::Transit;
 use super::{FRAME, Frame};
-use crate::wire::codec::Codec;
+use crate::wire::codec::g711::Law;
 
 /// Samples held: 512 ms.
 const RING: usize = 4096;
@@ -160,11 +160,11 @@ impl JitterBuffer {
     }
 
     /// The mean magnitude of the frame that is next, by table; what has not come counts as silence.
-    pub fn level(&self, codec: Codec) -> u16 {
+    pub fn level(&self, law: Law) -> u16 {
         if !self.started || self.newest <= self.play {
             return 0;
         }
-        let table = codec.magnitudes();
+        let table = law.magnitudes();
         let sum: u32 = if self.is_there(self.play, FRAME_I) {
             let (first, second) = self.slices(self.play, FRAME);
             let add = |sum: u32, byte: &u8| sum + u32::from(table[usize::from(*byte)]);
@@ -188,18 +188,18 @@ impl JitterBuffer {
     }
 
     /// Plays the next frame; returns whether something audible had to be invented.
-    pub fn take(&mut self, tick: i64, codec: Codec, conceal: &mut Conceal, out: &mut Frame) -> bool {
+    pub fn take(&mut self, tick: i64, law: Law, conceal: &mut Conceal, out: &mut Frame) -> bool {
         if !self.started {
             conceal.silent(out);
             return false;
         }
         let wanted = self.wanted(tick);
         if !self.is_there(self.play, FRAME_I) {
-            return self.take_broken(wanted, codec, conceal, out);
+            return self.take_broken(wanted, law, conceal, out);
         }
-        let shift = self.scaled(wanted, codec, conceal.history(), out);
+        let shift = self.scaled(wanted, law, conceal.history(), out);
         if shift == 0 {
-            self.decode(self.play, codec, out);
+            self.decode(self.play, law, out);
         }
         conceal.heard(out);
         self.advance(FRAME_I + shift);
@@ -234,7 +234,7 @@ impl JitterBuffer {
     }
 
     /// Plays a whole frame shortened or stretched by about a pitch period; returns by how much, 0 where it cannot.
-    fn scaled(&self, wanted: i64, codec: Codec, history: &[i16; HISTORY], out: &mut Frame) -> i64 {
+    fn scaled(&self, wanted: i64, law: Law, history: &[i16; HISTORY], out: &mut Frame) -> i64 {
         let most = usize::try_from(wanted.unsigned_abs()).unwrap_or(0).min(LONGEST_PERIOD);
         if most == 0 {
             return 0;
@@ -245,7 +245,7 @@ impl JitterBuffer {
         if shorten && !self.is_there(self.play, needed as i64) {
             return 0;
         }
-        self.decode(self.play, codec, here.get_mut(..needed).unwrap_or(&mut []));
+        self.decode(self.play, law, here.get_mut(..needed).unwrap_or(&mut []));
         // `all` is what was heard last and what comes; frame starts at `base`.
         const BASE: usize = LONGEST_PERIOD;
         let mut all = [0.0f32; LONGEST_PERIOD + FRAME + LONGEST_PERIOD];
@@ -267,7 +267,7 @@ impl JitterBuffer {
     }
 
     /// Plays a frame of which some or all has not come.
-    fn take_broken(&mut self, wanted: i64, codec: Codec, conceal: &mut Conceal, out: &mut Frame) -> bool {
+    fn take_broken(&mut self, wanted: i64, law: Law, conceal: &mut Conceal, out: &mut Frame) -> bool {
         let mut invented = false;
         let mut stretched = 0;
         let mut at = 0;
@@ -280,7 +280,7 @@ impl JitterBuffer {
             }
             let Some(run) = out.get_mut(at..end) else { break };
             if there {
-                self.decode(place, codec, run);
+                self.decode(place, law, run);
                 conceal.heard(run);
             } else if (self.silent.0..self.silent.1).contains(&place) {
                 conceal.silent(run);
@@ -332,11 +332,11 @@ impl JitterBuffer {
         (&self.ring[at..at + first], &self.ring[..length - first])
     }
 
-    fn decode(&self, start: i64, codec: Codec, out: &mut [i16]) {
+    fn decode(&self, start: i64, law: Law, out: &mut [i16]) {
         let (first, second) = self.slices(start, out.len());
         let (head, tail) = out.split_at_mut(first.len());
-        codec.decode(first, head);
-        codec.decode(second, tail);
+        law.decode(first, head);
+        law.decode(second, tail);
     }
 
     /// Whether every sample of a range came.

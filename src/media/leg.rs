@@ -16,7 +16,7 @@ use super::reception::{Arrival, Reception};
 use super::report::Reporter;
 use super::{Frame, mix, samples_at};
 use crate::base::{Instant, LegId};
-use crate::wire::codec::Codec;
+use crate::wire::codec::g711::Law;
 use crate::wire::rtp::rtcp::Compound;
 use crate::wire::rtp::{Packet, TelephoneEvent, is_rtcp};
 
@@ -220,7 +220,7 @@ impl Leg {
 
     /// How loud the next frame is; zero where the room must not hear it.
     pub fn level(&self) -> u16 {
-        if self.presses.is_down() { 0 } else { self.jitter.level(self.format.codec) }
+        if self.presses.is_down() { 0 } else { self.jitter.level(self.law()) }
     }
 
     /// Steps over the next frame, which nobody hears.
@@ -236,7 +236,10 @@ impl Leg {
         if self.presses.is_down() {
             self.jitter.skip(samples_at(now));
             self.conceal.silent(out);
-        } else if self.jitter.take(samples_at(now), self.format.codec, &mut self.conceal, out) {
+            return;
+        }
+        let law = self.law();
+        if self.jitter.take(samples_at(now), law, &mut self.conceal, out) {
             self.counters.concealed += 1;
         }
     }
@@ -301,9 +304,9 @@ impl Leg {
         self.id
     }
 
-    /// The codec.
-    pub fn codec(&self) -> Codec {
-        self.format.codec
+    /// The law of its bytes.
+    pub fn law(&self) -> Law {
+        self.format.codec.law().unwrap_or(Law::Mu)
     }
 
     /// The far end's final RTP address, once it is known: from then on the socket may be connected to it.

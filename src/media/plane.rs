@@ -4,7 +4,7 @@
 //! due every 20 ms. The engine's turn, every 5 ms:
 //!
 //! ```text
-//! drain sockets:  plane.receive_rtp(key, from, bytes, grid)     grid: the scheduled instant of this turn
+//! drain sockets:  plane.receive_rtp(key, from, bytes, grid, outlet, events)   grid: the scheduled instant of this turn
 //! commands:       plane.handle(command, grid, outlet, events)
 //! ticks:          while let Some(unit) = plane.poll_due(grid) { catch_unwind(plane.tick(unit, outlet, events))
 //!                                                               on a panic: plane.fail(unit, events) }
@@ -165,6 +165,7 @@ impl Plane {
         from: SocketAddr,
         bytes: &[u8],
         now: Instant,
+        _outlet: &mut impl Outlet,
         events: &mut Vec<MediaEvent>,
     ) {
         if let Some(leg) = self.legs.get_mut(leg) {
@@ -222,14 +223,14 @@ impl Plane {
                     let Some(leg) = self.legs.get_mut(*key) else { continue };
                     leg.begin_tick(*now, outlet, events);
                     leg.skip(*now);
-                    let codec = leg.codec();
+                    let law = leg.law();
                     if leg.hears_own() {
                         let mut frame = [0; super::FRAME];
                         leg.mix_own(&mut frame, events);
-                        self.own.encode(codec, &frame);
+                        self.own.encode(law, &frame);
                         leg.send(&mut self.own, outlet);
                     } else {
-                        leg.send(bridge::of(codec, &mut self.silence), outlet);
+                        leg.send(bridge::of(law, &mut self.silence), outlet);
                     }
                 }
                 self.ticking = None;

@@ -77,6 +77,8 @@ pub fn format(codec: Codec, ptime: u8) -> Format {
         receive_payload_type: payload_type,
         ptime,
         telephone_event: Some((101, 101)),
+        comfort_noise: None,
+        opus: Default::default(),
         direction: Direction::SendRecv,
     }
 }
@@ -192,7 +194,14 @@ impl World {
     /// Gives a datagram in, from anywhere.
     pub fn inject(&mut self, phone: usize, from: &str, bytes: &[u8]) {
         let mut events = Vec::new();
-        self.plane.receive_rtp(self.phones[phone].key, from.parse().unwrap(), bytes, self.now, &mut events);
+        self.plane.receive_rtp(
+            self.phones[phone].key,
+            from.parse().unwrap(),
+            bytes,
+            self.now,
+            &mut self.outbox,
+            &mut events,
+        );
         self.take(events);
     }
 
@@ -256,7 +265,7 @@ impl World {
         let mut events = Vec::new();
         for (_, index, bytes) in self.in_flight.drain(..arrived) {
             let phone = &self.phones[index];
-            self.plane.receive_rtp(phone.key, phone.address, &bytes, self.now, &mut events);
+            self.plane.receive_rtp(phone.key, phone.address, &bytes, self.now, &mut self.outbox, &mut events);
         }
         self.take(events);
     }
@@ -284,7 +293,7 @@ impl World {
             if phone.heard.len() < at + rtp.payload.len() {
                 phone.heard.resize(at + rtp.payload.len(), 0);
             }
-            phone.codec.decode(rtp.payload, &mut phone.heard[at..at + rtp.payload.len()]);
+            phone.codec.law().unwrap().decode(rtp.payload, &mut phone.heard[at..at + rtp.payload.len()]);
         }
         self.outbox.clear();
     }
@@ -321,7 +330,7 @@ impl Phone {
                     })
                     .collect();
                 let mut bytes = vec![0; samples.len()];
-                self.codec.encode(&samples, &mut bytes);
+                self.codec.law().unwrap().encode(&samples, &mut bytes);
                 packets.push(self.packet(from == 0, self.codec.static_payload_type().unwrap(), timestamp, &bytes));
             }
         }

@@ -11,6 +11,7 @@ use super::*;
 use crate::base::ParticipantId;
 use crate::media::command::{Direction, Format, LegSetup, PlayId, Remote, Security};
 use crate::wire::codec::Codec;
+use crate::wire::codec::g711::Law;
 use crate::wire::rtp::{Header, Packet};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -64,7 +65,7 @@ impl Phone {
             .map(|n| (8000.0 * (TAU * self.frequency * f64::from(self.sent * 160 + n) / 8000.0).sin()) as i16)
             .collect();
         let mut payload = [0; 160];
-        Codec::Pcmu.encode(&samples, &mut payload);
+        Law::Mu.encode(&samples, &mut payload);
         let header =
             Header { marker: false, payload_type: 0, sequence: self.sent as u16, timestamp: self.sent * 160, ssrc: 7 };
         let mut head = [0; Header::LENGTH];
@@ -80,7 +81,7 @@ impl Phone {
             assert_eq!(from, self.there, "it comes from the port that was told");
             if packet.header.payload_type == 0 {
                 let mut samples = vec![0; packet.payload.len()];
-                Codec::Pcmu.decode(packet.payload, &mut samples);
+                Law::Mu.decode(packet.payload, &mut samples);
                 self.heard.extend(samples);
                 self.sequences.push(packet.header.sequence);
                 self.ssrcs.insert(packet.header.ssrc);
@@ -109,6 +110,8 @@ fn setup(remote: SocketAddr) -> LegSetup {
             receive_payload_type: 0,
             ptime: 20,
             telephone_event: Some((101, 101)),
+            comfort_noise: None,
+            opus: Default::default(),
             direction: Direction::SendRecv,
         },
         remote: remote_of(remote),

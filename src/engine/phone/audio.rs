@@ -212,7 +212,7 @@ impl Player {
             frame.fill(0);
         }
         let mut encoded = Encoded::default();
-        encoded.encode(leg.codec(), &frame);
+        encoded.encode(leg.law(), &frame);
         leg.send(&mut encoded, &mut Out(&self.sockets));
     }
 

@@ -4,6 +4,57 @@
 //! below. µ-law adds a bias of 33 (in 14 bits) first and sends all bits inverted; A-law has two equal segments at
 //! the bottom and sends every other bit inverted.
 
+/// One of the two laws by which G.711 turns samples into bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Law {
+    /// µ-law.
+    Mu,
+    /// A-law.
+    A,
+}
+
+impl Law {
+    /// The byte that means silence.
+    pub const fn silence(self) -> u8 {
+        match self {
+            Law::Mu => 0xff,
+            Law::A => 0xd5,
+        }
+    }
+
+    /// Samples by byte.
+    pub const fn decoding(self) -> &'static [i16; 256] {
+        match self {
+            Law::Mu => &ULAW_TO_LINEAR,
+            Law::A => &ALAW_TO_LINEAR,
+        }
+    }
+
+    /// Magnitudes by byte, for measuring without decoding.
+    pub const fn magnitudes(self) -> &'static [u16; 256] {
+        match self {
+            Law::Mu => &ULAW_MAGNITUDE,
+            Law::A => &ALAW_MAGNITUDE,
+        }
+    }
+
+    /// Turns bytes into samples, as many as both have room for.
+    pub fn decode(self, bytes: &[u8], samples: &mut [i16]) {
+        let table = self.decoding();
+        for (sample, byte) in samples.iter_mut().zip(bytes) {
+            *sample = table[usize::from(*byte)];
+        }
+    }
+
+    /// Turns samples into bytes, as many as both have room for.
+    pub fn encode(self, samples: &[i16], bytes: &mut [u8]) {
+        match self {
+            Law::Mu => samples.iter().zip(bytes).for_each(|(sample, byte)| *byte = ulaw(*sample)),
+            Law::A => samples.iter().zip(bytes).for_each(|(sample, byte)| *byte = alaw(*sample)),
+        }
+    }
+}
+
 /// Samples by µ-law byte, 16 bit.
 pub static ULAW_TO_LINEAR: [i16; 256] = decode_table(true);
 /// Samples by A-law byte, 16 bit.

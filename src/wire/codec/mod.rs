@@ -1,10 +1,13 @@
 //! Audio codecs: what a payload format is called, and samples to bytes and back.
 
 pub mod g711;
+pub mod opus;
 
 use serde::{Deserialize, Serialize};
 
-/// A codec that phone legs speak (RFC 3551 §4.5.14).
+use g711::Law;
+
+/// A codec that phone legs speak (RFC 3551 §4.5, RFC 7587).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Codec {
     /// G.711 µ-law, static payload type 0.
@@ -13,20 +16,50 @@ pub enum Codec {
     /// G.711 A-law, static payload type 8.
     #[serde(rename = "PCMA")]
     Pcma,
+    /// G.722 at 64 kbit/s, static payload type 9: 16 kHz of audio under a clock of 8 kHz (RFC 3551 §4.5.2).
+    G722,
+    /// Opus, a dynamic payload type (RFC 7587).
+    #[serde(rename = "opus", alias = "OPUS", alias = "Opus")]
+    Opus,
 }
 
 impl Codec {
+    /// Every codec.
+    pub const ALL: [Codec; 4] = [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus];
+
     /// The encoding name in `a=rtpmap`.
     pub const fn name(self) -> &'static str {
         match self {
             Codec::Pcmu => "PCMU",
             Codec::Pcma => "PCMA",
+            Codec::G722 => "G722",
+            Codec::Opus => "opus",
         }
     }
 
-    /// The RTP clock rate in hertz.
+    /// The RTP clock rate in hertz, as `a=rtpmap` has it; G.722's is half of what it samples at.
     pub const fn clock_rate(self) -> u32 {
-        8000
+        match self {
+            Codec::Pcmu | Codec::Pcma | Codec::G722 => 8000,
+            Codec::Opus => 48_000,
+        }
+    }
+
+    /// The channels that `a=rtpmap` names; Opus says two always (RFC 7587 §7), even where one is sent.
+    pub const fn channels(self) -> u8 {
+        match self {
+            Codec::Pcmu | Codec::Pcma | Codec::G722 => 1,
+            Codec::Opus => 2,
+        }
+    }
+
+    /// Samples of audio in a second.
+    pub const fn sample_rate(self) -> u32 {
+        match self {
+            Codec::Pcmu | Codec::Pcma => 8000,
+            Codec::G722 => 16_000,
+            Codec::Opus => 48_000,
+        }
     }
 
     /// The static payload type, where the format has one.
@@ -34,46 +67,17 @@ impl Codec {
         match self {
             Codec::Pcmu => Some(0),
             Codec::Pcma => Some(8),
+            Codec::G722 => Some(9),
+            Codec::Opus => None,
         }
     }
 
-    /// The byte that means silence.
-    pub const fn silence(self) -> u8 {
+    /// The law of a G.711 codec, whose bytes are samples by table; none for one that has a state.
+    pub const fn law(self) -> Option<Law> {
         match self {
-            Codec::Pcmu => 0xff,
-            Codec::Pcma => 0xd5,
-        }
-    }
-
-    /// Samples by byte.
-    pub const fn decoding(self) -> &'static [i16; 256] {
-        match self {
-            Codec::Pcmu => &g711::ULAW_TO_LINEAR,
-            Codec::Pcma => &g711::ALAW_TO_LINEAR,
-        }
-    }
-
-    /// Magnitudes by byte, for measuring without decoding.
-    pub const fn magnitudes(self) -> &'static [u16; 256] {
-        match self {
-            Codec::Pcmu => &g711::ULAW_MAGNITUDE,
-            Codec::Pcma => &g711::ALAW_MAGNITUDE,
-        }
-    }
-
-    /// Turns bytes into samples, as many as both have room for.
-    pub fn decode(self, bytes: &[u8], samples: &mut [i16]) {
-        let table = self.decoding();
-        for (sample, byte) in samples.iter_mut().zip(bytes) {
-            *sample = table[usize::from(*byte)];
-        }
-    }
-
-    /// Turns samples into bytes, as many as both have room for.
-    pub fn encode(self, samples: &[i16], bytes: &mut [u8]) {
-        match self {
-            Codec::Pcmu => samples.iter().zip(bytes).for_each(|(sample, byte)| *byte = g711::ulaw(*sample)),
-            Codec::Pcma => samples.iter().zip(bytes).for_each(|(sample, byte)| *byte = g711::alaw(*sample)),
+            Codec::Pcmu => Some(Law::Mu),
+            Codec::Pcma => Some(Law::A),
+            Codec::G722 | Codec::Opus => None,
         }
     }
 }
