@@ -95,6 +95,7 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
         trunks: store.trunks().await.map_err(stored)?,
         dids: store.dids().await.map_err(stored)?,
         rooms: store.rooms().await.map_err(stored)?,
+        profiles: Vec::new(),
         next_seq: opened.next_seq,
     };
     let gateway = gateway(config, &reach, &clips.languages, directory, rng.fork(), clock);

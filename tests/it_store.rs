@@ -21,7 +21,7 @@ use ringlift::base::id::{DidId, TrunkId};
 use ringlift::base::{Cause, LegId, RoomId, Utc};
 use ringlift::gateway::Record;
 use ringlift::gateway::event::{Event, Happening};
-use ringlift::gateway::view::CallRecord;
+use ringlift::gateway::view::{CallDirection, CallRecord};
 use ringlift::media::command::Figures;
 use ringlift::store::key::Revoked;
 use ringlift::store::record::Filter;
@@ -53,9 +53,11 @@ fn record(bits: u64) -> CallRecord {
     CallRecord {
         id: LegId::from_bits(bits),
         call_id: format!("{bits}@test"),
+        direction: CallDirection::Inbound,
         from: Some("+15551234567".into()),
         to: "+4930901820".into(),
         trunk: Some(TrunkId::from_bits(1)),
+        extension: None,
         did: Some(DidId::from_bits(1)),
         room: None,
         began: Utc(1000),

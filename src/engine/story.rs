@@ -12,12 +12,14 @@ pub fn tell(what: &Happening) {
     match what {
         Happening::NodeStarted {} => info!("in service"),
         Happening::NodeDraining {} => info!("out of service for new calls"),
-        Happening::CallBegan { call, from, to } => {
+        Happening::CallBegan { call, from, to, .. } => {
             info!(%call, from = from.as_deref().unwrap_or("withheld"), to = %masked(to), "rings");
         }
+        Happening::CallRinging { call, early_media } => info!(%call, early_media, "its telephone rings"),
         Happening::CallAnswered { call } => info!(%call, "answered"),
-        Happening::CallHeld { call, held: true } => info!(%call, "on hold"),
-        Happening::CallHeld { call, held: false } => info!(%call, "back from hold"),
+        Happening::CallBridged { call, with, room } => info!(%call, %with, %room, "talk"),
+        Happening::CallHeld { call, held: true, by } => info!(%call, ?by, "on hold"),
+        Happening::CallHeld { call, held: false, by } => info!(%call, ?by, "back from hold"),
         Happening::CallEnded { call, cause } => info!(%call, ?cause, "ended: {cause}"),
         Happening::Joined { room, participant } => {
             info!(%room, participant = %participant.id, state = ?participant.state, "takes a place");

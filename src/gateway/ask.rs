@@ -67,6 +67,15 @@ impl Gateway {
                 self.hang_up(leg, Cause::HungUpByOperator, now);
                 Ok(Reply::Done)
             }
+            Command::Dial(_)
+            | Command::Answer(_)
+            | Command::Hold(_)
+            | Command::Unhold(_)
+            | Command::SendDigits { .. }
+            | Command::Play { .. }
+            | Command::StopPlaying(_)
+            | Command::AddToRoom { .. }
+            | Command::Transfer { .. } => Err(Denial::Conflict("this node makes no calls".into())),
             Command::Explain(request) => {
                 explain(&self.table, &request).map(|found| Reply::Explained(Box::new(found))).map_err(Denial::Invalid)
             }

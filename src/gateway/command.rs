@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::{DidId, TrunkId};
-use crate::base::{LegId, RoomId};
+use crate::base::id::{DidId, ExtensionId, TrunkId};
+use crate::base::{LegId, PhoneNumber, RoomId, Secret};
 use crate::gateway::view::{CallView, RoomView, Status};
 use crate::room::{self, Operation, RoomSettings};
 use crate::route::{Did, Explanation, Trunk};
@@ -60,12 +60,106 @@ pub enum Command {
         /// Whether whole numbers may be shown.
         numbers: bool,
     },
-    /// Ends a call.
+    /// Ends a call, or stops ringing somebody.
     HangUp(LegId),
+    /// Rings somebody: for a person of the house, or for a room.
+    Dial(Box<DialRequest>),
+    /// Answers a caller for whom somebody is being rung, before they answer: the caller hears music meanwhile.
+    Answer(LegId),
+    /// Puts a call on hold: the far end hears music.
+    Hold(LegId),
+    /// Takes a call back from hold.
+    Unhold(LegId),
+    /// Keys digits to the far end of a call.
+    SendDigits {
+        /// The call.
+        leg: LegId,
+        /// `0`-`9`, `*`, `#`, `A`-`D`; `w` pauses half a second, `p` or `,` two seconds.
+        digits: Secret,
+    },
+    /// Plays to the far end of a call, over what else it hears.
+    Play {
+        /// The call.
+        leg: LegId,
+        /// What, in order.
+        what: Vec<Playable>,
+        /// From the beginning again at the end, until stopped.
+        repeat: bool,
+    },
+    /// Ends what [`Command::Play`] began.
+    StopPlaying(LegId),
+    /// Rings somebody for a room; whoever answers has a place in it. Nobody there is asked to renegotiate anything.
+    AddToRoom {
+        /// The room, of a meeting or of a call.
+        room: RoomId,
+        /// Whom, and how; its own `room` and `from` are not looked at.
+        request: Box<DialRequest>,
+    },
+    /// Hands a call over: the far end of `leg` is to talk with somebody else instead.
+    Transfer {
+        /// The call to be handed over.
+        leg: LegId,
+        /// To whom: a number or a user, as somebody of the house would dial it.
+        to: String,
+        /// For an attended transfer: the other call of the one who hands over, to whose far end this one goes.
+        consult: Option<LegId>,
+        /// More header fields for the new call.
+        headers: Vec<(String, String)>,
+        /// User-to-User (RFC 7433) for the new call.
+        uui: Option<String>,
+    },
     /// Says what would be done with an INVITE, and why.
     Explain(Box<ExplainRequest>),
     /// Counts and state of the node.
     Status,
+}
+
+/// Whom to ring, for whom.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct DialRequest {
+    /// A number or a user of the house, as somebody there would dial it.
+    pub to: String,
+    /// Whose call it is. This person is rung first, and `to` once they have answered; their rights and limits apply. None:
+    /// `to` is rung at once, which needs `room`.
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub from: Option<ExtensionId>,
+    /// The room whoever answers is put into; none makes a call of two.
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub room: Option<RoomId>,
+    /// The number shown to `to`, where a trunk lets us choose; else that of `from`, else the trunk's.
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub caller_id: Option<PhoneNumber>,
+    /// A name shown to `to`, and on the roster for it.
+    pub name: Option<String>,
+    /// How long it may ring, in seconds.
+    pub seconds: Option<u16>,
+    /// The telephone of `from` answers by itself, where its owner opted in.
+    pub auto_answer: bool,
+    /// More header fields of the INVITE to `to`: names beginning with `X-` only.
+    pub headers: Vec<(String, String)>,
+    /// User-to-User (RFC 7433) to `to`.
+    pub uui: Option<String>,
+}
+
+/// Something to be played.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "play", rename_all = "snake_case", deny_unknown_fields)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub enum Playable {
+    /// A prompt of the house by its file's name, in the call's language.
+    Prompt {
+        /// The name, such as `greeting`.
+        name: String,
+    },
+    /// Music on hold.
+    Music {},
+    /// Nothing.
+    Pause {
+        /// How long.
+        milliseconds: u16,
+    },
 }
 
 /// An INVITE to be explained: the message itself, or its facts.
@@ -103,6 +197,13 @@ pub enum Reply {
     Calls(Vec<CallView>),
     /// One call.
     Call(Box<CallView>),
+    /// Somebody is being rung.
+    Dialled {
+        /// The first leg that is made.
+        call: LegId,
+        /// The room that whoever answers is put into.
+        room: RoomId,
+    },
     /// What would be done, and why.
     Explained(Box<Explanation>),
     /// The node.

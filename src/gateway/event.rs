@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Cause, LegId, ParticipantId, RoomId, Utc};
-use crate::gateway::view::ParticipantView;
+use crate::gateway::view::{CallDirection, ParticipantView};
 
 /// An event with its place in the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,16 +30,28 @@ pub enum Happening {
     /// The node goes out of service.
     #[serde(rename = "node.draining")]
     NodeDraining {},
-    /// An authorised call came in.
+    /// An authorised call came in, or we ring somebody.
     #[serde(rename = "call.began")]
     CallBegan {
         /// The leg.
         #[cfg_attr(feature = "node", schema(value_type = String))]
         call: LegId,
+        /// Who rings whom.
+        #[serde(default)]
+        direction: CallDirection,
         /// Who rings, masked.
         from: Option<String>,
         /// What was dialled.
         to: String,
+    },
+    /// The telephone we ring, rings.
+    #[serde(rename = "call.ringing")]
+    CallRinging {
+        /// The leg.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        call: LegId,
+        /// What it sends before the answer is heard.
+        early_media: bool,
     },
     /// A call was answered.
     #[serde(rename = "call.answered")]
@@ -48,7 +60,20 @@ pub enum Happening {
         #[cfg_attr(feature = "node", schema(value_type = String))]
         call: LegId,
     },
-    /// The far end put a call on hold or took it back.
+    /// Two people can talk: both legs of a call are up and in its room.
+    #[serde(rename = "call.bridged")]
+    CallBridged {
+        /// Who waited.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        call: LegId,
+        /// Who answered.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        with: LegId,
+        /// The room they are in.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        room: RoomId,
+    },
+    /// A call was put on hold or taken back.
     #[serde(rename = "call.held")]
     CallHeld {
         /// The leg.
@@ -56,6 +81,8 @@ pub enum Happening {
         call: LegId,
         /// On hold.
         held: bool,
+        /// Whose doing it is.
+        by: HeldBy,
     },
     /// A call ended.
     #[serde(rename = "call.ended")]
@@ -157,6 +184,17 @@ pub enum Happening {
     },
 }
 
+/// Who put a call on hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub enum HeldBy {
+    /// We did: the far end hears music.
+    Us,
+    /// The far end did: what it plays is kept out of the room.
+    Them,
+}
+
 impl Happening {
     /// The room it happened in.
     pub fn room(&self) -> Option<RoomId> {
@@ -170,10 +208,12 @@ impl Happening {
             | Happening::RoomLocked { room, .. }
             | Happening::RoomEnded { room }
             | Happening::RoomConfigured { room }
-            | Happening::RoomDeleted { room } => Some(*room),
+            | Happening::RoomDeleted { room }
+            | Happening::CallBridged { room, .. } => Some(*room),
             Happening::NodeStarted {}
             | Happening::NodeDraining {}
             | Happening::CallBegan { .. }
+            | Happening::CallRinging { .. }
             | Happening::CallAnswered { .. }
             | Happening::CallHeld { .. }
             | Happening::CallEnded { .. } => None,

@@ -8,13 +8,14 @@ use crate::base::{Cause, LegId, Now, PhoneNumber};
 use crate::call::attendant::{self, Attendant};
 use crate::call::offer_answer::{Agreed, Negotiation, Preferences, Unacceptable};
 use crate::call::speech::Language;
-use crate::gateway::event::Happening;
+use crate::gateway::event::{Happening, HeldBy};
 use crate::gateway::leg::{KeysHeard, Leg, Stage, Voice};
+use crate::gateway::settings::Settings;
 use crate::gateway::show::shown_user;
+use crate::gateway::view::CallDirection;
 use crate::gateway::{Gateway, Output, Record, Timer};
 use crate::media::command::{LegSetup, MediaCommand, PlayId};
-use crate::profile::Profile;
-use crate::route::{Action, Decision, Facts};
+use crate::route::{Action, Decision, Facts, Party};
 use crate::sip::auth::{Verdict, Verifier};
 use crate::sip::endpoint::{Event, Headers, TransactionId};
 use crate::sip::transport::Source;
@@ -99,23 +100,28 @@ impl Gateway {
             .map(PhoneNumber::e164)
             .or_else(|| (!facts.from_user.is_empty()).then(|| shown_user(&facts.from_user)));
         let language = self.language_of(did);
+        let profile = self.profile_of(Party::Trunk(trunk));
         let offer = (!request.body.is_empty()).then(|| request.body.clone());
         let record = Leg {
             id: leg,
-            source,
+            direction: CallDirection::Inbound,
+            party: Party::Trunk(trunk),
+            profile: profile.clone(),
+            peer: source.remote,
             call_id: request.headers.call_id().unwrap_or_default().to_owned(),
             from,
             caller,
             to: shown_user(&facts.to_user),
-            trunk,
-            did,
+            did: Some(did),
             began: now.utc,
             answered: None,
             language,
-            negotiation: Negotiation::new(Preferences::of(&Profile::default(), &self.settings.audio), &mut self.rng),
+            negotiation: Negotiation::new(Preferences::of(&profile, &self.settings.audio), &mut self.rng),
             agreed: None,
             open: false,
+            bound: false,
             held: false,
+            held_by_us: false,
             stage: Stage::Binding { offer },
             last_room: None,
             figures: None,
@@ -123,7 +129,8 @@ impl Gateway {
             keys_heard: KeysHeard::default(),
         };
         let shown = self.shown_number(record.caller.as_ref(), record.from.as_deref(), false);
-        let happening = Happening::CallBegan { call: leg, from: shown, to: record.to.clone() };
+        let happening =
+            Happening::CallBegan { call: leg, direction: record.direction, from: shown, to: record.to.clone() };
         self.outputs.push_back(Output::Record(Record::Began(Box::new(record.record(None)))));
         self.legs.insert(leg, record);
         self.publish(happening, now);
@@ -135,9 +142,7 @@ impl Gateway {
         };
         match refused {
             Some(cause) => self.refuse_invite(leg, cause, now),
-            None => self
-                .outputs
-                .push_back(Output::BindPorts { leg, ipv6: source.remote.is_ipv6() && !is_mapped(source.remote.ip()) }),
+            None => self.outputs.push_back(Output::BindPorts { leg, ipv6: is_ipv6(source.remote.ip()) }),
         }
     }
 
@@ -152,16 +157,13 @@ impl Gateway {
         let Stage::Binding { offer } = &mut record.stage else { return };
         let offer = offer.take();
         // From here on the leg has ports, and gives them back however it ends.
+        record.bound = true;
         record.stage = Stage::Answering;
-        let ip = if record.source.remote.is_ipv6() && !is_mapped(record.source.remote.ip()) {
-            self.settings.media_v6.map(IpAddr::V6)
-        } else {
-            self.settings.media_v4.map(IpAddr::V4)
-        };
+        let ip = media_address(&self.settings, record.peer.ip());
         let Some(ip) = ip else { return self.refuse_invite(leg, Cause::Internal, now) };
         record.negotiation.set_local(ip, rtp_port);
         let sdp = match offer {
-            Some(offer) => match record.negotiation.answer(&offer, record.source.remote.ip()) {
+            Some(offer) => match record.negotiation.answer(&offer, record.peer.ip()) {
                 Ok((sdp, agreed)) => {
                     self.open_media(leg, agreed, now);
                     sdp
@@ -197,7 +199,7 @@ impl Gateway {
     fn on_acked(&mut self, leg: LegId, sdp: Option<&[u8]>, now: Now) {
         let Some(record) = self.legs.get_mut(&leg) else { return };
         if let Some(sdp) = sdp {
-            match record.negotiation.take_answer(sdp, record.source.remote.ip()) {
+            match record.negotiation.take_answer(sdp, record.peer.ip()) {
                 Ok(agreed) => self.apply_media(leg, agreed, now),
                 Err(_) => return self.hang_up(leg, Cause::BadSdp, now),
             }
@@ -213,7 +215,7 @@ impl Gateway {
     fn on_offered(&mut self, leg: LegId, sdp: Option<&[u8]>, now: Now) {
         let Some(record) = self.legs.get_mut(&leg) else { return };
         match sdp {
-            Some(sdp) => match record.negotiation.answer(sdp, record.source.remote.ip()) {
+            Some(sdp) => match record.negotiation.answer(sdp, record.peer.ip()) {
                 Ok((answer, agreed)) => {
                     self.apply_media(leg, agreed, now);
                     self.endpoint.accept_offer(leg, answer, now);
@@ -271,7 +273,7 @@ impl Gateway {
         }
         record.held = held;
         let place = record.place();
-        self.publish(Happening::CallHeld { call: leg, held }, now);
+        self.publish(Happening::CallHeld { call: leg, held, by: HeldBy::Them }, now);
         if let Some((room, participant)) = place {
             if let Some(room) = self.rooms.get_mut(&room) {
                 room.hold(participant, held);
@@ -286,7 +288,7 @@ impl Gateway {
         self.timers.disarm(&Timer::Start(leg));
         let Some(record) = self.legs.get_mut(&leg) else { return };
         let Stage::Answering = record.stage else { return };
-        let did = self.table.dids.get(&record.did);
+        let did = record.did.and_then(|did| self.table.dids.get(&did));
         let direct = match did.map(|did| &did.action) {
             Some(Action::Room { room }) => Some(*room),
             Some(Action::Attendant {} | Action::Refuse { .. }) | None => None,
@@ -328,13 +330,20 @@ impl Gateway {
         if record.open {
             self.closing.insert(leg);
             self.order(MediaCommand::Close { leg });
-        } else if !matches!(record.stage, Stage::Binding { .. }) {
+        } else if record.bound {
             self.outputs.push_back(Output::FreePorts { leg });
         }
         // What a last word announced is why the call ended, whoever said BYE first.
         let cause = match record.stage {
             Stage::Leaving { cause } => cause,
-            Stage::Binding { .. } | Stage::Answering | Stage::Attendant { .. } | Stage::InRoom { .. } => cause,
+            Stage::Binding { .. }
+            | Stage::Calling { .. }
+            | Stage::Joining { .. }
+            | Stage::Preparing { .. }
+            | Stage::Ringing { .. }
+            | Stage::Answering
+            | Stage::Attendant { .. }
+            | Stage::InRoom { .. } => cause,
         };
         if let Some((room, participant)) = record.place() {
             if let Some(room) = self.rooms.get_mut(&room) {
@@ -384,7 +393,7 @@ impl Gateway {
             return Err(Cause::Overloaded);
         }
         if let Some(most) = self.table.trunks.get(&trunk).and_then(|trunk| trunk.max_calls) {
-            let calls = self.legs.values().filter(|leg| leg.trunk == trunk).count();
+            let calls = self.legs.values().filter(|leg| leg.party == Party::Trunk(trunk)).count();
             if calls >= most as usize {
                 return Err(Cause::Overloaded);
             }
@@ -444,6 +453,12 @@ fn status_of(cause: Cause) -> Status {
     if status.is_failure() { status } else { Status::TEMPORARILY_UNAVAILABLE }
 }
 
-fn is_mapped(address: IpAddr) -> bool {
-    matches!(address.to_canonical(), IpAddr::V4(_))
+/// Whether audio with a peer there needs IPv6 sockets.
+pub(super) fn is_ipv6(peer: IpAddr) -> bool {
+    peer.to_canonical().is_ipv6()
+}
+
+/// The address a peer there is told to send audio to.
+pub(super) fn media_address(settings: &Settings, peer: IpAddr) -> Option<IpAddr> {
+    if is_ipv6(peer) { settings.media_v6.map(IpAddr::V6) } else { settings.media_v4.map(IpAddr::V4) }
 }

@@ -33,7 +33,13 @@ impl Gateway {
                 keys.handle(key_reader::Input::Digit(digit), now);
                 self.act_on_keys(leg, now);
             }
-            Stage::Binding { .. } | Stage::Answering | Stage::Leaving { .. } => {}
+            Stage::Binding { .. }
+            | Stage::Calling { .. }
+            | Stage::Joining { .. }
+            | Stage::Preparing { .. }
+            | Stage::Ringing { .. }
+            | Stage::Answering
+            | Stage::Leaving { .. } => {}
         }
     }
 
@@ -123,7 +129,14 @@ impl Gateway {
                 keys.handle(key_reader::Input::Timeout, now);
                 self.act_on_keys(leg, now);
             }
-            Stage::Binding { .. } | Stage::Answering | Stage::Attendant { .. } | Stage::Leaving { .. } => {}
+            Stage::Binding { .. }
+            | Stage::Calling { .. }
+            | Stage::Joining { .. }
+            | Stage::Preparing { .. }
+            | Stage::Ringing { .. }
+            | Stage::Answering
+            | Stage::Attendant { .. }
+            | Stage::Leaving { .. } => {}
         }
     }
 
@@ -289,7 +302,7 @@ impl Gateway {
 
     fn trier(&self, leg: LegId) -> Option<Trier> {
         let leg = self.legs.get(&leg)?;
-        let source: IpAddr = leg.source.remote.ip();
+        let source: IpAddr = leg.peer.ip();
         let key = leg.caller.as_ref().map_or_else(|| source.to_string(), |caller| caller.e164());
         Some(Trier { did: leg.did, caller: leg.caller.clone(), key })
     }

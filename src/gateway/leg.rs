@@ -2,32 +2,44 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
-use crate::base::id::{DidId, TrunkId};
+use bytes::Bytes;
+
+use crate::base::id::DidId;
 use crate::base::{Cause, Instant, LegId, ParticipantId, PhoneNumber, RoomId, Utc};
 use crate::call::attendant::Attendant;
 use crate::call::key_reader::KeyReader;
 use crate::call::offer_answer::Negotiation;
 use crate::call::pin::PinReader;
 use crate::call::speech::Language;
-use crate::gateway::view::{CallRecord, CallState};
+use crate::gateway::ringing::RingId;
+use crate::gateway::view::{CallDirection, CallRecord, CallState};
 use crate::media::clip::Clip;
 use crate::media::command::{Figures, Format, PlayId, Remote};
+use crate::profile::Profile;
 use crate::room::Waiting;
-use crate::sip::transport::Source;
+use crate::route::{Credentials, Party};
+use crate::sip::endpoint::OutboundInvite;
 
 /// A live call.
 #[derive(Debug)]
 pub(super) struct Leg {
     pub(super) id: LegId,
-    pub(super) source: Source,
+    pub(super) direction: CallDirection,
+    /// Who is at the far end.
+    pub(super) party: Party,
+    /// The dialect spoken with it.
+    pub(super) profile: Arc<Profile>,
+    /// Where its signalling comes from, or goes to.
+    pub(super) peer: SocketAddr,
     pub(super) call_id: String,
     /// Who rings, where shown: in E.164, or as the carrier wrote it when it is no telephone number.
     pub(super) from: Option<String>,
     pub(super) caller: Option<PhoneNumber>,
     pub(super) to: String,
-    pub(super) trunk: TrunkId,
-    pub(super) did: DidId,
+    pub(super) did: Option<DidId>,
     pub(super) began: Utc,
     pub(super) answered: Option<Utc>,
     pub(super) language: Language,
@@ -36,7 +48,12 @@ pub(super) struct Leg {
     pub(super) agreed: Option<(Format, Remote)>,
     /// The media plane knows the leg.
     pub(super) open: bool,
+    /// Ports are bound for it.
+    pub(super) bound: bool,
+    /// The far end holds us.
     pub(super) held: bool,
+    /// We hold the far end.
+    pub(super) held_by_us: bool,
     pub(super) stage: Stage,
     pub(super) last_room: Option<RoomId>,
     pub(super) figures: Option<Figures>,
@@ -47,8 +64,22 @@ pub(super) struct Leg {
 /// Where a call stands.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// Ports are being bound; the offer, where the INVITE had one.
-    Binding { offer: Option<bytes::Bytes> },
+    /// Inbound: ports are being bound; the offer, where the INVITE had one.
+    Binding { offer: Option<Bytes> },
+    /// Inbound: somebody is rung for this caller, who hears that it rings.
+    Calling {
+        ring: RingId,
+        /// The offer to be answered, until it is.
+        offer: Option<Bytes>,
+        /// What answered it before the 200: the 200 says the same (RFC 6337 §3.1).
+        early: Option<Bytes>,
+    },
+    /// Inbound: the 200 held our offer, so that the place is taken when the ACK brings the answer.
+    Joining { room: RoomId, participant: ParticipantId },
+    /// Outbound: ports are being bound for what is to be sent.
+    Preparing { ring: RingId, call: Box<Outgoing> },
+    /// Outbound: our INVITE is out.
+    Ringing { ring: RingId, call: Box<Outgoing> },
     /// Our 200 is out.
     Answering,
     /// The attendant speaks.
@@ -57,6 +88,28 @@ pub(super) enum Stage {
     InRoom { room: RoomId, participant: ParticipantId, keys: KeyReader, step_up: Option<PinReader> },
     /// Hears a last word.
     Leaving { cause: Cause },
+}
+
+/// A call we make, until its answer.
+pub(super) struct Outgoing {
+    /// What is sent; kept for a repetition with credentials. Its SDP is written when the ports are known.
+    pub(super) invite: OutboundInvite,
+    /// What a challenge is answered with.
+    pub(super) credentials: Option<Credentials>,
+    /// A challenge was answered already, so that a second one is a refusal.
+    pub(super) challenged: bool,
+    /// Its telephone rings.
+    pub(super) rings: bool,
+}
+
+impl fmt::Debug for Outgoing {
+    /// Never the headers: they hold numbers and answers to challenges.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("target", &self.invite.target)
+            .field("rings", &self.rings)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a leg is made to hear.
@@ -139,8 +192,10 @@ impl fmt::Debug for KeysHeard {
 impl Leg {
     /// The state shown.
     pub(super) fn call_state(&self) -> CallState {
-        match self.stage {
-            Stage::Binding { .. } => CallState::Inviting,
+        match &self.stage {
+            Stage::Binding { .. } | Stage::Preparing { .. } => CallState::Inviting,
+            Stage::Ringing { call, .. } if !call.rings => CallState::Inviting,
+            Stage::Calling { .. } | Stage::Ringing { .. } | Stage::Joining { .. } => CallState::Ringing,
             Stage::Answering | Stage::Attendant { .. } => CallState::Attendant,
             Stage::InRoom { .. } => CallState::InRoom,
             Stage::Leaving { .. } => CallState::Leaving,
@@ -151,13 +206,15 @@ impl Leg {
     pub(super) fn place(&self) -> Option<(RoomId, ParticipantId)> {
         match self.stage {
             Stage::InRoom { room, participant, .. } => Some((room, participant)),
-            Stage::Binding { .. } | Stage::Answering | Stage::Attendant { .. } | Stage::Leaving { .. } => None,
+            Stage::Binding { .. }
+            | Stage::Calling { .. }
+            | Stage::Joining { .. }
+            | Stage::Preparing { .. }
+            | Stage::Ringing { .. }
+            | Stage::Answering
+            | Stage::Attendant { .. }
+            | Stage::Leaving { .. } => None,
         }
-    }
-
-    /// Whether ports are bound for it.
-    pub(super) fn has_ports(&self) -> bool {
-        !matches!(self.stage, Stage::Binding { .. })
     }
 
     /// The row kept of it.
@@ -165,10 +222,12 @@ impl Leg {
         CallRecord {
             id: self.id,
             call_id: self.call_id.clone(),
+            direction: self.direction,
             from: self.from.clone(),
             to: self.to.clone(),
-            trunk: Some(self.trunk),
-            did: Some(self.did),
+            trunk: self.party.trunk(),
+            extension: self.party.extension(),
+            did: self.did,
             room: self.last_room,
             began: self.began,
             answered: self.answered,

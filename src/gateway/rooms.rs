@@ -47,6 +47,8 @@ impl Gateway {
                     let held = self.legs.get(&leg).is_some_and(|leg| leg.held);
                     self.order(MediaCommand::Join { leg, room: room_id, participant, muted: muted || held });
                 }
+                room::Output::Detach { leg } => self.order(MediaCommand::Leave { leg }),
+                room::Output::Release { leg, cause } => self.hang_up(leg, cause, now),
                 room::Output::SetMuted { leg, .. } => self.apply_mute(leg),
                 room::Output::Tell { leg, what } => self.tell(leg, &what),
                 room::Output::Wait { leg, how } => self.set_background(leg, how),

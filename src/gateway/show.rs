@@ -2,7 +2,6 @@
 
 use crate::base::{LegId, ParticipantId, PhoneNumber, RoomId};
 use crate::gateway::Gateway;
-use crate::gateway::leg::Leg;
 use crate::gateway::view::{CallView, ParticipantView, RoomView, Status};
 use crate::room::Room;
 
@@ -33,6 +32,7 @@ impl Gateway {
             role: p.role,
             state: p.state,
             held: p.held,
+            held_by_us: p.held_by_us,
             muted_by_self: p.muted_by_self,
             muted_by_host: p.muted_by_host,
             hand: room.hand_rank(id),
@@ -61,14 +61,18 @@ impl Gateway {
         Some(CallView {
             id,
             call_id: leg.call_id.clone(),
+            direction: leg.direction,
             state: leg.call_state(),
             from: self.shown_number(leg.caller.as_ref(), leg.from.as_deref(), numbers),
             to: leg.to.clone(),
-            trunk: Some(leg.trunk),
-            did: Some(leg.did),
+            trunk: leg.party.trunk(),
+            extension: leg.party.extension(),
+            profile: leg.profile.name.clone(),
+            did: leg.did,
             room,
             participant,
             held: leg.held,
+            held_by_us: leg.held_by_us,
             media: leg.agreed.as_ref().map(|(format, _)| format!("{}/{}", format.codec.name(), format.ptime)),
             figures: leg.figures,
             since: leg.began.to_string(),
@@ -85,7 +89,7 @@ impl Gateway {
             participants: self.rooms.values().map(|room| room.participants().count() as u64).sum(),
             dialogs: (counts.legs + counts.closing) as u64,
             transactions: (counts.client_transactions + counts.server_transactions) as u64,
-            ports: (self.legs.values().filter(|leg| Leg::has_ports(leg)).count() + self.closing.len()) as u64,
+            ports: (self.legs.values().filter(|leg| leg.bound).count() + self.closing.len()) as u64,
             draining: self.drain.is_some(),
             invited: self.counters.invited,
             answered: self.counters.answered,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::{DidId, TrunkId};
+use crate::base::id::{DidId, ExtensionId, TrunkId};
 use crate::base::{Cause, LegId, ParticipantId, RoomId, Utc};
 use crate::media::command::Figures;
 use crate::room::{Role, RoomSettings, State};
@@ -38,8 +38,11 @@ pub struct ParticipantView {
     pub role: Role,
     /// Where it stands.
     pub state: State,
-    /// On hold by its own phone.
+    /// On hold by its own phone: what the phone plays is kept out of the room.
     pub held: bool,
+    /// On hold by us: it hears music and nothing of the room.
+    #[serde(default)]
+    pub held_by_us: bool,
     /// Muted by itself.
     pub muted_by_self: bool,
     /// Muted by a host or the API.
@@ -62,14 +65,28 @@ pub struct ParticipantView {
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
 pub enum CallState {
-    /// Invited, not answered yet.
+    /// An INVITE was sent or received; no telephone rings yet.
     Inviting,
+    /// A telephone rings: this one, or for a caller the one that was called.
+    Ringing,
     /// Answered, the ACK is awaited or the attendant speaks.
     Attendant,
     /// Has a place in a room.
     InRoom,
     /// Hears a last word, then is hung up.
     Leaving,
+}
+
+/// Who rang whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub enum CallDirection {
+    /// They rang us.
+    #[default]
+    Inbound,
+    /// We rang them.
+    Outbound,
 }
 
 /// A live call.
@@ -81,15 +98,25 @@ pub struct CallView {
     pub id: LegId,
     /// SIP's Call-ID.
     pub call_id: String,
+    /// Who rang whom.
+    #[serde(default)]
+    pub direction: CallDirection,
     /// Where it stands.
     pub state: CallState,
     /// Who rings, masked unless the reader may see it; none when withheld.
     pub from: Option<String>,
     /// What was dialled.
     pub to: String,
-    /// Which trunk it came by.
+    /// Which trunk it came or went by.
     #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
     pub trunk: Option<TrunkId>,
+    /// Whose telephone it is, where it is one of the house.
+    #[serde(default)]
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub extension: Option<ExtensionId>,
+    /// The dialect spoken with it.
+    #[serde(default)]
+    pub profile: String,
     /// Which number rule it matched.
     #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
     pub did: Option<DidId>,
@@ -101,6 +128,9 @@ pub struct CallView {
     pub participant: Option<ParticipantId>,
     /// On hold by the far end.
     pub held: bool,
+    /// On hold by us.
+    #[serde(default)]
+    pub held_by_us: bool,
     /// The codec and packet length, such as `PCMA/20`.
     pub media: Option<String>,
     /// The latest figures of its media.
@@ -148,12 +178,16 @@ pub struct CallRecord {
     pub id: LegId,
     /// SIP's Call-ID.
     pub call_id: String,
+    /// Who rang whom.
+    pub direction: CallDirection,
     /// Who rang, in E.164 or as shown; none when withheld.
     pub from: Option<String>,
     /// What was dialled.
     pub to: String,
-    /// Which trunk it came by.
+    /// Which trunk it came or went by.
     pub trunk: Option<TrunkId>,
+    /// Whose telephone it was, where it was one of the house.
+    pub extension: Option<ExtensionId>,
     /// Which number rule it matched.
     pub did: Option<DidId>,
     /// The last room it was in.

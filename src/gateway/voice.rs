@@ -107,7 +107,17 @@ impl Gateway {
                 self.touched.insert(leg);
                 self.order(MediaCommand::StopPlaying { leg });
             }
-            (Stage::InRoom { .. } | Stage::Binding { .. } | Stage::Answering | Stage::Leaving { .. }, _) => {}
+            (
+                Stage::InRoom { .. }
+                | Stage::Binding { .. }
+                | Stage::Calling { .. }
+                | Stage::Joining { .. }
+                | Stage::Preparing { .. }
+                | Stage::Ringing { .. }
+                | Stage::Answering
+                | Stage::Leaving { .. },
+                _,
+            ) => {}
         }
     }
 }

@@ -6,9 +6,13 @@
 //!      │ locked, full        ▲                     ▲
 //!      ▼                     │ admitted, no host   │ admitted
 //!   (refused)        Lobby ──┴─────────────────────┘
+//!
+//!            expect             arrive
+//!   (rung) ────────▶ Ringing ──────────▶ Active
 //! ```
 
 pub mod announcement;
+pub mod calling;
 pub mod operate;
 pub mod operation;
 pub mod participant;
@@ -18,7 +22,7 @@ pub mod settings;
 pub use announcement::{Announcement, RollCallEntry, Waiting};
 pub use operation::{Actor, Operation, Refusal};
 pub use participant::{Participant, Role, State};
-pub use roster::{Change, Entrant, Output, Room};
+pub use roster::{Change, Entrant, Expected, Output, Room};
 pub use settings::{FirstCaller, RoomSettings};
 
 #[cfg(test)]

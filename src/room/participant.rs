@@ -45,6 +45,10 @@ pub struct Participant {
     pub state: State,
     /// The far end has put us on hold.
     pub held: bool,
+    /// We have put the far end on hold: it hears music and nothing of the room.
+    pub held_by_us: bool,
+    /// Its telephone still rings, and what it sends before the answer is heard already.
+    pub early: bool,
     /// Muted by itself.
     pub muted_by_self: bool,
     /// Muted by a host or the API.

@@ -1,6 +1,6 @@
 //! The roster: who is here, and what follows when somebody comes, goes, speaks or is put on hold.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::base::{Cause, Instant, LegId, Now, ParticipantId, PhoneNumber, Timers};
@@ -23,6 +23,19 @@ pub struct Entrant {
     pub held: bool,
 }
 
+/// Somebody whose telephones are being rung for this room.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expected {
+    /// The place that is kept.
+    pub id: ParticipantId,
+    /// What people call them.
+    pub name: Option<String>,
+    /// Their number, where it is one.
+    pub number: Option<PhoneNumber>,
+    /// The language prompts are spoken in.
+    pub language: String,
+}
+
 /// An order of a room.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
@@ -34,6 +47,11 @@ pub enum Output {
         participant: ParticipantId,
         /// Unheard.
         muted: bool,
+    },
+    /// Take the leg out of the bridge: its person is on hold and hears nothing of the room. The place stays.
+    Detach {
+        /// The leg.
+        leg: LegId,
     },
     /// Let the bridge hear the leg, or not.
     SetMuted {
@@ -69,6 +87,13 @@ pub enum Output {
         cause: Cause,
         /// The last word.
         what: Announcement,
+    },
+    /// Hang up: nobody is left whom the person could talk to, nor rings. The place stays until the leg has ended.
+    Release {
+        /// The leg.
+        leg: LegId,
+        /// Why: how the last of the others went.
+        cause: Cause,
     },
     /// Something for the event log.
     Report(Change),
@@ -106,8 +131,8 @@ pub struct Room {
     pub(super) timers: Timers<ParticipantId>,
     pub(super) outputs: VecDeque<Output>,
     longest_wait: Duration,
-    /// Who hears music or tones for being alone.
-    alone: Option<ParticipantId>,
+    /// Who hears music or tones for want of anybody to hear.
+    pub(super) entertained: BTreeSet<ParticipantId>,
 }
 
 impl Room {
@@ -123,14 +148,14 @@ impl Room {
             timers: Timers::new(),
             outputs: VecDeque::new(),
             longest_wait,
-            alone: None,
+            entertained: BTreeSet::new(),
         }
     }
 
     /// Takes over changed settings; who is in stays in.
     pub fn configure(&mut self, settings: RoomSettings) {
         self.settings = settings;
-        self.settle_alone();
+        self.settle_waiting();
     }
 
     /// Somebody comes to the door.
@@ -149,6 +174,8 @@ impl Room {
             role: if entrant.host { Role::Host } else { Role::Guest },
             state: State::Ringing,
             held: entrant.held,
+            held_by_us: false,
+            early: false,
             muted_by_self: false,
             muted_by_host: false,
             hand: None,
@@ -183,7 +210,7 @@ impl Room {
     pub fn leave(&mut self, id: ParticipantId, cause: Cause) {
         let Some(participant) = self.take(id) else { return };
         self.outputs.push_back(Output::Report(Change::Left(id, cause)));
-        self.after_leaving(&participant);
+        self.after_leaving(&participant, cause);
     }
 
     /// The far end put us on hold, or took us back.
@@ -195,6 +222,7 @@ impl Room {
         participant.held = held;
         self.quieten(id);
         self.outputs.push_back(Output::Report(Change::Changed(id)));
+        self.settle_waiting();
     }
 
     /// The mixer reports that a voice is heard, or no longer.
@@ -284,6 +312,9 @@ impl Room {
     }
 
     pub(super) fn tell(&mut self, id: ParticipantId, what: Announcement) {
+        if self.settings.call {
+            return;
+        }
         if let Some(leg) = self.participants.get(&id).and_then(|p| p.audio) {
             self.outputs.push_back(Output::Tell { leg, what });
         }
@@ -325,15 +356,14 @@ impl Room {
             self.outputs.push_back(Output::Report(Change::Started));
         }
         self.outputs.push_back(Output::Attach { leg, participant: id, muted });
-        let what = if others == 0 { Announcement::YouAreFirst } else { Announcement::Joining { others } };
-        self.outputs.push_back(Output::Tell { leg, what });
+        self.tell(id, if others == 0 { Announcement::YouAreFirst } else { Announcement::Joining { others } });
         if entering_muted {
-            self.outputs.push_back(Output::Tell { leg, what: Announcement::YouAreMuted });
+            self.tell(id, Announcement::YouAreMuted);
         }
         if others > 0 && others < self.settings.tones_up_to {
             self.outputs.push_back(Output::Tone { entry: true });
         }
-        self.settle_alone();
+        self.settle_waiting();
     }
 
     pub(super) fn host_came(&mut self) {
@@ -352,7 +382,7 @@ impl Room {
             self.outputs.push_back(Output::Dismiss { leg, cause, what });
         }
         self.outputs.push_back(Output::Report(Change::Left(id, cause)));
-        self.after_leaving(&participant);
+        self.after_leaving(&participant, cause);
     }
 
     /// What nobody hears is not speaking.
@@ -372,13 +402,11 @@ impl Room {
         let participant = self.participants.remove(&id)?;
         self.order.retain(|other| *other != id);
         self.timers.disarm(&id);
-        if self.alone == Some(id) {
-            self.alone = None;
-        }
+        self.entertained.remove(&id);
         Some(participant)
     }
 
-    fn after_leaving(&mut self, gone: &Participant) {
+    fn after_leaving(&mut self, gone: &Participant, cause: Cause) {
         let left = self.active();
         if gone.state == State::Active && left > 0 && left < self.settings.tones_up_to {
             self.outputs.push_back(Output::Tone { entry: false });
@@ -394,31 +422,9 @@ impl Room {
                 self.outputs.push_back(Output::Report(Change::Ended));
             }
         }
-        self.settle_alone();
-    }
-
-    /// Who is alone hears music or tones, where the room is set so; who is not, does not.
-    fn settle_alone(&mut self) {
-        let how = match self.settings.first_caller {
-            FirstCaller::Music => Some(Waiting::Music),
-            FirstCaller::Tone => Some(Waiting::Tone),
-            FirstCaller::Start | FirstCaller::Host => None,
-        };
-        let mut active = self.participants.values().filter(|p| p.state == State::Active);
-        let lonely = match (active.next(), active.next()) {
-            (Some(only), None) => Some((only.id, only.audio)),
-            (Some(_), Some(_)) | (None, _) => None,
-        };
-        let should = how.and(lonely).map(|(id, _)| id);
-        if self.alone == should {
-            return;
+        if self.settings.call {
+            self.release_the_last(cause);
         }
-        if let Some(leg) = self.alone.and_then(|id| self.participants.get(&id)).and_then(|p| p.audio) {
-            self.outputs.push_back(Output::Wait { leg, how: None });
-        }
-        self.alone = should;
-        if let (Some(_), Some((_, Some(leg)))) = (should, lonely) {
-            self.outputs.push_back(Output::Wait { leg, how });
-        }
+        self.settle_waiting();
     }
 }

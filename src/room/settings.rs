@@ -46,6 +46,11 @@ pub struct RoomSettings {
     /// The language of callers whose number names none.
     #[serde(default)]
     pub language: Option<String>,
+    /// A call between people rather than a meeting: nothing is announced, keys go through to the others, and the room is
+    /// gone with its last leg. Made by calls only; the API refuses it.
+    #[serde(default, skip_serializing_if = "is_no")]
+    #[cfg_attr(feature = "node", schema(read_only))]
+    pub call: bool,
 }
 
 /// What the first caller of an empty room meets.
@@ -66,6 +71,11 @@ pub enum FirstCaller {
 
 fn yes() -> bool {
     true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_no(value: &bool) -> bool {
+    !*value
 }
 
 /// As many as a bridge on one core carries with room to spare; the store refuses more than 5,000.
@@ -98,6 +108,12 @@ impl RoomSettings {
             tones_up_to: default_tones(),
             keys: default_keys(),
             language: None,
+            call: false,
         }
+    }
+
+    /// The room of a call between people: no PIN, no tones, no lobby, nobody told to be the first.
+    pub fn of_call(id: RoomId, name: impl Into<String>) -> Self {
+        Self { first_caller: FirstCaller::Start, tones_up_to: 0, call: true, ..Self::new(id, name) }
     }
 }

@@ -49,7 +49,9 @@ impl Scene {
                     self.told.push((leg.bits(), what.clone()))
                 }
                 Output::Attach { .. }
+                | Output::Detach { .. }
                 | Output::SetMuted { .. }
+                | Output::Release { .. }
                 | Output::Wait { .. }
                 | Output::Tone { .. }
                 | Output::Report(_) => {}

@@ -2,8 +2,10 @@
 
 pub mod decide;
 pub mod network;
+pub mod party;
 pub mod table;
 
 pub use decide::{Decision, Explanation, Facts, Step};
 pub use network::Network;
+pub use party::Party;
 pub use table::{Action, Called, Credentials, Did, Table, Trunk};

@@ -6,7 +6,7 @@ use sqlx::{QueryBuilder, Row};
 use super::error::unreadable;
 use super::{Store, StoreError};
 use crate::base::{Cause, LegId, RoomId, Utc};
-use crate::gateway::view::CallRecord;
+use crate::gateway::view::{CallDirection, CallRecord};
 use crate::media::command::Figures;
 
 /// Which records, newest first.
@@ -110,6 +110,8 @@ fn read(row: &SqliteRow) -> Result<CallRecord, StoreError> {
         call_id: row.try_get("call_id")?,
         from: row.try_get("caller")?,
         to: row.try_get("called")?,
+        direction: CallDirection::Inbound,
+        extension: None,
         trunk: id(row.try_get("trunk")?)?,
         did: id(row.try_get("did")?)?,
         room: id(row.try_get("room")?)?,

@@ -15,7 +15,7 @@ use ringlift::engine::handle::{Asked, Handle, Inbox, Outbox};
 use ringlift::gateway::Record;
 use ringlift::gateway::command::{Command, Denial, Outcome, Reply};
 use ringlift::gateway::event::{Event, Happening};
-use ringlift::gateway::view::{CallRecord, CallState, CallView, ParticipantView, RoomView, Status};
+use ringlift::gateway::view::{CallDirection, CallRecord, CallState, CallView, ParticipantView, RoomView, Status};
 use ringlift::room::{Operation, Refusal, Role, State};
 use ringlift::route::{Facts, Table};
 use ringlift::store::{self, Store, Writer, clock};
@@ -264,6 +264,7 @@ impl StandIn {
             role: Role::Guest,
             state: State::Active,
             held: false,
+            held_by_us: false,
             muted_by_self: false,
             muted_by_host: false,
             hand: None,
@@ -275,9 +276,11 @@ impl StandIn {
         let record = CallRecord {
             id: leg,
             call_id: format!("{leg}@test"),
+            direction: CallDirection::Inbound,
             from: Some(number.e164()),
             to: "+4930901820".into(),
             trunk: Some(TrunkId::from_bits(1)),
+            extension: None,
             did: Some(DidId::from_bits(1)),
             room: Some(room),
             began: clock::utc(),
@@ -289,14 +292,18 @@ impl StandIn {
         let call = CallView {
             id: leg,
             call_id: record.call_id.clone(),
+            direction: CallDirection::Inbound,
             state: CallState::InRoom,
             from: record.from.clone(),
             to: record.to.clone(),
             trunk: record.trunk,
+            extension: None,
+            profile: "generic".into(),
             did: record.did,
             room: Some(room),
             participant: Some(id),
             held: false,
+            held_by_us: false,
             media: Some("PCMA/20".into()),
             figures: None,
             since: record.began.to_string(),
@@ -374,6 +381,15 @@ impl StandIn {
                 };
                 return Ok(Reply::Explained(Box::new(self.table.explain(&facts))));
             }
+            other @ (Command::Dial(_)
+            | Command::Answer(_)
+            | Command::Hold(_)
+            | Command::Unhold(_)
+            | Command::SendDigits { .. }
+            | Command::Play { .. }
+            | Command::StopPlaying(_)
+            | Command::AddToRoom { .. }
+            | Command::Transfer { .. }) => return Err(Denial::Conflict(format!("{other:?}"))),
             Command::Status => {
                 let refused = BTreeMap::from([(Cause::NoRoute, 2)]);
                 let status =
