@@ -318,7 +318,7 @@ impl Phone {
             Event::ReferProgress { .. } => {}
             Event::Refused { leg, status, response, .. } => self.refused(leg, status, &response)?,
             Event::Ended { leg, cause, .. } => self.ended(leg, cause),
-            Event::Response { transaction, result } => {
+            Event::Response { transaction, result, .. } => {
                 self.registered(transaction, result.map_err(|why| format!("{why:?}")))
             }
         }

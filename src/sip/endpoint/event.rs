@@ -249,6 +249,8 @@ pub enum Event {
         transaction: TransactionId,
         /// The answer, or why there is none.
         result: Result<Box<Response>, Unanswered>,
+        /// How the answer came.
+        source: Option<Source>,
     },
 }
 

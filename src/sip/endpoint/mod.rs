@@ -21,6 +21,7 @@ mod leg;
 mod manner;
 mod modify;
 mod outbound;
+mod outside;
 mod receive;
 mod refer;
 mod servers;

@@ -155,7 +155,8 @@ impl Endpoint {
                 if response.status.is_final() {
                     let gone = response.status == Status::CALL_DOES_NOT_EXIST;
                     let leg = *leg;
-                    self.event(Event::Response { transaction: id, result: Ok(Box::new(response)) });
+                    let result = Ok(Box::new(response));
+                    self.event(Event::Response { transaction: id, result, source: Some(source) });
                     // §12.2.1.2: the far end knows nothing of this call.
                     if let Some(leg) = leg.filter(|_| gone) {
                         self.hang_up(leg, Cause::TransportFailed, now);
@@ -183,7 +184,9 @@ impl Endpoint {
             User::Refer(leg, refer) => self.refer_answered(*leg, *refer, Err(why), now),
             User::Notify(leg, refer) => self.notified(*leg, *refer, None, now),
             User::Bye(leg) => self.forget(*leg),
-            User::Reported(_) => self.event(Event::Response { transaction: id, result: Err(why) }),
+            User::Reported(_) => {
+                self.event(Event::Response { transaction: id, result: Err(why), source: None });
+            }
             User::Calling(calling) if calling.abandoned.is_some() => {}
             // §8.1.3.1: as if 408 or 503 had come.
             User::Calling(calling) if calling.initial => {

@@ -84,6 +84,8 @@ impl Endpoint {
         match facts.to_tag() {
             Some(tag) => match self.leg_of(&facts, tag) {
                 Some(leg) => self.receive_in_dialog(leg, request, facts, key, source, now),
+                // Its dialog is the user's, who knows whether it is there.
+                None if request.method == Method::Subscribe => self.receive_new(request, facts, key, source, now),
                 // §12.2.2.
                 None if self.receive_after_call(&request, &facts, &key, &source, now) => {}
                 None => self.refuse_stateless(&request, &source, Refusal::new(Status::CALL_DOES_NOT_EXIST)),

@@ -74,9 +74,15 @@ impl Endpoint {
     /// Answers a request and forgets it (§8.2.7). The tag is made of the request, so that its copies, each answered
     /// anew, get the same one.
     pub(super) fn answer_once(&mut self, id: TransactionId, answer: Answer<'_>) {
-        let Some(server) = self.forget_server(id) else { return };
+        let Some(server) = self.servers.get(&id) else { return };
         let tag = super::branch::tag_of(self.secret, &[&server.key]);
-        let bytes = server.reply.write(&Answer { server: &self.settings.user_agent, tag: &tag, ..answer });
+        self.answer_once_as(id, Answer { tag: &tag, ..answer });
+    }
+
+    /// The same under the tag that the answer has.
+    pub(super) fn answer_once_as(&mut self, id: TransactionId, answer: Answer<'_>) {
+        let Some(server) = self.forget_server(id) else { return };
+        let bytes = server.reply.write(&Answer { server: &self.settings.user_agent, ..answer });
         self.counters.responses_sent += 1;
         self.send(server.reply.target, bytes, SendRef::Nothing);
     }
