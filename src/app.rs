@@ -27,6 +27,7 @@ use crate::engine::clock::Clock;
 use crate::engine::handle::Handle;
 use crate::engine::log::Log;
 use crate::engine::media::{self, MediaPlane};
+use crate::engine::resolve::Resolver;
 use crate::engine::run::{Ended, Engine};
 use crate::engine::{chance, clips, meters, os};
 use crate::gateway::{Directory, Gateway};
@@ -101,7 +102,7 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
     let gateway = gateway(config, &reach, &clips.languages, directory, rng.fork(), clock);
     let writer = Writer::start(store.clone(), writer(config));
     let (handle, inbox) = Handle::new(store.clone(), writer.clone());
-    let engine = Engine::new(clock, gateway, transports, media, inbox).map_err(Failure::one)?;
+    let engine = Engine::new(clock, gateway, transports, media, Resolver::new(&[]), inbox).map_err(Failure::one)?;
 
     let (stop, stopped) = watch::channel(false);
     let mut doors = JoinSet::new();

@@ -10,6 +10,7 @@ pub mod media_thread;
 pub mod meters;
 pub mod os;
 pub mod phone;
+pub mod resolve;
 pub mod run;
 pub mod signals;
 pub mod sockets;

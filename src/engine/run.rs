@@ -4,6 +4,7 @@
 //! sockets ─ Transports::next ─┐                      ┌─ Transports::send
 //! media threads ─ MediaPlane ─┤    Gateway::handle   ├─ MediaPlane::send, bind_ports (answered at once)
 //! API ─ Inbox ────────────────┼──►  poll_output  ────┼─ Outbox: store writer, subscribers
+//! nameservers ─ Resolver ─────┤                      ├─ Resolver::ask
 //! clock ─ poll_timeout ───────┤                      └─ answers to commands
 //! signals ────────────────────┘
 //! ```
@@ -22,6 +23,7 @@ use crate::engine::handle::{Asked, Inbox};
 use crate::engine::media::MediaPlane;
 use crate::engine::meters;
 use crate::engine::os;
+use crate::engine::resolve::Resolver;
 use crate::engine::signals::{Signal, Signals};
 use crate::engine::story;
 use crate::gateway::command::{CommandId, Outcome};
@@ -56,6 +58,7 @@ pub struct Engine {
     gateway: Gateway,
     transports: Transports,
     media: MediaPlane,
+    resolver: Resolver,
     inbox: Inbox,
     signals: Signals,
     waiting: BTreeMap<CommandId, oneshot::Sender<Outcome>>,
@@ -96,6 +99,7 @@ impl Engine {
         gateway: Gateway,
         transports: Transports,
         media: MediaPlane,
+        resolver: Resolver,
         inbox: Inbox,
     ) -> std::io::Result<Self> {
         Ok(Self {
@@ -103,6 +107,7 @@ impl Engine {
             gateway,
             transports,
             media,
+            resolver,
             inbox,
             signals: Signals::new()?,
             waiting: BTreeMap::new(),
@@ -145,6 +150,7 @@ impl Engine {
                         self.step(Input::Media(event));
                     }
                 }
+                (id, lookup) = self.resolver.next() => self.step(Input::Resolved { id, lookup }),
                 Some(asked) = self.inbox.commands.recv() => self.take_command(asked),
                 signal = self.signals.next() => self.take_signal(signal),
                 () = sleep_until(alarm) => self.take_timeout(),
@@ -281,6 +287,7 @@ impl Engine {
                 Some(rtp_port) => Input::PortsBound { leg, rtp_port },
                 None => Input::PortsExhausted { leg },
             }),
+            Output::Resolve { id, question } => self.resolver.ask(id, question),
             Output::FreePorts { leg } => self.media.free_ports(leg),
             Output::Media(command) => self.media.send(command),
             Output::Record(record) => self.inbox.outbox.record(record),

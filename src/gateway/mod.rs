@@ -18,6 +18,7 @@ mod ringing;
 mod rooms;
 mod show;
 mod transfer;
+mod trunks;
 mod voice;
 mod words;
 
@@ -43,6 +44,7 @@ use crate::room::{Room, RoomSettings};
 use crate::route::{Did, Party, Table, Trunk};
 use crate::sip::auth::Verifier;
 use crate::sip::endpoint::{self, Endpoint, SendRef};
+use crate::sip::locate::{self, Locator, Lookup, LookupId, Question};
 use crate::sip::transport::Target;
 
 /// The whole node as one machine: one input, then drain the outputs, then re-read the timeout.
@@ -61,6 +63,9 @@ pub struct Gateway {
     /// Legs to which something is to be played when this input has been dealt with.
     touched: BTreeSet<LegId>,
     plays: u64,
+    /// Where far ends are.
+    locator: Locator,
+    trunks: trunks::Trunks,
     timers: Timers<Timer>,
     rng: Rng,
     /// Wrong passwords by where they came from; further ones are not looked at.
@@ -155,6 +160,8 @@ impl Gateway {
             closing: BTreeSet::new(),
             touched: BTreeSet::new(),
             plays: 0,
+            locator: Locator::new(rng.fork()),
+            trunks: trunks::Trunks::default(),
             timers: Timers::new(),
             rng,
             next_seq: directory.next_seq,
@@ -177,6 +184,7 @@ impl Gateway {
                 let outcome = self.ask(*command, now);
                 self.outputs.push_back(Output::Answer { id, outcome });
             }
+            Input::Resolved { id, lookup } => self.locator.resolved(id, lookup, now.mono),
             Input::DrainAsked => self.begin_drain(now),
             Input::StopAsked => self.stop(now),
             Input::Timeout => self.on_timeout(now),
@@ -191,7 +199,7 @@ impl Gateway {
 
     /// When [`Input::Timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.endpoint.poll_timeout(), self.timers.next()].into_iter().flatten().min()
+        [self.endpoint.poll_timeout(), self.locator.poll_timeout(), self.timers.next()].into_iter().flatten().min()
     }
 
     /// Whether nothing is left of any call: what a test asks at its end.
@@ -206,6 +214,7 @@ impl Gateway {
         if self.endpoint.poll_timeout().is_some_and(|at| at <= now.mono) {
             self.endpoint.handle(endpoint::Input::Timeout, now);
         }
+        self.locator.handle_timeout(now.mono);
         while let Some(timer) = self.timers.expire(now.mono) {
             match timer {
                 Timer::Start(leg) => self.begin_attending(leg, now),
@@ -233,6 +242,12 @@ impl Gateway {
                         self.outputs.push_back(Output::Send { to, bytes, reference });
                     }
                     endpoint::Output::Event(event) => self.on_signalling(event, now),
+                }
+            }
+            while let Some(output) = self.locator.poll_output() {
+                match output {
+                    locate::Output::Resolve { id, question } => self.outputs.push_back(Output::Resolve { id, question }),
+                    locate::Output::Located { search, located } => self.on_located(search, located, now),
                 }
             }
             if self.touched.is_empty() {
@@ -289,6 +304,13 @@ pub enum Input {
         /// What.
         command: Box<Command>,
     },
+    /// The DNS was asked, as [`Output::Resolve`] wanted.
+    Resolved {
+        /// Which question.
+        id: LookupId,
+        /// What came of it.
+        lookup: Lookup,
+    },
     /// The node is to go out of service: refuse what is new, let calls finish up to the limit.
     DrainAsked,
     /// End every call now.
@@ -306,6 +328,13 @@ pub enum Output {
         leg: LegId,
         /// IPv6 instead of IPv4.
         ipv6: bool,
+    },
+    /// Ask the DNS and answer `Resolved`, whatever comes of it.
+    Resolve {
+        /// To answer by.
+        id: LookupId,
+        /// What.
+        question: Question,
     },
     /// Give up sockets that were bound for a leg that never opened.
     FreePorts {

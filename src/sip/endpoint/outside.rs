@@ -16,7 +16,7 @@ impl Endpoint {
     /// the Record-Routes (RFC 3261 §12.1.1). The request is forgotten as by [`Endpoint::respond`].
     pub fn respond_in_dialog(&mut self, id: TransactionId, status: Status, tag: &str, headers: &Headers) {
         let Some(server) = self.servers.get(&id) else { return };
-        let contact = self.contact(&server.reply.target, false);
+        let contact = self.contact(&server.reply.target, false, None);
         let answer = Answer { dialog: true, contact: &contact, headers, ..Answer::plain(status, tag) };
         self.answer_once_as(id, answer);
     }
@@ -55,7 +55,7 @@ impl Endpoint {
         dialog.next_seq();
         let path = dialog.path();
         let target = dialog.hop;
-        let contact = self.contact(&target, dialog.secure);
+        let contact = self.contact(&target, dialog.secure, None);
         let agent = self.settings.user_agent.clone();
         let parts = Parts {
             contact: &contact,
@@ -70,7 +70,6 @@ impl Endpoint {
     /// Our Contact for peers at `target`, under a user of ours: what a REGISTER of ours binds. None where nothing is
     /// advertised for the transport.
     pub fn contact_as(&self, target: &Target, user: &str) -> Option<NameAddr> {
-        let contact = NameAddr::parse(&self.contact(target, false)).ok()?;
-        Some(NameAddr { uri: contact.uri.with_user(Some(user)), ..contact })
+        NameAddr::parse(&self.contact(target, false, Some(user))).ok()
     }
 }
