@@ -246,7 +246,9 @@ impl Gateway {
             }
             while let Some(output) = self.locator.poll_output() {
                 match output {
-                    locate::Output::Resolve { id, question } => self.outputs.push_back(Output::Resolve { id, question }),
+                    locate::Output::Resolve { id, question } => {
+                        self.outputs.push_back(Output::Resolve { id, question })
+                    }
                     locate::Output::Located { search, located } => self.on_located(search, located, now),
                 }
             }

@@ -17,6 +17,7 @@ use ringlift::media::command::{MediaCommand, MediaEvent, PlayId};
 use ringlift::room::{FirstCaller, RoomSettings};
 use ringlift::route::{Action, Did, Trunk};
 use ringlift::sip::endpoint;
+use ringlift::sip::locate::{Lookup, Question};
 use ringlift::sip::transport::{Advertised, HostPort, Source, Transport};
 use ringlift::wire::sip::{Message, Name, Request, Response};
 
@@ -40,6 +41,8 @@ pub struct World {
     pub ports_bound: u32,
     pub ports_free: u32,
     pub drained: Option<u64>,
+    /// What the DNS says; it has nothing of what is not in here. `None`: it does not answer.
+    pub dns: Option<BTreeMap<Question, Lookup>>,
     inboxes: BTreeMap<SocketAddr, VecDeque<Message>>,
     answers: BTreeMap<CommandId, Outcome>,
     commands: u64,
@@ -114,6 +117,7 @@ impl World {
             ports_bound: 0,
             ports_free: 0,
             drained: None,
+            dns: Some(BTreeMap::new()),
             inboxes: BTreeMap::new(),
             answers: BTreeMap::new(),
             commands: 0,
@@ -283,6 +287,13 @@ impl World {
                     self.ports_bound += 1;
                     let rtp_port = u16::try_from(20_000 + 2 * self.ports_bound).unwrap();
                     self.gateway.handle(Input::PortsBound { leg, rtp_port }, self.now);
+                }
+                Output::Resolve { id, question } => {
+                    if let Some(dns) = &self.dns {
+                        let nothing = Lookup::Nothing { ttl: Duration::from_secs(10) };
+                        let lookup = dns.get(&question).cloned().unwrap_or(nothing);
+                        self.gateway.handle(Input::Resolved { id, lookup }, self.now);
+                    }
                 }
                 Output::FreePorts { .. } => self.ports_free += 1,
                 Output::Media(command) => self.media(command),

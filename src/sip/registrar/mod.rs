@@ -170,9 +170,12 @@ impl Registrar {
     /// The moment that [`Registrar::poll_timeout`] named has come.
     pub fn handle_timeout(&mut self, now: Now) {
         while let Some(extension) = self.timers.expire(now.mono) {
-            self.retain(extension, |binding| {
-                if binding.contact.expires > now.mono { Ok(()) } else { Err(Gone::Expired) }
-            });
+            self.retain(
+                extension,
+                |binding| {
+                    if binding.contact.expires > now.mono { Ok(()) } else { Err(Gone::Expired) }
+                },
+            );
         }
     }
 
