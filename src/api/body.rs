@@ -36,15 +36,19 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
             let detail = "send JSON with `Content-Type: application/json`";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", detail));
         }
-        let mut hash = Sha256::new();
-        hash.update(request.method().as_str());
-        hash.update(b" ");
-        hash.update(request.uri().path());
-        hash.update(b"\n");
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let bytes = Bytes::from_request(request, app).await.map_err(too_large)?;
-        hash.update(&bytes);
-        Ok(Self { value: parse(&bytes)?, hash: hash.finalize().into() })
+        Ok(Self { value: parse(&bytes)?, hash: hash(method.as_str(), &path, &bytes) })
     }
+}
+
+/// SHA-256 of method, path and body: the same for the same request.
+pub(super) fn hash(method: &str, path: &str, body: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in [method.as_bytes(), b" ", path.as_bytes(), b"\n", body] {
+        hash.update(part);
+    }
+    hash.finalize().into()
 }
 
 /// What the body says it is, without parameters.

@@ -4,6 +4,7 @@
 //! Configuration is stored first, then told to the gateway, as one step ([`change`]). Everything that is refused says why as `application/
 //! problem+json` (RFC 9457).
 
+pub mod acts;
 pub mod body;
 pub mod caller;
 pub mod calls;
@@ -96,6 +97,8 @@ pub struct Shared {
     pub started: Utc,
     /// Whose turn it is to change the configuration.
     pub order: Mutex<()>,
+    /// Whose turn it is to do to a call what must be done once.
+    pub acting: Mutex<()>,
     /// Becomes true when the API ends: streams say goodbye.
     pub closing: watch::Sender<bool>,
 }
@@ -115,6 +118,7 @@ impl Shared {
             counts,
             started: clock::utc(),
             order: Mutex::new(()),
+            acting: Mutex::new(()),
             closing: watch::Sender::new(false),
         })
     }

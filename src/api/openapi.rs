@@ -24,6 +24,7 @@ use super::caller::COOKIE;
         super::problem::FieldError,
         super::operations::RoomVerb,
         super::operations::ParticipantVerb,
+        super::acts::CallVerb,
         crate::gateway::event::Event
     )),
     tags(

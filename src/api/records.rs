@@ -9,9 +9,9 @@ use super::caller::Caller;
 use super::problem::FieldError;
 use super::scope::Scope;
 use super::{App, Problem, openapi, time};
-use crate::base::id::{DidId, TrunkId};
+use crate::base::id::{DidId, ExtensionId, TrunkId};
 use crate::base::{Cause, LegId, PhoneNumber, RoomId, Side, Utc};
-use crate::gateway::view::CallRecord;
+use crate::gateway::view::{CallDirection, CallRecord};
 use crate::media::command::Figures;
 use crate::store::record::Filter;
 
@@ -45,13 +45,18 @@ pub struct RecordView {
     pub id: LegId,
     /// SIP's Call-ID.
     pub call_id: String,
+    /// Who rang whom.
+    pub direction: CallDirection,
     /// Who rang, masked without `numbers:read`; none when withheld.
     pub from: Option<String>,
-    /// What was dialled.
+    /// What was dialled; by us: masked without `numbers:read`.
     pub to: String,
-    /// Which trunk it came by.
+    /// Which trunk it came or went by.
     #[schema(value_type = Option<String>)]
     pub trunk: Option<TrunkId>,
+    /// Whose telephone it was, where it was one of the house.
+    #[schema(value_type = Option<String>)]
+    pub extension: Option<ExtensionId>,
     /// Which number rule it matched.
     #[schema(value_type = Option<String>)]
     pub did: Option<DidId>,
@@ -90,9 +95,17 @@ impl RecordView {
         Self {
             id: record.id,
             call_id: record.call_id,
+            direction: record.direction,
             from: record.from.map(|from| if numbers { from } else { masked(&from) }),
-            to: record.to,
+            to: match record.direction {
+                // The number that people call us by is no secret of theirs.
+                CallDirection::Outbound if !numbers => {
+                    PhoneNumber::parse(&record.to).map_or(record.to, |to| to.masked())
+                }
+                CallDirection::Inbound | CallDirection::Outbound => record.to,
+            },
             trunk: record.trunk,
+            extension: record.extension,
             did: record.did,
             room: record.room,
             began: record.began.to_string(),

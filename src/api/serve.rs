@@ -21,8 +21,8 @@ use utoipa_axum::routes;
 
 use super::query::Known;
 use super::{
-    App, Problem, body, calls, dids, events, explain, keys, metrics, openapi, operations, page, query, records, rooms,
-    session, status, trunks,
+    App, Problem, acts, body, calls, dids, events, explain, keys, metrics, openapi, operations, page, query, records,
+    rooms, session, status, trunks,
 };
 
 /// Connections at once on one listener. More: descriptors. Fewer: readers of events shut others out.
@@ -48,8 +48,13 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(operations::operate))
         .routes(routes!(operations::to_room))
         .routes(routes!(operations::to_participant))
-        .routes(routes!(calls::list))
+        .routes(routes!(acts::dial_into))
+        .routes(routes!(calls::list, acts::dial))
         .routes(routes!(calls::show, calls::hang_up))
+        .routes(routes!(acts::digits))
+        .routes(routes!(acts::play))
+        .routes(routes!(acts::transfer))
+        .routes(routes!(acts::to_call))
         .routes(routes!(records::list))
         .routes(routes!(trunks::list, trunks::create))
         .routes(routes!(trunks::show, trunks::change, trunks::patch, trunks::delete))

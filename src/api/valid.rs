@@ -1,5 +1,7 @@
 //! Rules for what is stored, collected so that all mistakes of a body are told at once.
 
+use std::collections::BTreeMap;
+
 use super::Problem;
 use super::problem::FieldError;
 use crate::call::speech::Language;
@@ -41,6 +43,28 @@ impl Check {
         for (index, item) in list.iter().enumerate() {
             let twice = list.iter().take(index).any(|before| before == item);
             self.that(!twice, &format!("{pointer}/{index}"), "is in the list twice");
+        }
+    }
+
+    /// What somebody dials: a number, a user, an address.
+    pub fn dialled(&mut self, text: &str, pointer: &str) {
+        let fine = (1..=256).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
+        self.that(fine, pointer, "write a number or a user of the house, 1 to 256 characters");
+    }
+
+    /// Header fields of one's own: such as no program of ours or theirs acts upon.
+    pub fn headers(&mut self, headers: &BTreeMap<String, String>, most: usize) {
+        self.that(headers.len() <= most, "/headers", &format!("at most {most} header fields"));
+        for (name, value) in headers {
+            let pointer = format!("/headers/{}", name.replace('~', "~0").replace('/', "~1"));
+            let token = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            let own = name.len() <= 64
+                && name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"))
+                && name.len() > 2
+                && name.chars().all(token);
+            self.that(own, &pointer, "a header field's name begins with X- and has letters, digits, - and _");
+            let fine = value.len() <= 512 && !value.chars().any(char::is_control);
+            self.that(fine, &pointer, "a header field has at most 512 characters, none of them control characters");
         }
     }
 

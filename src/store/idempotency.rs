@@ -50,6 +50,18 @@ pub(crate) async fn claim(
     once: Option<Idempotency>,
 ) -> Result<Option<Option<Kept>>, StoreError> {
     let Some(once) = once else { return Ok(None) };
+    if let Some(kept) = find(&mut *tx, &once).await? {
+        return Ok(Some(kept));
+    }
+    write(tx, once).await?;
+    Ok(None)
+}
+
+/// The answer given before, or `None` inside when the request was another.
+async fn find<'a>(
+    executor: impl sqlx::Executor<'a, Database = sqlx::Sqlite>,
+    once: &Idempotency,
+) -> Result<Option<Option<Kept>>, StoreError> {
     let oldest = once.at.0.saturating_sub(i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX));
     let before = sqlx::query(
         "select request, status, location, answer from idempotency where api_key = ? and key = ? and at > ?",
@@ -57,15 +69,20 @@ pub(crate) async fn claim(
     .bind(once.api_key.clone())
     .bind(once.key.clone())
     .bind(oldest)
-    .fetch_optional(&mut *tx)
+    .fetch_optional(executor)
     .await?;
-    if let Some(row) = before {
-        let request: Vec<u8> = row.try_get("request")?;
-        let same = request == once.request;
-        let kept =
-            Kept { status: row.try_get("status")?, location: row.try_get("location")?, body: row.try_get("answer")? };
-        return Ok(Some(same.then_some(kept)));
-    }
+    let Some(row) = before else { return Ok(None) };
+    let request: Vec<u8> = row.try_get("request")?;
+    let same = request == once.request;
+    let kept =
+        Kept { status: row.try_get("status")?, location: row.try_get("location")?, body: row.try_get("answer")? };
+    Ok(Some(same.then_some(kept)))
+}
+
+async fn write<'a>(
+    executor: impl sqlx::Executor<'a, Database = sqlx::Sqlite>,
+    once: Idempotency,
+) -> Result<(), StoreError> {
     sqlx::query("insert or replace into idempotency (api_key, key, request, status, location, answer, at) values (?, ?, ?, ?, ?, ?, ?)")
         .bind(once.api_key)
         .bind(once.key)
@@ -74,12 +91,23 @@ pub(crate) async fn claim(
         .bind(once.answer.location)
         .bind(once.answer.body)
         .bind(once.at.0)
-        .execute(tx)
+        .execute(executor)
         .await?;
-    Ok(None)
+    Ok(())
 }
 
 impl Store {
+    /// The answer kept for what was done before under this key; `None` inside when that was something else. Nothing is
+    /// claimed: whoever asks sees to it that nobody does the same meanwhile.
+    pub async fn kept(&self, once: &Idempotency) -> Result<Option<Option<Kept>>, StoreError> {
+        find(&self.writes, once).await
+    }
+
+    /// Keeps the answer of what was done.
+    pub async fn keep(&self, once: Idempotency) -> Result<(), StoreError> {
+        write(&self.writes, once).await
+    }
+
     /// Forgets answers older than a day.
     pub async fn prune_idempotency(&self, now: Utc) -> Result<u64, StoreError> {
         let oldest = now.0.saturating_sub(i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX));

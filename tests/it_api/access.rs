@@ -22,7 +22,11 @@ fn operations() -> Vec<(String, Method, Vec<String>)> {
                 "keys" => "key_0000000000000",
                 _ => "",
             };
-            let verb = if path.contains("{participant}") { "mute" } else { "lock" };
+            let verb = match family {
+                "calls" => "hold",
+                _ if path.contains("{participant}") => "mute",
+                _ => "lock",
+            };
             let path = path.replace("{id}", id).replace("{participant}", "par_0000000000000").replace("{verb}", verb);
             let scopes = operation["security"]
                 .as_array()
@@ -42,6 +46,11 @@ fn body(path: &str) -> Value {
     match path.split('/').nth(2).unwrap_or_default() {
         "trunks" => json!({ "name": "T", "networks": ["192.0.2.1"] }),
         "dids" => json!({ "called": "*", "action": { "to": "attendant" } }),
+        "rooms" if path.ends_with("/dial") => json!({ "to": "101" }),
+        "calls" if path.ends_with("/digits") => json!({ "digits": "1" }),
+        "calls" if path.ends_with("/play") => json!({ "what": [{ "play": "music" }] }),
+        "calls" if path.ends_with("/transfer") => json!({ "to": "101" }),
+        "calls" if path.ends_with("/calls") => json!({ "to": "101", "from": "ext_0000000000000" }),
         "rooms" if path.ends_with("operations") => json!({ "operation": "lock" }),
         "rooms" => json!({ "name": "R" }),
         "explain" => json!({ "to": "x", "source": "127.0.0.1" }),

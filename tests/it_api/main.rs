@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod calls;
 mod events;
 mod look;
 mod node;

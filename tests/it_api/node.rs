@@ -14,13 +14,13 @@ use ringlift::base::{Cause, LegId, ParticipantId, PhoneNumber, RoomId, Utc};
 use ringlift::engine::handle::{Asked, Handle, Inbox, Outbox};
 use ringlift::gateway::Record;
 use ringlift::gateway::command::{Command, Denial, Outcome, Reply};
-use ringlift::gateway::event::{Event, Happening};
+use ringlift::gateway::event::{Event, Happening, HeldBy};
 use ringlift::gateway::view::{CallDirection, CallRecord, CallState, CallView, ParticipantView, RoomView, Status};
 use ringlift::room::{Operation, Refusal, Role, State};
 use ringlift::route::{Facts, Table};
 use ringlift::store::{self, Store, Writer, clock};
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 static NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -39,6 +39,7 @@ pub struct Node {
     pub client: Client,
     pub path: PathBuf,
     gateway: mpsc::UnboundedSender<Act>,
+    told: Mutex<mpsc::UnboundedReceiver<Command>>,
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<()>>,
 }
@@ -77,7 +78,9 @@ impl Node {
         let rooms = rooms
             .into_iter()
             .map(|settings| (settings.id, RoomView { settings, started: false, locked: false, participants: vec![] }));
+        let (tell, told) = mpsc::unbounded_channel();
         let stand_in = StandIn {
+            tell,
             table,
             rooms: rooms.collect(),
             calls: BTreeMap::new(),
@@ -93,7 +96,8 @@ impl Node {
         let served = tokio::spawn(api::serve(listener, app, async move {
             let _ = stopped.await;
         }));
-        Self { address, handle, admin, client: Client::new(), path, gateway, stop: Some(stop), served: Some(served) }
+        let (client, told) = (Client::new(), Mutex::new(told));
+        Self { address, handle, admin, client, path, gateway, told, stop: Some(stop), served: Some(served) }
     }
 
     /// Ends it as SIGTERM would and forgets nothing.
@@ -169,6 +173,12 @@ impl Node {
         answered.await.unwrap();
     }
 
+    /// What the gateway was asked to do to calls since the last time.
+    pub async fn told(&self) -> Vec<Command> {
+        let mut told = self.told.lock().await;
+        std::iter::from_fn(|| told.try_recv().ok()).collect()
+    }
+
     pub fn drain(&self) {
         self.gateway.send(Act::Drain).ok().unwrap();
     }
@@ -202,6 +212,7 @@ pub async fn is_problem(response: Response, status: u16) -> Value {
 }
 
 struct StandIn {
+    tell: mpsc::UnboundedSender<Command>,
     table: Table,
     rooms: BTreeMap<RoomId, RoomView>,
     calls: BTreeMap<LegId, (CallView, CallRecord)>,
@@ -253,7 +264,7 @@ impl StandIn {
     }
 
     fn join(&mut self, room: RoomId, number: &str, outbox: &Outbox) -> (LegId, ParticipantId) {
-        let (leg, id) = (LegId::from_bits(self.next_id), ParticipantId::from_bits(self.next_id));
+        let (leg_id, id) = (LegId::from_bits(self.next_id), ParticipantId::from_bits(self.next_id));
         self.next_id += 1;
         let number = PhoneNumber::parse(number).unwrap();
         let participant = ParticipantView {
@@ -270,50 +281,16 @@ impl StandIn {
             hand: None,
             speaking: false,
             language: "en".into(),
-            audio: Some(leg),
+            audio: Some(leg_id),
             since: clock::utc().to_string(),
         };
-        let record = CallRecord {
-            id: leg,
-            call_id: format!("{leg}@test"),
-            direction: CallDirection::Inbound,
-            from: Some(number.e164()),
-            to: "+4930901820".into(),
-            trunk: Some(TrunkId::from_bits(1)),
-            extension: None,
-            did: Some(DidId::from_bits(1)),
-            room: Some(room),
-            began: clock::utc(),
-            answered: Some(clock::utc()),
-            ended: None,
-            cause: None,
-            figures: None,
-        };
-        let call = CallView {
-            id: leg,
-            call_id: record.call_id.clone(),
-            direction: CallDirection::Inbound,
-            state: CallState::InRoom,
-            from: record.from.clone(),
-            to: record.to.clone(),
-            trunk: record.trunk,
-            extension: None,
-            profile: "generic".into(),
-            did: record.did,
-            room: Some(room),
-            participant: Some(id),
-            held: false,
-            held_by_us: false,
-            media: Some("PCMA/20".into()),
-            figures: None,
-            since: record.began.to_string(),
-            answered: Some(record.began.to_string()),
-        };
+        let (mut record, mut call) = leg(leg_id, &number.e164(), "+4930901820");
+        (record.room, call.room, call.participant) = (Some(room), Some(room), Some(id));
         outbox.record(Record::Began(Box::new(record.clone())));
-        self.calls.insert(leg, (call, record));
+        self.calls.insert(leg_id, (call, record));
         self.rooms.get_mut(&room).unwrap().participants.push(participant.clone());
         self.publish(Happening::Joined { room, participant: Box::new(participant) }, outbox);
-        (leg, id)
+        (leg_id, id)
     }
 
     fn alter(&mut self, who: ParticipantId, change: Change, outbox: &Outbox) {
@@ -366,9 +343,9 @@ impl StandIn {
                 record.ended = Some(Utc(record.began.0 + 1500));
                 record.cause = Some(Cause::HungUpByOperator);
                 outbox.record(Record::Ended(Box::new(record)));
-                let room = self.rooms.get_mut(&call.room.unwrap()).unwrap();
-                room.participants.retain(|participant| Some(participant.id) != call.participant);
-                let (room, participant) = (call.room.unwrap(), call.participant.unwrap());
+                self.publish(Happening::CallEnded { call: leg, cause: Cause::HungUpByOperator }, outbox);
+                let (Some(room), Some(participant)) = (call.room, call.participant) else { return Ok(Reply::Done) };
+                self.rooms.get_mut(&room).unwrap().participants.retain(|one| one.id != participant);
                 self.publish(Happening::Left { room, participant, cause: Cause::HungUpByOperator }, outbox);
             }
             Command::Explain(request) => {
@@ -381,15 +358,18 @@ impl StandIn {
                 };
                 return Ok(Reply::Explained(Box::new(self.table.explain(&facts))));
             }
-            other @ (Command::Dial(_)
+            Command::Dial(_)
+            | Command::AddToRoom { .. }
             | Command::Answer(_)
             | Command::Hold(_)
             | Command::Unhold(_)
             | Command::SendDigits { .. }
             | Command::Play { .. }
             | Command::StopPlaying(_)
-            | Command::AddToRoom { .. }
-            | Command::Transfer { .. }) => return Err(Denial::Conflict(format!("{other:?}"))),
+            | Command::Transfer { .. } => {
+                self.tell.send(command.clone()).unwrap();
+                return self.act(command, outbox);
+            }
             Command::Status => {
                 let refused = BTreeMap::from([(Cause::NoRoute, 2)]);
                 let status =
@@ -398,6 +378,45 @@ impl StandIn {
             }
         }
         Ok(Reply::Done)
+    }
+
+    fn act(&mut self, command: Command, outbox: &Outbox) -> Outcome {
+        let leg = match command {
+            Command::Dial(request) => {
+                let room = request.room.unwrap_or(RoomId::from_bits(self.next_id + 1000));
+                return self.dial(room, &request.to, outbox);
+            }
+            Command::AddToRoom { room, request } => {
+                self.rooms.get(&room).ok_or(Denial::NotFound("room"))?;
+                return self.dial(room, &request.to, outbox);
+            }
+            Command::Hold(leg) | Command::Unhold(leg) => {
+                let (call, _) = self.calls.get_mut(&leg).ok_or(Denial::NotFound("call"))?;
+                if matches!(command, Command::Unhold(_)) && !call.held_by_us {
+                    return Err(Denial::Conflict("the call is not on hold".into()));
+                }
+                call.held_by_us = matches!(command, Command::Hold(_));
+                let held = call.held_by_us;
+                self.publish(Happening::CallHeld { call: leg, held, by: HeldBy::Us }, outbox);
+                leg
+            }
+            Command::Answer(leg) | Command::StopPlaying(leg) => leg,
+            Command::SendDigits { leg, .. } | Command::Play { leg, .. } | Command::Transfer { leg, .. } => leg,
+            other => panic!("{other:?} is done to no call"),
+        };
+        self.calls.get(&leg).map(|_| Reply::Done).ok_or(Denial::NotFound("call"))
+    }
+
+    fn dial(&mut self, room: RoomId, to: &str, outbox: &Outbox) -> Outcome {
+        let id = LegId::from_bits(self.next_id);
+        self.next_id += 1;
+        let (record, mut call) = leg(id, "+4930901820", to);
+        (call.state, call.direction, call.room, call.participant) =
+            (CallState::Ringing, CallDirection::Outbound, Some(room), None);
+        let (from, to) = (call.from.clone(), call.to.clone());
+        self.calls.insert(id, (call, CallRecord { direction: CallDirection::Outbound, room: Some(room), ..record }));
+        self.publish(Happening::CallBegan { call: id, direction: CallDirection::Outbound, from, to }, outbox);
+        Ok(Reply::Dialled { call: id, room })
     }
 
     fn operate(&mut self, id: RoomId, operation: Operation, outbox: &Outbox) -> Outcome {
@@ -454,6 +473,47 @@ impl StandIn {
         }
         room
     }
+}
+
+/// A leg that is up since now.
+fn leg(id: LegId, from: &str, to: &str) -> (CallRecord, CallView) {
+    let record = CallRecord {
+        id,
+        call_id: format!("{id}@test"),
+        direction: CallDirection::Inbound,
+        from: Some(from.to_owned()),
+        to: to.to_owned(),
+        trunk: Some(TrunkId::from_bits(1)),
+        extension: None,
+        did: Some(DidId::from_bits(1)),
+        room: None,
+        began: clock::utc(),
+        answered: Some(clock::utc()),
+        ended: None,
+        cause: None,
+        figures: None,
+    };
+    let call = CallView {
+        id,
+        call_id: record.call_id.clone(),
+        direction: CallDirection::Inbound,
+        state: CallState::InRoom,
+        from: record.from.clone(),
+        to: record.to.clone(),
+        trunk: record.trunk,
+        extension: None,
+        profile: "generic".into(),
+        did: record.did,
+        room: None,
+        participant: None,
+        held: false,
+        held_by_us: false,
+        media: Some("PCMA/20".into()),
+        figures: None,
+        since: record.began.to_string(),
+        answered: Some(record.began.to_string()),
+    };
+    (record, call)
 }
 
 fn seen_call(call: &CallView, numbers: bool) -> CallView {
