@@ -66,6 +66,14 @@ pub fn configure(path: Option<&Path>) -> Result<(Config, Vec<String>), Failure> 
     if fatal.is_empty() { Ok((config, lines(bearable))) } else { Err(Failure(lines(fatal))) }
 }
 
+/// The dialects of carriers and phones.
+fn profiles(config: &Config) -> Result<crate::profile::Book, Failure> {
+    let directory = &config.profiles.directory;
+    let directory = (!directory.is_empty()).then(|| Path::new(directory));
+    crate::config::profiles::load(directory)
+        .map_err(|problems| Failure(problems.iter().map(ToString::to_string).collect()))
+}
+
 /// Runs the gateway until it is told to end. The exit code is 0 only when no call was cut off.
 pub async fn serve(config: Config, remarks: Vec<String>) -> Result<ExitCode, Failure> {
     let log = Log::start(&config.log.level, config.log.format == LogFormat::Json).map_err(Failure::one)?;
@@ -96,7 +104,7 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
         trunks: store.trunks().await.map_err(stored)?,
         dids: store.dids().await.map_err(stored)?,
         rooms: store.rooms().await.map_err(stored)?,
-        profiles: Vec::new(),
+        profiles: profiles(config)?,
         next_seq: opened.next_seq,
     };
     let gateway = gateway(config, &reach, &clips.languages, directory, rng.fork(), clock);

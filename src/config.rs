@@ -7,6 +7,7 @@ pub mod check;
 mod keys;
 pub mod listen;
 pub mod period;
+pub mod profiles;
 mod read;
 
 use std::collections::BTreeMap;
@@ -52,6 +53,8 @@ pub struct Config {
     pub node: Node,
     /// Signalling.
     pub sip: Sip,
+    /// The dialects of carriers and phones.
+    pub profiles: Profiles,
     /// Audio.
     pub media: Media,
     /// Who answers and asks for the PIN.
@@ -80,6 +83,14 @@ pub struct Node {
     pub name: String,
     /// The language of last resort.
     pub language: String,
+}
+
+/// The dialects of carriers and phones.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Profiles {
+    /// A directory of the operator's own profiles; empty: only those that come with the program.
+    pub directory: String,
 }
 
 /// Signalling.

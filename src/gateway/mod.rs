@@ -39,7 +39,7 @@ use crate::gateway::leg::Leg;
 use crate::gateway::settings::Settings;
 use crate::gateway::view::CallRecord;
 use crate::media::command::{Figures, MediaCommand, MediaEvent};
-use crate::profile::Profile;
+use crate::profile::{Book, GENERIC, Profile};
 use crate::room::{Room, RoomSettings};
 use crate::route::{Did, Party, Table, Trunk};
 use crate::sip::auth::Verifier;
@@ -54,9 +54,9 @@ pub struct Gateway {
     endpoint: Endpoint,
     verifier: Verifier,
     table: Table,
+    profiles: Book,
     rooms: BTreeMap<RoomId, Room>,
     key_maps: BTreeMap<String, Arc<KeyMap>>,
-    profiles: BTreeMap<String, Arc<Profile>>,
     legs: BTreeMap<LegId, Leg>,
     /// Legs whose ports the media plane still holds.
     closing: BTreeSet<LegId>,
@@ -122,8 +122,8 @@ pub struct Directory {
     pub dids: Vec<Did>,
     /// Rooms.
     pub rooms: Vec<RoomSettings>,
-    /// Dialects of carriers and phones.
-    pub profiles: Vec<Profile>,
+    /// The dialects of far ends.
+    pub profiles: Book,
     /// The first free place in the event log.
     pub next_seq: u64,
 }
@@ -153,9 +153,9 @@ impl Gateway {
             endpoint,
             verifier,
             table,
+            profiles: directory.profiles,
             rooms,
             key_maps: key_maps.into_iter().map(|(name, map)| (name, Arc::new(map))).collect(),
-            profiles: directory.profiles.into_iter().map(|p| (p.name.clone(), Arc::new(p))).collect(),
             legs: BTreeMap::new(),
             closing: BTreeSet::new(),
             touched: BTreeSet::new(),
@@ -262,7 +262,7 @@ impl Gateway {
 
     /// The dialect spoken with a party; the plainest where it names none that is there.
     fn profile_of(&self, _party: Party) -> Arc<Profile> {
-        self.profiles.get("generic").cloned().unwrap_or_default()
+        self.profiles.get(GENERIC)
     }
 
     fn order(&mut self, command: MediaCommand) {

@@ -1,12 +1,15 @@
 //! Rank 2: the dialect of a carrier or a phone family, as data. `sip-profiles/*.toml` holds one file each; every key may
 //! be left out and then has the value of [`Profile::default`], which is the plainest dialect that everybody speaks.
 
+mod book;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use crate::base::Support;
 use crate::wire::codec::Codec;
+pub use book::{Book, GENERIC, UNKNOWN_PHONE};
 
 /// How one kind of far end speaks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

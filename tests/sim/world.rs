@@ -92,8 +92,8 @@ impl World {
             trunks: vec![trunk],
             dids: vec![did(1, "+4930901820", Action::Attendant {}), did(2, "direct", Action::Room { room: ROOM })],
             rooms: vec![room],
-            profiles: vec![],
             next_seq: 1,
+            ..Directory::default()
         };
         let sip = endpoint::Settings {
             advertised: vec![Advertised {
