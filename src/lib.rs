@@ -10,7 +10,7 @@
 //! | 2 | `sip`, `media`, `profile` | RFC 3261 as machines; frames at 50 Hz; the dialects of carriers and phones |
 //! | 3 | `call`, `room`, `route` | a call's life, a room's roster, where an INVITE leads |
 //! | 6 | `gateway` | everything above as one machine, still without a socket, clock, file or thread |
-//! | 7 | `config`, `store`, `transport` | the file, the database, the sockets of SIP |
+//! | 7 | `config`, `store`, `transport`, `provision` | the file, the database, the sockets of SIP, settings for desk phones |
 //! | 8 | `engine` | the owners: threads, the loop, the clock |
 //! | 9, 10 | `api`, `app` | HTTP; what wires it all |
 
@@ -42,6 +42,8 @@ pub mod app;
 pub mod config;
 #[cfg(feature = "node")]
 pub mod engine;
+#[cfg(feature = "node")]
+pub mod provision;
 #[cfg(feature = "node")]
 pub mod store;
 #[cfg(feature = "node")]
