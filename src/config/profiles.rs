@@ -24,7 +24,8 @@ pub fn read(name: &str, text: &str) -> Result<Profile, String> {
 pub fn built_in() -> Result<Vec<Profile>, String> {
     let mut profiles = Vec::new();
     for file in BuiltIn::iter() {
-        let name = file.trim_end_matches(".toml");
+        // The templates for phones lie in a folder beside them.
+        let Some(name) = file.strip_suffix(".toml").filter(|name| !name.contains('/')) else { continue };
         let Some(content) = BuiltIn::get(&file) else { continue };
         let text = std::str::from_utf8(&content.data).map_err(|error| format!("sip-profiles/{file}: {error}"))?;
         profiles.push(read(name, text).map_err(|error| format!("sip-profiles/{file}: {error}"))?);

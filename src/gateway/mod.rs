@@ -173,6 +173,11 @@ impl Gateway {
         gateway
     }
 
+    /// The dialects this node knows.
+    pub fn profiles(&self) -> &Book {
+        &self.profiles
+    }
+
     /// Takes in a fact.
     pub fn handle(&mut self, input: Input, now: Now) {
         match input {

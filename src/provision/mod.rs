@@ -34,8 +34,7 @@ pub enum Family {
 
 impl Family {
     /// Every family.
-    pub const ALL: [Family; 5] =
-        [Family::Yealink, Family::Poly, Family::CiscoMpp, Family::Grandstream, Family::Snom];
+    pub const ALL: [Family; 5] = [Family::Yealink, Family::Poly, Family::CiscoMpp, Family::Grandstream, Family::Snom];
 
     /// The name in the API, and of the profile that its phones have.
     pub const fn name(self) -> &'static str {
@@ -76,9 +75,10 @@ impl FromStr for Family {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Family::ALL.into_iter().find(|family| family.name() == text).ok_or_else(|| {
-            format!("`{text}` is none of {}", Family::ALL.map(Family::name).join(", "))
-        })
+        Family::ALL
+            .into_iter()
+            .find(|family| family.name() == text)
+            .ok_or_else(|| format!("`{text}` is none of {}", Family::ALL.map(Family::name).join(", ")))
     }
 }
 
@@ -110,7 +110,8 @@ pub fn asked(family: Family, mac: Mac, file: &str) -> Option<Asked> {
         return Some(Asked::Master);
     }
     // A file with another phone's address in its name is none of this one's business.
-    let other = file.as_bytes().windows(12).any(|part| part.iter().all(u8::is_ascii_hexdigit) && part != mac.as_bytes());
+    let other =
+        file.as_bytes().windows(12).any(|part| part.iter().all(u8::is_ascii_hexdigit) && part != mac.as_bytes());
     let general = file.starts_with("y0000") || file.starts_with("000000000000");
     (!other || general).then_some(Asked::Nothing)
 }

@@ -55,9 +55,7 @@ impl Templates {
                     String::from_utf8_lossy(&file.data).into_owned()
                 }
             };
-            environment
-                .add_template_owned(name, text)
-                .map_err(|error| TemplateError(format!("{name}: {error:#}")))?;
+            environment.add_template_owned(name, text).map_err(|error| TemplateError(format!("{name}: {error:#}")))?;
         }
         Ok(Self { environment })
     }
@@ -87,17 +85,14 @@ fn facts(phone: &Phone) -> Value {
     let of = |codecs: &[Codec]| -> Vec<&'static str> {
         codecs.iter().filter_map(|codec| phone.family.codec_name(*codec)).collect()
     };
-    let keys: Vec<Value> = phone
-        .keys
-        .iter()
-        .map(|key| context! { label => one_line(&key.label), user => one_line(&key.user) })
-        .collect();
+    let keys: Vec<Value> =
+        phone.keys.iter().map(|key| context! { label => one_line(&key.label), user => one_line(&key.user) }).collect();
     context! {
         mac => phone.mac.plain(),
         user => one_line(&phone.user),
         name => one_line(&phone.name),
         password => one_line(phone.password.expose()),
-        host => phone.host,
+        host => one_line(&phone.host),
         port => phone.port,
         transport => phone.transport.uri_name(),
         expires => phone.expires,
