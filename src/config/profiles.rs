@@ -34,6 +34,7 @@ pub fn built_in() -> Result<Vec<Profile>, String> {
 }
 
 /// The profiles that come with the program and those of a directory, which replace built-in ones of the same name.
+#[allow(clippy::disallowed_methods, reason = "profiles are configuration, read once at start")]
 pub fn load(directory: Option<&Path>) -> Result<Book, Vec<Problem>> {
     let fault = |text: String| Problem { key: "profiles.directory".into(), text, fatal: true };
     let mut profiles = built_in().map_err(|text| vec![fault(text)])?;

@@ -38,6 +38,7 @@ pub struct Templates {
 
 impl Templates {
     /// The templates that come with the program, and those of a directory instead of ones of the same name.
+    #[allow(clippy::disallowed_methods, reason = "templates are configuration, read once at start")]
     pub fn load(directory: Option<&Path>) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
