@@ -1,88 +1,38 @@
-//! Offer and answer (RFC 3264) for one audio stream, for the life of a call.
+//! Offer and answer (RFC 3264, RFC 6337) for one audio stream, for the life of a call.
 //!
 //! ```text
 //!   New ──answer(offer)──▶ Agreed ──answer(offer)──▶ Agreed      they offer
 //!    │                       │  ▲
 //!    └──offer()──▶ Offered ◀─┘  │ take_answer(answer)            we offer
-//!                     └─────────┘
+//!                     │   ├─────┤
+//!                     │   └─────┘ take_early_answer: the offer stays open
+//!                     └──withdraw()──▶ what held before
 //! ```
-//! What we answer is what we send: [`Format`] and the SDP come out of one place.
+//! What we answer is what we send: [`Format`] and the SDP come out of one place. What was refused has changed nothing.
 
+mod payload;
 mod preferences;
+mod protection;
+mod unacceptable;
+mod write;
 
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-pub use preferences::{NodePreferences, Preferences};
-
-use crate::base::Rng;
+use self::payload::{Encoding, PayloadTypes, codec_in, events_in, noise_in};
+pub use self::preferences::{NodePreferences, Preferences};
+use self::protection::{Proposal, Protection, Seed};
+pub use self::unacceptable::Unacceptable;
+use crate::base::{Rng, Secret};
 use crate::media::command::{Direction, Format, Remote, Security};
-use crate::profile::HoldStyle;
-use crate::wire::codec::Codec;
-use crate::wire::sdp::{Attribute, Connection, Flow, Media, Origin, SessionDescription};
-use crate::wire::sip::{Name, Text};
+use crate::profile::{HoldStyle, SrtpPolicy};
+use crate::wire::codec::{Codec, opus};
+use crate::wire::sdp::{Connection, Flow, Media, SessionDescription};
 
 /// The packet lengths we send, in milliseconds.
 pub const PACKET_LENGTHS: [u8; 5] = [10, 20, 30, 40, 60];
-
-/// The payload type we offer telephone-events as: what nearly everybody else uses.
-const EVENT_TYPE: u8 = 101;
-
-/// Why nothing could be agreed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unacceptable {
-    /// The body is no session description.
-    NotSdp,
-    /// It has no audio at all.
-    NoAudio,
-    /// The audio is not over RTP, or encrypted in a way that is not spoken here.
-    Protocol,
-    /// The audio is encrypted, and is not to be.
-    Encrypted,
-    /// The audio is not encrypted, or no longer, and is to be.
-    NotEncrypted,
-    /// No codec in common.
-    Codec,
-    /// The address cannot be reached by us: a name, another family, multicast.
-    Address,
-    /// An answer came that fits no offer of ours.
-    NotAnAnswer,
-}
-
-impl Unacceptable {
-    /// The Warning header's code (RFC 3261 §20.43).
-    pub const fn warning(self) -> u16 {
-        match self {
-            Unacceptable::NotSdp | Unacceptable::NotAnAnswer => 399,
-            Unacceptable::NoAudio => 304,
-            Unacceptable::Protocol | Unacceptable::Encrypted | Unacceptable::NotEncrypted => 302,
-            Unacceptable::Codec => 305,
-            Unacceptable::Address => 301,
-        }
-    }
-
-    /// What a support desk reads.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Unacceptable::NotSdp => "the body is no session description",
-            Unacceptable::NoAudio => "no audio is offered",
-            Unacceptable::Protocol => "the audio is not over RTP, or encrypted in a way that is not spoken here",
-            Unacceptable::Encrypted => "encrypted audio is not taken from here",
-            Unacceptable::NotEncrypted => "the audio has to be encrypted",
-            Unacceptable::Codec => "no codec in common: PCMU and PCMA are spoken here",
-            Unacceptable::Address => "the media address cannot be reached from here",
-            Unacceptable::NotAnAnswer => "the answer fits no offer",
-        }
-    }
-
-    /// The Warning header of a 488; `agent` names who warns.
-    pub fn headers(self, agent: &str) -> Vec<(Name, Text)> {
-        let agent = if agent.is_empty() { "ringlift" } else { agent };
-        vec![(Name::Warning, Text::from(format!("{} {agent} \"{}\"", self.warning(), self.text())))]
-    }
-}
 
 /// What was agreed: how to send and receive, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,60 +47,91 @@ pub struct Agreed {
     pub held: bool,
 }
 
-/// One leg's negotiation.
+/// One leg's negotiation. Plain data; a clone goes its own way, as the fork of a call does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Negotiation {
     preferences: Preferences,
+    /// Put before all preferences: the codec of the leg at the other end of the bridge.
+    preferred: Option<Codec>,
     local: Option<(IpAddr, u16)>,
     session_id: u64,
     version: u64,
-    /// The last description we sent, without its version: unchanged descriptions keep their version (RFC 3264 §8).
-    last_sent: Option<String>,
-    /// Payload types as agreed; they keep their meaning for the life of the call (RFC 3264 §8.3.2).
-    types: Option<Types>,
-    /// We offered and wait for the answer.
-    offered: Option<OfferedFlow>,
-    /// How many media their last description had: our offers repeat them (RFC 3264 §8).
-    others: Vec<Refused>,
+    /// The last description we sent, without its version: unchanged descriptions keep their version (RFC 3264 §8). A secret,
+    /// for keys stand in it.
+    last_sent: Option<Secret>,
+    seed: Seed,
+    payload_types: PayloadTypes,
+    current: Option<Current>,
+    /// Our offer that waits for its answer.
+    pending: Option<Pending>,
+    /// The media of their last description, in order: our offers repeat them (RFC 3264 §8).
+    lines: Vec<Line>,
     /// We hold the far end, and how.
     holding: Option<HoldStyle>,
 }
 
+/// What holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Current {
+    types: Types,
+    protection: Protection,
+    /// The protocol of the medium as they wrote it.
+    protocol: String,
+    mux: bool,
+    held: bool,
+}
+
+/// The payload types in use, theirs (which we send) and ours (which we receive).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Types {
     codec: Codec,
     send: u8,
     receive: u8,
-    event: Option<(u8, u8)>,
+    events: Option<(u8, u8)>,
+    noise: Option<(u8, u8)>,
+    opus: opus::Parameters,
     ptime: u8,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct OfferedFlow(Direction);
-
-/// A medium that is not ours to carry: repeated with port 0 wherever it stood.
+/// An offer of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-enum Refused {
-    /// Here stands the audio that was accepted.
+struct Pending {
+    direction: Direction,
+    proposal: Proposal,
+    codecs: Vec<(u8, Codec)>,
+    /// By clock rate.
+    events: Vec<(u8, u32)>,
+    noise: Option<u8>,
+    mux: bool,
+    /// The hold that was agreed before it.
+    held_before: Option<HoldStyle>,
+}
+
+/// One of their media.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Line {
+    /// The audio that was accepted.
     Audio,
-    /// Kind, protocol, formats.
-    Other(String, String, Vec<String>),
+    /// Not ours to carry: kind, protocol, formats, repeated with port 0.
+    Refused(String, String, Vec<String>),
 }
 
 impl Negotiation {
     /// A negotiation that has agreed on nothing yet.
-    pub fn new(mut preferences: Preferences, rng: &mut Rng) -> Self {
-        preferences.codecs.retain(|codec| codec.law().is_some());
+    pub fn new(preferences: Preferences, rng: &mut Rng) -> Self {
         Self {
             preferences,
+            preferred: None,
             local: None,
             // Some equipment reads it as a signed 32 or 64 bit number.
             session_id: rng.next_u64() >> 2,
             version: 0,
             last_sent: None,
-            types: None,
-            offered: None,
-            others: Vec::new(),
+            seed: Seed::new(rng),
+            payload_types: PayloadTypes::default(),
+            current: None,
+            pending: None,
+            lines: Vec::new(),
             holding: None,
         }
     }
@@ -163,53 +144,69 @@ impl Negotiation {
     /// Answers an offer: our description, and what it means for the media. On `Err` nothing has changed.
     pub fn answer(&mut self, offer: &[u8], signalling: IpAddr) -> Result<(Bytes, Agreed), Unacceptable> {
         let offer = SessionDescription::parse(offer).map_err(|_| Unacceptable::NotSdp)?;
-        let (index, media) = self.choose_media(&offer)?;
-        let types = self.choose_types(media, &offer)?;
-        let direction = self.reverse(&offer, media);
-        let remote = self.remote_of(&offer, media, signalling)?;
-        self.types = Some(types);
-        self.others = refused(&offer, index);
-        self.offered = None;
-        let sdp = self.write(types, direction, &[types.codec], media.has("rtcp-mux"));
-        Ok((
-            sdp,
-            Agreed { format: types.format(direction), remote, security: Security::None, held: !direction.sends() },
-        ))
+        let mut next = self.clone();
+        let answered = next.answer_offer(&offer, signalling)?;
+        *self = next;
+        Ok(answered)
     }
 
     /// Makes an offer: the first of a call, or for an INVITE without one, or a later one that says again what holds.
     pub fn offer(&mut self) -> Bytes {
-        let direction = match self.holding {
-            None => Direction::SendRecv,
-            Some(HoldStyle::SendOnly | HoldStyle::ZeroAddress) => Direction::SendOnly,
-            Some(HoldStyle::Inactive) => Direction::Inactive,
-        };
-        let codec = self.preferences.codecs.first().copied().unwrap_or(Codec::Pcmu);
-        let types = self.types.unwrap_or(Types {
-            codec,
-            send: static_type(codec),
-            receive: static_type(codec),
-            event: Some((EVENT_TYPE, EVENT_TYPE)),
-            ptime: self.preferences.ptime,
-        });
-        if self.others.is_empty() {
-            self.others.push(Refused::Audio);
+        let pending = self.propose();
+        if self.lines.is_empty() {
+            self.lines.push(Line::Audio);
         }
-        self.offered = Some(OfferedFlow(direction));
-        let codecs: Vec<Codec> = if self.types.is_some() { vec![types.codec] } else { self.preferences.codecs.clone() };
-        self.write(types, direction, &codecs, false)
+        let sdp = self.write_offer(&pending);
+        self.pending = Some(pending);
+        sdp
     }
 
     /// Offers to hold the far end; until [`Negotiation::resume`] every later description of ours says so too.
     pub fn hold(&mut self, style: HoldStyle) -> Bytes {
-        self.holding = Some(style);
-        self.offer()
+        self.change_hold(Some(style))
     }
 
     /// Offers to go on after a hold of ours.
     pub fn resume(&mut self) -> Bytes {
-        self.holding = None;
-        self.offer()
+        self.change_hold(None)
+    }
+
+    /// Puts a codec first, in offers and answers from now on: the other leg's, so that packets can be forwarded as they
+    /// come. One that this leg does not speak is ignored.
+    pub fn prefer(&mut self, codec: Codec) {
+        self.preferred = Some(codec).filter(|codec| self.preferences.codecs.contains(codec));
+    }
+
+    /// Our offer was refused, or met theirs (491): what held before it holds again.
+    pub fn withdraw(&mut self) {
+        if let Some(pending) = self.pending.take() {
+            self.holding = pending.held_before;
+        }
+    }
+
+    /// Takes what a provisional response says of the answer to come. The offer stays open: other forks answer too, and
+    /// the final answer decides. Where a fork's answer is final before the call's (PRACK, UPDATE), a clone of the
+    /// negotiation takes it with [`Negotiation::take_answer`].
+    pub fn take_early_answer(&mut self, answer: &[u8], signalling: IpAddr) -> Result<Agreed, Unacceptable> {
+        let pending = self.pending.clone();
+        let agreed = self.take_answer(answer, signalling);
+        self.pending = pending;
+        agreed
+    }
+
+    /// Takes the answer to our offer. On `Err` nothing was agreed anew; the offer is closed all the same.
+    pub fn take_answer(&mut self, answer: &[u8], signalling: IpAddr) -> Result<Agreed, Unacceptable> {
+        let pending = self.pending.take().ok_or(Unacceptable::NotAnAnswer)?;
+        let answer = SessionDescription::parse(answer).map_err(|_| Unacceptable::NotSdp)?;
+        let mut next = self.clone();
+        let agreed = next.accept_answer(&pending, &answer, signalling)?;
+        *self = next;
+        Ok(agreed)
+    }
+
+    /// Whether an offer of ours waits for its answer.
+    pub const fn is_offering(&self) -> bool {
+        self.pending.is_some()
     }
 
     /// Whether we hold the far end, and how.
@@ -217,103 +214,188 @@ impl Negotiation {
         self.holding
     }
 
-    /// Puts a codec first, in offers and answers from now on: the other leg's, so that packets can be forwarded as they
-    /// come. One that this leg does not speak is ignored.
-    pub fn prefer(&mut self, codec: Codec) {
-        let _ = codec;
+    /// The codec that was agreed.
+    pub fn codec(&self) -> Option<Codec> {
+        self.current.as_ref().map(|current| current.types.codec)
     }
 
-    /// Our offer was refused, or met theirs (491): what held before it holds again.
-    pub fn withdraw(&mut self) {
-        self.offered = None;
-    }
-
-    /// Takes what a provisional response says of the answer to come. The offer stays open: other forks answer too, and
-    /// the final answer decides. Where a fork's answer is final before the call's (PRACK, UPDATE), a clone of the
-    /// negotiation takes it with [`Negotiation::take_answer`].
-    pub fn take_early_answer(&mut self, answer: &[u8], signalling: IpAddr) -> Result<Agreed, Unacceptable> {
-        let offered = self.offered;
-        let agreed = self.take_answer(answer, signalling);
-        self.offered = offered;
-        agreed
-    }
-
-    /// Takes the answer to our offer.
-    pub fn take_answer(&mut self, answer: &[u8], signalling: IpAddr) -> Result<Agreed, Unacceptable> {
-        let OfferedFlow(ours) = self.offered.take().ok_or(Unacceptable::NotAnAnswer)?;
-        let answer = SessionDescription::parse(answer).map_err(|_| Unacceptable::NotSdp)?;
-        // An answer keeps the order of the offer: ours stands where our audio stood (RFC 3264 §6).
-        let place = self.others.iter().position(|other| *other == Refused::Audio).unwrap_or(0);
-        let media = answer.media.get(place).filter(|media| media.port != 0).ok_or(Unacceptable::NoAudio)?;
-        if !is_plain_rtp(media) {
-            return Err(Unacceptable::Protocol);
+    fn change_hold(&mut self, holding: Option<HoldStyle>) -> Bytes {
+        let before = self.pending.as_ref().map_or(self.holding, |pending| pending.held_before);
+        self.holding = holding;
+        let sdp = self.offer();
+        if let Some(pending) = &mut self.pending {
+            pending.held_before = before;
         }
-        let theirs_named = self.choose_types(media, &answer)?;
+        sdp
+    }
+
+    fn answer_offer(
+        &mut self,
+        offer: &SessionDescription,
+        signalling: IpAddr,
+    ) -> Result<(Bytes, Agreed), Unacceptable> {
+        let (index, media, protection) = self.choose_media(offer)?;
+        let mut types = self.choose_types(media, offer)?;
+        self.payload_types.note(media);
+        let ours = |used: &mut PayloadTypes, encoding, theirs| used.answered(&encoding, theirs);
+        types.receive =
+            ours(&mut self.payload_types, Encoding::of(types.codec), types.send).ok_or(Unacceptable::Codec)?;
+        let clock = types.codec.clock_rate();
+        types.events = types
+            .events
+            .and_then(|(theirs, _)| Some((theirs, ours(&mut self.payload_types, Encoding::events(clock), theirs)?)));
+        types.noise = types
+            .noise
+            .and_then(|(theirs, _)| Some((theirs, ours(&mut self.payload_types, Encoding::noise(), theirs)?)));
+        let (they_send, they_receive) = flows(offer, media);
+        let (we_send, we_receive) = self.wanted();
+        let direction = direction(they_receive && we_send, they_send && we_receive);
+        let mux = self.preferences.rtcp_mux && media.has("rtcp-mux");
+        let remote = self.remote_of(offer, media, mux, signalling)?;
+        let security = protection.security(&self.seed)?;
+        self.lines = lines(offer, index);
+        self.pending = None;
+        let protocol = media.protocol.clone();
+        self.current = Some(Current { types, protection, protocol, mux, held: !they_receive });
+        let sdp = self.write_answer(types, direction);
+        Ok((sdp, Agreed { format: types.format(direction), remote, security, held: !they_receive }))
+    }
+
+    fn propose(&mut self) -> Pending {
+        let now = self.current.as_ref();
+        let proposal = Proposal::of(&self.preferences, now.map_or(&Protection::Plain, |now| &now.protection));
+        // What is in use stands first, so that whoever takes the first changes nothing (RFC 3264 §8.3.2).
+        let mut order: Vec<Codec> = Vec::with_capacity(self.preferences.codecs.len() + 1);
+        let first = self.preferred.into_iter().chain(now.map(|now| now.types.codec));
+        for codec in first.chain(self.preferences.codecs.iter().copied()) {
+            if !order.contains(&codec) {
+                order.push(codec);
+            }
+        }
+        let mut codecs = Vec::with_capacity(order.len());
+        let mut events: Vec<(u8, u32)> = Vec::new();
+        // Nearly all phones know one clock of events: it gets the number that the profile wishes, before any codec does.
+        let mut clocks: Vec<u32> = order.iter().map(|codec| codec.clock_rate()).collect();
+        clocks.sort_unstable();
+        clocks.dedup();
+        for clock in clocks.into_iter().filter(|_| self.preferences.events) {
+            let wished = if events.is_empty() { self.preferences.event_type } else { 0 };
+            let number = self.payload_types.offered(&Encoding::events(clock), None, wished);
+            events.extend(number.map(|number| (number, clock)));
+        }
+        for codec in order {
+            let encoding = Encoding::of(codec);
+            if let Some(number) = self.payload_types.offered(&encoding, Some(codec), 0) {
+                codecs.push((number, codec));
+            }
+        }
+        let noise = self.preferences.comfort_noise && codecs.iter().any(|(_, codec)| codec.clock_rate() == 8000);
+        let noise = noise.then(|| self.payload_types.offered(&Encoding::noise(), None, 0)).flatten();
+        let (send, receive) = self.wanted();
+        Pending {
+            direction: direction(send, receive),
+            proposal,
+            codecs,
+            events,
+            noise,
+            mux: now.map_or(self.preferences.rtcp_mux, |now| now.mux),
+            held_before: self.holding,
+        }
+    }
+
+    fn accept_answer(
+        &mut self,
+        pending: &Pending,
+        answer: &SessionDescription,
+        signalling: IpAddr,
+    ) -> Result<Agreed, Unacceptable> {
+        // An answer keeps the order of the offer: ours stands where our audio stood (RFC 3264 §6).
+        let place = self.lines.iter().position(|line| *line == Line::Audio).unwrap_or(0);
+        let media = answer.media.get(place).filter(|media| media.port != 0).ok_or(Unacceptable::NoAudio)?;
+        let now = self.current.as_ref();
+        let plain = Protection::Plain;
+        let protection = pending.proposal.answered(answer, media, now.map_or(&plain, |current| &current.protection))?;
+        let theirs = self.choose_types(media, answer)?;
         // We send with their numbers; they send with the ones we offered (RFC 3264 §6.1).
+        let offered = pending.codecs.iter().find(|(_, codec)| *codec == theirs.codec);
+        let clock = theirs.codec.clock_rate();
+        let events = pending.events.iter().find(|(_, offered)| *offered == clock);
         let types = Types {
-            receive: self.offered_type(theirs_named.codec),
-            event: theirs_named.event.map(|(send, _)| (send, self.offered_event())),
-            ..theirs_named
+            receive: offered.map(|(number, _)| *number).ok_or(Unacceptable::Codec)?,
+            events: theirs.events.zip(events).map(|((send, _), (receive, _))| (send, *receive)),
+            noise: theirs.noise.zip(pending.noise).map(|((send, _), receive)| (send, receive)),
+            ..theirs
         };
-        let theirs = self.reverse(&answer, media);
-        let direction = direction(ours.sends() && theirs.sends(), ours.receives() && theirs.receives());
-        let remote = self.remote_of(&answer, media, signalling)?;
-        self.types = Some(types);
-        Ok(Agreed {
-            format: types.format(direction),
-            remote,
-            security: Security::None,
-            held: ours.sends() && !theirs.sends(),
-        })
+        let (they_send, they_receive) = flows(answer, media);
+        let ours = pending.direction;
+        let direction = direction(ours.sends() && they_receive, ours.receives() && they_send);
+        // Where we offered to send nothing they cannot say that they hold us, nor that they no longer do.
+        let held = if ours.sends() { !they_receive } else { now.is_some_and(|current| current.held) };
+        let mux = pending.mux && media.has("rtcp-mux");
+        let remote = self.remote_of(answer, media, mux, signalling)?;
+        let security = protection.security(&self.seed)?;
+        self.payload_types.note(media);
+        self.current = Some(Current { types, protection, protocol: media.protocol.clone(), mux, held });
+        Ok(Agreed { format: types.format(direction), remote, security, held })
     }
 
-    /// Whether an offer of ours waits for its answer.
-    pub const fn is_offering(&self) -> bool {
-        self.offered.is_some()
-    }
-
-    /// The first audio that we can carry; with what kept it from being the one before, where there is none.
-    fn choose_media<'a>(&self, sdp: &'a SessionDescription) -> Result<(usize, &'a Media), Unacceptable> {
+    /// The audio that is carried: the one that was, as long as it can be; else the first that is encrypted, where that is
+    /// not ruled out; else the first. With what kept the last from being it, where there is none.
+    fn choose_media<'a>(&self, offer: &'a SessionDescription) -> Result<(usize, &'a Media, Protection), Unacceptable> {
+        let carried = self.lines.iter().position(|line| *line == Line::Audio).filter(|_| self.current.is_some());
         let mut why = Unacceptable::NoAudio;
-        for (index, media) in sdp.media.iter().enumerate() {
+        let mut best: Option<(u8, usize, &Media, Protection)> = None;
+        for (index, media) in offer.media.iter().enumerate() {
             if !media.kind.eq_ignore_ascii_case("audio") || media.port == 0 {
                 continue;
             }
-            if !is_plain_rtp(media) {
-                why = Unacceptable::Protocol;
-                continue;
-            }
-            match self.choose_types(media, sdp) {
-                Ok(_) => return Ok((index, media)),
+            let now = self.current.as_ref().map_or(&Protection::Plain, |current| &current.protection);
+            let found = Protection::answering(offer, media, &self.preferences, now)
+                .and_then(|protection| self.choose_types(media, offer).map(|_| protection));
+            match found {
                 Err(reason) => why = reason,
+                Ok(protection) => {
+                    let encrypted = protection != Protection::Plain && self.preferences.srtp != SrtpPolicy::Off;
+                    let worth = if Some(index) == carried { 2 } else { u8::from(encrypted) };
+                    if best.as_ref().is_none_or(|(other, ..)| worth > *other) {
+                        best = Some((worth, index, media, protection));
+                    }
+                }
             }
         }
-        Err(why)
+        best.map(|(_, index, media, protection)| (index, media, protection)).ok_or(why)
     }
 
+    /// The codec and what goes with it, by their numbers.
     fn choose_types(&self, media: &Media, sdp: &SessionDescription) -> Result<Types, Unacceptable> {
-        let spoken: Vec<(u8, Codec)> = media
-            .payload_types()
-            .filter_map(|number| codec_of(media, number).map(|codec| (number, codec)))
-            .filter(|(_, codec)| self.preferences.codecs.contains(codec))
+        let known = self.preferences.codecs.iter().copied();
+        // What is in use is understood even where it is no longer liked.
+        let in_use = self.current.as_ref().map(|current| current.types.codec);
+        let spoken: Vec<(u8, Codec)> = known
+            .chain(in_use.filter(|codec| !self.preferences.codecs.contains(codec)))
+            .filter_map(|codec| codec_in(media, codec).map(|number| (number, codec)))
             .collect();
-        let of = |wanted: &Codec| spoken.iter().find(|(_, codec)| codec == wanted);
-        // What was agreed stays, as long as they still offer it: no needless change in the middle of a word.
-        let kept = self.types.as_ref().and_then(|types| of(&types.codec));
-        let chosen = match kept {
-            Some(kept) => Some(kept),
-            None if self.preferences.ours_first => self.preferences.codecs.iter().find_map(of),
-            None => spoken.first(),
+        let of = |wanted: Codec| spoken.iter().find(|(_, codec)| *codec == wanted);
+        let first_of_theirs = || {
+            let place = |number: u8| media.payload_types().position(|other| other == number);
+            spoken.iter().min_by_key(|(number, _)| place(*number))
         };
+        // What was agreed stays, as long as they still offer it: no needless change in the middle of a word.
+        let chosen = self
+            .preferred
+            .and_then(of)
+            .or_else(|| in_use.and_then(of))
+            .or_else(|| if self.preferences.ours_first { spoken.first() } else { first_of_theirs() });
         let (number, codec) = chosen.copied().ok_or(Unacceptable::Codec)?;
-        let event = media
-            .payload_types()
-            .find(|number| media.rtpmap(*number).is_some_and(|map| map.is("telephone-event", codec.clock_rate())));
+        let events = events_in(media, codec).filter(|_| self.preferences.events);
+        let noise = noise_in(media, codec).filter(|_| self.preferences.comfort_noise);
         Ok(Types {
             codec,
             send: number,
             receive: number,
-            event: event.map(|number| (number, number)),
+            events: events.map(|number| (number, number)),
+            noise: noise.map(|number| (number, number)),
+            opus: media.fmtp(number).filter(|_| codec == Codec::Opus).map(opus::Parameters::parse).unwrap_or_default(),
             ptime: self.packet_length(sdp.ptime(media), sdp.maxptime(media)),
         })
     }
@@ -325,31 +407,23 @@ impl Negotiation {
         PACKET_LENGTHS.into_iter().filter(|length| u32::from(*length) <= bound).max().unwrap_or(10)
     }
 
-    /// Their flow, seen from us (RFC 3264 §6.1); an unspecified address holds, whatever the attributes say (§8.4).
-    fn reverse(&self, sdp: &SessionDescription, media: &Media) -> Direction {
-        let flow = sdp.flow(media);
-        let held = sdp.connection_of(media).is_some_and(Connection::is_unspecified);
-        let (they_send, they_receive) = match flow {
-            Flow::SendRecv => (true, true),
-            Flow::SendOnly => (true, false),
-            Flow::RecvOnly => (false, true),
-            Flow::Inactive => (false, false),
-        };
-        direction(they_receive && !held, they_send)
-    }
-
-    /// The payload type under which we offered a codec.
-    fn offered_type(&self, codec: Codec) -> u8 {
-        self.types.filter(|types| types.codec == codec).map_or_else(|| static_type(codec), |types| types.receive)
-    }
-
-    /// The payload type under which we offered telephone-events.
-    fn offered_event(&self) -> u8 {
-        self.types.and_then(|types| types.event).map_or(EVENT_TYPE, |(_, receive)| receive)
+    /// Whether we wish to send, and to receive.
+    const fn wanted(&self) -> (bool, bool) {
+        match self.holding {
+            None => (true, true),
+            Some(HoldStyle::SendOnly | HoldStyle::ZeroAddress) => (true, false),
+            Some(HoldStyle::Inactive) => (false, false),
+        }
     }
 
     /// Where their description says that media goes.
-    fn remote_of(&self, sdp: &SessionDescription, media: &Media, signalling: IpAddr) -> Result<Remote, Unacceptable> {
+    fn remote_of(
+        &self,
+        sdp: &SessionDescription,
+        media: &Media,
+        mux: bool,
+        signalling: IpAddr,
+    ) -> Result<Remote, Unacceptable> {
         let address = match sdp.connection_of(media) {
             Some(Connection::Ip(ip)) if ip.is_multicast() => return Err(Unacceptable::Address),
             Some(Connection::Ip(ip)) if ip.is_unspecified() => None,
@@ -360,7 +434,6 @@ impl Negotiation {
             Some(Connection::Ip(_) | Connection::Name(..)) => Some(signalling),
             None => return Err(Unacceptable::NotSdp),
         };
-        let mux = media.has("rtcp-mux");
         let rtp = address.map(|ip| SocketAddr::new(ip, media.port));
         let rtcp = match (address, media.rtcp()) {
             (Some(_), _) if mux => rtp,
@@ -378,84 +451,6 @@ impl Negotiation {
     fn reaches(&self, ip: IpAddr) -> bool {
         self.local.is_none_or(|(local, _)| local.to_canonical().is_ipv4() == ip.to_canonical().is_ipv4())
     }
-
-    fn write(&mut self, types: Types, direction: Direction, codecs: &[Codec], mux: bool) -> Bytes {
-        let (address, port) = self.local.unwrap_or((IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0));
-        let audio = self.write_audio(types, direction, codecs, mux, port);
-        let media = self
-            .others
-            .iter()
-            .map(|other| match other {
-                Refused::Audio => audio.clone(),
-                Refused::Other(kind, protocol, formats) => Media {
-                    kind: kind.clone(),
-                    port: 0,
-                    port_count: None,
-                    protocol: protocol.clone(),
-                    formats: formats.clone(),
-                    connection: None,
-                    bandwidth: Vec::new(),
-                    other: Vec::new(),
-                    attributes: Vec::new(),
-                },
-            })
-            .collect();
-        let mut sdp = SessionDescription {
-            origin: Origin {
-                username: "-".into(),
-                session_id: self.session_id.to_string(),
-                version: String::new(),
-                address: Connection::Ip(address),
-            },
-            name: "-".into(),
-            connection: Some(Connection::Ip(address)),
-            bandwidth: Vec::new(),
-            time: "0 0".into(),
-            other: Vec::new(),
-            attributes: Vec::new(),
-            media,
-        };
-        let unversioned = sdp.to_string();
-        if self.last_sent.as_ref() != Some(&unversioned) {
-            self.version += 1;
-            self.last_sent = Some(unversioned);
-        }
-        sdp.origin.version = self.version.to_string();
-        Bytes::from(sdp.to_string())
-    }
-
-    fn write_audio(&self, types: Types, direction: Direction, codecs: &[Codec], mux: bool, port: u16) -> Media {
-        let mut formats = Vec::new();
-        let mut attributes = Vec::new();
-        for codec in codecs {
-            let number = if *codec == types.codec { types.receive } else { static_type(*codec) };
-            formats.push(number.to_string());
-            attributes.push(Attribute::with("rtpmap", format!("{number} {}/{}", codec.name(), codec.clock_rate())));
-        }
-        if let Some((_, receive)) = types.event {
-            formats.push(receive.to_string());
-            attributes.push(Attribute::with("rtpmap", format!("{receive} telephone-event/8000")));
-            attributes.push(Attribute::with("fmtp", format!("{receive} 0-15")));
-        }
-        attributes.push(Attribute::with("ptime", types.ptime.to_string()));
-        attributes.push(Attribute::flag(flow_of(direction).name()));
-        if mux {
-            attributes.push(Attribute::flag("rtcp-mux"));
-        } else {
-            attributes.push(Attribute::with("rtcp", port.saturating_add(1).to_string()));
-        }
-        Media {
-            kind: "audio".into(),
-            port,
-            port_count: None,
-            protocol: "RTP/AVP".into(),
-            formats,
-            connection: None,
-            bandwidth: Vec::new(),
-            other: Vec::new(),
-            attributes,
-        }
-    }
 }
 
 impl Types {
@@ -465,28 +460,22 @@ impl Types {
             send_payload_type: self.send,
             receive_payload_type: self.receive,
             ptime: self.ptime,
-            telephone_event: self.event,
-            comfort_noise: None,
-            opus: Default::default(),
+            telephone_event: self.events,
+            comfort_noise: self.noise,
+            opus: self.opus,
             direction,
         }
     }
 }
 
-fn is_plain_rtp(media: &Media) -> bool {
-    ["RTP/AVP", "RTP/AVPF"].iter().any(|protocol| media.protocol.eq_ignore_ascii_case(protocol))
-}
-
-fn static_type(codec: Codec) -> u8 {
-    codec.static_payload_type().unwrap_or(96)
-}
-
-/// What a payload type stands for: by its rtpmap, else by RFC 3551's table.
-fn codec_of(media: &Media, number: u8) -> Option<Codec> {
-    let all = [Codec::Pcmu, Codec::Pcma];
-    match media.rtpmap(number) {
-        Some(map) => all.into_iter().find(|codec| map.is(codec.name(), codec.clock_rate())),
-        None => all.into_iter().find(|codec| codec.static_payload_type() == Some(number)),
+/// Whether they send, and receive; an unspecified address holds, whatever the attributes say (RFC 3264 §8.4).
+fn flows(sdp: &SessionDescription, media: &Media) -> (bool, bool) {
+    let held = sdp.connection_of(media).is_some_and(Connection::is_unspecified);
+    match sdp.flow(media) {
+        Flow::SendRecv => (true, !held),
+        Flow::SendOnly => (true, false),
+        Flow::RecvOnly => (false, !held),
+        Flow::Inactive => (false, false),
     }
 }
 
@@ -499,32 +488,21 @@ const fn direction(send: bool, receive: bool) -> Direction {
     }
 }
 
-const fn flow_of(direction: Direction) -> Flow {
-    match direction {
-        Direction::SendRecv => Flow::SendRecv,
-        Direction::SendOnly => Flow::SendOnly,
-        Direction::RecvOnly => Flow::RecvOnly,
-        Direction::Inactive => Flow::Inactive,
-    }
-}
-
 fn is_broadcast(ip: IpAddr) -> bool {
     ip.to_canonical() == IpAddr::V4(std::net::Ipv4Addr::BROADCAST)
 }
 
-fn refused(sdp: &SessionDescription, audio: usize) -> Vec<Refused> {
-    sdp.media
-        .iter()
-        .enumerate()
-        .map(|(index, media)| {
-            if index == audio {
-                Refused::Audio
-            } else {
-                Refused::Other(media.kind.clone(), media.protocol.clone(), media.formats.clone())
-            }
-        })
-        .collect()
+fn lines(sdp: &SessionDescription, audio: usize) -> Vec<Line> {
+    let line = |(index, media): (usize, &Media)| match index == audio {
+        true => Line::Audio,
+        false => Line::Refused(media.kind.clone(), media.protocol.clone(), media.formats.clone()),
+    };
+    sdp.media.iter().enumerate().map(line).collect()
 }
 
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod secure_tests;
 #[cfg(test)]
 mod tests;

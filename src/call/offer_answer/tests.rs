@@ -2,10 +2,11 @@
 
 use proptest::prelude::*;
 
+use super::write::flow_of;
 use super::*;
 use crate::base::Rng;
 
-const THEM: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 9));
+pub(super) const THEM: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 9));
 
 fn us() -> Negotiation {
     let mut negotiation = Negotiation::new(Preferences::default(), &mut Rng::from_number(77));
@@ -13,7 +14,7 @@ fn us() -> Negotiation {
     negotiation
 }
 
-fn offer(lines: &str) -> String {
+pub(super) fn offer(lines: &str) -> String {
     format!("v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n{}", lines.replace('\n', "\r\n"))
 }
 
@@ -86,10 +87,16 @@ fn holds_in_every_style_are_answered_in_kind() {
 #[test]
 fn other_media_are_refused_in_their_places() {
     let (sdp, _) = answer(
-        "m=video 5000 RTP/AVP 96\na=rtpmap:96 H264/90000\nm=audio 6000 RTP/SAVP 0\nm=audio 4000 RTP/AVP 0\nm=image 4002 udptl t38\n",
+        "m=video 5000 RTP/AVP 96\na=rtpmap:96 H264/90000\nm=audio 6000 RTP/SAVP 0\nm=audio 6002 TCP/RTP/AVP 0\nm=audio 4000 RTP/AVP 0\nm=image 4002 udptl t38\n",
     );
     let shape: Vec<(String, u16)> = sdp.media.iter().map(|m| (format!("{} {}", m.kind, m.protocol), m.port)).collect();
-    let expected = [("video RTP/AVP", 0), ("audio RTP/SAVP", 0), ("audio RTP/AVP", 20_000), ("image udptl", 0)];
+    let expected = [
+        ("video RTP/AVP", 0),
+        ("audio RTP/SAVP", 0),
+        ("audio TCP/RTP/AVP", 0),
+        ("audio RTP/AVP", 20_000),
+        ("image udptl", 0),
+    ];
     assert_eq!(shape, expected.map(|(kind, port)| (kind.to_owned(), port)));
 }
 
@@ -170,7 +177,8 @@ fn where_they_leave_the_offer_to_us_their_answer_decides() {
     let hold = SessionDescription::parse(&negotiation.hold(HoldStyle::SendOnly)).unwrap();
     assert_eq!(
         (hold.media[0].formats.clone(), hold.media[0].flow()),
-        (vec!["8".to_owned(), "101".to_owned()], Some(Flow::SendOnly))
+        (["8", "0", "101"].map(str::to_owned).to_vec(), Some(Flow::SendOnly)),
+        "the codec in use first, and the others too"
     );
     let agreed = negotiation.take_answer(offer("m=audio 4000 RTP/AVP 8\na=recvonly\n").as_bytes(), THEM).unwrap();
     assert_eq!(agreed.format.direction, Direction::SendOnly);
@@ -224,4 +232,166 @@ fn a_phone_that_names_the_other_address_family_is_sent_to_where_it_calls_from() 
     let (_, agreed) = answer("m=audio 4000 RTP/AVP 0\nc=IN IP6 2001:db8::9\na=rtcp:4009 IN IP6 2001:db8::9\n");
     assert_eq!(agreed.remote.rtp, Some(SocketAddr::new(THEM, 4000)));
     assert_eq!(agreed.remote.rtcp, Some(SocketAddr::new(THEM, 4009)));
+}
+
+fn read(sdp: &[u8]) -> SessionDescription {
+    SessionDescription::parse(sdp).unwrap()
+}
+
+#[test]
+fn we_hold_in_three_styles_and_stay_on_hold_until_we_resume() {
+    for (style, flow, zero, answered, while_held) in [
+        (HoldStyle::SendOnly, Flow::SendOnly, false, "a=recvonly\n", Direction::SendOnly),
+        (HoldStyle::Inactive, Flow::Inactive, false, "a=inactive\n", Direction::Inactive),
+        (HoldStyle::ZeroAddress, Flow::SendOnly, true, "a=recvonly\n", Direction::SendOnly),
+        (HoldStyle::ZeroAddress, Flow::SendOnly, true, "", Direction::SendOnly),
+    ] {
+        let mut negotiation = us();
+        negotiation.answer(offer("m=audio 4000 RTP/AVP 0 8\n").as_bytes(), THEM).unwrap();
+        let ours = read(&negotiation.hold(style));
+        assert_eq!(ours.flow(&ours.media[0]), flow);
+        assert_eq!(ours.connection_of(&ours.media[0]).unwrap().is_unspecified(), zero, "{style:?}");
+        let held =
+            negotiation.take_answer(offer(&format!("m=audio 4000 RTP/AVP 0\n{answered}")).as_bytes(), THEM).unwrap();
+        assert_eq!((held.format.direction, held.held), (while_held, false), "they do not hold us");
+        let (answer, theirs) = negotiation.answer(offer("m=audio 4000 RTP/AVP 0\n").as_bytes(), THEM).unwrap();
+        assert_eq!(theirs.format.direction, while_held, "an offer of theirs does not end our hold");
+        assert_eq!(read(&answer).media[0].flow(), Some(flow_of(while_held)));
+        let both = negotiation.answer(offer("m=audio 4000 RTP/AVP 0\na=sendonly\n").as_bytes(), THEM).unwrap().1;
+        assert_eq!((both.format.direction, both.held), (Direction::Inactive, true), "both hold");
+        let resumed = read(&negotiation.resume());
+        assert_eq!((resumed.media[0].flow(), negotiation.holding()), (Some(Flow::SendRecv), None));
+        let still = negotiation.take_answer(offer("m=audio 4000 RTP/AVP 0\na=sendonly\n").as_bytes(), THEM).unwrap();
+        assert_eq!((still.format.direction, still.held), (Direction::RecvOnly, true), "they still hold");
+    }
+}
+
+#[test]
+fn a_hold_that_is_refused_is_no_hold() {
+    let mut negotiation = us();
+    negotiation.answer(offer("m=audio 4000 RTP/AVP 0\n").as_bytes(), THEM).unwrap();
+    let before = negotiation.clone();
+    negotiation.hold(HoldStyle::SendOnly);
+    negotiation.resume();
+    negotiation.hold(HoldStyle::Inactive);
+    negotiation.withdraw();
+    assert_eq!((negotiation.holding(), negotiation.is_offering()), (None, false));
+    let (_, agreed) = negotiation.answer(offer("m=audio 4000 RTP/AVP 0\n").as_bytes(), THEM).unwrap();
+    assert_eq!(agreed.format.direction, Direction::SendRecv);
+    assert_eq!(before.codec(), negotiation.codec());
+}
+
+#[test]
+fn the_codec_of_the_other_leg_is_put_first() {
+    let mut negotiation = us();
+    negotiation.prefer(Codec::Pcma);
+    let (_, agreed) = negotiation.answer(offer("m=audio 4000 RTP/AVP 0 8\n").as_bytes(), THEM).unwrap();
+    assert_eq!(agreed.format.codec, Codec::Pcma);
+    let (_, agreed) = negotiation.answer(offer("m=audio 4000 RTP/AVP 0\n").as_bytes(), THEM).unwrap();
+    assert_eq!(agreed.format.codec, Codec::Pcmu, "where they do not speak it, what they speak");
+    negotiation.prefer(Codec::Pcmu);
+    assert_eq!(read(&negotiation.offer()).media[0].formats, ["0", "8", "101"]);
+    negotiation.withdraw();
+    negotiation.prefer(Codec::Pcma);
+    assert_eq!(read(&negotiation.offer()).media[0].formats, ["8", "0", "101"], "a change in the middle of the call");
+    let agreed = negotiation.take_answer(offer("m=audio 4000 RTP/AVP 8 0\n").as_bytes(), THEM).unwrap();
+    assert_eq!(agreed.format.codec, Codec::Pcma);
+    let mut deaf =
+        Negotiation::new(Preferences { codecs: vec![Codec::Pcmu], ..Preferences::default() }, &mut Rng::from_number(3));
+    deaf.prefer(Codec::Pcma);
+    let (sdp, _) = deaf.answer(offer("m=audio 4000 RTP/AVP 8 0\n").as_bytes(), THEM).unwrap();
+    assert_eq!(read(&sdp).media[0].formats, ["0"], "what a leg may not speak it does not speak");
+}
+
+#[test]
+fn a_number_that_meant_something_else_is_not_used_again() {
+    let mut negotiation = us();
+    negotiation.offer();
+    negotiation
+        .take_answer(offer("m=audio 4000 RTP/AVP 0 101\na=rtpmap:101 telephone-event/8000\n").as_bytes(), THEM)
+        .unwrap();
+    let strange = "m=audio 4000 RTP/AVP 101 100\na=rtpmap:101 PCMA/8000\na=rtpmap:100 telephone-event/8000\n";
+    let (sdp, agreed) = negotiation.answer(offer(strange).as_bytes(), THEM).unwrap();
+    assert_eq!((agreed.format.send_payload_type, agreed.format.receive_payload_type), (101, 8));
+    assert_eq!(agreed.format.telephone_event, Some((100, 100)));
+    assert_eq!(read(&sdp).media[0].formats, ["8", "100"]);
+}
+
+#[test]
+fn comfort_noise_is_agreed_where_the_profile_likes_it() {
+    let noisy = "m=audio 4000 RTP/AVP 0 13 101\na=rtpmap:101 telephone-event/8000\n";
+    let (sdp, _) = answer(noisy);
+    assert_eq!(sdp.media[0].formats, ["0", "101"]);
+    let preferences = Preferences { comfort_noise: true, event_type: 96, ..Preferences::default() };
+    let mut negotiation = Negotiation::new(preferences, &mut Rng::from_number(9));
+    assert_eq!(read(&negotiation.clone().offer()).media[0].formats, ["0", "8", "13", "96"]);
+    let (sdp, _) = negotiation.answer(offer(noisy).as_bytes(), THEM).unwrap();
+    assert_eq!(sdp_map(&sdp, 13), Some("CN".to_owned()));
+}
+
+fn sdp_map(sdp: &[u8], number: u8) -> Option<String> {
+    read(sdp).media[0].rtpmap(number).map(|map| map.encoding)
+}
+
+#[test]
+fn digits_by_info_need_no_events() {
+    let mut preferences = Preferences::default();
+    preferences.events = false;
+    let mut negotiation = Negotiation::new(preferences, &mut Rng::from_number(9));
+    let lines = "m=audio 4000 RTP/AVP 0 101\na=rtpmap:101 telephone-event/8000\n";
+    let (sdp, agreed) = negotiation.answer(offer(lines).as_bytes(), THEM).unwrap();
+    assert_eq!((agreed.format.telephone_event, read(&sdp).media[0].formats.len()), (None, 1));
+}
+
+#[test]
+fn an_offer_left_to_them_in_a_200_is_answered_in_the_ack() {
+    let mut negotiation = us();
+    let (sdp, agreed) = negotiation.answer(offer("m=audio 4000 RTP/AVP 8 0\na=rtcp-mux\n").as_bytes(), THEM).unwrap();
+    assert_eq!((agreed.format.codec, agreed.remote.rtcp_mux), (Codec::Pcma, true));
+    assert!(read(&sdp).media[0].rtcp().is_none());
+    let mut without =
+        Negotiation::new(Preferences { rtcp_mux: false, ..Preferences::default() }, &mut Rng::from_number(4));
+    without.set_local("198.51.100.1".parse().unwrap(), 20_000);
+    let (sdp, agreed) = without.answer(offer("m=audio 4000 RTP/AVP 8 0\na=rtcp-mux\n").as_bytes(), THEM).unwrap();
+    assert!(!agreed.remote.rtcp_mux && !read(&sdp).media[0].has("rtcp-mux"));
+    let both = read(&us().offer());
+    assert_eq!((both.media[0].has("rtcp-mux"), both.media[0].rtcp()), (true, Some((20_001, None))));
+}
+
+#[test]
+fn a_second_audio_that_was_carried_stays_the_one() {
+    let mut negotiation = us();
+    let second = "m=audio 4000 RTP/AVP 18\nm=audio 4002 RTP/AVP 0\nm=image 4004 udptl t38\n";
+    negotiation.answer(offer(second).as_bytes(), THEM).unwrap();
+    let ours = read(&negotiation.offer());
+    assert_eq!(ours.media.iter().map(|media| media.port).collect::<Vec<_>>(), [0, 20_000, 0]);
+    let later = "m=audio 4000 RTP/AVP 0\nm=audio 4002 RTP/AVP 0\nm=image 4004 udptl t38\n";
+    let (sdp, agreed) = negotiation.answer(offer(later).as_bytes(), THEM).unwrap();
+    assert_eq!(read(&sdp).media.iter().map(|media| media.port).collect::<Vec<_>>(), [0, 20_000, 0]);
+    assert_eq!(agreed.remote.rtp, "192.0.2.9:4002".parse().ok());
+}
+
+#[test]
+fn wideband_codecs_are_spoken_by_their_own_numbers_and_clocks() {
+    let preferences = Preferences { codecs: Codec::ALL.iter().rev().copied().collect(), ..Preferences::default() };
+    let mut negotiation = Negotiation::new(preferences, &mut Rng::from_number(9));
+    let ours = read(&negotiation.clone().offer());
+    assert_eq!(ours.media[0].formats, ["97", "9", "8", "0", "101", "96"]);
+    let map = |number| ours.media[0].rtpmap(number).map(|map| (map.encoding, map.clock_rate, map.channels));
+    assert_eq!(map(97), Some(("opus".to_owned(), 48_000, 2)));
+    assert_eq!(map(9), Some(("G722".to_owned(), 8000, 1)));
+    assert_eq!((map(101).unwrap().1, map(96).unwrap().1), (8000, 48_000), "events on either clock");
+    assert_eq!(ours.media[0].fmtp(97), Some("maxaveragebitrate=40000;useinbandfec=1;stereo=0;sprop-stereo=0"));
+    let lines = "m=audio 4000 RTP/AVP 123 9 101 100\na=rtpmap:123 OPUS/48000/2\na=fmtp:123 maxplaybackrate=16000\n\
+        a=rtpmap:101 telephone-event/8000\na=rtpmap:100 telephone-event/48000\na=ptime:20\n";
+    let (sdp, agreed) = negotiation.answer(offer(lines).as_bytes(), THEM).unwrap();
+    assert_eq!((agreed.format.codec, agreed.format.telephone_event), (Codec::Opus, Some((100, 100))));
+    assert_eq!(agreed.format.opus.max_playback_rate, 16_000);
+    assert_eq!(read(&sdp).media[0].formats, ["123", "100"]);
+    let narrow = "m=audio 4000 RTP/AVP 9 101\na=rtpmap:101 telephone-event/8000\n";
+    let (sdp, agreed) = negotiation.answer(offer(narrow).as_bytes(), THEM).unwrap();
+    assert_eq!((agreed.format.codec, agreed.format.receive_payload_type), (Codec::G722, 9));
+    assert_eq!(read(&sdp).media[0].formats, ["9", "101"]);
+    let again = read(&negotiation.offer());
+    assert_eq!(again.media[0].formats, ["9", "123", "8", "0", "101", "100"], "each number stays what it was");
 }
