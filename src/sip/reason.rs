@@ -48,7 +48,10 @@ impl Reason {
 /// Our Reason header's value for a cause: the SIP status where the call was refused with one, and the Q.850 value.
 pub fn write(cause: Cause) -> String {
     let mut out = String::with_capacity(80);
-    if cause.status() >= 300 {
+    // What phones that lost a parallel ring are told, so that they show no missed call (RFC 3326 §3.1).
+    if cause == Cause::AnsweredElsewhere {
+        out.push_str("SIP;cause=200;text=\"Call completed elsewhere\", ");
+    } else if cause.status() >= 300 {
         // Writing into a String cannot fail.
         let _ = write!(out, "SIP;cause={};text=\"{}\", ", cause.status(), cause.text());
     }

@@ -1,6 +1,7 @@
 //! When the transport fails: messages that could not be sent, connections that are gone.
 
 use super::clients::ClientMachine;
+use super::leg::State;
 use super::{Endpoint, SendRef};
 use crate::base::Now;
 use crate::sip::transaction::{ClientInput, ClientInvite, ClientOther, ServerInput, Setting};
@@ -77,8 +78,19 @@ impl Endpoint {
         for id in answers {
             self.send_latest(id);
         }
-        for leg in self.legs.values_mut().filter(|leg| leg.dialog.hop.flow == Some(flow)) {
-            leg.dialog.hop.flow = None;
+        for leg in self.legs.values_mut() {
+            let early = match &mut leg.state {
+                State::Outgoing { early, .. } => early.as_mut_slice(),
+                State::Incoming { .. }
+                | State::Answered { .. }
+                | State::Late { .. }
+                | State::Confirmed
+                | State::Closing => &mut [],
+            };
+            let dialogs = early.iter_mut().map(|early| &mut early.dialog).chain([&mut leg.dialog]);
+            for dialog in dialogs.filter(|dialog| dialog.hop.flow == Some(flow)) {
+                dialog.hop.flow = None;
+            }
         }
     }
 }

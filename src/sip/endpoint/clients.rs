@@ -17,6 +17,9 @@ use crate::wire::sip::{Method, Name, NameAddr, Response, Text, Uri};
 /// A request longer than this goes by a transport with congestion control (§18.1.1), the path's MTU being unknown.
 const MAX_DATAGRAM: usize = 1300;
 
+/// How many far ends of one call have ids of their own; those beyond share the last.
+const MOST_KNOWN: usize = 64;
+
 /// A request of ours and what awaits its answer.
 pub(super) struct Client {
     pub(super) machine: ClientMachine,
@@ -57,6 +60,8 @@ pub(super) enum User {
     Bye(LegId),
     /// The user, by [`super::Event::Response`]; a leg if it was sent in its dialog.
     Reported(Option<LegId>),
+    /// A leg whose UPDATE this is, with one far end of several before the call is up.
+    Updating(LegId, Option<Fork>),
     /// A REFER of ours.
     Refer(LegId, ReferId),
     /// The report about a REFER of theirs.
@@ -72,6 +77,8 @@ pub(super) struct Calling {
     pub(super) dialog: Dialog,
     /// A new call rather than a re-INVITE.
     pub(super) initial: bool,
+    /// Whether a far end answered it, and the call is up.
+    pub(super) taken: bool,
     /// Why we no longer want it: a 2xx will be acknowledged and hung up.
     pub(super) abandoned: Option<Cause>,
     pub(super) cancel: Cancel,
@@ -79,8 +86,8 @@ pub(super) struct Calling {
     pub(super) provisional: bool,
     /// The ACK for each far end that sent a 2xx, for when it sends it again.
     pub(super) acks: BTreeMap<Text, (Target, Bytes)>,
-    /// The tags of the far ends that answered; a [`Fork`] is a place in it.
-    pub(super) forks: Vec<Text>,
+    /// The tags of the far ends that answered, and the CSeq used last with each; a [`Fork`] is a place in it.
+    pub(super) forks: Vec<(Text, u32)>,
     /// Authorization fields of the INVITE, for its ACK (§13.2.2.4).
     pub(super) credentials: Headers,
 }
@@ -290,11 +297,19 @@ impl Endpoint {
 impl Calling {
     /// The id of the far end with this tag.
     pub(super) fn fork_of(&mut self, tag: &Text) -> Fork {
-        let place = self.forks.iter().position(|known| known == tag).unwrap_or_else(|| {
-            self.forks.push(tag.clone());
-            self.forks.len().saturating_sub(1)
-        });
+        let known = self.forks.iter().position(|(known, _)| known == tag);
+        if known.is_none() && self.forks.len() < MOST_KNOWN {
+            self.forks.push((tag.clone(), 0));
+        }
+        let place = known.unwrap_or(self.forks.len().saturating_sub(1));
         Fork(u32::try_from(place).unwrap_or(u32::MAX))
+    }
+
+    /// Notes the CSeq used last with a far end.
+    pub(super) fn note_seq(&mut self, tag: &Text, seq: u32) {
+        if let Some((_, last)) = self.forks.iter_mut().find(|(known, _)| known == tag) {
+            *last = seq;
+        }
     }
 }
 

@@ -7,7 +7,6 @@ use super::inbound::reasons_of;
 use super::leg::{Change, LegTimer, State};
 use super::{Endpoint, Event, TimerKey, TransactionId};
 use crate::base::{Cause, LegId, Now};
-use crate::sip::compose::Parts;
 use crate::sip::dialog::Dialog;
 use crate::sip::reason::{self, Reason};
 use crate::sip::refusal_for;
@@ -30,13 +29,14 @@ impl Endpoint {
                 *then = Some(cause);
                 self.tell_end(id, cause, Vec::new());
             }
-            State::Outgoing { client } => {
+            State::Outgoing { client, .. } => {
                 let client = *client;
                 self.abandon(client, cause, now);
                 self.tell_end(id, cause, Vec::new());
+                self.leave_all_early(id, now);
                 self.forget(id);
             }
-            State::Confirmed => {
+            State::Late { .. } | State::Confirmed => {
                 self.tell_end(id, cause, Vec::new());
                 self.send_bye(id, cause, now);
             }
@@ -48,6 +48,12 @@ impl Endpoint {
     pub(super) fn abandon(&mut self, client: TransactionId, cause: Cause, now: Now) {
         let Some(User::Calling(calling)) = self.clients.get_mut(&client).map(|client| &mut client.user) else { return };
         calling.abandoned = Some(cause);
+        // Should a 2xx cross the CANCEL, its BYE counts on from here.
+        if let Some(State::Outgoing { early, .. }) = self.legs.get(&calling.leg).map(|leg| &leg.state) {
+            for early in early {
+                calling.note_seq(&early.dialog.remote_tag, early.dialog.local_seq);
+            }
+        }
         let sent = calling.provisional && calling.cancel == Cancel::No;
         match (sent, calling.cancel) {
             (true, _) => calling.cancel = Cancel::Sent,
@@ -62,6 +68,8 @@ impl Endpoint {
     /// Sends BYE and awaits its answer; what was pending in the dialog is ended first.
     pub(super) fn send_bye(&mut self, id: LegId, cause: Cause, now: Now) {
         self.disarm(id, &LegTimer::ALL);
+        // A 2xx is acknowledged before its call is ended.
+        self.acknowledge_late(id, None);
         let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.state = State::Closing;
         leg.waiting = None;
@@ -72,7 +80,7 @@ impl Endpoint {
                 self.give(server, Answer::plain(Status::REQUEST_TERMINATED, &tag), now);
             }
             Change::Ours { client, .. } => self.abandon(client, cause, now),
-            Change::Unacked { .. } | Change::None => {}
+            Change::Unacked { .. } | Change::Asked { .. } | Change::None => {}
         }
         let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.dialog.next_seq();
@@ -80,14 +88,19 @@ impl Endpoint {
         self.bye_for(&dialog, User::Bye(id), &reason::write(cause), now);
     }
 
+    /// Refuses what of theirs waits in a call that ends before it was up.
+    pub(super) fn refuse_pending(&mut self, id: LegId, now: Now) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let tag = leg.dialog.local_tag.clone();
+        if let Change::Theirs { server, .. } = std::mem::replace(&mut leg.change, Change::None) {
+            self.give(server, Answer::plain(Status::REQUEST_TERMINATED, &tag), now);
+        }
+    }
+
     /// A BYE in a dialog, whose CSeq the caller has counted.
     pub(super) fn bye_for(&mut self, dialog: &Dialog, user: User, reason: &str, now: Now) {
-        let path = dialog.path();
-        let target = dialog.target(&path.next_hop);
-        let agent = self.settings.user_agent.clone();
-        let headers = [(Name::Reason, Text::from(reason))];
-        let parts = Parts { user_agent: &agent, headers: &headers, ..dialog.parts("BYE", &path) };
-        self.begin_client(Method::Bye, parts, target, user, now);
+        let headers = vec![(Name::Reason, Text::from(reason))];
+        self.send_in(dialog, "", Method::Bye, &headers, None, user, now);
     }
 
     /// Their BYE (§15.1.2). It may come before the ACK, across our own, or instead of a CANCEL.
@@ -98,14 +111,18 @@ impl Endpoint {
         let change = std::mem::replace(&mut leg.change, Change::None);
         let early = match leg.state {
             State::Incoming { server, .. } => Some(server),
-            State::Answered { .. } | State::Confirmed | State::Closing | State::Outgoing { .. } => None,
+            State::Answered { .. }
+            | State::Late { .. }
+            | State::Confirmed
+            | State::Closing
+            | State::Outgoing { .. } => None,
         };
         self.give(transaction, Answer::plain(Status::OK, &tag), now);
         self.terminate_asked(id, now);
         // §15.1.2: requests that still wait are answered with 487.
         let pending = match change {
             Change::Theirs { server, .. } => Some(server),
-            Change::None | Change::Unacked { .. } | Change::Ours { .. } => None,
+            Change::None | Change::Unacked { .. } | Change::Asked { .. } | Change::Ours { .. } => None,
         };
         for server in early.into_iter().chain(pending) {
             self.give(server, Answer::plain(Status::REQUEST_TERMINATED, &tag), now);
@@ -184,6 +201,10 @@ impl Endpoint {
                 self.refuse(id, Status::TEMPORARILY_UNAVAILABLE, Cause::NoAnswer, &Vec::new(), now);
             }
             LegTimer::Retry => self.offer_waiting(id, now),
+            LegTimer::Provisional => self.repeat_provisional(id, now),
+            LegTimer::NoPrack => self.give_up_provisional(id, now),
+            LegTimer::Renew => self.renew(id, now),
+            LegTimer::Expire => self.expire(id, now),
         }
     }
 }

@@ -3,10 +3,12 @@
 use bytes::Bytes;
 
 use super::facts::Facts;
-use super::leg::{Change, Leg, LegTimer, State};
+use super::leg::{Change, Exchange, Leg, LegTimer, State};
+use super::manner::Manner;
 use super::receive::sdp_of_request;
+use super::session::Asked;
 use super::{Endpoint, Event, Headers, TimerKey, TransactionId};
-use crate::base::{Cause, LegId, Now};
+use crate::base::{Cause, LegId, Now, Support};
 use crate::sip::dialog::Dialog;
 use crate::sip::reason::{self, Reason};
 use crate::sip::refusal_for;
@@ -15,40 +17,85 @@ use crate::sip::transport::{Source, Target};
 use crate::wire::sip::{Method, Name, Request, Status, Text};
 
 impl Endpoint {
-    /// Tells the caller how far the call is: 180, 183 and their kin (§13.3.1.1).
+    /// Says how the far end of an inbound leg is spoken to: to be called right after [`Event::Invited`], before the call
+    /// rings or is answered. False: the far end does not speak so, and the call is refused with 420, 421 or 422;
+    /// [`Event::Ended`] follows.
+    pub fn set_manner(&mut self, id: LegId, manner: Manner, now: Now) -> bool {
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| !leg.over) else { return false };
+        leg.manner = manner;
+        let State::Incoming { server, asked, .. } = leg.state else { return true };
+        let required = |tag: &str| vec![(Name::Require, Text::from(tag))];
+        let unsupported = |tag: &str| vec![(Name::Unsupported, Text::from(tag))];
+        let refusal = match (manner.prack, leg.peer.prack) {
+            (Support::Off, Support::Require) => Some((Status::BAD_EXTENSION, unsupported("100rel"))),
+            (Support::Require, Support::Off) => Some((Status::EXTENSION_REQUIRED, required("100rel"))),
+            _ if manner.timer.is_none() && asked.demands() => Some((Status::BAD_EXTENSION, unsupported("timer"))),
+            _ => leg.too_small(asked).map(|headers| (Status::SESSION_INTERVAL_TOO_SMALL, headers)),
+        };
+        let Some((status, headers)) = refusal else { return true };
+        let tag = leg.dialog.local_tag.clone();
+        self.answer_with(server, status, &tag, false, &headers, None, now);
+        self.tell_end(id, Cause::Rejected, Vec::new());
+        self.forget(id);
+        false
+    }
+
+    /// Tells the caller how far the call is: 180, 183 and their kin (§13.3.1.1); reliably where both sides want it, and
+    /// then one after the other as they are acknowledged (RFC 3262 §3).
     pub fn ring(&mut self, id: LegId, status: Status, sdp: Option<Bytes>, headers: &Headers, now: Now) {
         let Some(leg) = self.legs.get(&id) else { return };
         let (State::Incoming { server, .. }, 101..=199) = (&leg.state, status.code()) else { return };
         let (server, tag, contact) = (*server, leg.dialog.local_tag.clone(), leg.contact.clone());
-        let body = sdp.as_deref().map(|sdp| ("application/sdp", sdp));
-        let answer = Answer { contact: &contact, dialog: true, headers, body, ..Answer::plain(status, &tag) };
-        self.give(server, answer, now);
+        if leg.rings_reliably(sdp.is_some()) {
+            self.ring_reliably(id, status, sdp, headers, now);
+        } else {
+            let body = sdp.as_deref().map(|sdp| ("application/sdp", sdp));
+            let answer = Answer { contact: &contact, dialog: true, headers, body, ..Answer::plain(status, &tag) };
+            self.give(server, answer, now);
+        }
         self.timers.arm(TimerKey::Leg(id, LegTimer::Refresh), now.mono + super::close::REFRESH);
     }
 
     /// Answers the call with a 200, repeated until its ACK (§13.3.1.4). `sdp` is the answer to the INVITE's offer, or
-    /// our offer where it had none.
+    /// our offer where it had none. It waits for the PRACK of a provisional answer with SDP; where offer and answer are
+    /// through already the 200 has none.
     pub fn answer(&mut self, id: LegId, sdp: Bytes, headers: &Headers, now: Now) {
         let interval = self.settings.timing.t1;
-        let mut headers = headers.clone();
-        headers.push((Name::Allow, self.allow()));
+        let mut sent = headers.clone();
+        sent.push((Name::Allow, self.allow()));
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        let State::Incoming { server, offered } = leg.state else { return };
-        let seq = leg.dialog.remote_seq.unwrap_or(0);
-        leg.state = State::Answered { server, seq, interval, late: !offered, then: None };
+        let State::Incoming { server, seq, exchange, asked } = leg.state else { return };
+        if leg.reliable.holds_answer() {
+            return leg.reliable.hold(sdp, headers.clone());
+        }
+        leg.reliable.finish();
+        let (body, late) = match exchange {
+            Exchange::Offered => (Some(sdp), false),
+            Exchange::Owed | Exchange::Turned => (Some(sdp), true),
+            Exchange::Settled => (None, false),
+        };
+        if body.is_some() {
+            leg.local_sdp.clone_from(&body);
+        }
+        sent.extend(leg.settle_timer(asked));
+        let manner = leg.manner;
+        leg.state = State::Answered { server, seq, interval, late, then: None };
         let (tag, contact) = (leg.dialog.local_tag.clone(), leg.contact.clone());
-        let body = Some(("application/sdp", &sdp[..]));
+        sent.extend(self.supported(&manner));
+        let body = body.as_deref().map(|sdp| ("application/sdp", sdp));
         let plain = Answer::plain(Status::OK, &tag);
-        self.give(server, Answer { contact: &contact, dialog: true, headers: &headers, body, ..plain }, now);
+        self.give(server, Answer { contact: &contact, dialog: true, headers: &sent, body, ..plain }, now);
         self.counters.answered += 1;
-        self.disarm(id, &[LegTimer::Refresh, LegTimer::Ring]);
+        self.disarm(id, &[LegTimer::Refresh, LegTimer::Ring, LegTimer::Provisional, LegTimer::NoPrack]);
         self.await_ack(id, now);
+        self.arm_session(id, now);
     }
 
     /// Refuses the call with a 3xx to 6xx; the cause goes into its Reason header and into [`Event::Ended`].
     pub fn refuse(&mut self, id: LegId, status: Status, cause: Cause, headers: &Headers, now: Now) {
         let Some((server, status, headers)) = self.refusal(id, status, cause, headers) else { return };
         let Some(tag) = self.legs.get(&id).map(|leg| leg.dialog.local_tag.clone()) else { return };
+        self.refuse_pending(id, now);
         self.answer_with(server, status, &tag, false, &headers, None, now);
         self.tell_end(id, cause, Vec::new());
         self.forget(id);
@@ -104,9 +151,12 @@ impl Endpoint {
             hop: target,
         };
         let server = self.begin_server(&Method::Invite, &facts, key, reply, Some(id), now);
-        let offered = sdp_of_request(&request).is_some();
+        let offer = sdp_of_request(&request);
         let contact = self.contact(&target, secure, None);
-        let leg = Leg::new(dialog, State::Incoming { server, offered }, contact);
+        let exchange = if offer.is_some() { Exchange::Offered } else { Exchange::Owed };
+        let state = State::Incoming { server, seq: facts.seq, exchange, asked: Asked::of(&request.headers) };
+        let mut leg = Leg { remote_sdp: offer, ..Leg::new(dialog, state, contact) };
+        leg.peer.learn(&request.headers);
         self.legs.insert(id, leg);
         self.by_tag.insert(tag, id);
         self.live += 1;
@@ -137,6 +187,7 @@ impl Endpoint {
         let Some((id, leg)) = id.and_then(|id| self.legs.get_mut(&id).map(|leg| (id, leg))) else { return };
         match (&leg.state, &leg.change) {
             (State::Incoming { .. }, _) => {
+                self.refuse_pending(id, now);
                 self.event(Event::Cancelled { leg: id });
                 self.tell_end(id, Cause::Cancelled, reasons_of(request));
                 self.forget(id);
@@ -159,19 +210,30 @@ impl Endpoint {
                 let (late, then) = (*late, *then);
                 leg.dialog.hop = Target::back_to(source);
                 leg.state = State::Confirmed;
+                let sdp = sdp.filter(|_| late);
+                if sdp.is_some() {
+                    leg.remote_sdp.clone_from(&sdp);
+                }
                 self.disarm(id, &[LegTimer::Again, LegTimer::NoAck]);
                 match then {
                     Some(cause) => self.send_bye(id, cause, now),
-                    None => self.event(Event::Acked { leg: id, sdp: sdp.filter(|_| late) }),
+                    None => {
+                        self.event(Event::Acked { leg: id, sdp });
+                        self.offer_waiting(id, now);
+                    }
                 }
             }
             (State::Confirmed, Change::Unacked { seq, late, .. }) if *seq == facts.seq => {
                 let late = *late;
                 leg.change = Change::None;
+                if late && sdp.is_some() {
+                    leg.remote_sdp.clone_from(&sdp);
+                }
                 self.disarm(id, &[LegTimer::Again, LegTimer::NoAck]);
                 if late {
                     self.event(Event::Acked { leg: id, sdp });
                 }
+                self.offer_waiting(id, now);
             }
             // A copy.
             _ => {}

@@ -14,6 +14,7 @@ mod check;
 mod clients;
 mod close;
 mod debug;
+mod early;
 mod event;
 mod facts;
 mod inbound;
@@ -22,9 +23,13 @@ mod manner;
 mod modify;
 mod outbound;
 mod outside;
+mod progress;
+mod propose;
 mod receive;
 mod refer;
+mod reliable;
 mod servers;
+mod session;
 mod settings;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -39,7 +44,7 @@ pub use refer::{ReferId, ReferStep};
 pub use settings::{Limits, Settings};
 
 use crate::base::throttle::Throttle;
-use crate::base::{Instant, LegId, Now, Rng, Timers};
+use crate::base::{Instant, LegId, Now, Rng, Support, Timers};
 use crate::sip::counters::Counters;
 use crate::sip::dialog::Dialog;
 use crate::sip::reply::Answer;
@@ -245,18 +250,6 @@ impl Endpoint {
         self.legs.get(&leg).filter(|leg| !leg.over).map(|leg| &leg.dialog)
     }
 
-    /// Says how the far end of an inbound leg is spoken to: to be called right after [`Event::Invited`], before the call
-    /// rings or is answered. False: the far end does not speak so, and the call is refused.
-    pub fn set_manner(&mut self, leg: LegId, manner: Manner) -> bool {
-        match self.legs.get_mut(&leg).filter(|leg| !leg.over) {
-            Some(leg) => {
-                leg.manner = manner;
-                true
-            }
-            None => false,
-        }
-    }
-
     /// The session timer of a leg, if one runs (RFC 4028).
     pub fn session_interval(&self, leg: LegId) -> Option<SessionInterval> {
         self.legs.get(&leg).filter(|leg| !leg.over)?.interval
@@ -293,6 +286,24 @@ impl Endpoint {
         Text::from(self.settings.allow.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", "))
     }
 
+    /// The option tags that we say we understand in a new call: what its far end is to use, and what belongs in calls.
+    fn supported(&self, manner: &Manner) -> Option<(Name, Text)> {
+        let wanted = |tag: &&String| match tag.as_str() {
+            "100rel" => manner.prack != Support::Off,
+            "timer" => manner.timer.is_some(),
+            // Of registrations alone.
+            "path" | "outbound" => false,
+            _ => true,
+        };
+        supported_field(self.settings.supported.iter().filter(wanted))
+    }
+
+    /// The same in a call that is up: nothing rings there, so nothing provisional is reliable.
+    fn supported_within(&self, leg: LegId) -> Option<(Name, Text)> {
+        let manner = Manner { prack: Support::Off, ..self.legs.get(&leg)?.manner };
+        self.supported(&manner)
+    }
+
     fn accept(&self) -> Text {
         Text::from(self.settings.accept.join(", "))
     }
@@ -305,4 +316,9 @@ impl Endpoint {
     fn report_request(&mut self, id: TransactionId, request: Request, source: Source, leg: Option<LegId>) {
         self.event(Event::Request { transaction: id, request: Box::new(request), source, leg });
     }
+}
+
+fn supported_field<'a>(tags: impl Iterator<Item = &'a String>) -> Option<(Name, Text)> {
+    let tags = tags.map(String::as_str).collect::<Vec<_>>().join(", ");
+    (!tags.is_empty()).then(|| (Name::Supported, Text::from(tags)))
 }

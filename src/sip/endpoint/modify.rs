@@ -1,34 +1,35 @@
-//! Changes to a call that is up: re-INVITE and UPDATE from either side (RFC 3261 §14, RFC 3311).
-
-use std::collections::BTreeMap;
-use std::time::Duration;
+//! Changes that the far end proposes to a call: re-INVITE and UPDATE of theirs (RFC 3261 §14.2, RFC 3311 §5.2).
 
 use bytes::Bytes;
 
-use super::clients::{Calling, Cancel, User};
-use super::leg::{Change, LegTimer, State};
+use super::leg::{Change, Exchange, State};
 use super::receive::sdp_of_request;
-use super::{Endpoint, Event, Fork, Headers, TimerKey, TransactionId};
+use super::session::Asked;
+use super::{Endpoint, Event, Headers, TransactionId};
 use crate::base::{Cause, LegId, Now};
-use crate::sip::compose::Parts;
 use crate::sip::reply::Answer;
-use crate::sip::timing::Timer;
 use crate::wire::sip::{Method, Name, Request, Status};
 
-/// How long a re-INVITE of ours may stay without a final answer. Its far end is a machine; people are not asked.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How soon an offer that found the dialog busy tries again.
-const BUSY: Duration = Duration::from_millis(500);
-
 impl Endpoint {
-    /// Answers [`Event::Offered`] with a 200. `sdp` is the answer, or our offer where theirs had none.
+    /// Answers [`Event::Offered`] with a 200. `sdp` is the answer, or our offer where theirs had none. After
+    /// [`Event::Answered`] or [`Event::Modified`] with an offer it is the answer that goes in the ACK.
     pub fn accept_offer(&mut self, id: LegId, sdp: Bytes, now: Now) {
+        if self.acknowledge_late(id, Some(sdp.clone())) {
+            return self.offer_waiting(id, now);
+        }
         let interval = self.settings.timing.t1;
-        let headers: Headers = vec![(Name::Allow, self.allow())];
+        let mut headers: Headers = vec![(Name::Allow, self.allow())];
+        headers.extend(self.supported_within(id));
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        let Change::Theirs { server, method, seq, offered } = &leg.change else { return };
-        let (server, seq, offered, by_invite) = (*server, *seq, *offered, *method == Method::Invite);
+        let Change::Theirs { server, method, seq, offered, asked } = &leg.change else { return };
+        let (server, seq, offered, asked) = (*server, *seq, *offered, *asked);
+        let (by_invite, by_prack) = (*method == Method::Invite, *method == Method::Prack);
         leg.change = if by_invite { Change::Unacked { server, seq, interval, late: !offered } } else { Change::None };
+        let up = matches!(leg.state, State::Confirmed | State::Answered { .. });
+        if up && !by_prack {
+            headers.extend(leg.settle_timer(asked));
+        }
+        leg.local_sdp = Some(sdp.clone());
         let (tag, contact) = (leg.dialog.local_tag.clone(), leg.contact.clone());
         let body = Some(("application/sdp", &sdp[..]));
         let plain = Answer::plain(Status::OK, &tag);
@@ -36,80 +37,31 @@ impl Endpoint {
         if by_invite {
             self.await_ack(id, now);
         }
+        if up {
+            self.arm_session(id, now);
+        }
+        self.offer_waiting(id, now);
     }
 
-    /// Answers [`Event::Offered`] with a refusal; the call goes on as it was (§14.2).
+    /// Answers [`Event::Offered`] with a refusal; the call goes on as it was (§14.2). An offer in a 2xx cannot be refused:
+    /// the call that it answers is hung up, and a call that is up is given the SDP that stands.
     pub fn refuse_offer(&mut self, id: LegId, status: Status, headers: &Headers, now: Now) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
+        match (&leg.state, &leg.change) {
+            (State::Late { .. }, _) => return self.hang_up(id, Cause::NoCommonCodec, now),
+            (_, Change::Asked { .. }) => {
+                let standing = leg.local_sdp.clone();
+                self.acknowledge_late(id, standing);
+                return self.offer_waiting(id, now);
+            }
+            _ => {}
+        }
         let Change::Theirs { server, .. } = leg.change else { return };
         leg.change = Change::None;
         let tag = leg.dialog.local_tag.clone();
         let status = if status.is_failure() { status } else { Status::NOT_ACCEPTABLE_HERE };
         self.give(server, Answer { headers, ..Answer::plain(status, &tag) }, now);
-    }
-
-    /// Offers a change by re-INVITE, or asks for their offer; [`Event::Modified`] follows. While another change is under way it waits for its
-    /// turn; a later offer replaces one that waits. A collision is repeated after the time of §14.1.
-    pub fn reinvite(&mut self, id: LegId, sdp: Option<Bytes>, now: Now) {
-        let Some(sdp) = sdp else { return };
-        if let Some(leg) = self.legs.get_mut(&id).filter(|leg| !leg.over) {
-            leg.waiting = Some(sdp);
-            self.offer_waiting(id, now);
-        }
-    }
-
-    /// Offers a change by UPDATE (RFC 3311), also before the call is up; [`Event::Modified`] follows.
-    pub fn update(&mut self, id: LegId, sdp: Bytes, now: Now) {
-        self.reinvite(id, Some(sdp), now);
-    }
-
-    /// Answers [`Event::EarlyOffered`]; one that was not asked is ignored.
-    pub fn accept_early_offer(&mut self, _id: LegId, _fork: Fork, _sdp: Bytes, _now: Now) {}
-
-    /// Refuses [`Event::EarlyOffered`].
-    pub fn refuse_early_offer(&mut self, _id: LegId, _fork: Fork, _status: Status, _now: Now) {}
-
-    /// Sends the offer that waits, or lets it wait longer.
-    pub(super) fn offer_waiting(&mut self, id: LegId, now: Now) {
-        let allow = self.allow();
-        let Some(leg) = self.legs.get_mut(&id).filter(|leg| !leg.over) else { return };
-        if !matches!((&leg.state, &leg.change), (State::Confirmed, Change::None)) {
-            if leg.waiting.is_some() {
-                self.timers.arm(TimerKey::Leg(id, LegTimer::Retry), now.mono + BUSY);
-            }
-            return;
-        }
-        let Some(sdp) = leg.waiting.take() else { return };
-        leg.dialog.next_seq();
-        let (dialog, contact) = (leg.dialog.clone(), leg.contact.clone());
-        self.timers.disarm(&TimerKey::Leg(id, LegTimer::Retry));
-        let path = dialog.path();
-        let target = dialog.target(&path.next_hop);
-        let calling = Calling {
-            leg: id,
-            dialog: dialog.clone(),
-            initial: false,
-            abandoned: None,
-            cancel: Cancel::No,
-            provisional: false,
-            acks: BTreeMap::new(),
-            credentials: Vec::new(),
-            forks: Vec::new(),
-        };
-        let agent = self.settings.user_agent.clone();
-        let headers: Headers = vec![(Name::Allow, allow)];
-        let parts = Parts {
-            contact: &contact,
-            user_agent: &agent,
-            headers: &headers,
-            body: Some(("application/sdp", &sdp)),
-            ..dialog.parts("INVITE", &path)
-        };
-        let client = self.begin_client(Method::Invite, parts, target, User::Calling(Box::new(calling)), now);
-        self.timers.arm(TimerKey::Client(client, Timer::C), now.mono + PATIENCE);
-        if let Some(leg) = self.legs.get_mut(&id) {
-            leg.change = Change::Ours { client, sdp };
-        }
+        self.offer_waiting(id, now);
     }
 
     /// Their re-INVITE (§14.2).
@@ -118,8 +70,9 @@ impl Endpoint {
         let tag = leg.dialog.local_tag.clone();
         match (&leg.state, &leg.change) {
             (State::Confirmed, Change::None) => {}
-            // §14.2: an earlier INVITE of theirs has no final answer yet.
-            (State::Incoming { .. }, _) | (State::Confirmed, Change::Theirs { .. }) => {
+            // §14.2: an earlier INVITE of theirs has no final answer yet, or an offer of theirs has no answer.
+            (State::Incoming { .. } | State::Late { .. }, _)
+            | (State::Confirmed, Change::Theirs { .. } | Change::Asked { .. }) => {
                 return self.not_now(server, &tag, now);
             }
             // §14.2: ours is under way; RFC 5407 §3.1.4: the ACK to our 2xx is.
@@ -130,30 +83,36 @@ impl Endpoint {
                 return self.give(server, Answer::plain(Status::CALL_DOES_NOT_EXIST, &tag), now);
             }
         }
+        if self.refuse_too_small(id, server, request, now) {
+            return;
+        }
         self.give(server, Answer::plain(Status::TRYING, ""), now);
         self.take_offer(id, server, Method::Invite, request, seq);
     }
 
     /// Their UPDATE (RFC 3311 §5.2).
     pub(super) fn receive_update(&mut self, id: LegId, server: TransactionId, request: &Request, seq: u32, now: Now) {
-        let Some(leg) = self.legs.get_mut(&id) else { return };
-        let (tag, contact) = (leg.dialog.local_tag.clone(), leg.contact.clone());
-        if sdp_of_request(request).is_none() {
-            // It only says where they are now.
-            if let Some(target) = request.headers.contact() {
-                leg.dialog.remote_target = target.uri;
-            }
-            let plain = Answer::plain(Status::OK, &tag);
-            return self.give(server, Answer { contact: &contact, dialog: true, ..plain }, now);
+        let Some(leg) = self.legs.get(&id) else { return };
+        let up = matches!(leg.state, State::Confirmed | State::Answered { .. });
+        if up && self.refuse_too_small(id, server, request, now) {
+            return;
         }
+        if sdp_of_request(request).is_none() {
+            return self.refresh_theirs(id, server, request, up, now);
+        }
+        let Some(leg) = self.legs.get(&id) else { return };
+        let tag = leg.dialog.local_tag.clone();
         match (&leg.state, &leg.change) {
             (State::Confirmed, Change::None) | (State::Answered { late: false, .. }, Change::None) => {}
+            // Before the call is up: once the first offer and its answer are through.
+            (State::Incoming { exchange: Exchange::Settled, .. }, Change::None) => {}
             // An offer of theirs is not answered yet.
-            (State::Incoming { offered: true, .. }, _) | (_, Change::Theirs { .. }) => {
+            (State::Incoming { exchange: Exchange::Offered, .. } | State::Late { .. }, _)
+            | (_, Change::Theirs { .. } | Change::Asked { .. }) => {
                 return self.not_now(server, &tag, now);
             }
             // An offer of ours is not answered yet, or will be made.
-            (State::Incoming { offered: false, .. } | State::Answered { .. }, _)
+            (State::Incoming { .. } | State::Answered { .. }, _)
             | (State::Confirmed, Change::Ours { .. } | Change::Unacked { .. }) => {
                 return self.give(server, Answer::plain(Status::REQUEST_PENDING, &tag), now);
             }
@@ -164,6 +123,40 @@ impl Endpoint {
         self.take_offer(id, server, Method::Update, request, seq);
     }
 
+    /// Their UPDATE without SDP: it says where they are now, and that the session goes on.
+    fn refresh_theirs(&mut self, id: LegId, server: TransactionId, request: &Request, up: bool, now: Now) {
+        let mut headers: Headers = vec![(Name::Allow, self.allow())];
+        headers.extend(self.supported_within(id));
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        if let Some(target) = request.headers.contact() {
+            leg.dialog.remote_target = target.uri;
+        }
+        leg.peer.learn(&request.headers);
+        if up {
+            headers.extend(leg.settle_timer(Asked::of(&request.headers)));
+        }
+        let runs = up && leg.interval.is_some();
+        let (tag, contact) = (leg.dialog.local_tag.clone(), leg.contact.clone());
+        let plain = Answer::plain(Status::OK, &tag);
+        self.give(server, Answer { contact: &contact, dialog: true, headers: &headers, ..plain }, now);
+        if up {
+            self.arm_session(id, now);
+        }
+        if runs {
+            self.tell_refreshed(id, None);
+        }
+    }
+
+    /// Refuses a request whose session interval is shorter than we take (RFC 4028 §9). Says whether it did.
+    fn refuse_too_small(&mut self, id: LegId, server: TransactionId, request: &Request, now: Now) -> bool {
+        let Some(leg) = self.legs.get(&id) else { return false };
+        let Some(headers) = leg.too_small(Asked::of(&request.headers)) else { return false };
+        let tag = leg.dialog.local_tag.clone();
+        let plain = Answer::plain(Status::SESSION_INTERVAL_TOO_SMALL, &tag);
+        self.give(server, Answer { headers: &headers, ..plain }, now);
+        true
+    }
+
     fn take_offer(&mut self, id: LegId, server: TransactionId, method: Method, request: &Request, seq: u32) {
         let sdp = sdp_of_request(request);
         let Some(leg) = self.legs.get_mut(&id) else { return };
@@ -171,7 +164,12 @@ impl Endpoint {
         if let Some(target) = request.headers.contact() {
             leg.dialog.remote_target = target.uri;
         }
-        leg.change = Change::Theirs { server, method: method.clone(), seq, offered: sdp.is_some() };
+        leg.peer.learn(&request.headers);
+        if sdp.is_some() {
+            leg.remote_sdp.clone_from(&sdp);
+        }
+        let asked = Asked::of(&request.headers);
+        leg.change = Change::Theirs { server, method: method.clone(), seq, offered: sdp.is_some(), asked };
         self.event(Event::Offered { leg: id, sdp, method });
     }
 
@@ -179,28 +177,5 @@ impl Endpoint {
     fn not_now(&mut self, server: TransactionId, tag: &str, now: Now) {
         let headers: Headers = vec![(Name::RetryAfter, self.soon())];
         self.give(server, Answer { headers: &headers, ..Answer::plain(Status::SERVER_INTERNAL_ERROR, tag) }, now);
-    }
-
-    /// Our re-INVITE was refused or not answered (§14.1).
-    pub(super) fn offer_is_refused(&mut self, calling: &mut Calling, status: Status, now: Now) {
-        let id = calling.leg;
-        let Some(leg) = self.legs.get_mut(&id) else { return };
-        let Change::Ours { .. } = leg.change else { return };
-        let Change::Ours { sdp, .. } = std::mem::replace(&mut leg.change, Change::None) else { return };
-        match status {
-            // §14.1: both asked at once. Who owns the Call-ID waits 2.1 to 4 s, the other up to 2 s, in steps of 10 ms.
-            Status::REQUEST_PENDING => {
-                let outbound = leg.dialog.outbound;
-                leg.waiting.get_or_insert(sdp);
-                let (least, steps) = if outbound { (2100, 191) } else { (0, 201) };
-                let wait = Duration::from_millis(least + 10 * self.rng.below(steps));
-                self.timers.arm(TimerKey::Leg(id, LegTimer::Retry), now.mono + wait);
-            }
-            // §12.2.1.2: the far end knows nothing of this call, or is not there.
-            Status::CALL_DOES_NOT_EXIST | Status::REQUEST_TIMEOUT => {
-                self.hang_up(id, Cause::TransportFailed, now);
-            }
-            status => self.event(Event::Modified { leg: id, result: Err(status) }),
-        }
     }
 }

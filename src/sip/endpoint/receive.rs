@@ -129,6 +129,9 @@ impl Endpoint {
             return self.refuse_over_limit(&request, &source);
         }
         let Some(leg) = self.legs.get_mut(&id) else { return };
+        if matches!(leg.state, State::Outgoing { .. }) {
+            return self.receive_early(id, request, &facts, key, source, now);
+        }
         if leg.dialog.take_in_order(facts.seq) == Order::Stale {
             let refusal = Refusal::new(Status::SERVER_INTERNAL_ERROR).because("CSeq Is Out Of Order");
             return self.refuse_stateless(&request, &source, refusal);
@@ -145,6 +148,7 @@ impl Endpoint {
             Method::Bye => self.receive_bye(id, transaction, &request, now),
             Method::Invite => self.receive_reinvite(id, transaction, &request, facts.seq, now),
             Method::Update => self.receive_update(id, transaction, &request, facts.seq, now),
+            Method::Prack => self.receive_prack(id, transaction, &request, facts.seq, now),
             Method::Info => self.event(Event::Info {
                 leg: id,
                 transaction,
@@ -178,8 +182,7 @@ impl Endpoint {
     pub(super) fn leg_of(&self, facts: &Facts, to_tag: &str) -> Option<LegId> {
         let id = *self.by_tag.get(&Text::from(to_tag))?;
         let leg = self.legs.get(&id)?;
-        let known = !matches!(leg.state, State::Outgoing { .. });
-        (known && leg.is_of(&facts.call_id, facts.remote_tag())).then_some(id)
+        leg.is_of(&facts.call_id, facts.remote_tag()).then_some(id)
     }
 
     /// Answers a request and keeps nothing of it (§8.2.7). Its copies get the same answer, its ACK belongs to nothing.

@@ -17,7 +17,8 @@ pub(super) struct Server {
     merge_key: Option<String>,
     reliable: bool,
     pub(super) reply: Reply,
-    latest: Bytes,
+    /// The answer given last.
+    pub(super) latest: Bytes,
     pub(super) leg: Option<LegId>,
     /// Whether its answer says what we can do: OPTIONS (§11.2).
     pub(super) advertises_methods: bool,

@@ -121,8 +121,10 @@ impl Endpoint {
         match &leg.state {
             State::Closing => Err(Status::DECLINE),
             _ if leg.over => Err(Status::DECLINE),
-            State::Confirmed | State::Answered { .. } if replaces.early_only => Err(Status::BUSY_HERE),
-            State::Confirmed | State::Answered { .. } | State::Outgoing { .. } => Ok(id),
+            State::Confirmed | State::Late { .. } | State::Answered { .. } if replaces.early_only => {
+                Err(Status::BUSY_HERE)
+            }
+            State::Confirmed | State::Late { .. } | State::Answered { .. } | State::Outgoing { .. } => Ok(id),
             // An early dialog that we did not begin.
             State::Incoming { .. } => Err(Status::CALL_DOES_NOT_EXIST),
         }
