@@ -29,7 +29,7 @@ use ringlift::base::{Instant, Rng, RoomId};
 use ringlift::engine::clock::Clock;
 use ringlift::engine::os::{Epoll, Ready};
 use ringlift::room::{FirstCaller, RoomSettings};
-use ringlift::route::{Action, Called, Did, Trunk};
+use ringlift::route::{Called, Destination, Did, Trunk};
 use ringlift::store::Store;
 use ringlift::wire::codec::g711::Law;
 
@@ -284,15 +284,8 @@ impl Drop for Gateway {
 async fn furnish(path: &std::path::Path) {
     let mut rng = Rng::from_number(1);
     let store = Store::open(path, Clock::start().now().utc).await.unwrap().store;
-    let trunk = Trunk {
-        id: TrunkId::draw(&mut rng),
-        name: "bench".into(),
-        networks: vec!["127.0.0.0/8".parse().unwrap()],
-        credentials: None,
-        numbers: Default::default(),
-        max_calls: None,
-        enabled: true,
-    };
+    let trunk =
+        Trunk { networks: vec!["127.0.0.0/8".parse().unwrap()], ..Trunk::new(TrunkId::draw(&mut rng), "bench") };
     store.add_trunk(&trunk, None).await.unwrap();
     for number in 0..LEGS / 3 + 1 {
         let room = RoomSettings {
@@ -305,7 +298,7 @@ async fn furnish(path: &std::path::Path) {
             id: DidId::draw(&mut rng),
             called: Called::User(format!("r{number}")),
             trunk: None,
-            action: Action::Room { room: room.id },
+            action: Destination::Room { room: room.id },
             languages: Vec::new(),
         };
         store.add_did(&did, None).await.unwrap();

@@ -106,6 +106,7 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
         rooms: store.rooms().await.map_err(stored)?,
         profiles: profiles(config)?,
         next_seq: opened.next_seq,
+        ..Directory::default()
     };
     let gateway = gateway(config, &reach, &clips.languages, directory, rng.fork(), clock);
     let writer = Writer::start(store.clone(), writer(config));

@@ -27,6 +27,7 @@
 pub mod base;
 pub mod call;
 pub mod gateway;
+pub mod identity;
 pub mod media;
 pub mod profile;
 pub mod room;

@@ -21,6 +21,7 @@ const RANKS: &[(&str, u8)] = &[
     ("media", 2),
     ("profile", 2),
     ("provision", 7),
+    ("identity", 2),
     ("webrtc", 2),
     ("call", 3),
     ("room", 3),

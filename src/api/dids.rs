@@ -17,7 +17,7 @@ use super::valid::Check;
 use super::{App, Problem, openapi};
 use crate::base::id::{DidId, TrunkId};
 use crate::gateway::command::Command;
-use crate::route::{Action, Called, Did};
+use crate::route::{Called, Destination, Did};
 use crate::store::StoreError;
 
 /// A number as it is sent.
@@ -32,7 +32,7 @@ pub struct NewDid {
     #[schema(value_type = Option<String>)]
     pub trunk: Option<TrunkId>,
     /// Where it leads.
-    pub action: Action,
+    pub action: Destination,
     /// The languages offered, the first spoken when there is no choice; empty means the node's.
     #[serde(default)]
     pub languages: Vec<String>,

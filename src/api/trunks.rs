@@ -166,6 +166,7 @@ impl NewTrunk {
             numbers: self.numbers,
             max_calls: self.max_calls,
             enabled: self.enabled,
+            ..before.cloned().unwrap_or_else(|| Trunk::new(id, ""))
         })
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::app::Failure;
 use crate::config::Config;
+use crate::engine::clock;
 use crate::gateway;
 use crate::gateway::command::ExplainRequest;
 use crate::store::Store;
@@ -37,8 +38,9 @@ pub async fn explain(config: &Config, question: Question) -> Result<String, Fail
     let store = Store::open_to_read(&config.store.path).await.map_err(Failure::one)?;
     let table = store.table().await.map_err(Failure::one)?;
     store.close().await;
-    let request = ExplainRequest { invite, to: question.to, from: question.from, source: question.source };
-    let found = gateway::explain(&table, &request).map_err(Failure::one)?;
+    let request =
+        ExplainRequest { invite, to: question.to, from: question.from, party: None, at: None, source: question.source };
+    let found = gateway::explain(&table, &request, clock::utc()).map_err(Failure::one)?;
     let mut text = format!("{}\n", found.summary);
     for step in &found.steps {
         // Writing to a String cannot fail.

@@ -1,10 +1,9 @@
 //! What a first start makes, so that a call from this machine works at once: a trunk, a number rule, a room.
 
 use crate::base::id::{DidId, TrunkId};
-use crate::base::phone_number::NumberPlan;
 use crate::base::{Rng, RoomId, Secret};
 use crate::room::RoomSettings;
-use crate::route::{Action, Called, Did, Trunk};
+use crate::route::{Called, Destination, Did, Trunk};
 use crate::store::{Store, StoreError};
 
 /// What was made.
@@ -25,19 +24,14 @@ pub async fn make(store: &Store, language: &str, rng: &mut Rng) -> Result<Option
         return Ok(None);
     }
     let trunk = Trunk {
-        id: TrunkId::draw(rng),
-        name: "this machine".into(),
         networks: ["127.0.0.0/8", "::1"].iter().filter_map(|network| network.parse().ok()).collect(),
-        credentials: None,
-        numbers: NumberPlan::default(),
-        max_calls: None,
-        enabled: true,
+        ..Trunk::new(TrunkId::draw(rng), "this machine")
     };
     let did = Did {
         id: DidId::draw(rng),
         called: Called::Any,
         trunk: None,
-        action: Action::Attendant {},
+        action: Destination::Attendant {},
         languages: vec![language.to_owned()],
     };
     let (pin, host_pin) = pins(rng);

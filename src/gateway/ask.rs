@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::base::{Cause, Now};
+use crate::base::{Cause, Now, Utc};
 use crate::gateway::Gateway;
 use crate::gateway::command::{Command, Denial, ExplainRequest, Outcome, Reply};
 use crate::gateway::event::Happening;
@@ -30,6 +30,35 @@ impl Gateway {
             Command::DeleteDid(id) => {
                 self.table.dids.remove(&id).map(|_| Reply::Done).ok_or(Denial::NotFound("number"))
             }
+            Command::PutExtension(extension) => {
+                self.table.extensions.insert(*extension);
+                Ok(Reply::Done)
+            }
+            Command::DeleteExtension(id) => {
+                self.table.extensions.remove(&id).map(|_| Reply::Done).ok_or(Denial::NotFound("extension"))
+            }
+            Command::PutGroup(group) => {
+                self.table.groups.insert(group.id, group);
+                Ok(Reply::Done)
+            }
+            Command::DeleteGroup(id) => {
+                self.table.groups.remove(&id).map(|_| Reply::Done).ok_or(Denial::NotFound("group"))
+            }
+            Command::PutRule(rule) => {
+                self.table.put_rule(*rule);
+                Ok(Reply::Done)
+            }
+            Command::DeleteRule(id) => {
+                if self.table.delete_rule(id) {
+                    Ok(Reply::Done)
+                } else {
+                    Err(Denial::NotFound("rule"))
+                }
+            }
+            Command::OrderRules(order) => {
+                self.table.order_rules(&order).map(|()| Reply::Done).map_err(Denial::Conflict)
+            }
+            Command::CheckRule(rule) => Ok(Reply::Problems(self.table.check(&rule))),
             Command::PutRoom(settings) => self.put_room(settings, now),
             Command::DeleteRoom(id) => match self.rooms.get(&id) {
                 None => Err(Denial::NotFound("room")),
@@ -38,6 +67,7 @@ impl Gateway {
                 }
                 Some(_) => {
                     self.rooms.remove(&id);
+                    self.table.rooms.remove(&id);
                     self.publish(Happening::RoomDeleted { room: id }, now);
                     Ok(Reply::Done)
                 }
@@ -76,15 +106,16 @@ impl Gateway {
             | Command::StopPlaying(_)
             | Command::AddToRoom { .. }
             | Command::Transfer { .. } => Err(Denial::Conflict("this node makes no calls".into())),
-            Command::Explain(request) => {
-                explain(&self.table, &request).map(|found| Reply::Explained(Box::new(found))).map_err(Denial::Invalid)
-            }
+            Command::Explain(request) => explain(&self.table, &request, now.utc)
+                .map(|found| Reply::Explained(Box::new(found)))
+                .map_err(Denial::Invalid),
             Command::Status => Ok(Reply::Status(Box::new(self.status()))),
         }
     }
 
     fn put_room(&mut self, settings: RoomSettings, now: Now) -> Outcome {
         let id = settings.id;
+        self.table.rooms.insert(id);
         match self.rooms.get_mut(&id) {
             Some(room) => room.configure(settings),
             None => {
@@ -98,27 +129,28 @@ impl Gateway {
 }
 
 /// Says what a table would do with an INVITE. Also for `ringlift explain`, which has the store but no running node.
-pub fn explain(table: &Table, request: &ExplainRequest) -> Result<Explanation, String> {
+pub fn explain(table: &Table, request: &ExplainRequest, now: Utc) -> Result<Explanation, String> {
+    let at = request.at.unwrap_or(now);
     let facts = match (&request.invite, &request.to) {
-        (Some(text), None) => facts_of_text(text, request)?,
-        (None, Some(to)) => Facts {
-            source: request.source,
-            to_user: user_of(to)?,
-            from_user: request.from.as_deref().map(user_of).transpose()?.unwrap_or_default(),
-            proved: None,
-        },
+        (Some(text), None) => facts_of_text(table, text, request, at)?,
+        (None, Some(to)) => {
+            let from = request.from.as_deref().map(user_of).transpose()?.unwrap_or_default();
+            Facts::new(request.source, user_of(to)?, from, at)
+        }
         (Some(_), Some(_)) | (None, None) => return Err("give either `invite`, or `to` and perhaps `from`".into()),
     };
-    Ok(table.explain(&facts))
+    Ok(table.explain(&Facts { proved: request.party, ..facts }))
 }
 
-fn facts_of_text(text: &str, request: &ExplainRequest) -> Result<Facts, String> {
+fn facts_of_text(table: &Table, text: &str, request: &ExplainRequest, at: Utc) -> Result<Facts, String> {
     let mut wire = text.trim_start().replace("\r\n", "\n").replace('\n', "\r\n");
     if !wire.contains("\r\n\r\n") {
         wire = format!("{}\r\n\r\n", wire.trim_end());
     }
     match Message::parse(&Bytes::from(wire)) {
-        Ok(Message::Request(invite)) if invite.method == Method::Invite => Ok(facts_of(&invite, request.source)),
+        Ok(Message::Request(invite)) if invite.method == Method::Invite => {
+            Ok(facts_of(table, &invite, request.source, at))
+        }
         Ok(Message::Request(other)) => Err(format!("this is {}, not INVITE", other.method)),
         Ok(Message::Response(_)) => Err("this is a response, not an INVITE".into()),
         Err(error) => Err(format!("the INVITE cannot be read: {error}")),

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::{DidId, ExtensionId, TrunkId};
-use crate::base::{LegId, PhoneNumber, RoomId, Secret};
+use crate::base::id::{DidId, ExtensionId, GroupId, RuleId, TrunkId};
+use crate::base::{LegId, PhoneNumber, RoomId, Secret, Utc};
 use crate::gateway::view::{CallView, RoomView, Status};
 use crate::room::{self, Operation, RoomSettings};
-use crate::route::{Did, Explanation, Trunk};
+use crate::route::{Did, Explanation, Extension, Group, Party, Problem, Rule, Trunk};
 
 /// Names one command; its answer carries it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +16,7 @@ pub struct CommandId(pub u64);
 
 /// What is asked. Changes of configuration are stored first by whoever asks; the gateway is told after.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "a command travels in a box as a whole")]
 pub enum Command {
     /// A trunk was added or changed.
     PutTrunk(Trunk),
@@ -25,6 +26,22 @@ pub enum Command {
     PutDid(Did),
     /// A number was taken away.
     DeleteDid(DidId),
+    /// An extension was added or changed.
+    PutExtension(Box<Extension>),
+    /// An extension was taken away; its calls go on.
+    DeleteExtension(ExtensionId),
+    /// A group was added or changed.
+    PutGroup(Group),
+    /// A group was taken away.
+    DeleteGroup(GroupId),
+    /// A rule was added or changed. Whoever asks has had it checked ([`Command::CheckRule`]).
+    PutRule(Box<Rule>),
+    /// A rule was taken away.
+    DeleteRule(RuleId),
+    /// The rules stand in this order from now on: their positions become 1, 2, 3 and so on.
+    OrderRules(Vec<RuleId>),
+    /// What is wrong with a rule that is to be kept: it must point somewhere.
+    CheckRule(Box<Rule>),
     /// A room was added or changed; a live one takes it over.
     PutRoom(RoomSettings),
     /// A room was taken away; refused while people are in it.
@@ -176,6 +193,14 @@ pub struct ExplainRequest {
     /// The From URI, or just a number.
     #[serde(default)]
     pub from: Option<String>,
+    /// As whose call; none means by its source and what the INVITE itself shows.
+    #[serde(default)]
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub party: Option<Party>,
+    /// At what time, in milliseconds since 1970; none means now.
+    #[serde(default)]
+    #[cfg_attr(feature = "node", schema(value_type = Option<i64>))]
+    pub at: Option<Utc>,
     /// The address it comes from.
     #[cfg_attr(feature = "node", schema(value_type = String, example = "203.0.113.7"))]
     pub source: IpAddr,
@@ -204,6 +229,8 @@ pub enum Reply {
         /// The room that whoever answers is put into.
         room: RoomId,
     },
+    /// What is wrong; nothing where nothing is.
+    Problems(Vec<Problem>),
     /// What would be done, and why.
     Explained(Box<Explanation>),
     /// The node.

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::base::id::{DidId, TrunkId};
-use crate::base::{Cause, LegId, Now, PhoneNumber};
+use crate::base::id::DidId;
+use crate::base::{Cause, LegId, Now, PhoneNumber, Utc};
 use crate::call::attendant::{self, Attendant};
 use crate::call::offer_answer::{Agreed, Negotiation, Preferences, Unacceptable};
 use crate::call::speech::Language;
@@ -16,10 +16,11 @@ use crate::gateway::view::CallDirection;
 use crate::gateway::{Gateway, Output, Record, Timer};
 use crate::media::command::{LegSetup, MediaCommand, PlayId};
 use crate::profile::SrtpPolicy;
-use crate::route::{Action, Decision, Facts, Party};
+use crate::route::{Accepted, Decision, Destination, Facts, Party, Table};
 use crate::sip::auth::{Verdict, Verifier};
 use crate::sip::endpoint::{Event, Headers, TransactionId};
 use crate::sip::transport::Source;
+use crate::sip::uui::Uui;
 use crate::wire::sip::{Method, Name, Request, Status, Text};
 
 /// How long the attendant waits for the first packet after the ACK, so that the greeting's beginning is not lost in a
@@ -61,9 +62,9 @@ impl Gateway {
         if self.drain.is_some() {
             return self.refuse_invite(leg, Cause::Draining, now);
         }
-        let mut facts = facts_of(request, source.remote.ip());
+        let mut facts = facts_of(&self.table, request, source.remote.ip(), now.utc);
         match self.check_credentials(request, source, now) {
-            Some((trunk, Verdict::Right)) => facts.proved = Some(trunk),
+            Some((party, Verdict::Right)) => facts.proved = Some(party),
             Some((_, Verdict::Stale)) => return self.challenge(leg, source, true, now),
             Some((_, Verdict::Wrong)) => {
                 // Counted only: how many more are looked at was asked before this one was.
@@ -78,9 +79,7 @@ impl Gateway {
                 self.endpoint.turn_away(leg, Status::FORBIDDEN, Cause::NotAuthorised, &Headers::new());
             }
             Decision::Refuse(cause) => self.refuse_invite(leg, cause, now),
-            Decision::Accept { trunk, did, caller } => {
-                self.on_authorised(leg, request, source, facts, (trunk, did, caller), now)
-            }
+            Decision::Accept(accepted) => self.on_authorised(leg, request, source, facts, *accepted, now),
         }
     }
 
@@ -90,30 +89,32 @@ impl Gateway {
         request: &Request,
         source: Source,
         facts: Facts,
-        (trunk, did, caller): (TrunkId, DidId, Option<PhoneNumber>),
+        accepted: Accepted,
         now: Now,
     ) {
-        if let Err(cause) = self.check_capacity(trunk, caller.as_ref(), now) {
+        let Accepted { from: party, to: destination, did, caller, caller_user, .. } = accepted;
+        if let Err(cause) = self.check_capacity(party, caller.as_ref(), now) {
             return self.refuse_invite(leg, cause, now);
         }
         let from = caller
             .as_ref()
             .map(PhoneNumber::e164)
-            .or_else(|| (!facts.from_user.is_empty()).then(|| shown_user(&facts.from_user)));
-        let language = self.language_of(did);
-        let profile = self.profile_of(Party::Trunk(trunk));
+            .or_else(|| (!caller_user.is_empty()).then(|| shown_user(&caller_user)));
+        let language = self.language_of(did, &destination);
+        let profile = self.profile_of(party);
         let offer = (!request.body.is_empty()).then(|| request.body.clone());
         let record = Leg {
             id: leg,
             direction: CallDirection::Inbound,
-            party: Party::Trunk(trunk),
+            party,
             profile: profile.clone(),
             peer: source.remote,
             call_id: request.headers.call_id().unwrap_or_default().to_owned(),
             from,
             caller,
             to: shown_user(&facts.to_user),
-            did: Some(did),
+            did,
+            destination: destination.clone(),
             began: now.utc,
             answered: None,
             language,
@@ -138,11 +139,13 @@ impl Gateway {
         self.outputs.push_back(Output::Record(Record::Began(Box::new(record.record(None)))));
         self.legs.insert(leg, record);
         self.publish(happening, now);
-        let refused = match self.table.dids.get(&did).map(|did| &did.action) {
-            Some(Action::Refuse { cause }) => Some(*cause),
-            Some(Action::Room { room }) if !self.rooms.contains_key(room) => Some(Cause::NoRoute),
-            Some(Action::Room { .. } | Action::Attendant {}) => None,
-            None => Some(Cause::NoRoute),
+        let refused = match &destination {
+            Destination::Refuse { cause } => Some(*cause),
+            Destination::Room { room } if !self.rooms.contains_key(room) => Some(Cause::NoRoute),
+            Destination::Room { .. } | Destination::Attendant {} => None,
+            Destination::Extension { .. } | Destination::Group { .. } => Some(Cause::NotRegistered),
+            Destination::Trunk { .. } => Some(Cause::TrunkDown),
+            Destination::Webhook { .. } => Some(Cause::NoRoute),
         };
         match refused {
             Some(cause) => self.refuse_invite(leg, cause, now),
@@ -293,9 +296,14 @@ impl Gateway {
         let Some(record) = self.legs.get_mut(&leg) else { return };
         let Stage::Answering = record.stage else { return };
         let did = record.did.and_then(|did| self.table.dids.get(&did));
-        let direct = match did.map(|did| &did.action) {
-            Some(Action::Room { room }) => Some(*room),
-            Some(Action::Attendant {} | Action::Refuse { .. }) | None => None,
+        let direct = match &record.destination {
+            Destination::Room { room } => Some(*room),
+            Destination::Attendant {}
+            | Destination::Extension { .. }
+            | Destination::Group { .. }
+            | Destination::Trunk { .. }
+            | Destination::Refuse { .. }
+            | Destination::Webhook { .. } => None,
         };
         match direct {
             Some(room) => self.enter_room(leg, room, false, now),
@@ -379,25 +387,24 @@ impl Gateway {
         self.endpoint.turn_away(leg, Status::UNAUTHORIZED, Cause::NotAuthorised, &headers);
     }
 
-    fn check_credentials(&mut self, request: &Request, source: Source, now: Now) -> Option<(TrunkId, Verdict)> {
+    fn check_credentials(&mut self, request: &Request, source: Source, now: Now) -> Option<(Party, Verdict)> {
         let value = request.headers.fields_of(&Name::Authorization).next()?;
         if !self.wrong_passwords.allows(&source.remote.ip(), now.mono) {
             return None;
         }
         let username = Verifier::username(value)?;
-        let (id, password) = self.table.trunks.values().filter(|trunk| trunk.enabled).find_map(|trunk| {
-            let credentials = trunk.credentials.as_ref()?;
-            (credentials.username == username).then(|| (trunk.id, credentials.password.clone()))
-        })?;
-        Some((id, self.verifier.verify(value, "INVITE", &request.uri, &password, source.remote.ip(), now.mono)))
+        let (party, password) = self.table.account(&username)?;
+        let password = password.clone();
+        Some((party, self.verifier.verify(value, "INVITE", &request.uri, &password, source.remote.ip(), now.mono)))
     }
 
-    fn check_capacity(&mut self, trunk: TrunkId, caller: Option<&PhoneNumber>, now: Now) -> Result<(), Cause> {
+    fn check_capacity(&mut self, party: Party, caller: Option<&PhoneNumber>, now: Now) -> Result<(), Cause> {
         if self.legs.len() >= self.settings.max_calls as usize {
             return Err(Cause::Overloaded);
         }
-        if let Some(most) = self.table.trunks.get(&trunk).and_then(|trunk| trunk.max_calls) {
-            let calls = self.legs.values().filter(|leg| leg.party == Party::Trunk(trunk)).count();
+        let trunk = party.trunk().and_then(|trunk| self.table.trunks.get(&trunk));
+        if let Some(most) = trunk.and_then(|trunk| trunk.max_calls) {
+            let calls = self.legs.values().filter(|leg| leg.party == party).count();
             if calls >= most as usize {
                 return Err(Cause::Overloaded);
             }
@@ -408,12 +415,17 @@ impl Gateway {
         Ok(())
     }
 
-    fn language_of(&self, did: DidId) -> Language {
-        let did = self.table.dids.get(&did);
+    fn language_of(&self, did: Option<DidId>, destination: &Destination) -> Language {
+        let did = did.and_then(|did| self.table.dids.get(&did));
         let own = did.and_then(|did| did.languages.first().cloned());
-        let of_room = || match did.map(|did| &did.action) {
-            Some(Action::Room { room }) => self.rooms.get(room).and_then(|room| room.settings().language.clone()),
-            Some(Action::Attendant {} | Action::Refuse { .. }) | None => None,
+        let of_room = || match destination {
+            Destination::Room { room } => self.rooms.get(room).and_then(|room| room.settings().language.clone()),
+            Destination::Attendant {}
+            | Destination::Extension { .. }
+            | Destination::Group { .. }
+            | Destination::Trunk { .. }
+            | Destination::Refuse { .. }
+            | Destination::Webhook { .. } => None,
         };
         own.or_else(of_room).and_then(|tag| Language::parse(&tag)).unwrap_or_else(|| self.settings.language.clone())
     }
@@ -435,7 +447,7 @@ impl Gateway {
 }
 
 /// What the routing table looks at.
-pub(super) fn facts_of(request: &Request, source: IpAddr) -> Facts {
+pub(super) fn facts_of(table: &Table, request: &Request, source: IpAddr, at: Utc) -> Facts {
     let user = |uri: &crate::wire::sip::Uri| uri.user_decoded().map(|user| user.into_owned()).unwrap_or_default();
     let withheld = request.headers.values(Name::Privacy).any(|value| {
         value
@@ -448,8 +460,42 @@ pub(super) fn facts_of(request: &Request, source: IpAddr) -> Facts {
         Some(_) | None => String::new(),
     };
     let from_user = if from_user.eq_ignore_ascii_case("anonymous") { String::new() } else { from_user };
-    Facts { source, to_user: user(&request.uri), from_user, proved: None }
+    let claims = match request.headers.from() {
+        Some(from) if from.uri.host() == request.uri.host() => user(&from.uri),
+        Some(_) | None => String::new(),
+    };
+    let uui = Uui::all(&request.headers).into_iter().next();
+    Facts {
+        claims,
+        headers: headers_asked(table, request),
+        uui: uui.map(|uui| plain(&uui)),
+        ..Facts::new(source, user(&request.uri), from_user, at)
+    }
 }
+
+/// User-to-User content as rules read it: the text that its hex stands for, where it is text; as written otherwise.
+fn plain(uui: &Uui) -> String {
+    let text = uui.bytes().and_then(|bytes| String::from_utf8(bytes).ok());
+    text.filter(|text| !text.contains(char::is_control)).unwrap_or_else(|| uui.data.to_string())
+}
+
+/// The header fields that rules look at.
+fn headers_asked(table: &Table, request: &Request) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for test in table.rules.iter().filter_map(|rule| rule.when.header.as_ref()) {
+        if found.iter().any(|(name, _)| name.eq_ignore_ascii_case(&test.name)) {
+            continue;
+        }
+        let name = Name::read(&test.name);
+        let values = request.headers.fields_of(&name).take(MOST_VALUES);
+        found.extend(values.map(|value| (test.name.clone(), value.to_owned())));
+    }
+    found
+}
+
+/// Most fields of one name that a rule looks at. More: a peer makes every rule look at its whole message. Less: the
+/// fifth Diversion is not seen.
+const MOST_VALUES: usize = 4;
 
 /// The status that refuses an INVITE for a cause; a cause that ends calls that were up refuses with 480.
 fn status_of(cause: Cause) -> Status {

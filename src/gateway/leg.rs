@@ -20,7 +20,7 @@ use crate::media::clip::Clip;
 use crate::media::command::{Figures, Format, PlayId, Remote};
 use crate::profile::Profile;
 use crate::room::Waiting;
-use crate::route::{Credentials, Party};
+use crate::route::{Credentials, Destination, Party};
 use crate::sip::endpoint::OutboundInvite;
 
 /// A live call.
@@ -40,6 +40,8 @@ pub(super) struct Leg {
     pub(super) caller: Option<PhoneNumber>,
     pub(super) to: String,
     pub(super) did: Option<DidId>,
+    /// Where it leads.
+    pub(super) destination: Destination,
     pub(super) began: Utc,
     pub(super) answered: Option<Utc>,
     pub(super) language: Language,

@@ -41,7 +41,7 @@ use crate::gateway::view::CallRecord;
 use crate::media::command::{Figures, MediaCommand, MediaEvent};
 use crate::profile::{Book, GENERIC, Profile};
 use crate::room::{Room, RoomSettings};
-use crate::route::{Did, Party, Table, Trunk};
+use crate::route::{Did, Extension, Group, Home, Party, Rule, Table, Trunk};
 use crate::sip::auth::Verifier;
 use crate::sip::endpoint::{self, Endpoint, SendRef};
 use crate::sip::locate::{self, Locator, Lookup, LookupId, Question};
@@ -120,6 +120,14 @@ pub struct Directory {
     pub trunks: Vec<Trunk>,
     /// Numbers.
     pub dids: Vec<Did>,
+    /// People of the house.
+    pub extensions: Vec<Extension>,
+    /// Groups of them.
+    pub groups: Vec<Group>,
+    /// The ordered rules.
+    pub rules: Vec<Rule>,
+    /// What of routing is the node's own.
+    pub home: Home,
     /// Rooms.
     pub rooms: Vec<RoomSettings>,
     /// The dialects of far ends.
@@ -141,6 +149,11 @@ impl Gateway {
         let mut table = Table::default();
         table.trunks.extend(directory.trunks.into_iter().map(|trunk| (trunk.id, trunk)));
         table.dids.extend(directory.dids.into_iter().map(|did| (did.id, did)));
+        table.extensions = directory.extensions.into_iter().collect();
+        table.groups.extend(directory.groups.into_iter().map(|group| (group.id, group)));
+        directory.rules.into_iter().for_each(|rule| table.put_rule(rule));
+        table.rooms.extend(directory.rooms.iter().map(|room| room.id));
+        table.home = directory.home;
         let wait = settings.longest_wait;
         let rooms = directory.rooms.into_iter().map(|room| (room.id, Room::new(room, wait))).collect();
         let endpoint = Endpoint::new(sip, rng.fork());

@@ -1,290 +1,449 @@
-//! The decision: which trunk a call came by, which number it dialled, where that leads, and why.
+//! The decision: whose call it is, what was dialled, and where that leads.
+//!
+//! One walk: who rings (`source`); emergency numbers; the ordered rules; the numbers routed to us (`number`); for
+//! extensions also the people of the house and the way out. [`Table::explain`] takes the same walk and listens.
 
-use std::net::IpAddr;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
-use crate::base::id::{DidId, TrunkId};
+use crate::base::id::{DidId, RuleId};
 use crate::base::phone_number::NumberPlan;
 use crate::base::{Cause, PhoneNumber};
-use crate::route::{Action, Called, Did, Table, Trunk};
-
-/// What is known of an INVITE before anything is done about it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Facts {
-    /// Where it comes from.
-    pub source: IpAddr,
-    /// The user part of the request URI, unescaped.
-    pub to_user: String,
-    /// The user part of the From (or asserted identity), unescaped; empty when withheld.
-    pub from_user: String,
-    /// The trunk whose password was shown, where one was.
-    pub proved: Option<TrunkId>,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
-pub struct Step {
-    /// What was looked at: `trunk Carrier A`, `number +4930901820`.
-    pub rule: String,
-    /// Whether it matched.
-    pub matched: bool,
-    /// Why, or why not, in words.
-    pub why: String,
-}
-
-/// Where a call leads, and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
-pub struct Explanation {
-    /// In one line.
-    pub summary: String,
-    /// The trunk it would come by.
-    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
-    pub trunk: Option<TrunkId>,
-    /// The number rule it would match.
-    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
-    pub did: Option<DidId>,
-    /// Where that leads; none when refused before.
-    pub action: Option<Action>,
-    /// As what it would be refused.
-    pub refusal: Option<Cause>,
-    /// Whether credentials would be asked for first (401).
-    pub challenge: bool,
-    /// The dialled number, normalised.
-    pub called: Option<String>,
-    /// The caller's number, normalised and masked.
-    pub caller: Option<String>,
-    /// Everything that was looked at, in order.
-    pub steps: Vec<Step>,
-}
+use crate::route::emergency::is_emergency;
+use crate::route::explain::Note;
+use crate::route::number::{Look, Reading};
+use crate::route::{CallLimits, Calling, Destination, Facts, Mark, Party, Pattern, Rule, Step, Table, toll};
 
 /// Where a call leads.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
-    /// To a number's action.
-    Accept {
-        /// By which trunk.
-        trunk: TrunkId,
-        /// By which number.
-        did: DidId,
-        /// Who rings.
-        caller: Option<PhoneNumber>,
-    },
+    /// To a destination that exists and that the caller may reach, as far as the table knows.
+    Accept(Box<Accepted>),
     /// The source must show credentials.
     Challenge,
     /// Nowhere.
     Refuse(Cause),
 }
 
+/// A call that leads somewhere.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Accepted {
+    /// Whose call it is.
+    pub from: Party,
+    /// Where it leads.
+    pub to: Destination,
+    /// By which number.
+    pub did: Option<DidId>,
+    /// By which rule of the list.
+    pub rule: Option<RuleId>,
+    /// Who rings: an extension's own number, whatever its From says; on a trunk what the carrier says.
+    pub caller: Option<PhoneNumber>,
+    /// The same as a user part where it is no telephone number; an extension's own user name. Empty when withheld.
+    pub caller_user: String,
+    /// What was dialled, as a telephone number.
+    pub called: Option<PhoneNumber>,
+    /// What is to be dialled on the trunks, where the destination is one.
+    pub dialled: Option<Dialled>,
+}
+
+/// What is to be dialled on a trunk.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Dialled {
+    /// A telephone number, written as the trunk's profile wants it.
+    Number(PhoneNumber),
+    /// What is no whole telephone number: as it stands.
+    Short(String),
+    /// An emergency number: as it stands, under no limit.
+    Emergency(String),
+}
+
 impl Table {
     /// Decides, with no side effect and no explanation.
     pub fn decide(&self, facts: &Facts) -> Decision {
-        self.walk(facts, &mut |_| {})
+        self.walk(facts, &mut |_| {}).1
     }
 
-    /// Decides as [`Table::decide`] does, by the same walk, and says why.
-    pub fn explain(&self, facts: &Facts) -> Explanation {
-        let mut steps = Vec::new();
-        let decision = self.walk(facts, &mut |step| steps.push(step()));
-        let plan = match &decision {
-            Decision::Accept { trunk, .. } => self.trunks.get(trunk).map(|trunk| trunk.numbers.clone()),
-            Decision::Challenge | Decision::Refuse(_) => None,
-        }
-        .unwrap_or_default();
-        let called = PhoneNumber::normalise(&facts.to_user, &plan).map(|number| number.e164());
-        let caller = PhoneNumber::normalise(&facts.from_user, &plan).map(|number| number.masked());
-        let blank = Explanation {
-            summary: String::new(),
-            trunk: None,
-            did: None,
-            action: None,
-            refusal: None,
-            challenge: false,
-            called,
-            caller,
-            steps,
-        };
-        match decision {
-            Decision::Accept { trunk, did, .. } => {
-                let action = self.dids.get(&did).map(|did| did.action.clone());
-                let refusal = match &action {
-                    Some(Action::Refuse { cause }) => Some(*cause),
-                    Some(Action::Attendant {} | Action::Room { .. }) | None => None,
-                };
-                let summary = match &action {
-                    Some(Action::Attendant {}) => "answered by the attendant, who asks for a PIN".to_owned(),
-                    Some(Action::Room { room }) => format!("answered straight into {room}"),
-                    Some(Action::Refuse { cause }) => format!("refused with {}: {cause}", cause.status()),
-                    None => "refused".to_owned(),
-                };
-                Explanation { summary, trunk: Some(trunk), did: Some(did), action, refusal, ..blank }
+    /// How this party writes numbers.
+    pub fn plan_of(&self, party: Party) -> NumberPlan {
+        match party {
+            Party::Trunk(trunk) => self.trunks.get(&trunk).map(|trunk| trunk.numbers.clone()).unwrap_or_default(),
+            Party::Extension(_) if self.home.numbers.country.is_some() => self.home.numbers.clone(),
+            Party::Extension(_) => {
+                let outward = self.outward();
+                let first = outward.first().and_then(|trunk| self.trunks.get(trunk));
+                first.map(|trunk| trunk.numbers.clone()).unwrap_or_default()
             }
-            Decision::Challenge => Explanation {
-                summary: "asked for credentials (401): the source is in no trunk's networks".to_owned(),
-                challenge: true,
-                ..blank
-            },
-            Decision::Refuse(cause) => Explanation {
-                summary: format!("refused with {}: {cause}", cause.status()),
-                refusal: Some(cause),
-                ..blank
-            },
         }
     }
 
-    fn walk(&self, facts: &Facts, note: &mut dyn FnMut(&dyn Fn() -> Step)) -> Decision {
-        let Some(trunk) = self.find_trunk(facts, note) else {
-            let askable = self.trunks.values().any(|trunk| trunk.enabled && trunk.credentials.is_some());
-            return if askable { Decision::Challenge } else { Decision::Refuse(Cause::NotAuthorised) };
-        };
-        let called = PhoneNumber::normalise(&facts.to_user, &trunk.numbers);
-        let Some(did) = self.find_did(facts, trunk, called.as_ref(), note) else {
-            return Decision::Refuse(Cause::NoRoute);
-        };
-        let caller = PhoneNumber::normalise(&facts.from_user, &trunk.numbers);
-        Decision::Accept { trunk: trunk.id, did: did.id, caller }
+    /// What this party may spend.
+    pub fn limits_of(&self, party: Party) -> CallLimits {
+        match party {
+            Party::Trunk(trunk) => self.trunks.get(&trunk).map(|trunk| trunk.limits.clone()),
+            Party::Extension(extension) => self.extensions.get(&extension).map(|extension| extension.limits.clone()),
+        }
+        .unwrap_or(CallLimits { calling: Calling::None, ..CallLimits::default() })
     }
 
-    fn find_trunk(&self, facts: &Facts, note: &mut dyn FnMut(&dyn Fn() -> Step)) -> Option<&Trunk> {
-        // Credentials beat networks; of networks the most exact one wins, whatever the order in which they were made.
-        let claim = |trunk: &Trunk| {
-            let proved = facts.proved == Some(trunk.id);
-            let holding = trunk.networks.iter().filter(|network| network.contains(facts.source));
-            let exact = holding.map(|network| u16::from(network.prefix()) + 1).max();
-            if proved { Some(u16::MAX) } else { exact }
+    /// The country that counts as home for a call out by this destination: its first trunk's, else the node's.
+    pub fn home_country(&self, to: &Destination) -> Option<String> {
+        let of_trunk = match to {
+            Destination::Trunk { trunks, .. } => {
+                trunks.first().and_then(|trunk| self.trunks.get(trunk)).and_then(|trunk| trunk.numbers.country.clone())
+            }
+            Destination::Attendant {}
+            | Destination::Room { .. }
+            | Destination::Extension { .. }
+            | Destination::Group { .. }
+            | Destination::Refuse { .. }
+            | Destination::Webhook { .. } => None,
         };
-        let best = self.trunks.values().filter(|trunk| trunk.enabled).filter_map(claim).max();
-        let mut found: Option<&Trunk> = None;
-        for trunk in self.trunks.values() {
-            let proved = facts.proved == Some(trunk.id);
-            let inside = trunk.networks.iter().any(|network| network.contains(facts.source));
-            let chosen = trunk.enabled && found.is_none() && best.is_some() && claim(trunk) == best;
+        of_trunk.or_else(|| self.home.numbers.country.clone())
+    }
+
+    /// What is to be dialled on the trunks of a destination for what was dialled here; none for other destinations.
+    pub fn dialled(&self, to_user: &str, plan: &NumberPlan, to: &Destination) -> Option<Dialled> {
+        let Destination::Trunk { strip, prefix, .. } = to else { return None };
+        let user = to_user.split(';').next().unwrap_or_default();
+        let kept: String = user.chars().skip(usize::from(*strip)).collect();
+        let country = plan.country.clone().or_else(|| self.home_country(to));
+        if is_emergency(&kept, country.as_deref()) || is_emergency(user, country.as_deref()) {
+            let number = if is_emergency(&kept, country.as_deref()) { kept } else { user.to_owned() };
+            return Some(Dialled::Emergency(number));
+        }
+        let text = format!("{prefix}{kept}");
+        let whole = text.starts_with('+')
+            || text.len() > LONGEST_SHORT
+            || [&plan.national_prefix, &plan.international_prefix]
+                .into_iter()
+                .flatten()
+                .any(|prefix| !prefix.is_empty() && text.starts_with(prefix.as_str()));
+        match PhoneNumber::normalise(&text, plan).filter(|_| whole) {
+            Some(number) => Some(Dialled::Number(number)),
+            None => Some(Dialled::Short(text)),
+        }
+    }
+
+    /// Whether a destination exists and these limits let a call reach it; what is to be dialled there. Also for what a
+    /// routing webhook, a REFER or a command names.
+    pub fn aim(
+        &self,
+        limits: &CallLimits,
+        to_user: &str,
+        plan: &NumberPlan,
+        to: &Destination,
+    ) -> Result<Option<Dialled>, (Cause, String)> {
+        if let Some(missing) = self.missing(to) {
+            return Err((Cause::NoRoute, format!("it points nowhere: {missing}")));
+        }
+        let dialled = self.dialled(to_user, plan, to);
+        match &dialled {
+            Some(dialled) => {
+                let home = self.home_country(to);
+                toll::may_call(limits, dialled, home.as_deref()).map_err(|why| (Cause::NotAllowed, why))?;
+            }
+            None if limits.calling == Calling::None => {
+                return Err((Cause::NotAllowed, "it may call emergency numbers only".into()));
+            }
+            None => {}
+        }
+        Ok(dialled)
+    }
+
+    pub(super) fn walk(&self, facts: &Facts, note: Note<'_>) -> (Option<Party>, Decision) {
+        match self.find_party(facts, note) {
+            Ok(party) => (Some(party), self.find_destination(facts, party, note)),
+            Err(decision) => (None, decision),
+        }
+    }
+
+    fn find_destination(&self, facts: &Facts, party: Party, note: Note<'_>) -> Decision {
+        let plan = self.plan_of(party);
+        let called = PhoneNumber::normalise(&facts.to_user, &plan);
+        let (whose, caller, caller_user) = match party {
+            Party::Trunk(id) => (
+                self.trunks.get(&id).map_or_else(String::new, |trunk| format!("trunk {}", trunk.name)),
+                PhoneNumber::normalise(&facts.from_user, &plan),
+                facts.from_user.clone(),
+            ),
+            Party::Extension(id) => {
+                let extension = self.extensions.get(&id);
+                (
+                    "extensions".to_owned(),
+                    extension.and_then(|extension| extension.number.clone()),
+                    extension.map(|extension| extension.user.clone()).unwrap_or_default(),
+                )
+            }
+        };
+        let blank = Accepted {
+            from: party,
+            to: Destination::Refuse { cause: Cause::NoRoute },
+            did: None,
+            rule: None,
+            caller,
+            caller_user,
+            called,
+            dialled: None,
+        };
+        let own = party.trunk();
+        let reading = Reading { whose: &whose, plan: &plan, called: blank.called.as_ref(), trunk: own };
+        let emergency = is_emergency(&facts.to_user, plan.country.as_deref().or(self.home.numbers.country.as_deref()));
+
+        if let Some(rule) = self.find_rule(facts, &blank, emergency, note) {
+            let found = Accepted { to: rule.then.clone(), rule: Some(rule.id), ..blank };
+            return self.land(facts, &plan, found, &format!("rule {} {}", rule.position, rule.name), note);
+        }
+        let outward: Vec<_> = self.outward().into_iter().filter(|trunk| Some(*trunk) != own).collect();
+        let way_out = Destination::Trunk { trunks: outward.clone(), strip: 0, prefix: String::new() };
+        if emergency && !outward.is_empty() {
             note(&|| Step {
-                rule: format!("trunk {}", trunk.name),
-                matched: chosen,
-                why: if !trunk.enabled {
-                    if proved || inside { "would match, but is disabled".into() } else { "is disabled".into() }
-                } else if proved {
-                    "its credentials were shown".into()
-                } else if inside && chosen {
-                    format!("{} is in its networks", facts.source)
-                } else if inside {
-                    format!("{} is in its networks too, but another trunk's is as exact or more", facts.source)
-                } else if trunk.networks.is_empty() && trunk.credentials.is_some() {
-                    "known by credentials only, and none were shown".into()
-                } else if trunk.networks.is_empty() {
-                    "has neither networks nor credentials: nothing can match it".into()
-                } else {
-                    let networks: Vec<String> = trunk.networks.iter().map(ToString::to_string).collect();
-                    format!("{} is not in {}", facts.source, networks.join(", "))
+                rule: "emergency".into(),
+                matched: true,
+                why: format!(
+                    "{} is an emergency number: under no limit, by the first trunk that takes it",
+                    facts.to_user
+                ),
+            });
+            return self.land(facts, &plan, Accepted { to: way_out, ..blank }, "emergency", note);
+        }
+        let look = if own.is_some() { Look::All } else { Look::Named };
+        if let Some(did) = self.find_did(facts, &reading, look, note) {
+            let found = Accepted { to: did.action.clone(), did: Some(did.id), ..blank };
+            return self.land(facts, &plan, found, &format!("number {}", did.called), note);
+        }
+        if own.is_none() {
+            if let Some((to, name)) = self.find_person(facts, blank.called.as_ref(), note) {
+                return self.land(facts, &plan, Accepted { to, ..blank }, &name, note);
+            }
+            let digits = facts.to_user.bytes().any(|c| c.is_ascii_digit());
+            note(&|| Step {
+                rule: "the way out".into(),
+                matched: digits && !outward.is_empty(),
+                why: match (digits, outward.is_empty()) {
+                    (false, _) => format!("`{}` is nothing to dial", facts.to_user),
+                    (true, true) => "no trunk is enabled that calls go out by".into(),
+                    (true, false) => "nothing of the house: out by trunk".into(),
                 },
             });
-            if chosen {
-                found = Some(trunk);
+            if digits && !outward.is_empty() {
+                return self.land(facts, &plan, Accepted { to: way_out, ..blank }, "the way out", note);
+            }
+            if let Some(did) = self.find_did(facts, &reading, Look::LastResort, note) {
+                let found = Accepted { to: did.action.clone(), did: Some(did.id), ..blank };
+                return self.land(facts, &plan, found, &format!("number {}", did.called), note);
+            }
+        }
+        Decision::Refuse(Cause::NoRoute)
+    }
+
+    /// The people of the house, for extensions: by user name, by group, by an extension's number outside.
+    fn find_person(
+        &self,
+        facts: &Facts,
+        called: Option<&PhoneNumber>,
+        note: Note<'_>,
+    ) -> Option<(Destination, String)> {
+        let by_user = self.extensions.by_user(&facts.to_user);
+        let by_number = || {
+            let number = called?;
+            self.extensions.values().find(|extension| extension.number.as_ref() == Some(number))
+        };
+        if let Some(extension) = by_user.or_else(by_number) {
+            let name = format!("extension {}", extension.user);
+            note(&|| Step {
+                rule: name.clone(),
+                matched: extension.enabled,
+                why: match (extension.enabled, by_user.is_some()) {
+                    (true, true) => "its user name was dialled".into(),
+                    (true, false) => "its number outside was dialled; the call stays in the house".into(),
+                    (false, _) => "was dialled, but is disabled".into(),
+                },
+            });
+            if extension.enabled {
+                return Some((Destination::Extension { extension: extension.id }, name));
+            }
+        }
+        let group = self.group_by_user(&facts.to_user)?;
+        let name = format!("group {}", group.user);
+        note(&|| Step { rule: name.clone(), matched: true, why: "its user name was dialled".into() });
+        Some((Destination::Group { group: group.id }, name))
+    }
+
+    fn find_rule(&self, facts: &Facts, call: &Accepted, emergency: bool, note: Note<'_>) -> Option<&Rule> {
+        let mut found = None;
+        for rule in &self.rules {
+            if found.is_some() {
+                break;
+            }
+            let unfit = self.unfit(rule, facts, call, emergency);
+            note(&|| Step {
+                rule: format!("rule {} {}", rule.position, rule.name),
+                matched: unfit.is_none(),
+                why: match unfit {
+                    None => "everything it asks fits".into(),
+                    Some(unfit) => self.words(unfit, rule, facts, call),
+                },
+            });
+            if unfit.is_none() {
+                found = Some(rule);
             }
         }
         found
     }
 
-    fn find_did(
-        &self,
-        facts: &Facts,
-        trunk: &Trunk,
-        called: Option<&PhoneNumber>,
-        note: &mut dyn FnMut(&dyn Fn() -> Step),
-    ) -> Option<&Did> {
-        let mut found: Option<(&Did, u8)> = None;
-        for did in self.dids.values() {
-            let fits = match &did.called {
-                Called::Number(number) => called == Some(number),
-                Called::User(user) => *user == facts.to_user,
-                Called::Any => true,
-            };
-            let trunk_fits = did.trunk.is_none_or(|only| only == trunk.id);
-            // A number or user beats `*`; a rule for this trunk beats one for any.
-            let weight = u8::from(did.called != Called::Any) * 2 + u8::from(did.trunk.is_some());
-            let matched = fits && trunk_fits && found.is_none_or(|(_, best)| weight > best);
-            note(&|| Step {
-                rule: format!("number {}", did.called),
-                matched,
-                why: describe(did, facts, trunk, called, fits, trunk_fits, matched),
-            });
-            if matched {
-                found = Some((did, weight));
+    /// The first thing that does not fit.
+    fn unfit(&self, rule: &Rule, facts: &Facts, call: &Accepted, emergency: bool) -> Option<Unfit> {
+        let when = &rule.when;
+        let caller = if call.caller_user.is_empty() { "" } else { &call.caller_user };
+        if !rule.enabled {
+            return Some(Unfit::Disabled);
+        }
+        if emergency {
+            // Nothing comes between a person and help but a rule that names the very number, and leads somewhere.
+            let named =
+                when.called.iter().any(|pattern| matches!(pattern, Pattern::Exact(text) if *text == facts.to_user));
+            let leads = !matches!(rule.then, Destination::Refuse { .. } | Destination::Webhook { .. });
+            if !named || !leads {
+                return Some(Unfit::Emergency);
             }
         }
-        found.map(|(did, _)| did)
-    }
-}
-
-fn describe(
-    did: &Did,
-    facts: &Facts,
-    trunk: &Trunk,
-    called: Option<&PhoneNumber>,
-    fits: bool,
-    trunk_fits: bool,
-    matched: bool,
-) -> String {
-    let read_as = match called {
-        Some(number) => format!("`{}` is read as {} on trunk {}", facts.to_user, number.e164(), trunk.name),
-        None => format!("`{}` is no telephone number on trunk {}", facts.to_user, trunk.name),
-    };
-    match (&did.called, fits, trunk_fits, matched) {
-        (_, true, true, true) => read_as,
-        (_, true, true, false) => "fits too, but a more exact rule, or an earlier one, was taken".into(),
-        (_, true, false, _) => "the number fits, but the rule is for another trunk".into(),
-        (Called::Number(number), false, ..) => match nearly(number, facts, &trunk.numbers) {
-            Some(hint) => format!("{read_as}; {hint}"),
-            None => read_as,
-        },
-        (Called::User(user), false, ..) if user.eq_ignore_ascii_case(&facts.to_user) => {
-            format!("`{}` differs from it only in case: user parts are compared exactly", facts.to_user)
+        if !when.sources.is_empty() && !when.sources.iter().any(|source| source.holds(call.from)) {
+            return Some(Unfit::Source);
         }
-        (Called::User(_), false, ..) => format!("`{}` is another user part", facts.to_user),
-        (Called::Any, false, ..) => String::new(),
+        if !when.called.is_empty()
+            && !when.called.iter().any(|pattern| pattern.holds(&facts.to_user, call.called.as_ref()))
+        {
+            return Some(Unfit::Called);
+        }
+        if !when.caller.is_empty() && !when.caller.iter().any(|pattern| pattern.holds(caller, call.caller.as_ref())) {
+            return Some(Unfit::Caller);
+        }
+        if when.time.as_ref().is_some_and(|hours| !hours.hold(facts.at)) {
+            return Some(Unfit::Time);
+        }
+        if when.header.as_ref().is_some_and(|header| !header.holds(&facts.headers)) {
+            return Some(Unfit::Header);
+        }
+        if when.uui.as_ref().is_some_and(|test| !test.holds(facts.uui.as_deref())) {
+            return Some(Unfit::Uui);
+        }
+        if !when.attestation.is_empty() && !when.attestation.contains(&Mark::from(facts.identity)) {
+            return Some(Unfit::Attestation);
+        }
+        None
+    }
+
+    fn words(&self, unfit: Unfit, rule: &Rule, facts: &Facts, call: &Accepted) -> String {
+        let list = |patterns: &[Pattern]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match unfit {
+            Unfit::Disabled => "is disabled".into(),
+            Unfit::Emergency => {
+                "an emergency number passes every rule but one that names it and leads somewhere".into()
+            }
+            Unfit::Source => {
+                let sources: Vec<_> = rule.when.sources.iter().map(ToString::to_string).collect();
+                format!("is for calls of {} only", sources.join(", "))
+            }
+            Unfit::Called => match &call.called {
+                Some(number) => {
+                    format!("`{}`, read as {}, is not in {}", facts.to_user, number.e164(), list(&rule.when.called))
+                }
+                None => format!("`{}` is not in {}", facts.to_user, list(&rule.when.called)),
+            },
+            Unfit::Caller => match &call.caller {
+                Some(number) => format!("the caller {number} is not in {}", list(&rule.when.caller)),
+                None if call.caller_user.is_empty() => {
+                    format!("the caller withholds the number, and it asks for {}", list(&rule.when.caller))
+                }
+                None => format!("the caller is not in {}", list(&rule.when.caller)),
+            },
+            Unfit::Time => match &rule.when.time {
+                Some(hours) => format!("nearly: everything before fits, but it is {}", hours.clock(facts.at)),
+                None => String::new(),
+            },
+            Unfit::Header => match &rule.when.header {
+                Some(test) if facts.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(&test.name)) => {
+                    format!("nearly: the header {} is there, but says something else", test.name)
+                }
+                Some(test) => format!("the header {} is missing", test.name),
+                None => String::new(),
+            },
+            Unfit::Uui => match facts.uui {
+                Some(_) => "nearly: User-to-User is there, but says something else".into(),
+                None => "User-to-User is missing".into(),
+            },
+            Unfit::Attestation => {
+                format!("nearly: the caller's signed identity is {:?}", Mark::from(facts.identity))
+            }
+        }
+    }
+
+    /// Where the walk ends: the destination must exist, and the caller must be allowed to reach it.
+    fn land(&self, facts: &Facts, plan: &NumberPlan, found: Accepted, name: &str, note: Note<'_>) -> Decision {
+        match self.aim(&self.limits_of(found.from), &facts.to_user, plan, &found.to) {
+            Ok(dialled) => Decision::Accept(Box::new(Accepted { dialled, ..found })),
+            Err((cause, why)) => {
+                note(&|| Step { rule: name.to_owned(), matched: true, why: why.clone() });
+                Decision::Refuse(cause)
+            }
+        }
     }
 }
 
-/// Why a number that looks alike does not match: a prefix missing or too many.
-fn nearly(number: &PhoneNumber, facts: &Facts, plan: &NumberPlan) -> Option<String> {
-    let dialled: String = facts.to_user.chars().filter(char::is_ascii_digit).collect();
-    let tail = dialled.trim_start_matches('0');
-    if tail.len() >= 5 && (number.digits().ends_with(tail) || tail.ends_with(number.digits())) {
-        let country = plan.country.as_deref().unwrap_or("not set");
-        return Some(format!(
-            "nearly: the digits end alike. Check the trunk's number plan (country {country}, national prefix {}, international prefix {})",
-            plan.national_prefix.as_deref().unwrap_or("not set"),
-            plan.international_prefix.as_deref().unwrap_or("not set"),
-        ));
+/// Longest number that counts as short: service numbers have up to six digits, telephone numbers more.
+const LONGEST_SHORT: usize = 6;
+
+/// What of a rule does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unfit {
+    Disabled,
+    Emergency,
+    Source,
+    Called,
+    Caller,
+    Time,
+    Header,
+    Uui,
+    Attestation,
+}
+
+impl Dialled {
+    /// Whether it is an emergency number.
+    pub fn is_emergency(&self) -> bool {
+        matches!(self, Dialled::Emergency(_))
     }
-    None
+}
+
+impl fmt::Debug for Dialled {
+    /// Numbers do not print.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Dialled::Number(number) => write!(f, "Number({number})"),
+            Dialled::Short(_) => f.write_str("Short(•)"),
+            Dialled::Emergency(number) => write!(f, "Emergency({number})"),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::RoomId;
+    use crate::base::id::TrunkId;
+    use crate::base::{RoomId, Utc};
+    use crate::route::{Did, Trunk};
 
     fn trunk(bits: u64, networks: &[&str]) -> Trunk {
         Trunk {
-            id: TrunkId::from_bits(bits),
-            name: format!("T{bits}"),
             networks: networks.iter().map(|n| n.parse().unwrap()).collect(),
-            credentials: None,
             numbers: NumberPlan {
                 country: Some("49".into()),
                 national_prefix: Some("0".into()),
                 international_prefix: Some("00".into()),
             },
-            max_calls: None,
-            enabled: true,
+            ..Trunk::new(TrunkId::from_bits(bits), format!("T{bits}"))
         }
     }
 
-    fn did(bits: u64, called: &str, trunk: Option<u64>, action: Action) -> Did {
+    fn did(bits: u64, called: &str, trunk: Option<u64>, action: Destination) -> Did {
         Did {
             id: DidId::from_bits(bits),
             called: called.parse().unwrap(),
@@ -299,11 +458,12 @@ mod tests {
         for t in [trunk(1, &["192.0.2.0/24"]), trunk(2, &["198.51.100.7"])] {
             table.trunks.insert(t.id, t);
         }
+        table.rooms.insert(RoomId::from_bits(9));
         for d in [
-            did(1, "*", None, Action::Refuse { cause: Cause::NoRoute }),
-            did(2, "+4930901820", None, Action::Attendant {}),
-            did(3, "+4930901820", Some(2), Action::Room { room: RoomId::from_bits(9) }),
-            did(4, "meet", None, Action::Attendant {}),
+            did(1, "*", None, Destination::Refuse { cause: Cause::NoRoute }),
+            did(2, "+4930901820", None, Destination::Attendant {}),
+            did(3, "+4930901820", Some(2), Destination::Room { room: RoomId::from_bits(9) }),
+            did(4, "meet", None, Destination::Attendant {}),
         ] {
             table.dids.insert(d.id, d);
         }
@@ -311,12 +471,12 @@ mod tests {
     }
 
     fn facts(source: &str, to: &str) -> Facts {
-        Facts { source: source.parse().unwrap(), to_user: to.into(), from_user: "01701234567".into(), proved: None }
+        Facts::new(source.parse().unwrap(), to, "01701234567", Utc(1_800_000_000_000))
     }
 
     fn chosen(decision: Decision) -> u64 {
         match decision {
-            Decision::Accept { did, .. } => did.bits(),
+            Decision::Accept(accepted) => accepted.did.unwrap().bits(),
             Decision::Challenge => panic!("challenged"),
             Decision::Refuse(cause) => panic!("refused: {cause}"),
         }
@@ -336,7 +496,7 @@ mod tests {
             for t in [trunk(wide, &["192.0.2.0/24", "::/0"]), trunk(narrow, &["192.0.2.7"])] {
                 table.trunks.insert(t.id, t);
             }
-            let d = did(1, "*", Some(narrow), Action::Attendant {});
+            let d = did(1, "*", Some(narrow), Destination::Attendant {});
             table.dids.insert(d.id, d);
             assert_eq!(chosen(table.decide(&facts("192.0.2.7", "x"))), 1);
             assert_eq!(table.decide(&facts("192.0.2.8", "x")), Decision::Refuse(Cause::NoRoute), "the wide one's call");
@@ -359,7 +519,7 @@ mod tests {
                 Some(crate::route::Credentials { username: "u".into(), password: crate::base::Secret::new("p") });
         }
         assert_eq!(table.decide(&facts("203.0.113.1", "meet")), Decision::Challenge);
-        let proved = Facts { proved: Some(TrunkId::from_bits(1)), ..facts("203.0.113.1", "meet") };
+        let proved = Facts { proved: Some(Party::Trunk(TrunkId::from_bits(1))), ..facts("203.0.113.1", "meet") };
         assert_eq!(chosen(table.decide(&proved)), 4);
     }
 

@@ -1,14 +1,14 @@
 //! Who is at the far end of a call: a carrier link or somebody of the house.
 
 use std::fmt;
+use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::base::id::{ExtensionId, TrunkId};
 
-/// Who is at the far end of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// Who is at the far end of a call; as text, the id of either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Party {
     /// A carrier link.
     Trunk(TrunkId),
@@ -40,5 +40,27 @@ impl fmt::Display for Party {
             Party::Trunk(id) => write!(f, "{id}"),
             Party::Extension(id) => write!(f, "{id}"),
         }
+    }
+}
+
+impl FromStr for Party {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let trunk = text.parse().map(Party::Trunk);
+        let party = trunk.or_else(|_| text.parse().map(Party::Extension));
+        party.map_err(|_| format!("`{text}` is no id of a trunk or an extension"))
+    }
+}
+
+impl Serialize for Party {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Party {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }

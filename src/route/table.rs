@@ -1,55 +1,15 @@
-//! What is configured: trunks and the numbers routed to us.
+//! What is configured: trunks, the numbers routed to us, people, and the ordered rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::base::id::{DidId, TrunkId};
+use crate::base::id::{DidId, ExtensionId, GroupId, RuleId, TrunkId};
 use crate::base::phone_number::NumberPlan;
-use crate::base::{Cause, PhoneNumber, RoomId, Secret};
-use crate::route::Network;
-
-/// A carrier link or a switchboard: who may send us calls, and how it writes numbers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
-pub struct Trunk {
-    /// Its id.
-    #[cfg_attr(feature = "node", schema(value_type = String, example = "trunk_0123456789abc"))]
-    pub id: TrunkId,
-    /// What people call it.
-    pub name: String,
-    /// Networks its signalling comes from.
-    #[serde(default)]
-    #[cfg_attr(feature = "node", schema(value_type = Vec<String>, example = json!(["54.172.60.0/30"])))]
-    pub networks: Vec<Network>,
-    /// What it shows instead, or besides, by digest (RFC 8760).
-    #[serde(default)]
-    pub credentials: Option<Credentials>,
-    /// How it writes numbers.
-    #[serde(default)]
-    pub numbers: NumberPlan,
-    /// Calls at once; none means no limit of its own.
-    #[serde(default)]
-    pub max_calls: Option<u32>,
-    /// Whether it may send calls at all.
-    #[serde(default = "yes")]
-    pub enabled: bool,
-}
-
-/// A user name and its password.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
-pub struct Credentials {
-    /// As in the `username` of an Authorization header.
-    pub username: String,
-    /// The password; never shown again by the API.
-    #[cfg_attr(feature = "node", schema(value_type = String, format = Password))]
-    pub password: Secret,
-}
+use crate::base::{PhoneNumber, RoomId, Secret};
+use crate::route::{Destination, Extension, Group, Party, Rule, Trunk};
 
 /// A number routed to us, and where it leads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,7 +27,7 @@ pub struct Did {
     #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
     pub trunk: Option<TrunkId>,
     /// Where it leads.
-    pub action: Action,
+    pub action: Destination,
     /// The languages offered to the caller, the first spoken when there is no choice; empty means the node's.
     #[serde(default)]
     pub languages: Vec<String>,
@@ -84,37 +44,160 @@ pub enum Called {
     Any,
 }
 
-/// Where a number leads.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "to", rename_all = "snake_case", deny_unknown_fields)]
-#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
-pub enum Action {
-    /// The attendant, who asks for a PIN.
-    Attendant {},
-    /// Straight into a room, as a guest.
-    Room {
-        /// Which.
-        #[cfg_attr(feature = "node", schema(value_type = String))]
-        room: RoomId,
-    },
-    /// Nowhere.
-    Refuse {
-        /// As what.
-        cause: Cause,
-    },
-}
-
-/// Trunks and numbers, by id.
+/// Everything that routing looks at.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Table {
     /// Carrier links.
     pub trunks: BTreeMap<TrunkId, Trunk>,
     /// Numbers.
     pub dids: BTreeMap<DidId, Did>,
+    /// People of the house.
+    pub extensions: Extensions,
+    /// Groups of them.
+    pub groups: BTreeMap<GroupId, Group>,
+    /// The ordered list; see [`Table::put_rule`].
+    pub rules: Vec<Rule>,
+    /// The rooms there are.
+    pub rooms: BTreeSet<RoomId>,
+    /// What is the node's own.
+    pub home: Home,
 }
 
-fn yes() -> bool {
-    true
+/// What is the node's own.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct Home {
+    /// How extensions write numbers; where no country is given, as the trunk does by which a call goes out.
+    pub numbers: NumberPlan,
+    /// Trunks that take what extensions dial and no rule names, in order; empty for every trunk that calls go out by.
+    #[cfg_attr(feature = "node", schema(value_type = Vec<String>))]
+    pub outward: Vec<TrunkId>,
+}
+
+/// Extensions by id, and by what others dial.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Extensions {
+    by_id: BTreeMap<ExtensionId, Extension>,
+    by_user: BTreeMap<String, ExtensionId>,
+}
+
+impl Table {
+    /// Adds a rule or writes over it, at its place.
+    pub fn put_rule(&mut self, rule: Rule) {
+        self.rules.retain(|other| other.id != rule.id);
+        let place = |rule: &Rule| (rule.position, rule.id);
+        let at = self.rules.partition_point(|other| place(other) < place(&rule));
+        self.rules.insert(at, rule);
+    }
+
+    /// Takes a rule away; whether it was there.
+    pub fn delete_rule(&mut self, id: RuleId) -> bool {
+        let before = self.rules.len();
+        self.rules.retain(|rule| rule.id != id);
+        self.rules.len() != before
+    }
+
+    /// Puts the rules into this order; every rule must be named, and once.
+    pub fn order_rules(&mut self, order: &[RuleId]) -> Result<(), String> {
+        let named: BTreeSet<RuleId> = order.iter().copied().collect();
+        if named.len() != order.len() || order.len() != self.rules.len() {
+            return Err("name every rule once: the list has changed, perhaps".to_owned());
+        }
+        let mut ordered = Vec::with_capacity(order.len());
+        for (position, id) in (1..).zip(order) {
+            let rule = self.rule(*id).ok_or_else(|| format!("there is no {id}"))?;
+            ordered.push(Rule { position, ..rule.clone() });
+        }
+        self.rules = ordered;
+        Ok(())
+    }
+
+    /// Whose user name this is in credentials, and the password that proves it. A trunk's name beats an extension's.
+    pub fn account(&self, username: &str) -> Option<(Party, &Secret)> {
+        let of_trunk = self.trunks.values().filter(|trunk| trunk.enabled).find_map(|trunk| {
+            let credentials = trunk.credentials.as_ref()?;
+            (credentials.username == username).then_some((Party::Trunk(trunk.id), &credentials.password))
+        });
+        of_trunk.or_else(|| {
+            let extension = self.extensions.by_user(username).filter(|extension| extension.enabled)?;
+            Some((Party::Extension(extension.id), &extension.password))
+        })
+    }
+
+    /// A rule by its id.
+    pub fn rule(&self, id: RuleId) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.id == id)
+    }
+
+    /// A group by what others dial.
+    pub fn group_by_user(&self, user: &str) -> Option<&Group> {
+        self.groups.values().find(|group| group.user == user)
+    }
+
+    /// Trunks that take what no rule names, in order.
+    pub fn outward(&self) -> Vec<TrunkId> {
+        let open = |trunk: &&Trunk| trunk.enabled && trunk.outbound.is_some();
+        if self.home.outward.is_empty() {
+            return self.trunks.values().filter(open).map(|trunk| trunk.id).collect();
+        }
+        let named = self.home.outward.iter().filter_map(|id| self.trunks.get(id));
+        named.filter(open).map(|trunk| trunk.id).collect()
+    }
+}
+
+impl Extensions {
+    /// One by its id.
+    pub fn get(&self, id: &ExtensionId) -> Option<&Extension> {
+        self.by_id.get(id)
+    }
+
+    /// One by its user name, compared exactly.
+    pub fn by_user(&self, user: &str) -> Option<&Extension> {
+        self.by_id.get(self.by_user.get(user)?)
+    }
+
+    /// Adds one or writes over it; what was there before.
+    pub fn insert(&mut self, extension: Extension) -> Option<Extension> {
+        let before = self.remove(&extension.id);
+        self.by_user.insert(extension.user.clone(), extension.id);
+        self.by_id.insert(extension.id, extension);
+        before
+    }
+
+    /// Takes one away.
+    pub fn remove(&mut self, id: &ExtensionId) -> Option<Extension> {
+        let gone = self.by_id.remove(id)?;
+        if self.by_user.get(&gone.user) == Some(id) {
+            self.by_user.remove(&gone.user);
+        }
+        Some(gone)
+    }
+
+    /// Every one, by id.
+    pub fn values(&self) -> impl Iterator<Item = &Extension> {
+        self.by_id.values()
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+}
+
+impl FromIterator<Extension> for Extensions {
+    fn from_iter<I: IntoIterator<Item = Extension>>(extensions: I) -> Self {
+        let mut all = Self::default();
+        for extension in extensions {
+            all.insert(extension);
+        }
+        all
+    }
 }
 
 impl fmt::Display for Called {

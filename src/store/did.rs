@@ -6,14 +6,15 @@ use sqlx::sqlite::SqliteRow;
 use super::error::{Constraint, unreadable};
 use super::{Answered, Idempotency, Store, StoreError, idempotency};
 use crate::base::id::DidId;
-use crate::route::{Action, Did, Table};
+use crate::route::{Destination, Did, Table};
 
 impl Store {
     /// Trunks and numbers, as routing wants them at start.
     pub async fn table(&self) -> Result<Table, StoreError> {
         let trunks = self.trunks().await?.into_iter().map(|trunk| (trunk.id, trunk)).collect();
         let dids = self.dids().await?.into_iter().map(|did| (did.id, did)).collect();
-        Ok(Table { trunks, dids })
+        let rooms = self.rooms().await?.into_iter().map(|room| room.id).collect();
+        Ok(Table { trunks, dids, rooms, ..Table::default() })
     }
 
     /// Every number, in order.
@@ -58,9 +59,15 @@ impl Store {
 
 async fn write(tx: &mut sqlx::SqliteConnection, did: &Did, sql: &'static str) -> Result<u64, StoreError> {
     let (leads_to, room, cause) = match &did.action {
-        Action::Attendant {} => ("attendant", None, None),
-        Action::Room { room } => ("room", Some(room.to_string()), None),
-        Action::Refuse { cause } => ("refuse", None, Some(super::record::cause_name(*cause))),
+        Destination::Attendant {} => ("attendant", None, None),
+        Destination::Room { room } => ("room", Some(room.to_string()), None),
+        Destination::Refuse { cause } => ("refuse", None, Some(super::record::cause_name(*cause))),
+        Destination::Extension { .. }
+        | Destination::Group { .. }
+        | Destination::Trunk { .. }
+        | Destination::Webhook { .. } => {
+            return Err(unreadable("did.leads_to", "a number leads to the attendant, a room or a refusal"));
+        }
     };
     let done = sqlx::query(sql)
         .bind(did.id.to_string())
@@ -89,12 +96,14 @@ fn read(row: &SqliteRow) -> Result<Did, StoreError> {
     let room: Option<&str> = row.try_get("room")?;
     let cause: Option<&str> = row.try_get("cause")?;
     let action = match (row.try_get::<&str, _>("leads_to")?, room, cause) {
-        ("room", Some(room), _) => Action::Room { room: room.parse().map_err(|error| unreadable("did.room", error))? },
-        ("refuse", _, Some(cause)) => Action::Refuse {
+        ("room", Some(room), _) => {
+            Destination::Room { room: room.parse().map_err(|error| unreadable("did.room", error))? }
+        }
+        ("refuse", _, Some(cause)) => Destination::Refuse {
             cause: super::record::read_cause(cause)
                 .ok_or_else(|| unreadable("did.cause", "not a cause this version knows"))?,
         },
-        _ => Action::Attendant {},
+        _ => Destination::Attendant {},
     };
     let trunk: Option<&str> = row.try_get("trunk")?;
     Ok(Did {

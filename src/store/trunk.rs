@@ -68,9 +68,9 @@ async fn write(tx: &mut sqlx::SqliteConnection, trunk: &Trunk, sql: &'static str
 fn read(row: &SqliteRow) -> Result<Trunk, StoreError> {
     let username: Option<String> = row.try_get("username")?;
     let password: Option<String> = row.try_get("password")?;
+    let id = row.try_get::<&str, _>("id")?.parse().map_err(|error| unreadable("trunk.id", error))?;
+    let name: String = row.try_get("name")?;
     Ok(Trunk {
-        id: row.try_get::<&str, _>("id")?.parse().map_err(|error| unreadable("trunk.id", error))?,
-        name: row.try_get("name")?,
         networks: serde_json::from_str(row.try_get("networks")?)
             .map_err(|error| unreadable("trunk.networks", error))?,
         credentials: username
@@ -79,5 +79,6 @@ fn read(row: &SqliteRow) -> Result<Trunk, StoreError> {
         numbers: serde_json::from_str(row.try_get("numbers")?).map_err(|error| unreadable("trunk.numbers", error))?,
         max_calls: row.try_get("max_calls")?,
         enabled: row.try_get("enabled")?,
+        ..Trunk::new(id, name)
     })
 }

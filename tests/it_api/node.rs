@@ -309,8 +309,17 @@ impl StandIn {
             Command::DeleteTrunk(id) => drop(self.table.trunks.remove(&id)),
             Command::PutDid(did) => drop(self.table.dids.insert(did.id, did)),
             Command::DeleteDid(id) => drop(self.table.dids.remove(&id)),
+            Command::PutExtension(extension) => drop(self.table.extensions.insert(*extension)),
+            Command::DeleteExtension(id) => drop(self.table.extensions.remove(&id)),
+            Command::PutGroup(group) => drop(self.table.groups.insert(group.id, group)),
+            Command::DeleteGroup(id) => drop(self.table.groups.remove(&id)),
+            Command::PutRule(rule) => self.table.put_rule(*rule),
+            Command::DeleteRule(id) => drop(self.table.delete_rule(id)),
+            Command::OrderRules(order) => self.table.order_rules(&order).map_err(Denial::Conflict)?,
+            Command::CheckRule(rule) => return Ok(Reply::Problems(self.table.check(&rule))),
             Command::PutRoom(settings) => {
                 let room = settings.id;
+                self.table.rooms.insert(room);
                 let fresh =
                     RoomView { settings: settings.clone(), started: false, locked: false, participants: vec![] };
                 self.rooms.entry(room).or_insert(fresh).settings = settings;
@@ -321,6 +330,7 @@ impl StandIn {
                     return Err(Denial::Conflict("people are in the room".into()));
                 }
                 self.rooms.remove(&id);
+                self.table.rooms.remove(&id);
                 self.publish(Happening::RoomDeleted { room: id }, outbox);
             }
             Command::Rooms { numbers } => {
@@ -350,12 +360,8 @@ impl StandIn {
             }
             Command::Explain(request) => {
                 let to = request.to.ok_or(Denial::Invalid("send invite or to".into()))?;
-                let facts = Facts {
-                    source: request.source,
-                    to_user: to,
-                    from_user: request.from.unwrap_or_default(),
-                    proved: None,
-                };
+                let from = request.from.unwrap_or_default();
+                let facts = Facts::new(request.source, to, from, clock::utc());
                 return Ok(Reply::Explained(Box::new(self.table.explain(&facts))));
             }
             Command::Dial(_)

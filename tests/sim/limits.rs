@@ -166,13 +166,8 @@ fn a_body_that_is_no_sdp_is_not_put_down_to_codecs() {
 fn passwords_are_not_guessed_at_speed() {
     let mut world = World::new();
     let mut trunk = Trunk {
-        id: TrunkId::from_bits(2),
-        name: "by password".into(),
-        networks: vec![],
         credentials: Some(Credentials { username: "carrier".into(), password: Secret::new("right") }),
-        numbers: Default::default(),
-        max_calls: None,
-        enabled: true,
+        ..Trunk::new(TrunkId::from_bits(2), "by password")
     };
     world.ask(Command::PutTrunk(trunk.clone())).unwrap();
     let mut rng = Rng::from_number(5);

@@ -15,7 +15,7 @@ use ringlift::gateway::{Directory, Gateway, Input, Output, Record};
 use ringlift::media::clip::Clip;
 use ringlift::media::command::{MediaCommand, MediaEvent, PlayId};
 use ringlift::room::{FirstCaller, RoomSettings};
-use ringlift::route::{Action, Did, Trunk};
+use ringlift::route::{Destination, Did, Trunk};
 use ringlift::sip::endpoint;
 use ringlift::sip::locate::{Lookup, Question};
 use ringlift::sip::transport::{Advertised, HostPort, Source, Transport};
@@ -72,15 +72,8 @@ impl World {
         change_room(&mut room);
         let mut settings = Settings::default();
         change(&mut settings);
-        let trunk = Trunk {
-            id: TrunkId::from_bits(1),
-            name: "carrier".into(),
-            networks: vec!["192.0.2.0/24".parse().unwrap()],
-            credentials: None,
-            numbers: Default::default(),
-            max_calls: None,
-            enabled: true,
-        };
+        let trunk =
+            Trunk { networks: vec!["192.0.2.0/24".parse().unwrap()], ..Trunk::new(TrunkId::from_bits(1), "carrier") };
         let did = |bits, called: &str, action| Did {
             id: DidId::from_bits(bits),
             called: called.parse().unwrap(),
@@ -90,7 +83,10 @@ impl World {
         };
         let directory = Directory {
             trunks: vec![trunk],
-            dids: vec![did(1, "+4930901820", Action::Attendant {}), did(2, "direct", Action::Room { room: ROOM })],
+            dids: vec![
+                did(1, "+4930901820", Destination::Attendant {}),
+                did(2, "direct", Destination::Room { room: ROOM }),
+            ],
             rooms: vec![room],
             next_seq: 1,
             ..Directory::default()
