@@ -464,7 +464,7 @@ mod tests {
             ("[sip]\nt1 = \"half\"", "sip.t1: `half` is no length of time"),
             (
                 "[media]\ncodecs = [\"G729\"]",
-                "media.codecs: unknown variant `G729`, expected one of `PCMU`, `PCMA`, `G722`, `opus`",
+                "media.codecs: unknown variant `G729`, expected one of `PCMU`, `PCMA`, `G722`, `OPUS`",
             ),
             ("[media]\nfirst_port = 99999", "media.first_port: invalid value: integer `99999`, expected u16"),
             ("[sip\n", "line 1 of the configuration is not TOML"),

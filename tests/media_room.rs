@@ -99,7 +99,8 @@ fn loss_jitter_and_reordering_leave_speech_whole_and_every_key_once() {
     world.phones[0].network = Network { lost: 50, jitter: 40, doubled: 20 };
     let keys = "1234567890*#ABCD55";
     world.phones[0].presses = keys.chars().enumerate().map(|(n, key)| (20_000 + n as u64 * 300, key, 100)).collect();
-    (0..2).for_each(|phone| world.join(phone));
+    world.call(0.0, Pcmu, 20, 20);
+    (0..3).for_each(|phone| world.join(phone));
     world.run(30_000);
     assert_eq!(world.digits(), keys);
     assert_eq!(world.count(|event| matches!(event, MediaEvent::DigitBegan { .. })), keys.len());
@@ -120,7 +121,8 @@ fn the_room_does_not_hear_keys() {
     world.call(420.0, Pcmu, 20, 20);
     world.call(0.0, Pcmu, 20, 20);
     world.phones[0].presses = vec![(2000, '5', 1500)];
-    (0..2).for_each(|phone| world.join(phone));
+    world.call(0.0, Pcmu, 20, 20);
+    (0..3).for_each(|phone| world.join(phone));
     world.run(3300);
     assert!(world.phones[1].hears(420.0, 800) < 10.0);
     assert_eq!(world.digits(), "");

@@ -5,6 +5,7 @@
 
 use super::command::MediaEvent;
 use super::egress::Encoded;
+use super::leg::Leg;
 use super::legs::Legs;
 use super::level::{AUDIBLE, Voice};
 use super::mix::{self, Sum};
@@ -37,6 +38,8 @@ pub struct Bridge {
     shared: [Shared; 2],
     own: Encoded,
     silence: [Encoded; 2],
+    /// Whether some member's packets may go on to another as they come.
+    linked: bool,
 }
 
 struct Member {
@@ -47,6 +50,8 @@ struct Member {
     speaks: bool,
     talking: bool,
     taken: bool,
+    /// What it hears comes to it packet by packet.
+    fed: bool,
 }
 
 #[derive(Default)]
@@ -91,18 +96,29 @@ impl Bridge {
             shared: Default::default(),
             own: Encoded::default(),
             silence: silences(),
+            linked: false,
         }
     }
 
     /// Puts a leg in.
     pub fn join(&mut self, leg: LegKey, participant: ParticipantId, muted: bool) {
-        self.leave(leg);
-        let voice = Voice::default();
-        self.members.push(Member { leg, participant, muted, voice, speaks: false, talking: false, taken: false });
+        self.members.push(Member {
+            leg,
+            participant,
+            muted,
+            voice: Voice::default(),
+            speaks: false,
+            talking: false,
+            taken: false,
+            fed: false,
+        });
     }
 
     /// Takes a leg out; returns whether it talked.
-    pub fn leave(&mut self, leg: LegKey) -> bool {
+    pub fn leave(&mut self, leg: LegKey, legs: &mut Legs) -> bool {
+        for index in 0..self.members.len() {
+            self.link(index, None, legs);
+        }
         match self.members.iter().position(|member| member.leg == leg) {
             Some(index) => self.members.swap_remove(index).talking,
             None => false,
@@ -142,8 +158,55 @@ impl Bridge {
         self.members.is_empty()
     }
 
+    /// Decides between passing packets on and mixing: two people of one codec, of whom neither hears anything but the
+    /// other, need no mix. To be called after whatever may change that.
+    pub fn settle(&mut self, now: Instant, legs: &mut Legs) {
+        let pair = match self.members.as_slice() {
+            [a, b] if a.participant != b.participant && !self.tones_on => Some((a.leg, b.leg)),
+            _ => None,
+        };
+        if pair.is_none() && !self.linked {
+            return;
+        }
+        self.linked = pair.is_some();
+        for index in 0..self.members.len() {
+            let Some(member) = self.members.get(index) else { continue };
+            let other = pair.map(|(a, b)| if member.leg == a { b } else { a }).filter(|_| !member.muted);
+            let peer = match legs.pair_mut(member.leg, other) {
+                Some((leg, Some(peer))) if leg.may_pass_to(peer) => other,
+                _ => None,
+            };
+            let starves = legs.get(member.leg).is_some_and(|leg| leg.starves(now));
+            if starves {
+                self.link(index, None, legs);
+            }
+            self.link(index, peer, legs);
+        }
+        for index in 0..self.members.len() {
+            let fed = pair.is_some() && self.members.get(1 - index.min(1)).is_some_and(|other| passes(other, legs));
+            if let Some(member) = self.members.get_mut(index) {
+                member.fed = fed;
+            }
+        }
+    }
+
+    /// Says where a member's packets go as they come.
+    fn link(&mut self, index: usize, peer: Option<LegKey>, legs: &mut Legs) {
+        let Some(member) = self.members.get_mut(index) else { return };
+        let Some(before) = legs.get(member.leg).map(Leg::peer) else { return };
+        if before == peer {
+            return;
+        }
+        if let Some((leg, old)) = legs.pair_mut(member.leg, before) {
+            // The mix goes on in the middle of a word.
+            member.speaks |= leg.end_passing(old);
+            leg.set_peer(peer);
+        }
+    }
+
     /// One tick of 20 ms; `now` is its scheduled instant.
     pub fn tick(&mut self, now: Instant, legs: &mut Legs, outlet: &mut impl Outlet, events: &mut Vec<MediaEvent>) {
+        self.settle(now, legs);
         let speakers = self.listen(now, legs, outlet, events);
         let decoded = self.decode(&speakers, now, legs, events);
         let mut total: Sum = [0; FRAME];
@@ -156,6 +219,9 @@ impl Bridge {
             let Some(leg) = legs.get_mut(member.leg) else { continue };
             if !member.taken {
                 leg.skip(now);
+            }
+            if member.fed || leg.is_early() {
+                continue;
             }
             let law = leg.law();
             let owners = self.owners.get(..decoded).unwrap_or(&[]);
@@ -229,7 +295,8 @@ impl Bridge {
     ) -> usize {
         let mut decoded = 0;
         for (index, member) in self.members.iter_mut().enumerate() {
-            let speaks = speakers.contains(&Some(index));
+            let chosen = speakers.contains(&Some(index));
+            let speaks = chosen && !passes(member, legs);
             if (speaks || member.speaks)
                 && let Some(leg) = legs.get_mut(member.leg)
                 && let (Some(frame), Some(owner)) = (self.frames.get_mut(decoded), self.owners.get_mut(decoded))
@@ -241,7 +308,7 @@ impl Bridge {
                 decoded += 1;
             }
             member.speaks = speaks;
-            let talking = speaks && member.voice.talks();
+            let talking = chosen && member.voice.talks();
             if talking != member.talking
                 && let Some(leg) = legs.get(member.leg)
             {
@@ -264,6 +331,10 @@ impl Bridge {
         mix::add(total, &frame);
         true
     }
+}
+
+fn passes(member: &Member, legs: &Legs) -> bool {
+    legs.get(member.leg).is_some_and(Leg::passes)
 }
 
 fn subtract_own(sum: &mut Sum, owners: &[Option<ParticipantId>], frames: &[Frame; DECODED], own: ParticipantId) {

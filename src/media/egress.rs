@@ -1,6 +1,6 @@
 //! A leg's outgoing stream: sequence numbers, timestamps, packets of the negotiated length.
 
-use super::FRAME;
+use super::{FRAME, LONGEST_PACKET};
 use crate::wire::codec::g711::Law;
 use crate::wire::rtp::{Header, TelephoneEvent};
 
@@ -49,6 +49,8 @@ pub struct Egress {
     length: usize,
     /// Samples waiting for the rest of a packet longer than a frame.
     pending: usize,
+    /// Ticks whose audio went out before they came.
+    early: u8,
     bytes: [u8; HEADER + LONGEST],
 }
 
@@ -65,6 +67,7 @@ impl Egress {
             payload_type,
             length: length(ptime),
             pending: 0,
+            early: 0,
             bytes: [0; HEADER + LONGEST],
         }
     }
@@ -133,6 +136,72 @@ impl Egress {
         self.timestamp = self.timestamp.wrapping_add(FRAME as u32);
     }
 
+    /// Sends what waits for the rest of its packet.
+    pub fn flush(&mut self, mut send: impl FnMut(&[u8])) {
+        if self.pending > 0 {
+            let header = self.header(self.timestamp.wrapping_sub(self.pending as u32), self.pending);
+            write(&header, &mut self.bytes);
+            send(self.bytes.get(..HEADER + self.pending).unwrap_or(&[]));
+            self.pending = 0;
+        }
+    }
+
+    /// Sends a payload under our next number.
+    pub fn payload(&mut self, timestamp: u32, payload: &[u8], send: impl FnMut(&[u8])) {
+        let header = self.header(timestamp, 0);
+        self.packet(&header, payload, send);
+    }
+
+    /// Sends a packet of another stream; its numbers are ours already.
+    pub fn pass(&mut self, mut header: Header, payload: &[u8], send: impl FnMut(&[u8])) {
+        header.ssrc = self.ssrc;
+        header.marker |= std::mem::take(&mut self.marker);
+        let next = header.sequence.wrapping_add(1);
+        if next.wrapping_sub(self.sequence).cast_signed() > 0 {
+            self.sequence = next;
+        }
+        self.packets = self.packets.wrapping_add(1);
+        self.packet(&header, payload, send);
+    }
+
+    /// So many ticks will have nothing to send.
+    pub fn wait(&mut self, ticks: u8) {
+        self.early = ticks;
+    }
+
+    /// How many ticks still have nothing to send.
+    pub fn early(&self) -> u8 {
+        self.early
+    }
+
+    /// Whether a tick's audio went out before it came.
+    pub fn take_early(&mut self) -> bool {
+        let early = self.early > 0;
+        self.early = self.early.saturating_sub(1);
+        early
+    }
+
+    /// What comes next begins anew.
+    pub fn interrupt(&mut self) {
+        self.pending = 0;
+        self.marker = true;
+    }
+
+    /// The next sequence number.
+    pub fn sequence(&self) -> u16 {
+        self.sequence
+    }
+
+    /// The payload type of audio.
+    pub fn payload_type(&self) -> u8 {
+        self.payload_type
+    }
+
+    /// Where the next sample lies.
+    pub fn set_timestamp(&mut self, timestamp: u32) {
+        self.timestamp = timestamp;
+    }
+
     /// The timestamp of the next sample.
     pub fn timestamp(&self) -> u32 {
         self.timestamp
@@ -148,9 +217,13 @@ impl Egress {
         self.ssrc
     }
 
-    fn interrupt(&mut self) {
-        self.pending = 0;
-        self.marker = true;
+    fn packet(&mut self, header: &Header, payload: &[u8], mut send: impl FnMut(&[u8])) {
+        let mut packet = [0; HEADER + LONGEST_PACKET];
+        let Some(rest) = packet.get_mut(HEADER..HEADER + payload.len()) else { return };
+        rest.copy_from_slice(payload);
+        write(header, &mut packet);
+        self.octets = self.octets.wrapping_add(u32::try_from(payload.len()).unwrap_or(0));
+        send(packet.get(..HEADER + payload.len()).unwrap_or(&[]));
     }
 
     fn header(&mut self, timestamp: u32, payload: usize) -> Header {

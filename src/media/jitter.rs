@@ -20,16 +20,13 @@
 
 use super::conceal::{Conceal, HISTORY, LONGEST_PERIOD, best_lag};
 use super::transit::Transit;
-use super::{FRAME, Frame};
+use super::{FRAME, Frame, LONGEST_PACKET};
 use crate::wire::codec::g711::Law;
 
 /// Samples held: 512 ms.
 const RING: usize = 4096;
 const MASK: i64 = RING as i64 - 1;
 const WORDS: usize = RING / 64;
-
-/// Longest packet taken: 100 ms.
-pub const LONGEST_PACKET: usize = 800;
 
 /// Most delay in samples: 400 ms. More would keep more late packets and make a conversation impossible.
 const MOST_DELAY: i64 = 3200;
@@ -65,6 +62,8 @@ pub struct JitterBuffer {
     play: i64,
     newest: i64,
     started: bool,
+    /// Counts beginnings.
+    generation: u32,
     estranged: u8,
     /// From the first to the second, absence means silence: comfort noise or a telephone-event came.
     silent: (i64, i64),
@@ -84,6 +83,7 @@ impl Default for JitterBuffer {
             play: 0,
             newest: 0,
             started: false,
+            generation: 0,
             estranged: 0,
             silent: NOT_SILENT,
             anchor: (0, 0),
@@ -91,7 +91,7 @@ impl Default for JitterBuffer {
             waited: 0,
             transit: Transit::default(),
             there: [0; WORDS],
-            ring: [0; RING],
+            ring: [0xff; RING],
         }
     }
 }
@@ -206,6 +206,63 @@ impl JitterBuffer {
         false
     }
 
+    /// The media time that is next to be played.
+    pub fn play(&self) -> i64 {
+        self.play
+    }
+
+    /// Another number means that places before it have nothing to do with those after.
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Where a timestamp lies in media time.
+    pub fn place(&self, timestamp: u32) -> i64 {
+        let (known, place) = self.anchor;
+        place + i64::from(timestamp.wrapping_sub(known).cast_signed())
+    }
+
+    /// The timestamp of a media time.
+    pub fn timestamp_of(&self, place: i64) -> u32 {
+        let (known, anchor) = self.anchor;
+        known.wrapping_add((place - anchor) as u32)
+    }
+
+    /// The next run of media time, at `from` or later, that is there.
+    pub fn waiting(&self, from: i64) -> Option<(i64, i64)> {
+        let there = |at: &i64| self.is_there(*at, 1);
+        let start = (from..self.newest).find(there)?;
+        let end = (start..self.newest).find(|at| !there(at)).unwrap_or(self.newest);
+        Some((start, end))
+    }
+
+    /// The bytes of a run that is there.
+    pub fn read(&self, from: i64, bytes: &mut [u8]) {
+        let (first, second) = self.slices(from, bytes.len());
+        let (head, tail) = bytes.split_at_mut(first.len());
+        head.copy_from_slice(first);
+        tail.copy_from_slice(second);
+    }
+
+    /// Moves the play point, forwards or back, where nobody hears it.
+    pub fn step(&mut self, by: i64) {
+        if by > 0 {
+            self.advance(by);
+        } else {
+            self.play += by;
+        }
+    }
+
+    /// Hands what came last to whoever is to fill gaps after it.
+    pub fn recall(&self, law: Law, conceal: &mut Conceal) {
+        conceal.reset();
+        if self.started {
+            let mut last = [0; HISTORY];
+            self.decode(self.play - HISTORY as i64, law, &mut last);
+            conceal.heard(&mut last);
+        }
+    }
+
     /// Time from arrival to playing in samples, smoothed.
     pub fn delay(&self) -> i64 {
         self.waited / 16
@@ -298,17 +355,13 @@ impl JitterBuffer {
 
     fn begin(&mut self, timestamp: u32) -> i64 {
         self.started = true;
+        self.generation = self.generation.wrapping_add(1);
         // Far from zero, so that nothing before the first packet is negative.
         let start = 1 << 32;
         self.anchor = (timestamp, start);
         self.play = start;
         self.newest = start;
         start
-    }
-
-    fn place(&self, timestamp: u32) -> i64 {
-        let (known, place) = self.anchor;
-        place + i64::from(timestamp.wrapping_sub(known).cast_signed())
     }
 
     fn advance(&mut self, step: i64) {

@@ -7,18 +7,19 @@ use super::command::{Direction, Figures, Format, LegSetup, MediaEvent, Remote, S
 use super::conceal::Conceal;
 use super::dial::{Dial, Order};
 use super::egress::{Egress, Encoded};
-use super::jitter::{JitterBuffer, LONGEST_PACKET, Placed};
+use super::jitter::{JitterBuffer, Placed};
 use super::latch::{Latch, Verdict};
 use super::outlet::{LegKey, MAX_DATAGRAM, Outgoing, Outlet, Port};
 use super::player::{Played, Playlist};
 use super::press::{Pressed, Presses};
 use super::reception::{Arrival, Reception};
+use super::relay::{Payload, Relay};
 use super::report::Reporter;
-use super::{Frame, mix, samples_at};
+use super::{Frame, LONGEST_PACKET, mix, samples_at};
 use crate::base::{Instant, LegId};
 use crate::wire::codec::g711::Law;
 use crate::wire::rtp::rtcp::Compound;
-use crate::wire::rtp::{Packet, TelephoneEvent, is_rtcp};
+use crate::wire::rtp::{Header, Packet, TelephoneEvent, is_rtcp};
 
 /// Comfort noise (RFC 3389): taken as silence, negotiated or not, because phones send it unasked.
 const COMFORT_NOISE: u8 = 13;
@@ -50,6 +51,16 @@ pub struct Leg {
     dial: Dial,
     playlist: Option<Playlist>,
     conceal: Conceal,
+    way: Way,
+}
+
+/// Where what comes from the far end goes at once, besides into the jitter buffer.
+#[derive(Debug, Clone, Copy, Default)]
+struct Way {
+    /// To this leg.
+    peer: Option<LegKey>,
+    /// From the first packet on.
+    relay: Option<Relay>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -86,12 +97,21 @@ impl Leg {
             dial: Dial::default(),
             playlist: None,
             conceal: Conceal::default(),
+            way: Way::default(),
             format,
         }
     }
 
-    /// Takes a datagram from the RTP socket.
-    pub fn receive_rtp(&mut self, from: SocketAddr, bytes: &[u8], now: Instant, events: &mut Vec<MediaEvent>) {
+    /// Takes a datagram from the RTP socket; `peer` is the leg that [`Leg::peer`] names, to which it goes on at once.
+    pub fn receive_rtp(
+        &mut self,
+        from: SocketAddr,
+        bytes: &[u8],
+        now: Instant,
+        peer: Option<&mut Leg>,
+        outlet: &mut impl Outlet,
+        events: &mut Vec<MediaEvent>,
+    ) {
         if self.latch.multiplexed() && is_rtcp(bytes) {
             return self.receive_rtcp(from, bytes, now);
         }
@@ -129,23 +149,85 @@ impl Leg {
                 return;
             }
         }
-        if is_event {
-            match TelephoneEvent::parse(packet.payload) {
-                Ok(event) => self.receive_event(header.timestamp, header.marker, event, now, events),
-                Err(_) => self.counters.malformed += 1,
-            }
+        let other = |types: Option<(u8, u8)>| types.map(|(send, _)| Payload::Other(send));
+        let passed = if is_event {
+            let Ok(event) = TelephoneEvent::parse(packet.payload) else {
+                self.counters.malformed += 1;
+                return;
+            };
+            self.receive_event(header.timestamp, header.marker, event, now, events);
+            other(peer.as_ref().and_then(|peer| peer.format.telephone_event))
         } else if kind == COMFORT_NOISE {
             self.jitter.insert_silence(header.timestamp);
+            other(peer.as_ref().and_then(|peer| peer.format.comfort_noise))
         } else if packet.payload.len() > LONGEST_PACKET {
             self.counters.malformed += 1;
+            return;
         } else {
             let arrived = samples_at(now);
             self.reception.time(arrived, header.timestamp);
             match self.jitter.insert(header.timestamp, packet.payload, arrived) {
-                Placed::Waiting => {}
-                Placed::Late | Placed::Estranged => self.counters.late += 1,
+                Placed::Waiting => Some(Payload::Audio(packet.payload.len() as i64)),
+                Placed::Late => {
+                    self.counters.late += 1;
+                    Some(Payload::Audio(packet.payload.len() as i64))
+                }
+                Placed::Estranged => {
+                    self.counters.late += 1;
+                    None
+                }
             }
+        };
+        if let Some(peer) = peer {
+            self.pass_on(&header, passed, packet.payload, now, peer, outlet);
         }
+    }
+
+    /// The leg to which packets go on as they come.
+    pub fn peer(&self) -> Option<LegKey> {
+        self.way.peer
+    }
+
+    /// Whether packets go on as they come: nothing is to be mixed for that leg from this one.
+    pub fn passes(&self) -> bool {
+        self.way.relay.is_some()
+    }
+
+    /// Whether this far end's packets are what the other one may be sent as they are.
+    pub fn may_pass_to(&self, peer: &Leg) -> bool {
+        let (ours, theirs) = (&self.format, &peer.format);
+        (ours.codec, ours.ptime) == (theirs.codec, theirs.ptime)
+            && ours.direction.receives()
+            && theirs.direction.sends()
+            && !peer.hears_own()
+            && peer.dial.is_idle()
+            && peer.latch.rtp().is_some()
+    }
+
+    /// Says to which leg packets are to go on from now on.
+    pub fn set_peer(&mut self, peer: Option<LegKey>) {
+        self.way.peer = peer;
+    }
+
+    /// Stops passing packets on, for want of them or because the mix takes over; the leg they went to is the one that
+    /// [`Leg::peer`] names. Returns whether it was passing.
+    pub fn end_passing(&mut self, peer: Option<&mut Leg>) -> bool {
+        let Some(relay) = self.way.relay.take() else { return false };
+        if let Some(peer) = peer {
+            relay.end(&mut self.jitter, &mut peer.egress);
+        }
+        self.jitter.recall(self.law(), &mut self.conceal);
+        true
+    }
+
+    /// Whether nothing has been passed on for too long.
+    pub fn starves(&self, now: Instant) -> bool {
+        self.way.relay.is_some_and(|relay| relay.starves(now))
+    }
+
+    /// Whether this tick's audio was sent before it came, when packets were still passed on.
+    pub fn is_early(&mut self) -> bool {
+        self.egress.take_early()
     }
 
     /// Takes a datagram from the RTCP socket. RTCP counts as life: a phone that suppresses silence, or is muted at
@@ -331,6 +413,37 @@ impl Leg {
             delay_ms: self.jitter.delay() as f32 / 8.0,
             round_trip_ms: self.reporter.round_trip().map(|trip| trip.as_secs_f32() * 1000.0),
             remote_loss: self.reporter.remote_loss(),
+        }
+    }
+
+    /// Sends a packet of this far end to the other one.
+    fn pass_on(
+        &mut self,
+        header: &Header,
+        kind: Option<Payload>,
+        payload: &[u8],
+        now: Instant,
+        peer: &mut Leg,
+        outlet: &mut impl Outlet,
+    ) {
+        let Some(to) = peer.latch.rtp() else { return };
+        let send = |bytes: &[u8]| {
+            peer.counters.sent += 1;
+            outlet.send(Outgoing { leg: peer.key, port: Port::Rtp, to, bytes });
+        };
+        let egress = &mut peer.egress;
+        match (&mut self.way.relay, kind) {
+            (Some(relay), None) => relay.leave_out(header),
+            (Some(relay), Some(kind)) if relay.fits(&self.jitter) => {
+                relay.pass(header, kind, payload, (&self.jitter, now), egress, send);
+            }
+            (relay, Some(Payload::Audio(_))) if egress.early() == 0 => {
+                if relay.take().is_some() {
+                    egress.interrupt();
+                }
+                *relay = Some(Relay::begin(&self.jitter, self.reception.highest() as u16, now, egress, send));
+            }
+            (_, Some(_) | None) => {}
         }
     }
 

@@ -37,6 +37,18 @@ impl Legs {
         self.slots.get(key.0 as usize)?.as_deref()
     }
 
+    /// Two legs, to be changed together; the second is none when it is not here, or is the first.
+    pub fn pair_mut(&mut self, key: LegKey, other: Option<LegKey>) -> Option<(&mut Leg, Option<&mut Leg>)> {
+        let index = key.0 as usize;
+        match other.map(|other| other.0 as usize).filter(|other| *other != index && *other < self.slots.len()) {
+            Some(other) => {
+                let [leg, other] = self.slots.get_disjoint_mut([index, other]).ok()?;
+                Some((leg.as_deref_mut()?, other.as_deref_mut()))
+            }
+            None => Some((self.slots.get_mut(index)?.as_deref_mut()?, None)),
+        }
+    }
+
     /// A leg, to be changed.
     pub fn get_mut(&mut self, key: LegKey) -> Option<&mut Leg> {
         self.slots.get_mut(key.0 as usize)?.as_deref_mut()

@@ -28,12 +28,16 @@ pub mod player;
 pub mod ports;
 pub mod press;
 pub mod reception;
+pub mod relay;
 pub mod report;
 pub mod tone;
 pub mod transit;
 
 /// Samples in one tick: 20 ms at 8 kHz.
 pub const FRAME: usize = 160;
+
+/// Longest payload taken, in bytes: 100 ms of G.711. More: a datagram that the way to another leg cannot carry.
+pub const LONGEST_PACKET: usize = 800;
 
 /// One tick's samples.
 pub type Frame = [i16; FRAME];

@@ -29,8 +29,9 @@ pub struct Outgoing<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Longest datagram a leg sends: 60 ms of G.711 with its header is 492 bytes, and RTCP with the longest name 344.
-pub const MAX_DATAGRAM: usize = 512;
+/// Longest datagram a leg sends: what an Ethernet frame carries over IPv6. 60 ms of G.711 with its header is 492 bytes;
+/// what is passed on may be longer.
+pub const MAX_DATAGRAM: usize = 1452;
 
 /// Takes datagrams. Called from within the tick: it copies or sends, and does not wait.
 pub trait Outlet {

@@ -116,17 +116,20 @@ impl Plane {
                 if let Some(leg) = self.leg_mut(leg) {
                     leg.modify(format, remote, security, now);
                 }
+                self.settle(leg, now);
             }
             MediaCommand::Play { leg, play, clips, repeat } => {
                 let list = Playlist::new(play, &clips, repeat, &self.library);
                 if let Some(leg) = self.leg_mut(leg) {
                     leg.play(list);
                 }
+                self.settle(leg, now);
             }
             MediaCommand::StopPlaying { leg } => {
                 if let Some(leg) = self.leg_mut(leg) {
                     leg.stop_playing();
                 }
+                self.settle(leg, now);
             }
             MediaCommand::Join { leg, room, participant, muted } => {
                 self.join(leg, room, participant, muted, now, events)
@@ -138,16 +141,19 @@ impl Plane {
                 {
                     room.bridge.mute(*key, muted);
                 }
+                self.settle(leg, now);
             }
             MediaCommand::PlayToRoom { room, clips } => {
                 if let Some(room) = self.rooms.get_mut(&room) {
                     room.bridge.play(Playlist::new(PlayId(0), &clips, false, &self.library));
+                    room.bridge.settle(now, &mut self.legs);
                 }
             }
             MediaCommand::SendDigit { leg, digit, duration } => {
                 if let Some(leg) = self.leg_mut(leg) {
                     leg.send_digit(digit, duration);
                 }
+                self.settle(leg, now);
             }
             MediaCommand::Close { leg } => {
                 if let Some(mut leg) = self.take_leg(leg) {
@@ -165,11 +171,12 @@ impl Plane {
         from: SocketAddr,
         bytes: &[u8],
         now: Instant,
-        _outlet: &mut impl Outlet,
+        outlet: &mut impl Outlet,
         events: &mut Vec<MediaEvent>,
     ) {
-        if let Some(leg) = self.legs.get_mut(leg) {
-            leg.receive_rtp(from, bytes, now, events);
+        let peer = self.legs.get(leg).and_then(Leg::peer);
+        if let Some((leg, peer)) = self.legs.pair_mut(leg, peer) {
+            leg.receive_rtp(from, bytes, now, peer, outlet, events);
         }
     }
 
@@ -223,6 +230,9 @@ impl Plane {
                     let Some(leg) = self.legs.get_mut(*key) else { continue };
                     leg.begin_tick(*now, outlet, events);
                     leg.skip(*now);
+                    if leg.is_early() {
+                        continue;
+                    }
                     let law = leg.law();
                     if leg.hears_own() {
                         let mut frame = [0; super::FRAME];
@@ -311,6 +321,15 @@ impl Plane {
         self.rooms.len()
     }
 
+    /// Lets a leg's room decide anew whether packets may be passed on.
+    fn settle(&mut self, leg: LegId, now: Instant) {
+        if let Some((_, Place::Room(room))) = self.by_id.get(&leg)
+            && let Some(room) = self.rooms.get_mut(room)
+        {
+            room.bridge.settle(now, &mut self.legs);
+        }
+    }
+
     fn leg_mut(&mut self, leg: LegId) -> Option<&mut Leg> {
         let (key, _) = self.by_id.get(&leg)?;
         self.legs.get_mut(*key)
@@ -341,6 +360,7 @@ impl Plane {
         // A room keeps its first leg's phase, so that this leg's packets stay 20 ms apart.
         let place = self.rooms.entry(room).or_insert_with(|| Room { bridge: Box::new(Bridge::new(room)), phase });
         place.bridge.join(key, participant, muted);
+        place.bridge.settle(now, &mut self.legs);
         if let Some(phase) = self.phases.get_mut(place.phase) {
             phase.load += 1;
         }
@@ -383,7 +403,7 @@ impl Plane {
                 let Some(room) = self.rooms.get_mut(&id) else {
                     return false;
                 };
-                let talked = room.bridge.leave(key);
+                let talked = room.bridge.leave(key, &mut self.legs);
                 if let Some(phase) = self.phases.get_mut(room.phase) {
                     phase.load = phase.load.saturating_sub(1);
                 }

@@ -56,6 +56,9 @@ pub struct Phone {
     pub packets: Vec<(Instant, Header, usize)>,
     pub digits: Vec<TelephoneEvent>,
     pub rtcp: Vec<Vec<u8>>,
+    /// Payloads of audio, as they left and as they came.
+    pub said: Vec<Vec<u8>>,
+    pub got: Vec<Vec<u8>>,
     first_heard: Option<u32>,
 }
 
@@ -152,6 +155,8 @@ impl World {
             packets: Vec::new(),
             digits: Vec::new(),
             rtcp: Vec::new(),
+            said: Vec::new(),
+            got: Vec::new(),
             first_heard: None,
         });
         index
@@ -225,6 +230,8 @@ impl World {
     pub fn listen_anew(&mut self) {
         for phone in &mut self.phones {
             phone.heard.clear();
+            phone.got.clear();
+            phone.said.clear();
             phone.packets.clear();
             phone.first_heard = None;
         }
@@ -288,6 +295,7 @@ impl World {
                 phone.codec.static_payload_type(),
                 "what we answer is what we send"
             );
+            phone.got.push(rtp.payload.to_vec());
             let first = *phone.first_heard.get_or_insert(rtp.header.timestamp);
             let at = rtp.header.timestamp.wrapping_sub(first) as usize;
             if phone.heard.len() < at + rtp.payload.len() {
@@ -331,6 +339,7 @@ impl Phone {
                     .collect();
                 let mut bytes = vec![0; samples.len()];
                 self.codec.law().unwrap().encode(&samples, &mut bytes);
+                self.said.push(bytes.clone());
                 packets.push(self.packet(from == 0, self.codec.static_payload_type().unwrap(), timestamp, &bytes));
             }
         }

@@ -186,7 +186,7 @@ impl Player {
             while let Some((length, from)) = self.sockets.receive(ear, &mut datagram) {
                 let bytes = datagram.get(..length).unwrap_or_default();
                 match ear {
-                    Ear::Rtp | Ear::Trap => leg.receive_rtp(from, bytes, now, events),
+                    Ear::Rtp | Ear::Trap => leg.receive_rtp(from, bytes, now, None, &mut Out(&self.sockets), events),
                     Ear::Rtcp => leg.receive_rtcp(from, bytes, now),
                 }
             }

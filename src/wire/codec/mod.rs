@@ -19,7 +19,7 @@ pub enum Codec {
     /// G.722 at 64 kbit/s, static payload type 9: 16 kHz of audio under a clock of 8 kHz (RFC 3551 §4.5.2).
     G722,
     /// Opus, a dynamic payload type (RFC 7587).
-    #[serde(rename = "opus", alias = "OPUS", alias = "Opus")]
+    #[serde(rename = "OPUS", alias = "opus", alias = "Opus")]
     Opus,
 }
 
