@@ -22,7 +22,8 @@ use tracing::{debug, error};
 
 use crate::base::{LegId, Rng, RoomId};
 use crate::engine::clock::Clock;
-use crate::engine::media_thread::{self, Counts, Moved, Order, Report, Worker};
+use crate::engine::media_thread;
+use crate::engine::media_worker::{Counts, Moved, Order, Report, Worker};
 use crate::engine::os::{self, Doorbell};
 use crate::engine::sockets::LegSockets;
 use crate::media::clip::ClipLibrary;

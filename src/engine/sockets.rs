@@ -78,6 +78,16 @@ impl LegSockets {
         let _ = epoll.remove(&self.rtcp);
     }
 
+    /// Adds the one that hears the far end to another set.
+    pub fn watch_rtp(&self, epoll: &os::Epoll, token: u64) -> io::Result<()> {
+        epoll.add(&self.rtp, token)
+    }
+
+    /// Takes it out of a set.
+    pub fn unwatch_rtp(&self, epoll: &os::Epoll) {
+        let _ = epoll.remove(&self.rtp);
+    }
+
     /// Hears the far end alone from now on.
     pub fn connect(&mut self, remote: SocketAddr) {
         // Refused, as when there is no route: it stays open to all, and the plane tells friend from stranger.

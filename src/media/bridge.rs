@@ -40,6 +40,8 @@ pub struct Bridge {
     silence: [Encoded; 2],
     /// Whether some member's packets may go on to another as they come.
     linked: bool,
+    #[cfg(test)]
+    fails: bool,
 }
 
 struct Member {
@@ -97,6 +99,8 @@ impl Bridge {
             own: Encoded::default(),
             silence: silences(),
             linked: false,
+            #[cfg(test)]
+            fails: false,
         }
     }
 
@@ -183,11 +187,18 @@ impl Bridge {
             self.link(index, peer, legs);
         }
         for index in 0..self.members.len() {
-            let fed = pair.is_some() && self.members.get(1 - index.min(1)).is_some_and(|other| passes(other, legs));
+            let other = self.members.get(usize::from(index == 0));
+            let fed = pair.is_some() && other.is_some_and(|other| passes(other, legs));
             if let Some(member) = self.members.get_mut(index) {
                 member.fed = fed;
             }
         }
+    }
+
+    /// Makes the next tick panic.
+    #[cfg(test)]
+    pub(crate) fn fail_next(&mut self) {
+        self.fails = true;
     }
 
     /// Says where a member's packets go as they come.
@@ -201,11 +212,14 @@ impl Bridge {
             // The mix goes on in the middle of a word.
             member.speaks |= leg.end_passing(old);
             leg.set_peer(peer);
+            legs.turn(member.leg);
         }
     }
 
     /// One tick of 20 ms; `now` is its scheduled instant.
     pub fn tick(&mut self, now: Instant, legs: &mut Legs, outlet: &mut impl Outlet, events: &mut Vec<MediaEvent>) {
+        #[cfg(test)]
+        assert!(!self.fails, "as the test wants it");
         self.settle(now, legs);
         let speakers = self.listen(now, legs, outlet, events);
         let decoded = self.decode(&speakers, now, legs, events);

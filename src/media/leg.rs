@@ -61,6 +61,8 @@ struct Way {
     peer: Option<LegKey>,
     /// From the first packet on.
     relay: Option<Relay>,
+    /// The engine has yet to hear that this changed.
+    turned: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -207,6 +209,16 @@ impl Leg {
     /// Says to which leg packets are to go on from now on.
     pub fn set_peer(&mut self, peer: Option<LegKey>) {
         self.way.peer = peer;
+    }
+
+    /// Notes that the engine is to hear of a change; whether it is news.
+    pub fn turn(&mut self) -> bool {
+        !std::mem::replace(&mut self.way.turned, true)
+    }
+
+    /// The engine has heard of it.
+    pub fn turned(&mut self) {
+        self.way.turned = false;
     }
 
     /// Stops passing packets on, for want of them or because the mix takes over; the leg they went to is the one that

@@ -8,6 +8,8 @@ use super::outlet::LegKey;
 pub struct Legs {
     slots: Vec<Option<Box<Leg>>>,
     free: Vec<u32>,
+    /// Whose packets began or ceased to go on as they come; each once.
+    turned: Vec<LegKey>,
 }
 
 impl Legs {
@@ -18,6 +20,8 @@ impl Legs {
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
         let key = LegKey(index);
+        // Room for all of them, so that a tick asks for none.
+        self.turned.reserve(self.slots.len());
         leg.set_key(key);
         if let Some(slot) = self.slots.get_mut(index as usize) {
             *slot = Some(leg);
@@ -29,7 +33,23 @@ impl Legs {
     pub fn remove(&mut self, key: LegKey) -> Option<Box<Leg>> {
         let leg = self.slots.get_mut(key.0 as usize)?.take()?;
         self.free.push(key.0);
+        self.turned.retain(|turned| *turned != key);
         Some(leg)
+    }
+
+    /// Notes that a leg's packets are to go on as they come from now on, or no longer.
+    pub fn turn(&mut self, key: LegKey) {
+        if self.get_mut(key).is_some_and(Leg::turn) {
+            self.turned.push(key);
+        }
+    }
+
+    /// The next leg that turned, and whether its packets go on as they come.
+    pub fn poll_turned(&mut self) -> Option<(LegKey, bool)> {
+        let key = self.turned.pop()?;
+        let leg = self.get_mut(key)?;
+        leg.turned();
+        Some((key, leg.peer().is_some()))
     }
 
     /// A leg.

@@ -291,6 +291,19 @@ impl Plane {
         key
     }
 
+    /// The next leg whose packets began or ceased to go on as they come: the engine wakes for such packets.
+    pub fn poll_turned(&mut self) -> Option<(LegKey, bool)> {
+        self.legs.poll_turned()
+    }
+
+    /// Makes a room's next tick panic.
+    #[cfg(test)]
+    pub(crate) fn fail_next(&mut self, room: RoomId) {
+        if let Some(room) = self.rooms.get_mut(&room) {
+            room.bridge.fail_next();
+        }
+    }
+
     /// A leg's key, for the engine's table of sockets.
     pub fn key(&self, leg: LegId) -> Option<LegKey> {
         self.by_id.get(&leg).map(|(key, _)| *key)

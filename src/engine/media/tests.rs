@@ -205,6 +205,55 @@ async fn three_in_a_room_hear_the_two_others_and_not_themselves() {
 }
 
 #[tokio::test]
+async fn what_one_of_two_says_goes_to_the_other_without_waiting_for_a_tick() {
+    let mut plane = plane(1, 11_600, 4);
+    let mut anna = Phone::call(&mut plane, 1, 400.0, false).await;
+    let mut ben = Phone::call(&mut plane, 2, 700.0, false).await;
+    plane.send(join(&anna, 1, 1));
+    plane.send(join(&ben, 1, 2));
+    talk(&mut plane, &mut [&mut anna, &mut ben], Duration::from_millis(1000)).await;
+    let hurried = |plane: &MediaPlane| plane.counts()[0].hurried.load(Ordering::Relaxed);
+    let before = hurried(&plane);
+    talk(&mut plane, &mut [&mut anna, &mut ben], Duration::from_millis(1000)).await;
+    // Both packets of a moment may wake it once; those that come just before a deadline wait for it.
+    assert!(hurried(&plane) - before > 20, "{}", hurried(&plane) - before);
+    assert!(ben.hears(400.0) > 3000.0 && anna.hears(700.0) > 3000.0);
+    for phone in [&anna, &ben] {
+        assert_eq!(phone.ssrcs.len(), 1, "our stream, before and after");
+        assert!(phone.sequences.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)));
+    }
+    let mut carl = Phone::call(&mut plane, 3, 1100.0, false).await;
+    plane.send(join(&carl, 1, 3));
+    talk(&mut plane, &mut [&mut anna, &mut ben, &mut carl], Duration::from_millis(700)).await;
+    let mixed = hurried(&plane);
+    talk(&mut plane, &mut [&mut anna, &mut ben, &mut carl], Duration::from_millis(500)).await;
+    assert_eq!(hurried(&plane), mixed, "with three there is no hurry");
+    assert!(ben.hears(400.0) > 3000.0 && ben.hears(1100.0) > 3000.0);
+    plane.finish().await;
+}
+
+#[tokio::test]
+async fn a_fault_in_one_room_ends_that_room_only() {
+    let mut plane = plane(1, 11_700, 6);
+    let mut phones = Vec::new();
+    for number in 1..=4u64 {
+        let phone = Phone::call(&mut plane, number, 300.0 * number as f64, false).await;
+        plane.send(join(&phone, number.div_ceil(2), number));
+        phones.push(phone);
+    }
+    talk(&mut plane, &mut phones.iter_mut().collect::<Vec<_>>(), Duration::from_millis(400)).await;
+    let failed = RoomId::from_bits(1);
+    plane.post(0, Order::Fail { room: failed });
+    let events = talk(&mut plane, &mut phones.iter_mut().collect::<Vec<_>>(), Duration::from_millis(800)).await;
+    assert!(events.contains(&MediaEvent::BridgeFailed { room: failed }));
+    let gone: Vec<LegId> = events.iter().filter_map(closed).map(|(leg, _)| leg).collect();
+    assert_eq!(gone, [phones[0].leg, phones[1].leg]);
+    assert!(phones[2].hears(1200.0) > 3000.0 && phones[3].hears(900.0) > 3000.0, "the other room talks on");
+    assert_eq!(plane.ports_in_use(), 2);
+    plane.finish().await;
+}
+
+#[tokio::test]
 async fn a_leg_that_joins_a_room_on_another_thread_moves_without_a_gap() {
     let mut plane = plane(2, 11_100, 10);
     let mut anna = Phone::call(&mut plane, 1, 400.0, false).await;

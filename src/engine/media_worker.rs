@@ -1,0 +1,199 @@
+//! What a media thread is told, what it tells, and its control side.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use rtrb::{Consumer, Producer};
+
+use crate::base::LegId;
+use crate::engine::os::Doorbell;
+use crate::engine::sockets::LegSockets;
+use crate::media::command::{Figures, LegSetup, MediaCommand, MediaEvent};
+use crate::media::leg::Leg;
+
+/// An order to a thread.
+pub(super) enum Order {
+    /// A leg begins on these sockets.
+    Open { leg: LegId, setup: Box<LegSetup>, sockets: Box<LegSockets> },
+    /// Anything that needs no socket.
+    Command(MediaCommand),
+    /// The leg goes to another thread.
+    Take { leg: LegId },
+    /// It arrives there.
+    Insert { leg: LegId, moved: Box<Moved> },
+    /// The room's next tick fails, as by a fault of ours.
+    #[cfg(test)]
+    Fail { room: crate::base::RoomId },
+}
+
+/// A leg between two threads: packets wait in its sockets.
+pub(super) struct Moved {
+    pub(super) state: Box<Leg>,
+    pub(super) sockets: Box<LegSockets>,
+}
+
+/// What a thread reports.
+pub(super) enum Report {
+    /// For the gateway.
+    Event(MediaEvent),
+    /// A leg is gone; its sockets are closed where that may take time.
+    Closed { leg: LegId, figures: Figures, sockets: Option<Box<LegSockets>> },
+    /// As [`Order::Take`] asked; none when the leg is not there.
+    Taken { leg: LegId, moved: Option<Box<Moved>> },
+}
+
+impl Order {
+    /// The leg it is about.
+    pub(super) fn leg(&self) -> Option<LegId> {
+        match self {
+            Order::Open { leg, .. } | Order::Take { leg } | Order::Insert { leg, .. } => Some(*leg),
+            #[cfg(test)]
+            Order::Fail { .. } => None,
+            Order::Command(command) => match command {
+                MediaCommand::Open { leg, .. }
+                | MediaCommand::Modify { leg, .. }
+                | MediaCommand::Play { leg, .. }
+                | MediaCommand::StopPlaying { leg }
+                | MediaCommand::Join { leg, .. }
+                | MediaCommand::Leave { leg }
+                | MediaCommand::Mute { leg, .. }
+                | MediaCommand::SendDigit { leg, .. }
+                | MediaCommand::Close { leg } => Some(*leg),
+                MediaCommand::PlayToRoom { .. } => None,
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Order::Open { leg, .. } => write!(f, "Open({leg})"),
+            Order::Command(command) => command.fmt(f),
+            Order::Take { leg } => write!(f, "Take({leg})"),
+            Order::Insert { leg, .. } => write!(f, "Insert({leg})"),
+            #[cfg(test)]
+            Order::Fail { room } => write!(f, "Fail({room})"),
+        }
+    }
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Report::Event(event) => event.fmt(f),
+            Report::Closed { leg, .. } => write!(f, "Closed({leg})"),
+            Report::Taken { leg, moved } => write!(f, "Taken({leg}, {})", moved.is_some()),
+        }
+    }
+}
+
+macro_rules! counts {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// What a thread counts.
+        #[derive(Debug, Default)]
+        pub struct Counts {
+            $($(#[$doc])* pub $name: AtomicU64,)*
+        }
+
+        impl Counts {
+            /// Every total with its name.
+            pub fn read(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name.load(Ordering::Relaxed)),)*]
+            }
+        }
+    };
+}
+
+counts! {
+    /// Wake-ups.
+    wakes,
+    /// Wake-ups that came more than one period late.
+    late,
+    /// Periods that passed without a wake-up; the plane makes up for a bounded number of them.
+    skipped,
+    /// Wake-ups between them, for packets that go on as they come.
+    hurried,
+    /// Datagrams read.
+    received,
+    /// Datagrams sent.
+    sent,
+    /// Datagrams the kernel did not take.
+    unsent,
+    /// Periodic reports dropped because the gateway fell behind.
+    reports_dropped,
+    /// Faults of ours that ended a leg or a room.
+    failed,
+    /// Microseconds awake.
+    busy_us,
+}
+
+/// One writer per counter: no need for an atomic addition, only for whole reads.
+pub(super) fn add(counter: &AtomicU64, more: u64) {
+    if more > 0 {
+        counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+    }
+}
+
+/// The control side of a thread.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) index: usize,
+    /// Legs that are here or on their way.
+    pub(super) legs: usize,
+    pub(super) dead: bool,
+    pub(super) counts: Arc<Counts>,
+    pub(super) orders: Producer<Order>,
+    pub(super) waiting: VecDeque<Order>,
+    pub(super) reports: Consumer<Report>,
+    pub(super) doorbell: Arc<Doorbell>,
+    pub(super) asleep: Arc<AtomicBool>,
+    pub(super) thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Gives an order; it waits here when the ring is full.
+    pub(super) fn post(&mut self, order: Order) {
+        if self.dead {
+            return;
+        }
+        self.waiting.push_back(order);
+        self.flush();
+    }
+
+    /// Moves waiting orders into the ring as far as it has room, and wakes a sleeping thread.
+    pub(super) fn flush(&mut self) {
+        let mut moved = false;
+        while let Some(order) = self.waiting.pop_front() {
+            match self.orders.push(order) {
+                Ok(()) => moved = true,
+                Err(rtrb::PushError::Full(order)) => {
+                    self.waiting.push_front(order);
+                    break;
+                }
+            }
+        }
+        if moved && self.asleep.load(Ordering::SeqCst) {
+            self.doorbell.ring();
+        }
+    }
+
+    /// The next report.
+    pub(super) fn take(&mut self) -> Option<Report> {
+        self.reports.pop().ok()
+    }
+
+    /// Whether the thread ended though nobody asked it to, and everything it reported has been taken.
+    pub(super) fn has_died(&self) -> bool {
+        !self.dead && self.thread.is_some() && self.reports.is_abandoned() && self.reports.is_empty()
+    }
+
+    /// Wakes the thread to find out that it is to end.
+    pub(super) fn stop(&mut self) -> Option<JoinHandle<()>> {
+        self.doorbell.ring();
+        self.thread.take()
+    }
+}
