@@ -42,20 +42,6 @@ pub struct Extension {
     /// What its calls out may cost.
     #[serde(default)]
     pub limits: CallLimits,
-    /// The telephone that fetches its settings from us.
-    #[serde(default)]
-    pub provisioning: Option<Provisioning>,
-}
-
-/// A telephone that fetches its settings from us.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
-pub struct Provisioning {
-    /// Its hardware address, twelve hexadecimal digits in lower case.
-    pub mac: String,
-    /// Its family: `yealink`, `poly`, `cisco`, `grandstream`, `snom`.
-    pub family: String,
 }
 
 /// How far calls may go.
@@ -143,7 +129,6 @@ impl Extension {
             auto_answer: false,
             profile: None,
             limits: CallLimits::default(),
-            provisioning: None,
         }
     }
 }

@@ -24,7 +24,7 @@ pub use check::Problem;
 pub use decide::{Accepted, Decision, Dialled};
 pub use destination::Destination;
 pub use explain::{Explanation, Step};
-pub use extension::{CallLimits, Calling, Extension, Group, Provisioning, Ring};
+pub use extension::{CallLimits, Calling, Extension, Group, Ring};
 pub use facts::Facts;
 pub use hours::{Hours, Zone};
 pub use network::Network;

@@ -83,6 +83,9 @@ pub struct Outbound {
     #[serde(default)]
     #[cfg_attr(feature = "node", schema(value_type = Option<String>, example = "+4930901820"))]
     pub caller_id: Option<PhoneNumber>,
+    /// Whether a redirection (3xx) is followed to wherever it points, rather than ending the attempt.
+    #[serde(default)]
+    pub follow_redirects: bool,
 }
 
 /// One place that takes a trunk's calls.
