@@ -13,11 +13,13 @@ use std::time::Duration;
 use media_support::{ROOM, setup};
 use ringlift::base::{Instant, LegId, ParticipantId};
 use ringlift::media::clip::{Clip, ClipLibrary, Tone};
-use ringlift::media::command::{MediaCommand, PlayId};
+use ringlift::media::command::{MediaCommand, PlayId, Sdes, Security, SrtpKey};
 use ringlift::media::outlet::{LegKey, Outbox};
 use ringlift::media::plane::Plane;
+use ringlift::media::srtp::Sender;
 use ringlift::wire::codec::Codec;
 use ringlift::wire::rtp::{Header, Packet, TelephoneEvent};
+use ringlift::wire::sdp::{MasterKey, Suite};
 
 struct Counting;
 
@@ -56,6 +58,11 @@ fn counted(work: impl FnOnce()) -> u64 {
     COUNT.replace(None).unwrap()
 }
 
+fn key(fill: u8) -> SrtpKey {
+    let suite = Suite::Aes128Sha1Tag80;
+    SrtpKey { suite, master: MasterKey::new(suite, &[fill; 30]).unwrap(), mki: 0 }
+}
+
 #[test]
 fn seconds_of_talk_keys_prompts_loss_and_reports_ask_for_no_memory() {
     let mut plane = Plane::new(Arc::new(ClipLibrary::with_tones()));
@@ -68,7 +75,11 @@ fn seconds_of_talk_keys_prompts_loss_and_reports_ask_for_no_memory() {
         let codec = if number % 3 == 0 { Codec::Pcma } else { Codec::Pcmu };
         let ptime = [10, 20, 30, 60][number as usize % 4];
         let leg = LegId::from_bits(number);
-        let setup = Box::new(setup(number, address, codec, ptime));
+        // Every fourth is encrypted.
+        let mut setup = Box::new(setup(number, address, codec, ptime));
+        if number % 4 == 2 {
+            setup.security = Security::Sdes(Box::new(Sdes { send: key(1), receive: key(2) }));
+        }
         plane.handle(MediaCommand::Open { leg, setup }, now, &mut outbox, &mut events);
         if number < 9 {
             let participant = ParticipantId::from_bits(number);
@@ -80,6 +91,7 @@ fn seconds_of_talk_keys_prompts_loss_and_reports_ask_for_no_memory() {
     let clips: Arc<[Clip]> = [Clip::Tone(Tone::Entry), Clip::Pause(100), Clip::Tone(Tone::Exit)].into();
     let mut packets: Vec<Vec<u8>> = legs.iter().map(|_| Vec::with_capacity(300)).collect();
     let mut asked = 0;
+    let mut senders = [2, 6, 10].map(|index| (index, Sender::new(&key(2)).unwrap()));
     for turn in 0..500u32 {
         now = now + Duration::from_millis(20);
         outbox.clear();
@@ -117,6 +129,12 @@ fn seconds_of_talk_keys_prompts_loss_and_reports_ask_for_no_memory() {
             }
             packet.clear();
             Packet { header, csrcs: &[], extension: None, payload: &payload, padding: 0 }.write(packet);
+            if let Some((_, sender)) = senders.iter_mut().find(|(encrypted, _)| *encrypted == index) {
+                let mut sealed = [0; 600];
+                let length = sender.rtp(packet, &mut sealed).unwrap();
+                packet.clear();
+                packet.extend_from_slice(&sealed[..length]);
+            }
         }
         let count = counted(|| {
             for (index, (packet, (key, address, _))) in packets.iter().zip(&legs).enumerate() {
@@ -132,5 +150,9 @@ fn seconds_of_talk_keys_prompts_loss_and_reports_ask_for_no_memory() {
         }
     }
     assert_eq!(asked, 0);
+    for (index, _) in senders {
+        let figures = plane.leg(legs[index].0).unwrap().figures();
+        assert!(figures.received > 400 && figures.sent > 100 && figures.unauthentic == 0, "{figures:?}");
+    }
     assert!(counted(|| drop(vec![1])) >= 2, "the count counts");
 }

@@ -15,7 +15,6 @@ use crate::gateway::show::shown_user;
 use crate::gateway::view::CallDirection;
 use crate::gateway::{Gateway, Output, Record, Timer};
 use crate::media::command::{LegSetup, MediaCommand, PlayId};
-use crate::profile::SrtpPolicy;
 use crate::route::{Accepted, Decision, Destination, Facts, Party, Table};
 use crate::sip::auth::{Verdict, Verifier};
 use crate::sip::endpoint::{Event, Headers, TransactionId};
@@ -118,10 +117,7 @@ impl Gateway {
             began: now.utc,
             answered: None,
             language,
-            negotiation: Negotiation::new(
-                Preferences { srtp: SrtpPolicy::Off, ..Preferences::of(&profile, &self.settings.audio) },
-                &mut self.rng,
-            ),
+            negotiation: Negotiation::new(Preferences::of(&profile, &self.settings.audio), &mut self.rng),
             agreed: None,
             open: false,
             bound: false,

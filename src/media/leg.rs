@@ -15,6 +15,7 @@ use super::press::{Pressed, Presses};
 use super::reception::{Arrival, Reception};
 use super::relay::{Payload, Relay};
 use super::report::Reporter;
+use super::srtp::{self, Guard, Refused};
 use super::{Frame, LONGEST_PACKET, mix, samples_at};
 use crate::base::{Instant, LegId};
 use crate::wire::codec::g711::Law;
@@ -51,6 +52,7 @@ pub struct Leg {
     dial: Dial,
     playlist: Option<Playlist>,
     conceal: Conceal,
+    guard: Guard,
     way: Way,
 }
 
@@ -73,13 +75,14 @@ struct Counters {
     duplicates: u64,
     strangers: u64,
     malformed: u64,
+    unauthentic: u64,
     concealed: u64,
 }
 
 impl Leg {
     /// Begins a leg: from the next tick on it sends, silence included.
     pub fn new(id: LegId, setup: LegSetup, now: Instant) -> Self {
-        let LegSetup { format, remote, security: _, ssrc, sequence, timestamp, cname, media_timeout } = setup;
+        let LegSetup { format, remote, security, ssrc, sequence, timestamp, cname, media_timeout } = setup;
         let seed = (u64::from(ssrc) << 32) ^ u64::from(timestamp) ^ (u64::from(sequence) << 16);
         Self {
             id,
@@ -99,6 +102,7 @@ impl Leg {
             dial: Dial::default(),
             playlist: None,
             conceal: Conceal::default(),
+            guard: Guard::new(security),
             way: Way::default(),
             format,
         }
@@ -117,6 +121,14 @@ impl Leg {
         if self.latch.multiplexed() && is_rtcp(bytes) {
             return self.receive_rtcp(from, bytes, now);
         }
+        let mut clear = [0; srtp::LONGEST];
+        let bytes = if self.guard.is_on() {
+            let opened = self.guard.open_rtp(bytes, &mut clear);
+            let Some(length) = self.believe(opened) else { return };
+            clear.get(..length).unwrap_or_default()
+        } else {
+            bytes
+        };
         let Ok(packet) = Packet::parse(bytes) else {
             self.counters.malformed += 1;
             return;
@@ -245,6 +257,14 @@ impl Leg {
     /// Takes a datagram from the RTCP socket. RTCP counts as life: a phone that suppresses silence, or is muted at
     /// its own end, may send no RTP for minutes and goes on reporting; one that is gone sends neither.
     pub fn receive_rtcp(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
+        let mut clear = [0; srtp::LONGEST];
+        let bytes = if self.guard.is_on() {
+            let opened = self.guard.open_rtcp(bytes, &mut clear);
+            let Some(length) = self.believe(opened) else { return };
+            clear.get(..length).unwrap_or_default()
+        } else {
+            bytes
+        };
         match Compound::parse(bytes) {
             Err(_) => self.counters.malformed += 1,
             Ok(_) if self.latch.judge_rtcp(from) == Verdict::Stranger => self.counters.strangers += 1,
@@ -256,7 +276,8 @@ impl Leg {
     }
 
     /// Applies a re-negotiation.
-    pub fn modify(&mut self, format: Format, remote: Remote, _security: Security, now: Instant) {
+    pub fn modify(&mut self, format: Format, remote: Remote, security: Security, now: Instant) {
+        self.guard.modify(security);
         self.latch.modify(remote);
         self.egress.modify(format.send_payload_type, format.ptime);
         let opened = format.direction.receives() && !self.format.direction.receives();
@@ -367,10 +388,9 @@ impl Leg {
             self.egress.pause();
             return;
         };
-        let (leg, sent) = (self.key, &mut self.counters.sent);
+        let (leg, sent, guard) = (self.key, &mut self.counters.sent, &mut self.guard);
         let send = |bytes: &[u8]| {
-            *sent += 1;
-            outlet.send(Outgoing { leg, port: Port::Rtp, to, bytes });
+            *sent += u64::from(guard.send_rtp(Outgoing { leg, port: Port::Rtp, to, bytes }, outlet));
         };
         if !self.dial.is_idle()
             && let Some((payload_type, _)) = self.format.telephone_event
@@ -410,7 +430,7 @@ impl Leg {
 
     /// What it amounted to so far.
     pub fn figures(&self) -> Figures {
-        let Counters { received, sent, late, duplicates, strangers, malformed, concealed } = self.counters;
+        let Counters { received, sent, late, duplicates, strangers, malformed, unauthentic, concealed } = self.counters;
         Figures {
             received,
             sent,
@@ -418,7 +438,7 @@ impl Leg {
             late,
             duplicates,
             strangers,
-            unauthentic: 0,
+            unauthentic,
             malformed,
             concealed,
             jitter_ms: self.reception.jitter() as f32 / 8.0,
@@ -440,8 +460,8 @@ impl Leg {
     ) {
         let Some(to) = peer.latch.rtp() else { return };
         let send = |bytes: &[u8]| {
-            peer.counters.sent += 1;
-            outlet.send(Outgoing { leg: peer.key, port: Port::Rtp, to, bytes });
+            let packet = Outgoing { leg: peer.key, port: Port::Rtp, to, bytes };
+            peer.counters.sent += u64::from(peer.guard.send_rtp(packet, outlet));
         };
         let egress = &mut peer.egress;
         match (&mut self.way.relay, kind) {
@@ -480,6 +500,12 @@ impl Leg {
         events.extend(digits.map(|digit| MediaEvent::Digit { leg, digit }));
     }
 
+    /// Counts a packet that an encrypted leg did not believe.
+    fn believe(&mut self, opened: Result<usize, Refused>) -> Option<usize> {
+        self.counters.unauthentic += u64::from(opened.is_err());
+        opened.ok()
+    }
+
     fn alive(&mut self, now: Instant) {
         self.life = now;
         self.timed_out = false;
@@ -493,7 +519,7 @@ impl Leg {
         let length = self.reporter.write(&self.egress, &mut self.reception, bye, now, &mut buffer);
         let port = if self.latch.multiplexed() { Port::Rtp } else { Port::Rtcp };
         if let Some(bytes) = buffer.get(..length) {
-            outlet.send(Outgoing { leg: self.key, port, to, bytes });
+            self.guard.send_rtcp(Outgoing { leg: self.key, port, to, bytes }, outlet);
         }
     }
 }

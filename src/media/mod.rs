@@ -30,6 +30,7 @@ pub mod press;
 pub mod reception;
 pub mod relay;
 pub mod report;
+pub mod srtp;
 pub mod tone;
 pub mod transit;
 

@@ -15,7 +15,7 @@ use super::voice::{Recorder, Voice};
 use crate::base::{Cause, Instant, LegId};
 use crate::call::offer_answer::{Agreed, Negotiation, Preferences};
 use crate::media::command::LegSetup;
-use crate::profile::{HoldStyle, SrtpPolicy};
+use crate::profile::HoldStyle;
 use crate::sip::endpoint::{Attempt, Headers, Manner, OutboundInvite};
 use crate::sip::transport::{Source, Target};
 use crate::wire::sip::{Host, NameAddr, Request, Response, Status, Uri};
@@ -64,7 +64,6 @@ impl Phone {
             codecs: self.common.codec.clone(),
             ours_first: true,
             ptime: self.common.ptime,
-            srtp: SrtpPolicy::Off,
             ..Preferences::default()
         };
         let mut negotiation = Negotiation::new(preferences, &mut self.rng);
