@@ -14,6 +14,7 @@ mod leg;
 mod manner;
 mod media;
 mod pin_guard;
+mod policy;
 mod ringing;
 mod rooms;
 mod show;
@@ -70,6 +71,8 @@ pub struct Gateway {
     rng: Rng,
     /// Wrong passwords by where they came from; further ones are not looked at.
     wrong_passwords: Throttle<IpAddr>,
+    /// What was spent on calls out, and who is not answered.
+    policy: policy::Policy,
     calls_by_caller: Throttle<PhoneNumber>,
     pins: pin_guard::PinGuard,
     next_seq: u64,
@@ -91,6 +94,8 @@ enum Timer {
     LastWord(LegId),
     /// A room of this id.
     Room(RoomId),
+    /// An account's minutes for calls out may be used up.
+    Minutes(policy::Account),
     /// Calls are told that the node goes out of service.
     DrainWarning,
     /// Calls still up are ended.
@@ -160,6 +165,7 @@ impl Gateway {
         let verifier = Verifier::new(settings.realm.clone(), &mut rng);
         let mut gateway = Self {
             wrong_passwords: Throttle::new(WRONG_PASSWORDS, WRONG_PASSWORD_EVERY, pin_guard::THROTTLE_KEYS),
+            policy: policy::Policy::new(),
             calls_by_caller: Throttle::new(settings.caller_burst, settings.caller_refill, pin_guard::THROTTLE_KEYS),
             pins: pin_guard::PinGuard::new(&settings),
             settings,
@@ -194,7 +200,11 @@ impl Gateway {
     /// Takes in a fact.
     pub fn handle(&mut self, input: Input, now: Now) {
         match input {
-            Input::Signalling(input) => self.endpoint.handle(input, now),
+            Input::Signalling(input) => {
+                if !self.is_ignored(&input, now) {
+                    self.endpoint.handle(input, now);
+                }
+            }
             Input::PortsBound { leg, rtp_port } => self.on_ports(leg, Some(rtp_port), now),
             Input::PortsExhausted { leg } => self.on_ports(leg, None, now),
             Input::Media(event) => self.on_media(event, now),
@@ -245,6 +255,7 @@ impl Gateway {
                     }
                     self.carry_out(room, now);
                 }
+                Timer::Minutes(account) => self.minutes_passed(account, now),
                 Timer::DrainWarning => self.warn_of_drain(),
                 Timer::DrainLimit => self.end_drain(now),
             }
