@@ -283,6 +283,11 @@ impl Engine {
                     self.inputs.push_back(Input::Signalling(endpoint::Input::SendFailed { reference }));
                 }
             }
+            Output::ExpectPeer { remote, name, rules } => {
+                if let Err(error) = self.transports.expect_peer(remote, &name, rules.as_ref()) {
+                    warn!(%remote, name, %error, "TLS to this far end cannot be set up; its trunk stays down");
+                }
+            }
             Output::BindPorts { leg, ipv6 } => self.inputs.push_back(match self.media.bind_ports(leg, ipv6) {
                 Some(rtp_port) => Input::PortsBound { leg, rtp_port },
                 None => Input::PortsExhausted { leg },

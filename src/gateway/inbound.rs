@@ -15,7 +15,7 @@ use crate::gateway::show::shown_user;
 use crate::gateway::view::CallDirection;
 use crate::gateway::{Gateway, Output, Record, Timer};
 use crate::media::command::{LegSetup, MediaCommand, PlayId};
-use crate::route::{Accepted, Decision, Destination, Dialled, Facts, Party, Table};
+use crate::route::{Accepted, Decision, Destination, Facts, Party, Table};
 use crate::sip::auth::{Verdict, Verifier};
 use crate::sip::endpoint::{Event, Headers, TransactionId};
 use crate::sip::transport::Source;
@@ -63,12 +63,12 @@ impl Gateway {
         }
         let mut facts = facts_of(&self.table, request, source.remote.ip(), now.utc);
         match self.check_credentials(request, source, now) {
-            Some((party, Verdict::Right)) => {
-                self.password_shown(source.remote.ip(), true, now);
-                facts.proved = Some(party);
-            }
+            Some((party, Verdict::Right)) => facts.proved = Some(party),
             Some((_, Verdict::Stale)) => return self.challenge(leg, source, true, now),
-            Some((_, Verdict::Wrong)) => self.password_shown(source.remote.ip(), false, now),
+            Some((_, Verdict::Wrong)) => {
+                // Counted only: how many more are looked at was asked before this one was.
+                let _ = self.wrong_passwords.take(&source.remote.ip(), now.mono);
+            }
             None => {}
         }
         match self.table.decide(&facts) {
@@ -91,11 +91,8 @@ impl Gateway {
         accepted: Accepted,
         now: Now,
     ) {
-        let Accepted { from: party, to: destination, did, caller, caller_user, dialled, .. } = accepted;
-        // Whoever calls for help is under no limit.
-        let help = dialled.as_ref().is_some_and(Dialled::is_emergency);
-        let room_left = if help { Ok(()) } else { self.check_capacity(party, caller.as_ref(), now) };
-        if let Err(cause) = room_left {
+        let Accepted { from: party, to: destination, did, caller, caller_user, .. } = accepted;
+        if let Err(cause) = self.check_capacity(party, caller.as_ref(), now) {
             return self.refuse_invite(leg, cause, now);
         }
         let from = caller
@@ -401,8 +398,12 @@ impl Gateway {
         if self.legs.len() >= self.settings.max_calls as usize {
             return Err(Cause::Overloaded);
         }
-        if let Some(trunk) = party.trunk() {
-            self.take_trunk(trunk, now)?;
+        let trunk = party.trunk().and_then(|trunk| self.table.trunks.get(&trunk));
+        if let Some(most) = trunk.and_then(|trunk| trunk.max_calls) {
+            let calls = self.legs.values().filter(|leg| leg.party == party).count();
+            if calls >= most as usize {
+                return Err(Cause::Overloaded);
+            }
         }
         if let Some(caller) = caller {
             self.calls_by_caller.take(caller, now.mono).map_err(|_| Cause::Throttled)?;

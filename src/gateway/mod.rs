@@ -14,7 +14,6 @@ mod leg;
 mod manner;
 mod media;
 mod pin_guard;
-mod policy;
 mod ringing;
 mod rooms;
 mod show;
@@ -26,7 +25,7 @@ mod words;
 pub use ask::explain;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +41,7 @@ use crate::gateway::view::CallRecord;
 use crate::media::command::{Figures, MediaCommand, MediaEvent};
 use crate::profile::{Book, GENERIC, Profile};
 use crate::room::{Room, RoomSettings};
-use crate::route::{Did, Extension, Group, Home, Party, Rule, Table, Trunk};
+use crate::route::{Did, Extension, Group, Home, Party, Rule, Table, TlsRules, Trunk};
 use crate::sip::auth::Verifier;
 use crate::sip::endpoint::{self, Endpoint, SendRef};
 use crate::sip::locate::{self, Locator, Lookup, LookupId, Question};
@@ -71,8 +70,6 @@ pub struct Gateway {
     rng: Rng,
     /// Wrong passwords by where they came from; further ones are not looked at.
     wrong_passwords: Throttle<IpAddr>,
-    /// What was spent on calls out, and who is not answered.
-    policy: policy::Policy,
     calls_by_caller: Throttle<PhoneNumber>,
     pins: pin_guard::PinGuard,
     next_seq: u64,
@@ -94,8 +91,6 @@ enum Timer {
     LastWord(LegId),
     /// A room of this id.
     Room(RoomId),
-    /// An account's minutes for calls out may be used up.
-    Minutes(policy::Account),
     /// Calls are told that the node goes out of service.
     DrainWarning,
     /// Calls still up are ended.
@@ -165,7 +160,6 @@ impl Gateway {
         let verifier = Verifier::new(settings.realm.clone(), &mut rng);
         let mut gateway = Self {
             wrong_passwords: Throttle::new(WRONG_PASSWORDS, WRONG_PASSWORD_EVERY, pin_guard::THROTTLE_KEYS),
-            policy: policy::Policy::new(),
             calls_by_caller: Throttle::new(settings.caller_burst, settings.caller_refill, pin_guard::THROTTLE_KEYS),
             pins: pin_guard::PinGuard::new(&settings),
             settings,
@@ -200,11 +194,7 @@ impl Gateway {
     /// Takes in a fact.
     pub fn handle(&mut self, input: Input, now: Now) {
         match input {
-            Input::Signalling(input) => {
-                if !self.is_ignored(&input, now) {
-                    self.endpoint.handle(input, now);
-                }
-            }
+            Input::Signalling(input) => self.endpoint.handle(input, now),
             Input::PortsBound { leg, rtp_port } => self.on_ports(leg, Some(rtp_port), now),
             Input::PortsExhausted { leg } => self.on_ports(leg, None, now),
             Input::Media(event) => self.on_media(event, now),
@@ -255,7 +245,6 @@ impl Gateway {
                     }
                     self.carry_out(room, now);
                 }
-                Timer::Minutes(account) => self.minutes_passed(account, now),
                 Timer::DrainWarning => self.warn_of_drain(),
                 Timer::DrainLimit => self.end_drain(now),
             }
@@ -389,6 +378,15 @@ pub enum Output {
     Drained {
         /// How many of them the drain limit or the stop ended.
         cut_off: u64,
+    },
+    /// Before something is sent there by TLS: who is at this address, and by which rules the connection is made.
+    ExpectPeer {
+        /// Where.
+        remote: SocketAddr,
+        /// The name its certificate must carry.
+        name: String,
+        /// The trunk's rules; none means the node's.
+        rules: Option<TlsRules>,
     },
     /// Send a SIP message.
     Send {

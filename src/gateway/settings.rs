@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::call::speech::Language;
-use crate::route::CallLimits;
 
 /// What the gateway is given at start.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,8 +29,6 @@ pub struct Settings {
     pub max_calls: u32,
     /// The language of last resort.
     pub language: Language,
-    /// What calls out may cost that the API makes in nobody's name.
-    pub operator_limits: CallLimits,
     /// Calls per caller before the throttle, and how long one more takes.
     pub caller_burst: u32,
     /// One more call is allowed after this long.
@@ -60,7 +57,6 @@ impl Default for Settings {
             retry_after: Duration::from_secs(30),
             max_calls: 2000,
             language: Language::english(),
-            operator_limits: CallLimits::of_trunk(),
             caller_burst: 20,
             caller_refill: Duration::from_secs(3),
             pin_burst: 6,

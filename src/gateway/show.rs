@@ -94,7 +94,6 @@ impl Gateway {
             invited: self.counters.invited,
             answered: self.counters.answered,
             refused: self.counters.refused.clone(),
-            ignored: self.policy.ignored(),
             sip: self.endpoint.counters().named(),
         }
     }

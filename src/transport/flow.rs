@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
@@ -13,7 +14,7 @@ use tokio_rustls::TlsConnector;
 
 use super::arrival::{Arrival, CloseReason, Report};
 use super::counts::count;
-use super::{Limits, Shared, listen, tls};
+use super::{Limits, Shared, listen};
 use crate::sip::endpoint::SendRef;
 use crate::sip::transport::{FlowId, Source, Transport};
 use crate::wire::sip::{Frame, Framer, Message, Method};
@@ -72,7 +73,7 @@ pub(super) async fn connect(
     flow: FlowId,
     transport: Transport,
     remote: SocketAddr,
-    connector: Option<TlsConnector>,
+    connector: Option<(TlsConnector, ServerName<'static>)>,
     ends: FlowEnds,
     shared: Shared,
 ) {
@@ -83,10 +84,15 @@ pub(super) async fn connect(
         let local = stream.local_addr().ok()?;
         match connector {
             None => Some((local, Opened::Plain(stream))),
-            Some(connector) => {
-                let stream = connector.connect(tls::server_name(remote.ip()), stream).await.ok()?;
-                Some((local, Opened::Encrypted(Box::new(stream))))
-            }
+            Some((connector, name)) => match connector.connect(name.clone(), stream).await {
+                Ok(stream) => Some((local, Opened::Encrypted(Box::new(stream)))),
+                Err(error) => {
+                    count(&shared.counts.handshakes_failed);
+                    // Connections that we open are few, and an operator has to see why a trunk is down.
+                    tracing::warn!(%remote, name = %name.to_str(), %error, "the TLS handshake failed");
+                    None
+                }
+            },
         }
     });
     let Ok(Some((local, stream))) = opened.await else {

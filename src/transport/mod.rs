@@ -12,6 +12,7 @@ mod accept;
 mod arrival;
 mod flow;
 mod listen;
+pub mod peers;
 mod stun;
 mod udp;
 
@@ -25,15 +26,18 @@ use bytes::Bytes;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
 
 pub use arrival::{Arrival, CloseReason};
 pub use listen::ListenError;
 
+use crate::route::TlsRules;
 use crate::sip::endpoint::SendRef;
 use crate::sip::transport::{FlowId, Target, Transport};
 use arrival::{Gate, Report};
 use counts::{Counts, count};
 use flow::{FlowHandle, Outgoing};
+use peers::Peers;
 use tls::Certificates;
 
 /// How long connections may take to carry the last messages.
@@ -124,6 +128,7 @@ pub struct Transports {
     flows: BTreeMap<FlowId, FlowHandle>,
     by_remote: BTreeMap<(Transport, SocketAddr), FlowId>,
     certificates: Option<Certificates>,
+    peers: Peers,
     tasks: JoinSet<()>,
 }
 
@@ -171,6 +176,7 @@ impl Transports {
             flows: BTreeMap::new(),
             by_remote: BTreeMap::new(),
             certificates,
+            peers: Peers::default(),
             tasks,
         })
     }
@@ -219,8 +225,26 @@ impl Transports {
     }
 
     /// Reads the certificate files again; new handshakes use what they say. On an error the old ones stay.
-    pub fn reload_certificates(&self) -> Result<(), tls::CertificateError> {
-        self.certificates.as_ref().map_or(Ok(()), Certificates::reload)
+    pub fn reload_certificates(&mut self) -> Result<(), tls::CertificateError> {
+        let Some(certificates) = &self.certificates else { return Ok(()) };
+        let ours = certificates.reload();
+        ours.and(self.peers.reload(certificates.client()))
+    }
+
+    /// Says who is reached by TLS at an address, and by which rules, before something is sent there: the certificate
+    /// must carry the name. Without it the address itself must be in the certificate.
+    pub fn expect_peer(
+        &mut self,
+        remote: SocketAddr,
+        name: &str,
+        rules: Option<&TlsRules>,
+    ) -> Result<(), tls::CertificateError> {
+        let Some(certificates) = &self.certificates else { return Ok(()) };
+        if self.peers.set(remote, name, rules, certificates.client())? {
+            // The connection that stands was made by other rules; what it carries goes on, new messages take a new one.
+            self.by_remote.remove(&(Transport::Tls, remote));
+        }
+        Ok(())
     }
 
     /// Closes every connection once what waits for it is written, within a second.
@@ -321,11 +345,14 @@ impl Transports {
     }
 
     fn connect(&mut self, transport: Transport, remote: SocketAddr, first: Outgoing) -> Result<(), SendError> {
-        let connector = match (transport, &self.certificates) {
-            (Transport::Tls, None) => return Err(SendError::NoTls),
-            (Transport::Tls, Some(certificates)) => Some(certificates.client()),
-            (Transport::Udp | Transport::Tcp, _) => None,
-        };
+        let connector =
+            match (transport, &self.certificates) {
+                (Transport::Tls, None) => return Err(SendError::NoTls),
+                (Transport::Tls, Some(certificates)) => Some(self.peers.get(remote).unwrap_or_else(|| {
+                    (TlsConnector::from(certificates.client().clone()), tls::server_name(remote.ip()))
+                })),
+                (Transport::Udp | Transport::Tcp, _) => None,
+            };
         let flow = FlowId(self.shared.next_flow.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
         let (handle, ends) = FlowHandle::new(transport, remote, &self.shared.limits);
         // The queue is new and holds at least one message.

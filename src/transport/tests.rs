@@ -318,7 +318,7 @@ async fn dial(transport: Transport, to: SocketAddr) -> Box<dyn Stream> {
     match transport {
         Transport::Tls => {
             let trusting = tls::Settings { unverified: true, ..tls::Settings::default() };
-            let connector = Certificates::load(trusting).unwrap().client();
+            let connector = TlsConnector::from(Certificates::load(trusting).unwrap().client().clone());
             Box::new(connector.connect(tls::server_name(to.ip()), stream).await.unwrap())
         }
         Transport::Tcp | Transport::Udp => Box::new(stream),

@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 use tokio::sync::watch;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::TlsAcceptor;
 
 /// What is known of certificates.
 #[derive(Debug, Clone, Default)]
@@ -86,8 +86,9 @@ impl Certificates {
         self.server.subscribe()
     }
 
-    pub(super) fn client(&self) -> TlsConnector {
-        TlsConnector::from(self.client.clone())
+    /// What is used where nobody said more about a far end.
+    pub(super) fn client(&self) -> &Arc<ClientConfig> {
+        &self.client
     }
 }
 
@@ -120,11 +121,15 @@ fn client_config(settings: &Settings) -> Result<ClientConfig, CertificateError> 
         .with_safe_default_protocol_versions()
         .map_err(|error| CertificateError::Unusable(error.to_string()))?;
     if settings.unverified {
-        let verifier = Arc::new(Anybody(provider().signature_verification_algorithms));
-        return Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth());
+        return Ok(builder.dangerous().with_custom_certificate_verifier(anybody()).with_no_client_auth());
     }
+    Ok(builder.with_root_certificates(roots(settings.authorities.as_ref())?).with_no_client_auth())
+}
+
+/// Whom we trust: the authorities of a file, or the system's.
+pub(super) fn roots(authorities: Option<&PathBuf>) -> Result<RootCertStore, CertificateError> {
     let mut roots = RootCertStore::empty();
-    match &settings.authorities {
+    match authorities {
         Some(path) => {
             roots.add_parsable_certificates(read_chain(path)?);
         }
@@ -134,10 +139,23 @@ fn client_config(settings: &Settings) -> Result<ClientConfig, CertificateError> 
             roots.add_parsable_certificates(usual.unwrap_or_default());
         }
     }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    Ok(roots)
 }
 
-fn provider() -> Arc<CryptoProvider> {
+/// Trusts whoever answers.
+pub(super) fn anybody() -> Arc<dyn ServerCertVerifier> {
+    Arc::new(Anybody(provider().signature_verification_algorithms))
+}
+
+/// A chain and its key.
+pub(super) fn read_files(
+    chain: &PathBuf,
+    key: &PathBuf,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), CertificateError> {
+    Ok((read_chain(chain)?, read_key(key)?))
+}
+
+pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
