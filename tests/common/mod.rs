@@ -14,6 +14,7 @@ pub mod audio;
 pub mod baresip;
 pub mod gateway;
 pub mod impair;
+pub mod kamailio;
 pub mod linphone;
 pub mod phone;
 pub mod ports;
