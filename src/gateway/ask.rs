@@ -17,11 +17,15 @@ impl Gateway {
         self.counters.commands += 1;
         match command {
             Command::PutTrunk(trunk) => {
-                self.table.trunks.insert(trunk.id, trunk);
+                let id = trunk.id;
+                self.table.trunks.insert(id, trunk);
+                self.learn_trunk(id);
                 Ok(Reply::Done)
             }
             Command::DeleteTrunk(id) => {
-                self.table.trunks.remove(&id).map(|_| Reply::Done).ok_or(Denial::NotFound("trunk"))
+                let gone = self.table.trunks.remove(&id);
+                self.learn_trunk(id);
+                gone.map(|_| Reply::Done).ok_or(Denial::NotFound("trunk"))
             }
             Command::PutDid(did) => {
                 self.table.dids.insert(did.id, did);

@@ -1,30 +1,28 @@
 //! From an INVITE to an answered call, through its re-negotiations, to its end.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
-use crate::base::id::DidId;
+use crate::base::id::{DidId, TrunkId};
 use crate::base::{Cause, LegId, Now, PhoneNumber, Utc};
 use crate::call::attendant::{self, Attendant};
-use crate::call::offer_answer::{Agreed, Negotiation, Preferences, Unacceptable};
+use crate::call::offer_answer::{Negotiation, Preferences};
 use crate::call::speech::Language;
-use crate::gateway::event::{Happening, HeldBy};
-use crate::gateway::leg::{KeysHeard, Leg, Stage, Voice};
+use crate::gateway::calls::CallPlan;
+use crate::gateway::event::Happening;
+use crate::gateway::identity::Caller;
+use crate::gateway::leg::{Leg, Stage};
 use crate::gateway::settings::Settings;
 use crate::gateway::show::shown_user;
 use crate::gateway::view::CallDirection;
 use crate::gateway::{Gateway, Output, Record, Timer};
-use crate::media::command::{LegSetup, MediaCommand, PlayId};
+use crate::media::command::{MediaCommand, PlayId};
 use crate::route::{Accepted, Decision, Destination, Facts, Party, Table};
 use crate::sip::auth::{Verdict, Verifier};
-use crate::sip::endpoint::{Event, Headers, TransactionId};
+use crate::sip::endpoint::{Event, Headers, Manner, TransactionId};
+use crate::sip::reason::Reason;
 use crate::sip::transport::Source;
 use crate::sip::uui::Uui;
-use crate::wire::sip::{Method, Name, Request, Status, Text};
-
-/// How long the attendant waits for the first packet after the ACK, so that the greeting's beginning is not lost in a
-/// path that is still opening. Longer: the caller thinks the line is dead.
-const FIRST_AUDIO: Duration = Duration::from_millis(500);
+use crate::wire::sip::{Method, Name, NameAddr, Request, Status, Text};
 
 /// Where the attendants' runs are numbered from: beyond any that the gateway itself will ever order.
 const FIRST_ATTENDANT_PLAY: PlayId = PlayId(1 << 48);
@@ -39,18 +37,24 @@ impl Gateway {
             Event::Info { leg, transaction, content_type, body } => {
                 self.on_info(leg, transaction, content_type.as_ref().map(Text::as_str), &body, now);
             }
-            Event::Ended { leg, cause, .. } => self.end_leg(leg, cause, now),
+            Event::Progress { leg, status, sdp, .. } => self.on_progress(leg, status, sdp.as_deref(), now),
+            Event::Answered { leg, sdp, source, .. } => self.on_answered(leg, sdp.as_deref(), source, now),
+            Event::Refused { leg, status, retry_after, response } => {
+                self.on_refused(leg, status, retry_after, &response, now);
+            }
+            Event::Ended { leg, cause, reasons } => {
+                if !self.tried_again(leg, now) {
+                    self.end_leg(leg, cause, &reasons, now);
+                }
+            }
             Event::Referred { leg, refer, .. } => self.on_referred(leg, refer, now),
             Event::Request { transaction, request, .. } => self.on_request(transaction, &request, now),
-            // What follows a CANCEL is Ended; the gateway makes no calls and sends no requests of its own.
+            // What follows a CANCEL is Ended.
             Event::Cancelled { .. }
             | Event::Modified { .. }
             | Event::Pracked { .. }
             | Event::Refreshed { .. }
             | Event::EarlyOffered { .. }
-            | Event::Progress { .. }
-            | Event::Answered { .. }
-            | Event::Refused { .. }
             | Event::ReferProgress { .. }
             | Event::Response { .. } => {}
         }
@@ -91,7 +95,7 @@ impl Gateway {
         accepted: Accepted,
         now: Now,
     ) {
-        let Accepted { from: party, to: destination, did, caller, caller_user, .. } = accepted;
+        let Accepted { from: party, to: destination, did, caller, caller_user, dialled, .. } = accepted;
         if let Err(cause) = self.check_capacity(party, caller.as_ref(), now) {
             return self.refuse_invite(leg, cause, now);
         }
@@ -100,47 +104,54 @@ impl Gateway {
             .map(PhoneNumber::e164)
             .or_else(|| (!caller_user.is_empty()).then(|| shown_user(&caller_user)));
         let language = self.language_of(did, &destination);
-        let profile = self.profile_of(party);
+        let profile = self.profile_of(party, request.headers.get(Name::UserAgent).unwrap_or_default());
+        if !self.endpoint.set_manner(leg, Manner::of(&profile), now) {
+            // It was refused for not speaking so.
+            return;
+        }
         let offer = (!request.body.is_empty()).then(|| request.body.clone());
-        let record = Leg {
-            id: leg,
-            direction: CallDirection::Inbound,
-            party,
-            profile: profile.clone(),
-            peer: source.remote,
-            call_id: request.headers.call_id().unwrap_or_default().to_owned(),
-            from,
-            caller,
-            to: shown_user(&facts.to_user),
-            did,
-            destination: destination.clone(),
-            began: now.utc,
-            answered: None,
-            language,
-            negotiation: Negotiation::new(Preferences::of(&profile, &self.settings.audio), &mut self.rng),
-            agreed: None,
-            open: false,
-            bound: false,
-            held: false,
-            held_by_us: false,
-            stage: Stage::Binding { offer },
-            last_room: None,
-            figures: None,
-            voice: Voice::default(),
-            keys_heard: KeysHeard::default(),
+        let plan = match &destination {
+            Destination::Extension { .. } | Destination::Group { .. } | Destination::Trunk { .. } => {
+                let caller = Caller {
+                    number: caller.clone(),
+                    user: Some(caller_user.clone()).filter(|user| !user.is_empty()),
+                    name: self.name_of_caller(party, request),
+                    withheld: is_withheld(request) || (caller.is_none() && caller_user.is_empty()),
+                };
+                Some(Box::new(CallPlan {
+                    party: Some(party),
+                    to: destination.clone(),
+                    dialled,
+                    caller,
+                    headers: headers_passed_on(request),
+                    seconds: None,
+                    auto_answer: false,
+                    language: language.clone(),
+                    max_forwards: request.headers.max_forwards().unwrap_or(70).saturating_sub(1),
+                    name: None,
+                }))
+            }
+            Destination::Attendant {}
+            | Destination::Room { .. }
+            | Destination::Refuse { .. }
+            | Destination::Webhook { .. } => None,
         };
-        let shown = self.shown_number(record.caller.as_ref(), record.from.as_deref(), false);
-        let happening =
-            Happening::CallBegan { call: leg, direction: record.direction, from: shown, to: record.to.clone() };
-        self.outputs.push_back(Output::Record(Record::Began(Box::new(record.record(None)))));
-        self.legs.insert(leg, record);
-        self.publish(happening, now);
+        let negotiation = Negotiation::new(Preferences::of(&profile, &self.settings.audio), &mut self.rng);
+        let mut record = Leg::new(leg, CallDirection::Inbound, party, profile, source.remote, negotiation, now);
+        record.call_id = request.headers.call_id().unwrap_or_default().to_owned();
+        record.from = from;
+        record.caller = caller;
+        record.to = shown_user(&facts.to_user);
+        record.did = did;
+        record.destination = destination.clone();
+        record.language = language;
+        record.stage = Stage::Binding { offer, plan };
+        self.begin_record(record, now);
         let refused = match &destination {
             Destination::Refuse { cause } => Some(*cause),
             Destination::Room { room } if !self.rooms.contains_key(room) => Some(Cause::NoRoute),
             Destination::Room { .. } | Destination::Attendant {} => None,
-            Destination::Extension { .. } | Destination::Group { .. } => Some(Cause::NotRegistered),
-            Destination::Trunk { .. } => Some(Cause::TrunkDown),
+            Destination::Extension { .. } | Destination::Group { .. } | Destination::Trunk { .. } => None,
             Destination::Webhook { .. } => Some(Cause::NoRoute),
         };
         match refused {
@@ -149,140 +160,52 @@ impl Gateway {
         }
     }
 
+    /// Keeps a leg, its row and its first event.
+    pub(super) fn begin_record(&mut self, record: Leg, now: Now) {
+        let shown = self.shown_number(record.caller.as_ref(), record.from.as_deref(), false);
+        let happening =
+            Happening::CallBegan { call: record.id, direction: record.direction, from: shown, to: record.to.clone() };
+        self.outputs.push_back(Output::Record(Record::Began(Box::new(record.record(None)))));
+        self.legs.insert(record.id, record);
+        self.publish(happening, now);
+    }
+
+    /// What people call a caller: their name in the house, else what their telephone says.
+    fn name_of_caller(&self, party: Party, request: &Request) -> Option<String> {
+        let known = party.extension().and_then(|id| self.table.extensions.get(&id)).map(|of| of.name.clone());
+        known.or_else(|| {
+            let shown = request.headers.name_addr(Name::PAssertedIdentity).or_else(|| request.headers.from())?;
+            shown.display_name().map(|name| name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect())
+        })
+    }
+
     /// The engine bound ports, or found none.
     pub(super) fn on_ports(&mut self, leg: LegId, rtp_port: Option<u16>, now: Now) {
-        let Some(rtp_port) = rtp_port else { return self.refuse_invite(leg, Cause::NoPorts, now) };
         let Some(record) = self.legs.get_mut(&leg) else {
             // The caller gave up in between.
-            self.outputs.push_back(Output::FreePorts { leg });
+            if rtp_port.is_some() {
+                self.outputs.push_back(Output::FreePorts { leg });
+            }
             return;
         };
-        let Stage::Binding { offer } = &mut record.stage else { return };
-        let offer = offer.take();
+        let Some(rtp_port) = rtp_port else {
+            return match record.direction {
+                CallDirection::Inbound => self.refuse_invite(leg, Cause::NoPorts, now),
+                CallDirection::Outbound => self.end_leg(leg, Cause::NoPorts, &[], now),
+            };
+        };
+        let Stage::Binding { offer, plan } = &mut record.stage else { return self.send_prepared(leg, rtp_port, now) };
+        let (offer, plan) = (offer.take(), plan.take());
         // From here on the leg has ports, and gives them back however it ends.
         record.bound = true;
         record.stage = Stage::Answering;
         let ip = media_address(&self.settings, record.peer.ip());
         let Some(ip) = ip else { return self.refuse_invite(leg, Cause::Internal, now) };
         record.negotiation.set_local(ip, rtp_port);
-        let sdp = match offer {
-            Some(offer) => match record.negotiation.answer(&offer, record.peer.ip()) {
-                Ok((sdp, agreed)) => {
-                    self.open_media(leg, agreed, now);
-                    sdp
-                }
-                Err(refusal) => {
-                    let headers = refusal.headers(&ip.to_string());
-                    let cause = match refusal {
-                        Unacceptable::Codec => Cause::NoCommonCodec,
-                        Unacceptable::Encrypted | Unacceptable::NotEncrypted => Cause::NotEncrypted,
-                        Unacceptable::NotSdp
-                        | Unacceptable::NotAnAnswer
-                        | Unacceptable::NoAudio
-                        | Unacceptable::Protocol
-                        | Unacceptable::Address => Cause::BadSdp,
-                    };
-                    self.count_refusal(cause);
-                    self.endpoint.refuse(leg, Status::NOT_ACCEPTABLE_HERE, cause, &headers, now);
-                    return;
-                }
-            },
-            None => record.negotiation.offer(),
-        };
-        self.endpoint.answer(leg, sdp, &Headers::new(), now);
-        self.counters.answered += 1;
-        if let Some(record) = self.legs.get_mut(&leg) {
-            record.answered = Some(now.utc);
-            let row = record.record(None);
-            self.outputs.push_back(Output::Record(Record::Changed(Box::new(row))));
-        }
-        self.publish(Happening::CallAnswered { call: leg }, now);
-    }
-
-    fn on_acked(&mut self, leg: LegId, sdp: Option<&[u8]>, now: Now) {
-        let Some(record) = self.legs.get_mut(&leg) else { return };
-        if let Some(sdp) = sdp {
-            match record.negotiation.take_answer(sdp, record.peer.ip()) {
-                Ok(agreed) => self.apply_media(leg, agreed, now),
-                Err(_) => return self.hang_up(leg, Cause::BadSdp, now),
-            }
-        } else if record.agreed.is_none() {
-            // We offered in the 200; an ACK without an answer leaves nothing to talk with (RFC 3264 §4).
-            return self.hang_up(leg, Cause::BadSdp, now);
-        }
-        if let Some(Leg { stage: Stage::Answering, .. }) = self.legs.get(&leg) {
-            self.timers.arm(Timer::Start(leg), now.mono + FIRST_AUDIO);
-        }
-    }
-
-    fn on_offered(&mut self, leg: LegId, sdp: Option<&[u8]>, now: Now) {
-        let Some(record) = self.legs.get_mut(&leg) else { return };
-        match sdp {
-            Some(sdp) => match record.negotiation.answer(sdp, record.peer.ip()) {
-                Ok((answer, agreed)) => {
-                    self.apply_media(leg, agreed, now);
-                    self.endpoint.accept_offer(leg, answer, now);
-                }
-                Err(refusal) => {
-                    let host = self.settings.realm.clone();
-                    self.endpoint.refuse_offer(leg, Status::NOT_ACCEPTABLE_HERE, &refusal.headers(&host), now);
-                }
-            },
-            None => {
-                let offer = record.negotiation.offer();
-                self.endpoint.accept_offer(leg, offer, now);
-            }
-        }
-    }
-
-    /// Begins a leg in the media plane.
-    fn open_media(&mut self, leg: LegId, agreed: Agreed, now: Now) {
-        let timeout = self.settings.media_timeout;
-        let setup = LegSetup {
-            format: agreed.format.clone(),
-            remote: agreed.remote.clone(),
-            security: agreed.security,
-            ssrc: self.rng.next_u32(),
-            sequence: (self.rng.next_u32() & 0x7fff) as u16,
-            timestamp: self.rng.next_u32(),
-            cname: self.rng.token(12),
-            media_timeout: timeout,
-        };
-        let Some(record) = self.legs.get_mut(&leg) else { return };
-        record.open = true;
-        record.agreed = Some((agreed.format, agreed.remote));
-        self.order(MediaCommand::Open { leg, setup: Box::new(setup) });
-        self.settle_hold(leg, now);
-    }
-
-    /// Applies what was agreed: to a leg that is open, or to one whose offer was ours.
-    fn apply_media(&mut self, leg: LegId, agreed: Agreed, now: Now) {
-        let Some(record) = self.legs.get_mut(&leg) else { return };
-        if !record.open {
-            return self.open_media(leg, agreed, now);
-        }
-        let Agreed { format, remote, security, .. } = agreed;
-        record.agreed = Some((format.clone(), remote.clone()));
-        self.order(MediaCommand::Modify { leg, format, remote, security });
-        self.settle_hold(leg, now);
-    }
-
-    /// Notes whether the far end holds us, and lets nothing of a held phone into its room.
-    fn settle_hold(&mut self, leg: LegId, now: Now) {
-        let Some(record) = self.legs.get_mut(&leg) else { return };
-        let held = record.agreed.as_ref().is_some_and(|(format, _)| !format.direction.sends());
-        if record.held == held {
-            return;
-        }
-        record.held = held;
-        let place = record.place();
-        self.publish(Happening::CallHeld { call: leg, held, by: HeldBy::Them }, now);
-        if let Some((room, participant)) = place {
-            if let Some(room) = self.rooms.get_mut(&room) {
-                room.hold(participant, held);
-            }
-            self.apply_mute(leg);
-            self.carry_out(room, now);
+        match plan {
+            Some(plan) => self.ring_for(leg, *plan, offer, now),
+            // Where nothing can be agreed on it is refused there.
+            None => drop(self.accept_call(leg, offer, None, None, now)),
         }
     }
 
@@ -317,8 +240,11 @@ impl Gateway {
 
     /// Ends a call from our side.
     pub(super) fn hang_up(&mut self, leg: LegId, cause: Cause, now: Now) {
-        if self.legs.contains_key(&leg) {
-            self.endpoint.hang_up(leg, cause, now);
+        match self.legs.get(&leg).map(|leg| &leg.stage) {
+            // The endpoint knows nothing of it yet.
+            Some(Stage::Preparing { .. }) => self.end_leg(leg, cause, &[], now),
+            Some(_) => self.endpoint.hang_up(leg, cause, now),
+            None => {}
         }
     }
 
@@ -329,10 +255,11 @@ impl Gateway {
         }
     }
 
-    fn end_leg(&mut self, leg: LegId, cause: Cause, now: Now) {
+    /// A leg is over: what it held is given back, and whoever it was with is told.
+    pub(super) fn end_leg(&mut self, leg: LegId, cause: Cause, reasons: &[Reason], now: Now) {
         let Some(record) = self.legs.remove(&leg) else { return };
-        for timer in [Timer::Start(leg), Timer::Attendant(leg), Timer::Keys(leg), Timer::LastWord(leg)] {
-            self.timers.disarm(&timer);
+        for timer in [Timer::Start, Timer::Attendant, Timer::Keys, Timer::LastWord, Timer::Silence] {
+            self.timers.disarm(&timer(leg));
         }
         self.touched.remove(&leg);
         if record.open {
@@ -353,19 +280,26 @@ impl Gateway {
             | Stage::Attendant { .. }
             | Stage::InRoom { .. } => cause,
         };
-        if let Some((room, participant)) = record.place() {
-            if let Some(room) = self.rooms.get_mut(&room) {
-                room.leave(participant, cause);
-            }
-            self.carry_out(room, now);
-        }
         self.outputs.push_back(Output::Record(Record::Ended(Box::new(record.record(Some((now.utc, cause)))))));
         self.publish(Happening::CallEnded { call: leg, cause }, now);
+        match &record.stage {
+            Stage::InRoom { room, participant, .. } => self.leave_room(*room, *participant, cause, now),
+            Stage::Joining { room } => self.carry_out(*room, now),
+            Stage::Calling { ring, .. } => self.abandon_ring(*ring, cause, now),
+            Stage::Preparing { ring, call } | Stage::Ringing { ring, call } => {
+                self.outgoing_ended(&record, *ring, call, cause, reasons, now);
+            }
+            Stage::Binding { .. } | Stage::Answering | Stage::Attendant { .. } | Stage::Leaving { .. } => {}
+        }
     }
 
-    fn refuse_invite(&mut self, leg: LegId, cause: Cause, now: Now) {
+    pub(super) fn refuse_invite(&mut self, leg: LegId, cause: Cause, now: Now) {
+        self.refuse_with(leg, cause, Headers::new(), now);
+    }
+
+    /// Refuses an INVITE; a Reason among the headers is a far end's own words.
+    pub(super) fn refuse_with(&mut self, leg: LegId, cause: Cause, mut headers: Headers, now: Now) {
         self.count_refusal(cause);
-        let mut headers = Headers::new();
         if cause.status() == 503 {
             let after = self.settings.retry_after.as_secs().to_string();
             headers.push((Name::RetryAfter, Text::from(after)));
@@ -373,7 +307,7 @@ impl Gateway {
         self.endpoint.refuse(leg, status_of(cause), cause, &headers, now);
     }
 
-    fn count_refusal(&mut self, cause: Cause) {
+    pub(super) fn count_refusal(&mut self, cause: Cause) {
         *self.counters.refused.entry(cause).or_default() += 1;
     }
 
@@ -398,17 +332,23 @@ impl Gateway {
         if self.legs.len() >= self.settings.max_calls as usize {
             return Err(Cause::Overloaded);
         }
-        let trunk = party.trunk().and_then(|trunk| self.table.trunks.get(&trunk));
-        if let Some(most) = trunk.and_then(|trunk| trunk.max_calls) {
-            let calls = self.legs.values().filter(|leg| leg.party == party).count();
-            if calls >= most as usize {
-                return Err(Cause::Overloaded);
-            }
+        if let Some(trunk) = party.trunk() {
+            self.check_trunk(trunk)?;
         }
         if let Some(caller) = caller {
             self.calls_by_caller.take(caller, now.mono).map_err(|_| Cause::Throttled)?;
         }
         Ok(())
+    }
+
+    /// Whether a trunk takes another call.
+    pub(super) fn check_trunk(&self, id: TrunkId) -> Result<(), Cause> {
+        let trunk = self.table.trunks.get(&id).filter(|trunk| trunk.enabled).ok_or(Cause::NoRoute)?;
+        let calls = self.legs.values().filter(|leg| leg.party == Party::Trunk(id)).count();
+        match trunk.max_calls {
+            Some(most) if calls >= most as usize => Err(Cause::Overloaded),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn language_of(&self, did: Option<DidId>, destination: &Destination) -> Language {
@@ -442,20 +382,43 @@ impl Gateway {
     }
 }
 
-/// What the routing table looks at.
-pub(super) fn facts_of(table: &Table, request: &Request, source: IpAddr, at: Utc) -> Facts {
-    let user = |uri: &crate::wire::sip::Uri| uri.user_decoded().map(|user| user.into_owned()).unwrap_or_default();
-    let withheld = request.headers.values(Name::Privacy).any(|value| {
+/// Longest display name that is shown on. Longer: telephones cut it, and strangers fill events. Shorter: names are cut.
+const LONGEST_NAME: usize = 64;
+
+/// Whether a caller wants not to be known (RFC 3323 §4.2).
+fn is_withheld(request: &Request) -> bool {
+    let asked = request.headers.values(Name::Privacy).any(|value| {
         value
             .split(';')
             .any(|token| ["id", "user", "header"].iter().any(|kind| token.trim().eq_ignore_ascii_case(kind)))
     });
+    let anonymous = |from: NameAddr| from.uri.user().is_some_and(|user| user.eq_ignore_ascii_case("anonymous"));
+    asked || request.headers.from().is_some_and(anonymous)
+}
+
+/// What a call takes along to whoever is called: what an application tells another, and by whom it was forwarded.
+fn headers_passed_on(request: &Request) -> Headers {
+    let names = [Name::UserToUser, Name::Diversion, Name::HistoryInfo];
+    let values = |name: &Name| {
+        let values: Vec<Text> = request.headers.fields_of(name).take(MOST_PASSED_ON).map(Text::from).collect();
+        values.into_iter().map(|value| (name.clone(), value)).collect::<Vec<_>>()
+    };
+    names.iter().flat_map(values).collect()
+}
+
+/// Most fields of one name that are passed on. More: a caller's cargo makes our INVITE leave UDP. Less: a call forwarded
+/// five times has lost its first number.
+const MOST_PASSED_ON: usize = 4;
+
+/// What the routing table looks at.
+pub(super) fn facts_of(table: &Table, request: &Request, source: IpAddr, at: Utc) -> Facts {
+    let user = |uri: &crate::wire::sip::Uri| uri.user_decoded().map(|user| user.into_owned()).unwrap_or_default();
+    let withheld = is_withheld(request);
     let asserted = request.headers.name_addr(Name::PAssertedIdentity).or_else(|| request.headers.from());
     let from_user = match asserted {
         Some(identity) if !withheld => user(&identity.uri),
         Some(_) | None => String::new(),
     };
-    let from_user = if from_user.eq_ignore_ascii_case("anonymous") { String::new() } else { from_user };
     let claims = match request.headers.from() {
         Some(from) if from.uri.host() == request.uri.host() => user(&from.uri),
         Some(_) | None => String::new(),

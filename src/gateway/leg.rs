@@ -8,20 +8,24 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::id::DidId;
-use crate::base::{Cause, Instant, LegId, ParticipantId, PhoneNumber, RoomId, Utc};
+use crate::base::{Cause, Instant, LegId, Now, ParticipantId, PhoneNumber, RoomId, Utc};
 use crate::call::attendant::Attendant;
 use crate::call::key_reader::KeyReader;
 use crate::call::offer_answer::Negotiation;
 use crate::call::pin::PinReader;
 use crate::call::speech::Language;
+use crate::gateway::calls::CallPlan;
 use crate::gateway::ringing::RingId;
+use crate::gateway::trunks::Hop;
 use crate::gateway::view::{CallDirection, CallRecord, CallState};
 use crate::media::clip::Clip;
 use crate::media::command::{Figures, Format, PlayId, Remote};
 use crate::profile::Profile;
 use crate::room::Waiting;
-use crate::route::{Credentials, Destination, Party};
-use crate::sip::endpoint::OutboundInvite;
+use crate::route::{Destination, Party};
+use crate::sip::auth::Prover;
+use crate::sip::endpoint::{Attempt, OutboundInvite};
+use crate::wire::sip::Status;
 
 /// A live call.
 #[derive(Debug)]
@@ -61,13 +65,15 @@ pub(super) struct Leg {
     pub(super) figures: Option<Figures>,
     pub(super) voice: Voice,
     pub(super) keys_heard: KeysHeard,
+    /// The bridge the media plane has it in, and whose leg it is there.
+    pub(super) bridged: Option<(RoomId, ParticipantId)>,
 }
 
 /// Where a call stands.
 #[derive(Debug)]
 pub(super) enum Stage {
     /// Inbound: ports are being bound; the offer, where the INVITE had one.
-    Binding { offer: Option<Bytes> },
+    Binding { offer: Option<Bytes>, plan: Option<Box<CallPlan>> },
     /// Inbound: somebody is rung for this caller, who hears that it rings.
     Calling {
         ring: RingId,
@@ -75,9 +81,11 @@ pub(super) enum Stage {
         offer: Option<Bytes>,
         /// What answered it before the 200: the 200 says the same (RFC 6337 §3.1).
         early: Option<Bytes>,
+        /// What the caller was told last of how far it is.
+        told: Option<Status>,
     },
     /// Inbound: the 200 held our offer, so that the place is taken when the ACK brings the answer.
-    Joining { room: RoomId, participant: ParticipantId },
+    Joining { room: RoomId },
     /// Outbound: ports are being bound for what is to be sent.
     Preparing { ring: RingId, call: Box<Outgoing> },
     /// Outbound: our INVITE is out.
@@ -96,12 +104,22 @@ pub(super) enum Stage {
 pub(super) struct Outgoing {
     /// What is sent; kept for a repetition with credentials. Its SDP is written when the ports are known.
     pub(super) invite: OutboundInvite,
-    /// What a challenge is answered with.
-    pub(super) credentials: Option<Credentials>,
-    /// A challenge was answered already, so that a second one is a refusal.
-    pub(super) challenged: bool,
+    /// The trunk's place it goes to, where it goes by a trunk.
+    pub(super) hop: Option<Hop>,
+    /// What challenges are answered with, and how often they were.
+    pub(super) prover: Option<Prover>,
     /// Its telephone rings.
     pub(super) rings: bool,
+    /// How it was refused, until its end is told.
+    pub(super) refused: Option<Refused>,
+}
+
+/// How a call we make was refused.
+#[derive(Debug, Clone)]
+pub(super) struct Refused {
+    pub(super) status: Status,
+    /// Its challenge can be answered: the same again, with credentials.
+    pub(super) again: Option<Attempt>,
 }
 
 impl fmt::Debug for Outgoing {
@@ -192,6 +210,46 @@ impl fmt::Debug for KeysHeard {
 }
 
 impl Leg {
+    /// A leg of which nothing more is known.
+    pub(super) fn new(
+        id: LegId,
+        direction: CallDirection,
+        party: Party,
+        profile: Arc<Profile>,
+        peer: SocketAddr,
+        negotiation: Negotiation,
+        now: Now,
+    ) -> Self {
+        Self {
+            id,
+            direction,
+            party,
+            profile,
+            peer,
+            call_id: String::new(),
+            from: None,
+            caller: None,
+            to: String::new(),
+            did: None,
+            destination: Destination::Attendant {},
+            began: now.utc,
+            answered: None,
+            language: Language::english(),
+            negotiation,
+            agreed: None,
+            open: false,
+            bound: false,
+            held: false,
+            held_by_us: false,
+            stage: Stage::Binding { offer: None, plan: None },
+            last_room: None,
+            figures: None,
+            voice: Voice::default(),
+            keys_heard: KeysHeard::default(),
+            bridged: None,
+        }
+    }
+
     /// The state shown.
     pub(super) fn call_state(&self) -> CallState {
         match &self.stage {

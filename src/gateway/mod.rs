@@ -7,12 +7,16 @@ pub mod settings;
 pub mod view;
 
 mod ask;
+mod calls;
 mod drain;
+mod hold;
+mod identity;
 mod inbound;
 mod keys;
 mod leg;
 mod manner;
 mod media;
+mod outbound;
 mod pin_guard;
 mod ringing;
 mod rooms;
@@ -31,11 +35,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::base::id::TrunkId;
 use crate::base::{Cause, Instant, LegId, Now, PhoneNumber, Rng, RoomId, Throttle, Timers};
 use crate::call::keys::KeyMap;
 use crate::gateway::command::{Command, CommandId, Outcome};
 use crate::gateway::event::{Event, Happening};
 use crate::gateway::leg::Leg;
+use crate::gateway::ringing::{Ring, RingId};
 use crate::gateway::settings::Settings;
 use crate::gateway::view::CallRecord;
 use crate::media::command::{Figures, MediaCommand, MediaEvent};
@@ -45,6 +51,7 @@ use crate::route::{Did, Extension, Group, Home, Party, Rule, Table, TlsRules, Tr
 use crate::sip::auth::Verifier;
 use crate::sip::endpoint::{self, Endpoint, SendRef};
 use crate::sip::locate::{self, Locator, Lookup, LookupId, Question};
+use crate::sip::registrar::{self, Registrar};
 use crate::sip::transport::Target;
 
 /// The whole node as one machine: one input, then drain the outputs, then re-read the timeout.
@@ -58,6 +65,10 @@ pub struct Gateway {
     rooms: BTreeMap<RoomId, Room>,
     key_maps: BTreeMap<String, Arc<KeyMap>>,
     legs: BTreeMap<LegId, Leg>,
+    /// Attempts to reach somebody.
+    rings: BTreeMap<RingId, Ring>,
+    next_ring: u64,
+    registrar: Registrar,
     /// Legs whose ports the media plane still holds.
     closing: BTreeSet<LegId>,
     /// Legs to which something is to be played when this input has been dealt with.
@@ -91,6 +102,10 @@ enum Timer {
     LastWord(LegId),
     /// A room of this id.
     Room(RoomId),
+    /// It rang long enough.
+    Ring(RingId),
+    /// Nothing has come back to an INVITE of ours.
+    Silence(LegId),
     /// Calls are told that the node goes out of service.
     DrainWarning,
     /// Calls still up are ended.
@@ -170,6 +185,9 @@ impl Gateway {
             rooms,
             key_maps: key_maps.into_iter().map(|(name, map)| (name, Arc::new(map))).collect(),
             legs: BTreeMap::new(),
+            rings: BTreeMap::new(),
+            next_ring: 0,
+            registrar: Registrar::new(registrar::Settings::default()),
             closing: BTreeSet::new(),
             touched: BTreeSet::new(),
             plays: 0,
@@ -182,6 +200,8 @@ impl Gateway {
             drain: None,
             outputs: VecDeque::new(),
         };
+        let trunks: Vec<TrunkId> = gateway.table.trunks.keys().copied().collect();
+        trunks.into_iter().for_each(|trunk| gateway.learn_trunk(trunk));
         gateway.publish(Happening::NodeStarted {}, now);
         gateway
     }
@@ -224,7 +244,8 @@ impl Gateway {
     pub fn is_idle(&self) -> bool {
         self.legs.is_empty()
             && self.closing.is_empty()
-            && self.rooms.values().all(Room::is_empty)
+            && self.rings.is_empty()
+            && self.rooms.values().all(|room| room.is_empty() && !room.settings().call)
             && self.endpoint.is_empty()
     }
 
@@ -245,6 +266,8 @@ impl Gateway {
                     }
                     self.carry_out(room, now);
                 }
+                Timer::Ring(ring) => self.ring_timed_out(ring, now),
+                Timer::Silence(leg) => self.silence_lasted(leg, now),
                 Timer::DrainWarning => self.warn_of_drain(),
                 Timer::DrainLimit => self.end_drain(now),
             }
@@ -254,7 +277,9 @@ impl Gateway {
     /// Carries what one machine ordered to the others, until none has anything left to say.
     fn settle(&mut self, now: Now) {
         loop {
+            let mut quiet = true;
             while let Some(output) = self.endpoint.poll_output() {
+                quiet = false;
                 match output {
                     endpoint::Output::Send { to, bytes, reference } => {
                         self.outputs.push_back(Output::Send { to, bytes, reference });
@@ -270,17 +295,30 @@ impl Gateway {
                     locate::Output::Located { search, located } => self.on_located(search, located, now),
                 }
             }
-            if self.touched.is_empty() {
+            while let Some((ring, found)) = self.poll_routed() {
+                quiet = false;
+                self.trunk_located(ring, found, now);
+            }
+            if !self.touched.is_empty() {
+                quiet = false;
+                self.flush_voices(now);
+            }
+            if quiet {
                 break;
             }
-            self.flush_voices(now);
         }
         self.finish_drain();
     }
 
-    /// The dialect spoken with a party; the plainest where it names none that is there.
-    fn profile_of(&self, _party: Party) -> Arc<Profile> {
-        self.profiles.get(GENERIC)
+    /// The dialect spoken with a party: the one that is configured for it, or for a telephone the one its name tells.
+    fn profile_of(&self, party: Party, user_agent: &str) -> Arc<Profile> {
+        match party {
+            Party::Trunk(id) => self.profiles.get(self.table.trunks.get(&id).map_or(GENERIC, |trunk| &trunk.profile)),
+            Party::Extension(id) => match self.table.extensions.get(&id).and_then(|of| of.profile.as_deref()) {
+                Some(named) => self.profiles.get(named),
+                None => self.profiles.of_agent(user_agent),
+            },
+        }
     }
 
     fn order(&mut self, command: MediaCommand) {

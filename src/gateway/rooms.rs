@@ -17,7 +17,8 @@ impl Gateway {
         };
         let Some(room) = self.rooms.get_mut(&room_id) else { return };
         let Some(record) = self.legs.get_mut(&leg) else { return };
-        let participant = ParticipantId::draw(&mut self.rng);
+        let early = record.bridged.filter(|(room, _)| *room == room_id).map(|(_, participant)| participant);
+        let participant = early.unwrap_or_else(|| ParticipantId::draw(&mut self.rng));
         let keys = KeyReader::new(map);
         record.stage = Stage::InRoom { room: room_id, participant, keys, step_up: None };
         record.last_room = Some(room_id);
@@ -44,10 +45,16 @@ impl Gateway {
         while let Some(output) = self.rooms.get_mut(&room_id).and_then(room::Room::poll_output) {
             match output {
                 room::Output::Attach { leg, participant, muted } => {
-                    let held = self.legs.get(&leg).is_some_and(|leg| leg.held);
-                    self.order(MediaCommand::Join { leg, room: room_id, participant, muted: muted || held });
+                    let Some(record) = self.legs.get_mut(&leg) else { continue };
+                    let muted = muted || record.held;
+                    // Whoever was heard before the answer is there already.
+                    let order = match record.bridged.replace((room_id, participant)) {
+                        Some(there) if there == (room_id, participant) => MediaCommand::Mute { leg, muted },
+                        Some(_) | None => MediaCommand::Join { leg, room: room_id, participant, muted },
+                    };
+                    self.order(order);
                 }
-                room::Output::Detach { leg } => self.order(MediaCommand::Leave { leg }),
+                room::Output::Detach { leg } => self.unbridge(leg),
                 room::Output::Release { leg, cause } => self.hang_up(leg, cause, now),
                 room::Output::SetMuted { leg, .. } => self.apply_mute(leg),
                 room::Output::Tell { leg, what } => self.tell(leg, &what),
@@ -66,6 +73,18 @@ impl Gateway {
                 self.timers.disarm(&Timer::Room(room_id));
             }
         }
+        // A call's room is gone with its last place.
+        if self.rooms.get(&room_id).is_some_and(|room| room.settings().call && room.is_empty()) {
+            self.rooms.remove(&room_id);
+        }
+    }
+
+    /// Takes a leg out of whatever bridge it is in.
+    pub(super) fn unbridge(&mut self, leg: LegId) {
+        if let Some(record) = self.legs.get_mut(&leg) {
+            record.bridged = None;
+        }
+        self.order(MediaCommand::Leave { leg });
     }
 
     /// Takes a leg out of the meeting, says a last word, then hangs up.
@@ -76,7 +95,7 @@ impl Gateway {
         record.voice.pending.clear();
         record.voice.playing = None;
         self.timers.disarm(&Timer::Keys(leg));
-        self.order(MediaCommand::Leave { leg });
+        self.unbridge(leg);
         self.tell(leg, what);
         // Nothing to say in this language, or no library: then nothing keeps the caller.
         if self.legs.get(&leg).is_some_and(|leg| leg.voice.pending.is_empty()) {

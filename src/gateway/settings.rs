@@ -25,6 +25,9 @@ pub struct Settings {
     pub drain_limit: Duration,
     /// When refused callers and probes may come back: Retry-After.
     pub retry_after: Duration,
+    /// How long a telephone rings where nothing says otherwise. Longer: callers wait for nobody. Shorter: who comes from
+    /// another room misses the call.
+    pub ring_time: Duration,
     /// Most calls at once; beyond it INVITEs get 503.
     pub max_calls: u32,
     /// The language of last resort.
@@ -55,6 +58,7 @@ impl Default for Settings {
             longest_wait: Duration::from_secs(30 * 60),
             drain_limit: Duration::from_secs(300),
             retry_after: Duration::from_secs(30),
+            ring_time: Duration::from_secs(60),
             max_calls: 2000,
             language: Language::english(),
             caller_burst: 20,

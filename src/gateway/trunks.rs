@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::base::id::TrunkId;
-use crate::base::{Cause, LegId, Now, Rng};
+use crate::base::{Cause, Now, Rng};
 use crate::gateway::Gateway;
+use crate::gateway::ringing::RingId;
 use crate::sip::locate::{Located, REST, SearchId, Wish};
 use crate::sip::transport::Target;
 use crate::wire::sip::{Status, Uri};
@@ -49,9 +50,9 @@ pub(super) struct Line {
 pub(super) struct Trunks {
     links: BTreeMap<TrunkId, Link>,
     /// Searches for calls: which call's, and which of its lines.
-    searches: BTreeMap<SearchId, (LegId, usize)>,
-    routing: BTreeMap<LegId, Routing>,
-    routed: VecDeque<(LegId, Result<Vec<Hop>, Cause>)>,
+    searches: BTreeMap<SearchId, (RingId, usize)>,
+    routing: BTreeMap<RingId, Routing>,
+    routed: VecDeque<(RingId, Result<Vec<Hop>, Cause>)>,
 }
 
 #[derive(Debug)]
@@ -81,7 +82,7 @@ impl Gateway {
 
     /// Looks for the targets of a trunk on behalf of a call. [`Gateway::poll_routed`] says which, in the order in which
     /// they are to be tried: within this very input where everything is known.
-    pub(super) fn route_to(&mut self, trunk: TrunkId, call: LegId, now: Now) -> Result<(), Cause> {
+    pub(super) fn route_to(&mut self, trunk: TrunkId, call: RingId, now: Now) -> Result<(), Cause> {
         let link = self.trunks.links.get(&trunk).ok_or(Cause::NoRoute)?;
         let (lines, wish) = (in_order(&link.lines, &mut self.rng), link.wish.clone());
         let searches: Vec<SearchId> =
@@ -95,7 +96,7 @@ impl Gateway {
     }
 
     /// The next call whose targets are found; none of it where the call is gone meanwhile.
-    pub(super) fn poll_routed(&mut self) -> Option<(LegId, Result<Vec<Hop>, Cause>)> {
+    pub(super) fn poll_routed(&mut self) -> Option<(RingId, Result<Vec<Hop>, Cause>)> {
         self.trunks.routed.pop_front()
     }
 

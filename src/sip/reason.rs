@@ -47,6 +47,14 @@ impl Reason {
 
 /// Our Reason header's value for a cause: the SIP status where the call was refused with one, and the Q.850 value.
 pub fn write(cause: Cause) -> String {
+    // What telephones look for, so that they count no missed call (RFC 3326 §3.1).
+    if cause == Cause::AnsweredElsewhere {
+        return format!(
+            "SIP;cause=200;text=\"Call completed elsewhere\", Q.850;cause={};text=\"{}\"",
+            cause.q850(),
+            cause.text()
+        );
+    }
     let mut out = String::with_capacity(80);
     // What phones that lost a parallel ring are told, so that they show no missed call (RFC 3326 §3.1).
     if cause == Cause::AnsweredElsewhere {

@@ -38,6 +38,8 @@ pub struct World {
     /// Which legs are in a bridge, and whether they are unheard there.
     pub bridged: BTreeMap<LegId, bool>,
     pub tones: Vec<Clip>,
+    /// Every order to the media plane.
+    pub orders: Vec<MediaCommand>,
     pub ports_bound: u32,
     pub ports_free: u32,
     pub drained: Option<u64>,
@@ -65,6 +67,14 @@ impl World {
     }
 
     pub fn with(change_room: impl FnOnce(&mut RoomSettings), change: impl FnOnce(&mut Settings)) -> Self {
+        Self::of(change_room, change, |_| {})
+    }
+
+    pub fn of(
+        change_room: impl FnOnce(&mut RoomSettings),
+        change: impl FnOnce(&mut Settings),
+        change_directory: impl FnOnce(&mut Directory),
+    ) -> Self {
         let mut room = RoomSettings::new(ROOM, "Room");
         room.pin = Some(Secret::new(PIN));
         room.host_pin = Some(Secret::new(HOST_PIN));
@@ -81,7 +91,7 @@ impl World {
             action,
             languages: vec!["en".into()],
         };
-        let directory = Directory {
+        let mut directory = Directory {
             trunks: vec![trunk],
             dids: vec![
                 did(1, "+4930901820", Destination::Attendant {}),
@@ -91,6 +101,7 @@ impl World {
             next_seq: 1,
             ..Directory::default()
         };
+        change_directory(&mut directory);
         let sip = endpoint::Settings {
             advertised: vec![Advertised {
                 transport: Transport::Udp,
@@ -110,6 +121,7 @@ impl World {
             heard: BTreeMap::new(),
             bridged: BTreeMap::new(),
             tones: vec![],
+            orders: vec![],
             ports_bound: 0,
             ports_free: 0,
             drained: None,
@@ -308,6 +320,7 @@ impl World {
     }
 
     fn media(&mut self, command: MediaCommand) {
+        self.orders.push(command.clone());
         match command {
             MediaCommand::Play { leg, play, clips, repeat } => {
                 let names = clips.iter().map(|clip| match clip {

@@ -4,7 +4,7 @@
 use super::{Endpoint, TransactionId};
 use crate::sip::compose;
 use crate::sip::transport::{HostPort, Target, Transport};
-use crate::wire::sip::Uri;
+use crate::wire::sip::{Host, Uri};
 
 /// How many characters of a branch, after the cookie, name the transaction.
 pub(super) const ID_LENGTH: usize = 13;
@@ -29,6 +29,13 @@ impl Endpoint {
                 compose::via(target.transport, &nowhere, &branch)
             }
         }
+    }
+
+    /// The host under which peers reached by `target` know us.
+    pub fn own_host(&self, target: &Target) -> Option<Host> {
+        let address = self.address(target.transport, target.remote.ip())?;
+        let host = if address.host.contains(':') { format!("[{}]", address.host) } else { address.host.clone() };
+        Host::parse(&host).ok()
     }
 
     /// Our Contact value for peers reached by `target`.

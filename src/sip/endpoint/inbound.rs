@@ -121,7 +121,10 @@ impl Endpoint {
         let State::Incoming { server, .. } = self.legs.get(&id)?.state else { return None };
         let status = if status.is_failure() { status } else { refusal_for(cause) };
         let mut headers = headers.clone();
-        headers.push((Name::Reason, Text::from(reason::write(cause))));
+        // Where the user passes on a far end's own words, they are better than ours.
+        if !headers.iter().any(|(name, _)| *name == Name::Reason) {
+            headers.push((Name::Reason, Text::from(reason::write(cause))));
+        }
         if status == Status::SERVICE_UNAVAILABLE && !headers.iter().any(|(name, _)| *name == Name::RetryAfter) {
             headers.push((Name::RetryAfter, Text::from(self.settings.limits.retry_after.to_string())));
         }

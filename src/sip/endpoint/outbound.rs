@@ -13,8 +13,15 @@ use crate::wire::sip::{Method, Name, Text};
 
 impl Endpoint {
     /// Calls. Over the limits, or with nothing advertised for the transport, the leg ends at once.
-    pub fn invite(&mut self, mut call: OutboundInvite, now: Now) -> LegId {
+    pub fn invite(&mut self, call: OutboundInvite, now: Now) -> LegId {
         let id = LegId::draw(&mut self.rng);
+        self.invite_as(id, call, now);
+        id
+    }
+
+    /// Calls with an id that the user has drawn: the ports of a call are bound before its offer is written, and a
+    /// repetition with credentials is the same leg.
+    pub fn invite_as(&mut self, id: LegId, mut call: OutboundInvite, now: Now) {
         self.counters.invites_out += 1;
         let (local_tag, call_id, seq) = match call.again.take() {
             Some(again) => (again.local_tag, again.call_id, again.seq.saturating_add(1)),
@@ -41,7 +48,7 @@ impl Endpoint {
             let cause = if over { Cause::Overloaded } else { Cause::TransportFailed };
             self.counters.ended += 1;
             self.event(Event::Ended { leg: id, cause, reasons: Vec::new() });
-            return id;
+            return;
         }
         let client = self.send_invite(id, &dialog, &contact, &call, 0, Vec::new(), now);
         let (manner, sdp) = (call.manner, call.sdp.clone());
@@ -50,7 +57,17 @@ impl Endpoint {
         self.by_tag.insert(local_tag, id);
         self.legs.insert(id, leg);
         self.live += 1;
-        id
+    }
+
+    /// Whether anything has come back to the INVITE of a call that we make, be it a 100.
+    pub fn is_heard(&self, id: LegId) -> bool {
+        match self.legs.get(&id).map(|leg| &leg.state) {
+            Some(State::Outgoing { client, .. }) => {
+                self.clients.get(client).is_none_or(|client| !client.is_unanswered())
+            }
+            Some(_) => true,
+            None => false,
+        }
     }
 
     /// Sends the INVITE of a new call, for the first time or after a 422 that asked for `min_se`.

@@ -1,0 +1,399 @@
+//! Calls that we make: to telephones of the house and to carriers, with credentials where they ask for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::id::{ExtensionId, TrunkId};
+use crate::base::{Cause, LegId, Now};
+use crate::call::offer_answer::{Negotiation, Preferences};
+use crate::gateway::event::Happening;
+use crate::gateway::identity::Manners;
+use crate::gateway::inbound::{is_ipv6, media_address};
+use crate::gateway::leg::{Leg, Outgoing, Refused, Stage};
+use crate::gateway::ringing::{Failure, RingId, Waits};
+use crate::gateway::trunks::{self, Hop, Line};
+use crate::gateway::view::CallDirection;
+use crate::gateway::{Gateway, Output, Record, Timer};
+use crate::profile::{AutoAnswer, Profile};
+use crate::route::{Dialled, Party};
+use crate::sip::auth::Prover;
+use crate::sip::endpoint::{Attempt, Headers, Manner, OutboundInvite};
+use crate::sip::locate::Wish;
+use crate::sip::reason::Reason;
+use crate::sip::transport::{Source, Target, Transport};
+use crate::wire::codec::Codec;
+use crate::wire::sip::{Host, Method, Name, NameAddr, Response, Status, Text, Uri};
+
+/// How long a place may stay silent before the next one is tried. Longer: the caller hears nothing. Shorter: a carrier
+/// behind a slow link is passed over although it would ring.
+const SILENCE: Duration = Duration::from_millis(3500);
+/// The same for the last place there is.
+const LAST_SILENCE: Duration = Duration::from_secs(7);
+/// The endpoint's own bound of an INVITE that rings (timer C): beyond every ring time of ours, which end it first.
+const RING_BOUND: Duration = Duration::from_secs(600);
+
+/// Whom one INVITE is for.
+struct Branch {
+    party: Party,
+    profile: Arc<Profile>,
+    uri: Uri,
+    to: NameAddr,
+    /// As on records.
+    called: String,
+    target: Target,
+    /// The trunk's place it is, where it is one.
+    hop: Option<Hop>,
+    routes: Vec<NameAddr>,
+    prover: Option<Prover>,
+    auto_answer: bool,
+}
+
+impl Gateway {
+    /// Rings every telephone of these people; who has none, or wants no calls, is noted as the reason.
+    pub(super) fn ring_extensions(&mut self, ring: RingId, who: &[ExtensionId], now: Now) {
+        for id in who {
+            let (extension, contacts) = match self.table.extensions.get(id).filter(|extension| extension.enabled) {
+                None => (None, Err(Cause::NoRoute)),
+                Some(extension) if extension.dnd => (Some(extension.clone()), Err(Cause::DoNotDisturb)),
+                Some(extension) => {
+                    let contacts = self.registrar.targets(*id);
+                    let reachable = if contacts.is_empty() { Err(Cause::NotRegistered) } else { Ok(contacts) };
+                    (Some(extension.clone()), reachable)
+                }
+            };
+            let (extension, contacts) = match (extension, contacts) {
+                (Some(extension), Ok(contacts)) => (extension, contacts),
+                (_, Err(cause)) => {
+                    self.note_failure(ring, cause);
+                    continue;
+                }
+                (None, Ok(_)) => continue,
+            };
+            for contact in contacts {
+                let profile = self.profile_of(Party::Extension(*id), &contact.user_agent);
+                let host = self.own_host(&contact.target);
+                let to = NameAddr::new(Uri::sip(Some(&extension.user), host, None)).with_display(&extension.name);
+                let branch = Branch {
+                    party: Party::Extension(*id),
+                    profile,
+                    uri: contact.uri.clone(),
+                    to,
+                    called: extension.user.clone(),
+                    target: contact.target,
+                    hop: None,
+                    routes: contact.routes.clone(),
+                    prover: None,
+                    auto_answer: extension.auto_answer,
+                };
+                self.begin_branch(ring, branch, now);
+            }
+        }
+    }
+
+    /// Rings by one place of a trunk.
+    pub(super) fn ring_hop(&mut self, ring: RingId, hop: Hop, now: Now) {
+        let trunk_id = hop.trunk;
+        let Some(plan) = self.rings.get(&ring).map(|ring| ring.plan.clone()) else { return };
+        let profile = self.profile_of(Party::Trunk(trunk_id), "");
+        let Some(trunk) = self.table.trunks.get(&trunk_id) else { return self.note_failure(ring, Cause::NoRoute) };
+        let credentials = trunk.outbound.as_ref().and_then(|outbound| outbound.credentials.clone());
+        let host = hop.uri.host().cloned().unwrap_or_else(|| self.own_host(&hop.target));
+        let manners = Manners { profile: &profile, plan: &trunk.numbers, host: &host, account: None, inside: false };
+        let (number, called) = match &plan.dialled {
+            Some(Dialled::Number(number)) => (Some(number), number.e164()),
+            Some(Dialled::Short(user) | Dialled::Emergency(user)) => (None, user.clone()),
+            None => return self.note_failure(ring, Cause::NoRoute),
+        };
+        let uri = manners.called(number, &called, &hop.uri);
+        let branch = Branch {
+            party: Party::Trunk(trunk_id),
+            to: NameAddr::new(uri.clone()),
+            profile,
+            uri,
+            called,
+            target: hop.target,
+            hop: Some(hop),
+            routes: Vec::new(),
+            prover: credentials.map(|of| Prover::new(of.username, of.password)),
+            auto_answer: false,
+        };
+        self.begin_branch(ring, branch, now);
+    }
+
+    /// Takes over where a trunk's calls go, or that they go nowhere.
+    pub(super) fn learn_trunk(&mut self, id: TrunkId) {
+        let Some(trunk) = self.table.trunks.get(&id) else { return self.follow_trunk(id, Vec::new(), Wish::default()) };
+        let targets = trunk.outbound.as_ref().map(|outbound| outbound.targets.as_slice()).unwrap_or_default();
+        let lines = targets.iter().filter_map(|target| {
+            let uri = Uri::parse(&target.uri).ok()?;
+            Some(Line { uri, priority: target.priority, weight: target.weight })
+        });
+        let lines = lines.collect();
+        let rules = &self.profiles.get(&trunk.profile).transport;
+        let wish = Wish {
+            transports: rules.kinds.iter().filter_map(|kind| Transport::from_name(kind)).collect(),
+            naptr: rules.naptr,
+            srv: rules.srv,
+            ipv4: self.settings.media_v4.is_some(),
+            ipv6: self.settings.media_v6.is_some(),
+        };
+        self.follow_trunk(id, lines, wish);
+    }
+
+    fn begin_branch(&mut self, ring_id: RingId, branch: Branch, now: Now) {
+        if self.legs.len() >= self.settings.max_calls as usize {
+            return self.note_failure(ring_id, Cause::Overloaded);
+        }
+        let Some(ring) = self.rings.get(&ring_id) else { return };
+        let plan = ring.plan.clone();
+        let wanted = match ring.waits {
+            Waits::Caller(caller) => self.codec_of_caller(caller),
+            Waits::Room | Waits::Next(_) => None,
+        };
+        let Branch { party, profile, uri, to, called, target, hop, routes, mut prover, auto_answer } = branch;
+        let inside = party.extension().is_some();
+        let trunk = party.trunk().and_then(|id| self.table.trunks.get(&id));
+        let outbound = trunk.and_then(|trunk| trunk.outbound.as_ref());
+        let account = outbound.and_then(|outbound| outbound.credentials.as_ref()).map(|of| of.username.clone());
+        let host =
+            if inside { self.own_host(&target) } else { uri.host().cloned().unwrap_or_else(|| self.own_host(&target)) };
+        let numbers = trunk.map(|trunk| trunk.numbers.clone()).unwrap_or_default();
+        let manners = Manners { profile: &profile, plan: &numbers, host: &host, account: account.as_deref(), inside };
+        let mut caller = plan.caller.clone();
+        if !inside && caller.number.is_none() {
+            caller.number = outbound.and_then(|outbound| outbound.caller_id.clone());
+        }
+        let (from, mut headers) = manners.from(&caller);
+        headers.extend(plan.headers.iter().cloned());
+        let mut uri = uri;
+        if plan.auto_answer && auto_answer {
+            uri = ask_to_answer(&profile, uri, &host, &mut headers);
+        }
+        if let Some(prover) = &mut prover {
+            headers.extend(prover.headers(&Method::Invite, &uri, &mut self.rng));
+        }
+        let invite = OutboundInvite {
+            uri,
+            from,
+            to,
+            target,
+            routes,
+            headers,
+            sdp: None,
+            contact_user: None,
+            manner: Manner::of(&profile),
+            ring: RING_BOUND,
+            max_forwards: plan.max_forwards,
+            again: None,
+        };
+        let leg = LegId::draw(&mut self.rng);
+        let mut negotiation = Negotiation::new(Preferences::of(&profile, &self.settings.audio), &mut self.rng);
+        if let Some(codec) = wanted {
+            negotiation.prefer(codec);
+        }
+        let call = Box::new(Outgoing { invite, hop, prover, rings: false, refused: None });
+        let mut record = Leg::new(leg, CallDirection::Outbound, party, profile, target.remote, negotiation, now);
+        record.caller = caller.number.clone().filter(|_| !caller.withheld);
+        record.from = caller.shown();
+        record.to = called;
+        record.language = plan.language.clone();
+        record.stage = Stage::Preparing { ring: ring_id, call };
+        self.begin_record(record, now);
+        if let Some(ring) = self.rings.get_mut(&ring_id) {
+            ring.branches.insert(leg);
+        }
+        self.outputs.push_back(Output::BindPorts { leg, ipv6: is_ipv6(target.remote.ip()) });
+    }
+
+    /// Ports are bound for a call that we make: the INVITE goes out.
+    pub(super) fn send_prepared(&mut self, leg: LegId, rtp_port: u16, now: Now) {
+        let Some(record) = self.legs.get_mut(&leg) else { return };
+        record.bound = true;
+        let Some(ip) = media_address(&self.settings, record.peer.ip()) else {
+            return self.end_leg(leg, Cause::Internal, &[], now);
+        };
+        record.negotiation.set_local(ip, rtp_port);
+        let sdp = record.negotiation.offer();
+        match std::mem::replace(&mut record.stage, Stage::Answering) {
+            Stage::Preparing { ring, mut call } => {
+                call.invite.sdp = Some(sdp);
+                record.stage = Stage::Ringing { ring, call };
+                self.send_invite(leg, now);
+            }
+            other => record.stage = other,
+        }
+    }
+
+    fn send_invite(&mut self, leg: LegId, now: Now) {
+        let Some(Leg { stage: Stage::Ringing { ring, call }, .. }) = self.legs.get(&leg) else { return };
+        let (ring, invite) = (*ring, call.invite.clone());
+        self.endpoint.invite_as(leg, invite, now);
+        let call_id = self.endpoint.dialog(leg).map(|dialog| dialog.call_id.to_string());
+        if let Some(record) = self.legs.get_mut(&leg) {
+            record.call_id = call_id.unwrap_or_default();
+            let row = record.record(None);
+            self.outputs.push_back(Output::Record(Record::Changed(Box::new(row))));
+        }
+        let others = self.rings.get(&ring).is_some_and(|ring| !ring.steps.is_empty());
+        let patience = if others { SILENCE } else { LAST_SILENCE };
+        self.timers.arm(Timer::Silence(leg), now.mono + patience);
+    }
+
+    /// Nothing came back for a while.
+    pub(super) fn silence_lasted(&mut self, leg: LegId, now: Now) {
+        if matches!(self.legs.get(&leg), Some(Leg { stage: Stage::Ringing { .. }, .. })) && !self.endpoint.is_heard(leg)
+        {
+            self.hang_up(leg, Cause::TransportFailed, now);
+        }
+    }
+
+    /// A 18x to our INVITE.
+    pub(super) fn on_progress(&mut self, leg: LegId, status: Status, sdp: Option<&[u8]>, now: Now) {
+        let Some(record) = self.legs.get_mut(&leg) else { return };
+        let Stage::Ringing { ring, call } = &mut record.stage else { return };
+        let ring = *ring;
+        let first = !std::mem::replace(&mut call.rings, true);
+        // What one far end says of its media is heard until another one speaks.
+        let early = sdp.filter(|_| record.profile.early_media == crate::profile::EarlyMedia::Pass);
+        let agreed = early.and_then(|sdp| record.negotiation.take_early_answer(sdp, record.peer.ip()).ok());
+        let hears = agreed.is_some();
+        let only = self.rings.get(&ring).is_some_and(|ring| ring.branches.len() == 1);
+        if let Some(agreed) = agreed.filter(|_| only) {
+            self.apply_media(leg, agreed, now);
+        }
+        if first {
+            self.publish(Happening::CallRinging { call: leg, early_media: hears }, now);
+        }
+        self.branch_rings(ring, leg, status, hears && only, now);
+    }
+
+    /// A 2xx to our INVITE.
+    pub(super) fn on_answered(&mut self, leg: LegId, sdp: Option<&[u8]>, source: Source, now: Now) {
+        self.timers.disarm(&Timer::Silence(leg));
+        let Some(record) = self.legs.get_mut(&leg) else { return };
+        let Stage::Ringing { ring, call } = &record.stage else { return };
+        let (ring, hop) = (*ring, call.hop.clone());
+        record.peer = source.remote;
+        record.answered = Some(now.utc);
+        let agreed = sdp.map(|sdp| record.negotiation.take_answer(sdp, source.remote.ip()));
+        let Some(Ok(agreed)) = agreed else { return self.hang_up(leg, Cause::BadSdp, now) };
+        self.counters.answered += 1;
+        let row = record.record(None);
+        self.outputs.push_back(Output::Record(Record::Changed(Box::new(row))));
+        self.apply_media(leg, agreed, now);
+        self.publish(Happening::CallAnswered { call: leg }, now);
+        if let Some(hop) = hop {
+            self.hop_answered(&hop);
+        }
+        self.branch_answered(ring, leg, now);
+    }
+
+    /// A final refusal of our INVITE; its end is told next.
+    pub(super) fn on_refused(
+        &mut self,
+        leg: LegId,
+        status: Status,
+        retry_after: Option<Duration>,
+        response: &Response,
+        now: Now,
+    ) {
+        let Some(Leg { stage: Stage::Ringing { call, .. }, .. }) = self.legs.get_mut(&leg) else { return };
+        let answerable = call.prover.as_mut().is_some_and(|prover| prover.take(response));
+        let again = if answerable { Attempt::of(response) } else { None };
+        let challenged = again.is_some();
+        call.refused = Some(Refused { status, again });
+        if let Some(hop) = call.hop.clone().filter(|_| !challenged) {
+            self.hop_failed(&hop, trunks::Failure::Refused(status, retry_after), now);
+        }
+    }
+
+    /// Sends the same again with credentials, where it was refused for want of them. True where it did.
+    pub(super) fn tried_again(&mut self, leg: LegId, now: Now) -> bool {
+        let Some(Leg { stage: Stage::Ringing { call, .. }, .. }) = self.legs.get_mut(&leg) else { return false };
+        let Some(again) = call.refused.as_mut().and_then(|refused| refused.again.take()) else { return false };
+        let Some(prover) = &mut call.prover else { return false };
+        let is_credential = |name: &Name| *name == Name::Authorization || *name == Name::ProxyAuthorization;
+        call.invite.headers.retain(|(name, _)| !is_credential(name));
+        call.invite.headers.extend(prover.headers(&Method::Invite, &call.invite.uri, &mut self.rng));
+        call.invite.again = Some(again);
+        call.refused = None;
+        self.send_invite(leg, now);
+        true
+    }
+
+    /// Tells its attempt that a call of ours is over unanswered, and whether that lets another way be tried.
+    pub(super) fn outgoing_ended(
+        &mut self,
+        record: &Leg,
+        ring: RingId,
+        call: &Outgoing,
+        cause: Cause,
+        reasons: &[Reason],
+        now: Now,
+    ) {
+        let rang = self.rings.get(&ring).is_some_and(|ring| ring.rang);
+        let status = call.refused.as_ref().map(|refused| refused.status);
+        let (cause, go_on) = match record.party {
+            // Whose telephone is not there, is not there: it is no carrier's fault.
+            Party::Extension(_) if cause == Cause::TransportFailed => (Cause::NotRegistered, true),
+            Party::Extension(_) => (cause, true),
+            Party::Trunk(_) => {
+                match &call.hop {
+                    Some(hop) if cause == Cause::TransportFailed => self.hop_failed(hop, trunks::Failure::Silent, now),
+                    Some(hop) if status.is_some_and(|status| status != Status::SERVICE_UNAVAILABLE) => {
+                        self.hop_answered(hop)
+                    }
+                    Some(_) | None => {}
+                }
+                let named = status.is_none_or(|status| record.profile.transport.failover.contains(&status.code()));
+                (cause, named && !rang)
+            }
+        };
+        self.branch_ended(ring, record.id, Failure { cause, reasons: reasons.to_vec() }, go_on, now);
+    }
+
+    /// What the caller would speak with us, so that it is offered first to whoever is called.
+    fn codec_of_caller(&self, caller: LegId) -> Option<Codec> {
+        let record = self.legs.get(&caller)?;
+        if let Some((format, _)) = &record.agreed {
+            return Some(format.codec);
+        }
+        let Stage::Calling { offer: Some(offer), .. } = &record.stage else { return None };
+        record.negotiation.clone().answer(offer, record.peer.ip()).ok().map(|(_, agreed)| agreed.format.codec)
+    }
+
+    /// Under which host peers reached by `target` know us.
+    fn own_host(&self, target: &Target) -> Host {
+        self.endpoint.own_host(target).unwrap_or(Host::V4(std::net::Ipv4Addr::UNSPECIFIED))
+    }
+}
+
+/// Makes a telephone answer by itself, as its family understands it.
+fn ask_to_answer(profile: &Profile, uri: Uri, host: &Host, headers: &mut Headers) -> Uri {
+    let call_info = (Name::CallInfo, Text::from(format!("<sip:{host}>;answer-after=0")));
+    let alert_info = (Name::AlertInfo, Text::from(format!("<http://{host}>;info=alert-autoanswer;delay=0")));
+    match profile.auto_answer {
+        AutoAnswer::None => uri,
+        AutoAnswer::CallInfo => {
+            headers.push(call_info);
+            uri
+        }
+        AutoAnswer::AlertInfo => {
+            headers.push(alert_info);
+            uri
+        }
+        AutoAnswer::RingAnswer => {
+            headers.push((Name::AlertInfo, Text::from_static("Ring Answer")));
+            uri
+        }
+        AutoAnswer::AnswerMode => {
+            headers.push((Name::Other(Text::from_static("Answer-Mode")), Text::from_static("Auto")));
+            uri
+        }
+        AutoAnswer::All => {
+            headers.push(call_info);
+            headers.push(alert_info);
+            uri.with_param("intercom", "true")
+        }
+    }
+}
