@@ -12,6 +12,7 @@
 
 pub mod audio;
 pub mod baresip;
+pub mod dns;
 pub mod gateway;
 pub mod impair;
 pub mod kamailio;
