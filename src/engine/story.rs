@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use tracing::info;
+use tracing::{debug, info};
 
 use crate::base::PhoneNumber;
 use crate::gateway::event::Happening;
@@ -31,6 +31,12 @@ pub fn tell(what: &Happening) {
         Happening::RoomEnded { room } => info!(%room, "the meeting is over"),
         Happening::RoomConfigured { room } => info!(%room, "configured"),
         Happening::RoomDeleted { room } => info!(%room, "deleted"),
+        Happening::ExtensionRegistered { extension, address, user_agent } => {
+            debug!(%extension, %address, user_agent = user_agent.as_deref().unwrap_or(""), "registered");
+        }
+        Happening::ExtensionUnregistered { extension, address, why } => {
+            debug!(%extension, %address, ?why, "registered no more");
+        }
         // Said by state, too often to tell.
         Happening::Changed { .. } | Happening::Speaking { .. } => {}
     }

@@ -7,8 +7,9 @@ use crate::gateway::Gateway;
 use crate::gateway::command::{Command, Denial, ExplainRequest, Outcome, Reply};
 use crate::gateway::event::Happening;
 use crate::gateway::inbound::facts_of;
+use crate::gateway::presence::Watched;
 use crate::room::{Actor, Room, RoomSettings};
-use crate::route::{Explanation, Facts, Table};
+use crate::route::{Explanation, Extension, Facts, Table};
 use crate::wire::sip::{Message, Method, NameAddr, Uri};
 
 impl Gateway {
@@ -35,11 +36,21 @@ impl Gateway {
                 self.table.dids.remove(&id).map(|_| Reply::Done).ok_or(Denial::NotFound("number"))
             }
             Command::PutExtension(extension) => {
-                self.table.extensions.insert(*extension);
+                let id = extension.id;
+                let account =
+                    |extension: &Extension| (extension.user.clone(), extension.password.clone(), extension.enabled);
+                let new = account(&extension);
+                // Telephones that registered with what is good no more are forgotten.
+                if self.table.extensions.insert(*extension).is_some_and(|old| account(&old) != new) {
+                    self.forget_telephones(id, now);
+                }
                 Ok(Reply::Done)
             }
             Command::DeleteExtension(id) => {
-                self.table.extensions.remove(&id).map(|_| Reply::Done).ok_or(Denial::NotFound("extension"))
+                self.table.extensions.remove(&id).ok_or(Denial::NotFound("extension"))?;
+                self.forget_telephones(id, now);
+                self.presence.gone(Watched::Extension(id), now);
+                Ok(Reply::Done)
             }
             Command::PutGroup(group) => {
                 self.table.groups.insert(group.id, group);
@@ -113,6 +124,16 @@ impl Gateway {
             Command::Explain(request) => explain(&self.table, &request, now.utc)
                 .map(|found| Reply::Explained(Box::new(found)))
                 .map_err(Denial::Invalid),
+            Command::Registrations { extension } => Ok(Reply::Registrations(self.registration_views(extension, now))),
+            Command::CheckSync(extension) => {
+                if self.table.extensions.get(&extension).is_none() {
+                    return Err(Denial::NotFound("extension"));
+                }
+                match self.check_sync(extension, now) {
+                    0 => Err(Denial::Conflict("no telephone of this extension is registered".into())),
+                    _ => Ok(Reply::Done),
+                }
+            }
             Command::Status => Ok(Reply::Status(Box::new(self.status()))),
         }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::id::{DidId, ExtensionId, GroupId, RuleId, TrunkId};
 use crate::base::{LegId, PhoneNumber, RoomId, Secret, Utc};
-use crate::gateway::view::{CallView, RoomView, Status};
+use crate::gateway::view::{CallView, RegistrationView, RoomView, Status};
 use crate::room::{self, Operation, RoomSettings};
 use crate::route::{Did, Explanation, Extension, Group, Party, Problem, Rule, Trunk};
 
@@ -127,6 +127,13 @@ pub enum Command {
     },
     /// Says what would be done with an INVITE, and why.
     Explain(Box<ExplainRequest>),
+    /// Telephones that are registered.
+    Registrations {
+        /// Of this extension alone; none for all.
+        extension: Option<ExtensionId>,
+    },
+    /// Makes every telephone of an extension read its settings again.
+    CheckSync(ExtensionId),
     /// Counts and state of the node.
     Status,
 }
@@ -233,6 +240,8 @@ pub enum Reply {
     Problems(Vec<Problem>),
     /// What would be done, and why.
     Explained(Box<Explanation>),
+    /// Telephones that are registered.
+    Registrations(Vec<RegistrationView>),
     /// The node.
     Status(Box<Status>),
 }

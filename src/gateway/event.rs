@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Cause, LegId, ParticipantId, RoomId, Utc};
+use crate::base::{Cause, ExtensionId, LegId, ParticipantId, RoomId, Utc};
 use crate::gateway::view::{CallDirection, ParticipantView};
+use crate::sip::registrar::Gone;
 
 /// An event with its place in the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -175,6 +176,28 @@ pub enum Happening {
         #[cfg_attr(feature = "node", schema(value_type = String))]
         room: RoomId,
     },
+    /// A telephone registered.
+    #[serde(rename = "extension.registered")]
+    ExtensionRegistered {
+        /// Whose.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        extension: ExtensionId,
+        /// Where it is reached: transport, address and port.
+        address: String,
+        /// Its User-Agent.
+        user_agent: Option<String>,
+    },
+    /// A telephone is registered no more.
+    #[serde(rename = "extension.unregistered")]
+    ExtensionUnregistered {
+        /// Whose.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        extension: ExtensionId,
+        /// Where it was reached.
+        address: String,
+        /// Why.
+        why: Gone,
+    },
     /// A room was taken away.
     #[serde(rename = "room.deleted")]
     RoomDeleted {
@@ -211,6 +234,8 @@ impl Happening {
             | Happening::RoomDeleted { room }
             | Happening::CallBridged { room, .. } => Some(*room),
             Happening::NodeStarted {}
+            | Happening::ExtensionRegistered { .. }
+            | Happening::ExtensionUnregistered { .. }
             | Happening::NodeDraining {}
             | Happening::CallBegan { .. }
             | Happening::CallRinging { .. }

@@ -48,15 +48,17 @@ impl Gateway {
                 }
             }
             Event::Referred { leg, refer, .. } => self.on_referred(leg, refer, now),
-            Event::Request { transaction, request, .. } => self.on_request(transaction, &request, now),
+            Event::Request { transaction, request, source, .. } => {
+                self.on_request(transaction, &request, source, now);
+            }
+            Event::Response { transaction, result, .. } => self.on_response(transaction, result, now),
             // What follows a CANCEL is Ended.
             Event::Cancelled { .. }
             | Event::Modified { .. }
             | Event::Pracked { .. }
             | Event::Refreshed { .. }
             | Event::EarlyOffered { .. }
-            | Event::ReferProgress { .. }
-            | Event::Response { .. } => {}
+            | Event::ReferProgress { .. } => {}
         }
     }
 
@@ -364,21 +366,6 @@ impl Gateway {
             | Destination::Webhook { .. } => None,
         };
         own.or_else(of_room).and_then(|tag| Language::parse(&tag)).unwrap_or_else(|| self.settings.language.clone())
-    }
-
-    fn on_request(&mut self, transaction: TransactionId, request: &Request, now: Now) {
-        let (status, headers) = match (&request.method, self.drain.is_some()) {
-            (Method::Options, true) => {
-                let after = self.settings.retry_after.as_secs().to_string();
-                (Status::SERVICE_UNAVAILABLE, vec![(Name::RetryAfter, Text::from(after))])
-            }
-            (Method::Options, false) => (
-                Status::OK,
-                vec![(Name::Accept, Text::from_static("application/sdp, application/dtmf-relay, application/dtmf"))],
-            ),
-            _ => (Status::NOT_IMPLEMENTED, Headers::new()),
-        };
-        self.endpoint.respond(transaction, status, &headers, None, now);
     }
 }
 

@@ -8,6 +8,7 @@ pub mod view;
 
 mod ask;
 mod calls;
+mod check_sync;
 mod drain;
 mod hold;
 mod identity;
@@ -18,6 +19,9 @@ mod manner;
 mod media;
 mod outbound;
 mod pin_guard;
+mod presence;
+mod registrar;
+mod requests;
 mod ringing;
 mod rooms;
 mod show;
@@ -36,7 +40,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::base::id::TrunkId;
-use crate::base::{Cause, Instant, LegId, Now, PhoneNumber, Rng, RoomId, Throttle, Timers};
+use crate::base::{Cause, Instant, LegId, Now, PhoneNumber, Rng, RoomId, Secret, Throttle, Timers};
 use crate::call::keys::KeyMap;
 use crate::gateway::command::{Command, CommandId, Outcome};
 use crate::gateway::event::{Event, Happening};
@@ -49,9 +53,8 @@ use crate::profile::{Book, GENERIC, Profile};
 use crate::room::{Room, RoomSettings};
 use crate::route::{Did, Extension, Group, Home, Party, Rule, Table, TlsRules, Trunk};
 use crate::sip::auth::Verifier;
-use crate::sip::endpoint::{self, Endpoint, SendRef};
+use crate::sip::endpoint::{self, Endpoint, SendRef, TransactionId};
 use crate::sip::locate::{self, Locator, Lookup, LookupId, Question};
-use crate::sip::registrar::{self, Registrar};
 use crate::sip::transport::Target;
 
 /// The whole node as one machine: one input, then drain the outputs, then re-read the timeout.
@@ -68,7 +71,6 @@ pub struct Gateway {
     /// Attempts to reach somebody.
     rings: BTreeMap<RingId, Ring>,
     next_ring: u64,
-    registrar: Registrar,
     /// Legs whose ports the media plane still holds.
     closing: BTreeSet<LegId>,
     /// Legs to which something is to be played when this input has been dealt with.
@@ -77,6 +79,12 @@ pub struct Gateway {
     /// Where far ends are.
     locator: Locator,
     trunks: trunks::Trunks,
+    /// Telephones that register.
+    phones: registrar::Phones,
+    /// Who watches whom.
+    presence: presence::Presence,
+    /// Requests of ours that are no calls, and who awaits their answers.
+    askers: BTreeMap<TransactionId, requests::Asker>,
     timers: Timers<Timer>,
     rng: Rng,
     /// Wrong passwords by where they came from; further ones are not looked at.
@@ -173,6 +181,8 @@ impl Gateway {
         let rooms = directory.rooms.into_iter().map(|room| (room.id, Room::new(room, wait))).collect();
         let endpoint = Endpoint::new(sip, rng.fork());
         let verifier = Verifier::new(settings.realm.clone(), &mut rng);
+        let decoy = Secret::new(rng.token(24));
+        let phones = registrar::Phones::new(settings.registrar, settings.registers_per_second, decoy);
         let mut gateway = Self {
             wrong_passwords: Throttle::new(WRONG_PASSWORDS, WRONG_PASSWORD_EVERY, pin_guard::THROTTLE_KEYS),
             calls_by_caller: Throttle::new(settings.caller_burst, settings.caller_refill, pin_guard::THROTTLE_KEYS),
@@ -187,12 +197,14 @@ impl Gateway {
             legs: BTreeMap::new(),
             rings: BTreeMap::new(),
             next_ring: 0,
-            registrar: Registrar::new(registrar::Settings::default()),
             closing: BTreeSet::new(),
             touched: BTreeSet::new(),
             plays: 0,
             locator: Locator::new(rng.fork()),
             trunks: trunks::Trunks::default(),
+            phones,
+            presence: presence::Presence::default(),
+            askers: BTreeMap::new(),
             timers: Timers::new(),
             rng,
             next_seq: directory.next_seq,
@@ -214,7 +226,12 @@ impl Gateway {
     /// Takes in a fact.
     pub fn handle(&mut self, input: Input, now: Now) {
         match input {
-            Input::Signalling(input) => self.endpoint.handle(input, now),
+            Input::Signalling(input) => {
+                if let endpoint::Input::FlowClosed { flow } = &input {
+                    self.on_flow_closed(*flow, now);
+                }
+                self.endpoint.handle(input, now);
+            }
             Input::PortsBound { leg, rtp_port } => self.on_ports(leg, Some(rtp_port), now),
             Input::PortsExhausted { leg } => self.on_ports(leg, None, now),
             Input::Media(event) => self.on_media(event, now),
@@ -237,7 +254,9 @@ impl Gateway {
 
     /// When [`Input::Timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.endpoint.poll_timeout(), self.locator.poll_timeout(), self.timers.next()].into_iter().flatten().min()
+        let own = [self.endpoint.poll_timeout(), self.locator.poll_timeout(), self.timers.next()];
+        let outside = [self.phones.registrar.poll_timeout(), self.presence.poll_timeout()];
+        own.into_iter().chain(outside).flatten().min()
     }
 
     /// Whether nothing is left of any call: what a test asks at its end.
@@ -254,6 +273,9 @@ impl Gateway {
             self.endpoint.handle(endpoint::Input::Timeout, now);
         }
         self.locator.handle_timeout(now.mono);
+        self.phones.registrar.handle_timeout(now);
+        self.tell_of_phones(now);
+        self.presence.handle_timeout(now);
         while let Some(timer) = self.timers.expire(now.mono) {
             match timer {
                 Timer::Start(leg) => self.begin_attending(leg, now),
@@ -299,6 +321,7 @@ impl Gateway {
                 quiet = false;
                 self.trunk_located(ring, found, now);
             }
+            quiet &= !self.tell_watchers(now);
             if !self.touched.is_empty() {
                 quiet = false;
                 self.flush_voices(now);
@@ -326,6 +349,7 @@ impl Gateway {
     }
 
     fn publish(&mut self, what: Happening, now: Now) {
+        self.note_for_lamps(&what, now);
         let seq = self.next_seq;
         self.next_seq += 1;
         self.outputs.push_back(Output::Publish(Event { seq, at: now.utc, what }));

@@ -56,7 +56,7 @@ impl Gateway {
                 None => (None, Err(Cause::NoRoute)),
                 Some(extension) if extension.dnd => (Some(extension.clone()), Err(Cause::DoNotDisturb)),
                 Some(extension) => {
-                    let contacts = self.registrar.targets(*id);
+                    let contacts = self.telephones(*id);
                     let reachable = if contacts.is_empty() { Err(Cause::NotRegistered) } else { Ok(contacts) };
                     (Some(extension.clone()), reachable)
                 }

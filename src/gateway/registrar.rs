@@ -10,12 +10,11 @@ use crate::base::id::ExtensionId;
 use crate::base::{Cause, Now, Secret, Throttle};
 use crate::gateway::Gateway;
 use crate::gateway::event::Happening;
-use crate::profile::Profile;
 use crate::route::Extension;
 use crate::sip::auth::{Verdict, Verifier};
-use crate::sip::endpoint::{Headers, TransactionId};
+use crate::sip::endpoint::TransactionId;
 use crate::sip::registrar::{Account, Change, Contact, Registrar, Settings};
-use crate::sip::transport::Source;
+use crate::sip::transport::{FlowId, Source};
 use crate::wire::sip::{Name, Request, Status, Text};
 
 /// A telephone that is registered, as shown.
@@ -51,8 +50,6 @@ pub(super) struct Phones {
     asked: Throttle<()>,
     /// REGISTERs with credentials that are looked at.
     shown: Throttle<()>,
-    /// Beginnings of User-Agent in lower case, and the profile each stands for.
-    agents: Vec<(String, Arc<str>)>,
     /// For user names that nobody has: they take as long to refuse as wrong passwords.
     decoy: Secret,
 }
@@ -79,38 +76,16 @@ const SPREAD: u64 = 30;
 
 impl Phones {
     /// Knows nobody yet; `most` REGISTERs a second are dealt with.
-    pub(super) fn new<'a>(
-        settings: Settings,
-        most: u32,
-        profiles: impl Iterator<Item = &'a Profile>,
-        decoy: Secret,
-    ) -> Self {
+    pub(super) fn new(settings: Settings, most: u32, decoy: Secret) -> Self {
         let most = most.max(1);
         let every = Duration::from_secs(1) / most;
-        let mut agents: Vec<(String, Arc<str>)> = profiles
-            .flat_map(|profile| {
-                let name: Arc<str> = Arc::from(profile.name.as_str());
-                profile.user_agents.iter().map(move |agent| (agent.to_ascii_lowercase(), name.clone()))
-            })
-            .collect();
-        // The longest beginning says most.
-        agents.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         Self {
             registrar: Registrar::new(settings),
             asked: Throttle::new(most, every, 1),
             // Who was challenged is to come through.
             shown: Throttle::new(most.saturating_mul(2), every / 2, 1),
-            agents,
             decoy,
         }
-    }
-
-    /// The profile of a telephone by its User-Agent; `generic` for one that nobody knows.
-    fn profile_of(&self, user_agent: &str) -> Arc<str> {
-        let begins = |agent: &str| {
-            user_agent.get(..agent.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(agent))
-        };
-        self.agents.iter().find(|(agent, _)| begins(agent)).map_or_else(|| Arc::from("generic"), |(_, name)| name.clone())
     }
 }
 
@@ -131,21 +106,18 @@ impl Gateway {
     }
 
     /// Takes a REGISTER of an extension that has shown its password.
-    fn register(
-        &mut self,
-        transaction: TransactionId,
-        id: ExtensionId,
-        request: &Request,
-        source: Source,
-        now: Now,
-    ) {
+    fn register(&mut self, transaction: TransactionId, id: ExtensionId, request: &Request, source: Source, now: Now) {
         let to = request.headers.to();
         let to = to.as_ref().and_then(|to| to.uri.user_decoded());
         // One may speak for nobody else (RFC 3261 §10.3 item 4).
-        let own = self.table.extensions.get(&id).filter(|extension| extension.enabled && to.as_deref() == Some(&*extension.user));
+        let own = self
+            .table
+            .extensions
+            .get(&id)
+            .filter(|extension| extension.enabled && to.as_deref() == Some(&*extension.user));
         let Some(extension) = own else {
             *self.counters.refused.entry(Cause::NotAllowed).or_default() += 1;
-            return self.endpoint.respond(transaction, Status::FORBIDDEN, &Headers::new(), None, now);
+            return self.endpoint.respond(transaction, Status::FORBIDDEN, &Vec::new(), None, now);
         };
         let account = Account {
             extension: id,
@@ -172,7 +144,7 @@ impl Gateway {
             Some(extension) => (Some(extension.id), &extension.password),
             None => (None, &self.phones.decoy),
         };
-        match (self.verifier.verify(value, request.method.as_str(), password, ip, now.mono), extension) {
+        match (self.verifier.verify(value, request.method.as_str(), &request.uri, password, ip, now.mono), extension) {
             (Verdict::Right, Some(extension)) => Shown::Extension(extension),
             (Verdict::Stale, Some(_)) => Shown::Nothing { stale: true },
             (Verdict::Right | Verdict::Stale | Verdict::Wrong, _) => {
@@ -197,6 +169,12 @@ impl Gateway {
         self.endpoint.respond(transaction, Status::SERVICE_UNAVAILABLE, &headers, None, now);
     }
 
+    /// A connection is gone, and with it telephones and registrations that were reached by it.
+    pub(super) fn on_flow_closed(&mut self, flow: FlowId, now: Now) {
+        self.phones.registrar.flow_closed(flow);
+        self.tell_of_phones(now);
+    }
+
     /// Where an extension is called, the most wanted telephone first.
     pub(super) fn telephones(&self, extension: ExtensionId) -> Vec<Contact> {
         self.phones.registrar.targets(extension)
@@ -217,11 +195,9 @@ impl Gateway {
                     address: address_of(&contact),
                     user_agent: shown_agent(&contact),
                 },
-                Change::Unregistered { extension, contact, why } => Happening::ExtensionUnregistered {
-                    extension,
-                    address: address_of(&contact),
-                    why,
-                },
+                Change::Unregistered { extension, contact, why } => {
+                    Happening::ExtensionUnregistered { extension, address: address_of(&contact), why }
+                }
             };
             self.publish(happening, now);
         }
@@ -238,9 +214,9 @@ impl Gateway {
 
     /// The dialect of an extension's telephone: as configured, else by its User-Agent.
     fn profile_name(&self, extension: &Extension, user_agent: &str) -> Arc<str> {
-        match extension.profile.as_deref().filter(|name| self.profiles.contains_key(*name)) {
+        match extension.profile.as_deref().filter(|name| self.profiles.has(name)) {
             Some(name) => Arc::from(name),
-            None => self.phones.profile_of(user_agent),
+            None => Arc::from(self.profiles.of_agent(user_agent).name.as_str()),
         }
     }
 }
@@ -268,26 +244,5 @@ fn view(extension: ExtensionId, contact: &Contact, now: Now) -> RegistrationView
         behind_nat: contact.behind_nat,
         since: contact.since.to_string(),
         expires_in: contact.expires.since(now.mono).as_secs(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_telephone_is_known_by_the_longest_beginning_of_its_user_agent() {
-        let profile = |name: &str, agents: &[&str]| Profile {
-            name: name.into(),
-            user_agents: agents.iter().map(ToString::to_string).collect(),
-            ..Profile::default()
-        };
-        let profiles = [profile("yealink", &["Yealink"]), profile("yealink-w", &["Yealink W"]), profile("snom", &["snom"])];
-        let phones = Phones::new(Settings::default(), 10, profiles.iter(), Secret::new("x"));
-        let of = |agent: &str| phones.profile_of(agent).to_string();
-        assert_eq!(of("Yealink SIP-T46U 108.86.0.45"), "yealink");
-        assert_eq!(of("yealink W70B 146.85.0.37"), "yealink-w");
-        assert_eq!(of("SNOMD785/10.1.159.12"), "snom");
-        assert_eq!((of("Télephone"), of("")), ("generic".into(), "generic".into()));
     }
 }

@@ -30,6 +30,11 @@ pub struct Settings {
     pub ring_time: Duration,
     /// Most calls at once; beyond it INVITEs get 503.
     pub max_calls: u32,
+    /// How telephones register.
+    pub registrar: crate::sip::registrar::Settings,
+    /// REGISTERs dealt with in a second; beyond it 503 with Retry-After. More: calls wait while everybody registers at once.
+    /// Less: telephones are away for longer after a power cut.
+    pub registers_per_second: u32,
     /// The language of last resort.
     pub language: Language,
     /// Calls per caller before the throttle, and how long one more takes.
@@ -60,6 +65,8 @@ impl Default for Settings {
             retry_after: Duration::from_secs(30),
             ring_time: Duration::from_secs(60),
             max_calls: 2000,
+            registrar: crate::sip::registrar::Settings::default(),
+            registers_per_second: 2000,
             language: Language::english(),
             caller_burst: 20,
             caller_refill: Duration::from_secs(3),

@@ -165,6 +165,10 @@ impl<K: Ord + Clone, W: Ord + Clone> Notifier<K, W> {
         let subscription = self.all.get_mut(&id).filter(|subscription| subscription.ending.is_none());
         let Some(subscription) = subscription else { return Err(Status::CALL_DOES_NOT_EXIST) };
         let seq = request.headers.cseq().map(|cseq| cseq.seq).unwrap_or_default();
+        // A copy, whose answer was lost.
+        if subscription.dialog.remote_seq == Some(seq) {
+            return Ok(());
+        }
         if subscription.dialog.take_in_order(seq) == Order::Stale {
             return Err(Status::SERVER_INTERNAL_ERROR);
         }

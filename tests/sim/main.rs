@@ -4,8 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
 mod calls;
+mod desk;
 mod desks;
 mod dial_in;
 mod keys;
+mod lamps;
 mod limits;
+mod registrar;
 mod world;

@@ -176,15 +176,24 @@ impl World {
             remote: phone.address,
             flow: None,
         };
+        self.send_from(source, text);
+    }
+
+    /// A message comes, from anywhere by anything.
+    pub fn send_from(&mut self, source: Source, text: &str) {
         let message = Message::parse(&Bytes::from(text.to_owned()));
         self.give(Input::Signalling(endpoint::Input::Received { message, source }));
     }
 
     pub fn next(&mut self, phone: &Phone) -> Option<Message> {
-        self.inboxes.get_mut(&phone.address)?.pop_front()
+        self.next_at(phone.address)
     }
 
-    /// The next response but 100.
+    /// The next message that was sent to an address.
+    pub fn next_at(&mut self, address: SocketAddr) -> Option<Message> {
+        self.inboxes.get_mut(&address)?.pop_front()
+    }
+
     pub fn response(&mut self, phone: &Phone) -> Option<Response> {
         while let Some(message) = self.next(phone) {
             match message {
