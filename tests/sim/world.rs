@@ -45,6 +45,8 @@ pub struct World {
     pub drained: Option<u64>,
     /// What the DNS says; it has nothing of what is not in here. `None`: it does not answer.
     pub dns: Option<BTreeMap<Question, Lookup>>,
+    /// Who is expected where before something is sent there by TLS.
+    pub peers: Vec<(SocketAddr, String)>,
     inboxes: BTreeMap<SocketAddr, VecDeque<Message>>,
     answers: BTreeMap<CommandId, Outcome>,
     commands: u64,
@@ -126,6 +128,7 @@ impl World {
             ports_free: 0,
             drained: None,
             dns: Some(BTreeMap::new()),
+            peers: vec![],
             inboxes: BTreeMap::new(),
             answers: BTreeMap::new(),
             commands: 0,
@@ -320,6 +323,7 @@ impl World {
                     self.answers.insert(id, outcome);
                 }
                 Output::Drained { cut_off } => self.drained = Some(cut_off),
+                Output::ExpectPeer { remote, name, .. } => self.peers.push((remote, name)),
                 Output::Send { to, bytes, .. } => {
                     let message = Message::parse(&bytes).expect("what we send can be read");
                     self.inboxes.entry(to.remote).or_default().push_back(message);
