@@ -8,6 +8,7 @@ mod reach;
 
 use std::fmt;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -96,7 +97,9 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
     let transports = Transports::start(transports(config)).map_err(Failure::one)?;
     let media = MediaPlane::start(media(config), Arc::new(clips.library), clock, rng.fork())
         .map_err(|error| Failure::one(format!("the media threads cannot start: {error}")))?;
-    let listeners = listen(config).await?;
+    let listeners = listen(&config.api.listen, "http").await?;
+    let tls_listeners = listen(&config.api.tls_listen, "https").await?;
+    let certificate = transports.certificate();
     // Only now that nothing else can fail: a key is shown once.
     let made = first::make(&store, &config.node.language, &mut rng).await.map_err(stored)?;
     let key = api::first_key::first_key(&store).await.map_err(stored)?;
@@ -116,12 +119,14 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
     let (stop, stopped) = watch::channel(false);
     let mut doors = JoinSet::new();
     let shared = api::Shared::start(handle, api_settings(config, &reach, clips.languages.clone()));
-    for listener in listeners {
+    let plain = listeners.into_iter().map(|listener| (listener, None));
+    let encrypted = tls_listeners.into_iter().map(|listener| (listener, certificate.clone()));
+    for (listener, certificate) in plain.chain(encrypted) {
         let mut stopped = stopped.clone();
         let stop = async move {
             let _ = stopped.wait_for(|stop| *stop).await;
         };
-        doors.spawn(api::serve(listener, shared.clone(), stop));
+        doors.spawn(api::serve(listener, certificate, shared.clone(), stop));
     }
     // One write, so that the log's first lines do not run into it.
     let _ = std::io::stdout().write_all(Banner { config, reach: &reach, made: made.as_ref() }.to_string().as_bytes());
@@ -167,7 +172,8 @@ fn transports(config: &Config) -> transport::Settings {
     let files = sip.tls_certificate.clone().zip(sip.tls_key.clone());
     transport::Settings {
         listen: sip.listen.iter().map(|listen| (reach::transport(listen.transport), listen.address)).collect(),
-        tls: files.map(|files| tls::Settings { files: Some(files), ..tls::Settings::default() }),
+        // Without files one is made: trunks are called by TLS even where nobody calls us so.
+        tls: Some(tls::Settings { files, ..tls::Settings::default() }),
         limits: transport::Limits {
             connections: usize::try_from(sip.max_connections).unwrap_or(usize::MAX),
             connections_per_source: usize::try_from(sip.max_connections / 4).unwrap_or(usize::MAX).max(8),
@@ -236,11 +242,12 @@ fn writer(config: &Config) -> store::Settings {
     store::Settings { path: store.path.clone(), event_days: store.event_days, record_days: store.record_days }
 }
 
-async fn listen(config: &Config) -> Result<Vec<TcpListener>, Failure> {
+async fn listen(addresses: &[SocketAddr], scheme: &str) -> Result<Vec<TcpListener>, Failure> {
     let mut listeners = Vec::new();
-    for address in &config.api.listen {
+    for address in addresses {
         let listener = TcpListener::bind(address).await;
-        listeners.push(listener.map_err(|error| Failure::one(format!("cannot listen on http {address}: {error}")))?);
+        listeners
+            .push(listener.map_err(|error| Failure::one(format!("cannot listen on {scheme} {address}: {error}")))?);
     }
     Ok(listeners)
 }

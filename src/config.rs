@@ -198,6 +198,8 @@ pub struct Prompts {
 pub struct Api {
     /// Where it listens, in plain HTTP.
     pub listen: Vec<SocketAddr>,
+    /// Where it listens with TLS, by the certificate of `sip.tls_certificate`.
+    pub tls_listen: Vec<SocketAddr>,
     /// A file that the first admin key is written to; else it is printed once.
     #[serde(with = "period::empty_is_none")]
     pub admin_key_file: Option<PathBuf>,
@@ -376,6 +378,7 @@ impl Default for Api {
         let local = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         Self {
             listen: local.map(|address| SocketAddr::new(address, 8080)).to_vec(),
+            tls_listen: Vec::new(),
             admin_key_file: None,
             trusted_proxies: Vec::new(),
         }

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::scope::Scope;
+use super::serve::Encrypted;
 use super::{App, Problem};
 use crate::base::Secret;
 use crate::base::id::KeyId;
@@ -121,8 +122,11 @@ pub(super) fn client(parts: &Parts, app: &App) -> IpAddr {
     address
 }
 
-/// Whether the browser's end of the connection is HTTPS, by the word of a trusted proxy.
+/// Whether the far end of the connection speaks HTTPS: with us, or by the word of a trusted proxy.
 pub(super) fn by_https(parts: &Parts, app: &App) -> bool {
+    if parts.extensions.get::<Encrypted>().is_some_and(|encrypted| encrypted.0) {
+        return true;
+    }
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let trusted = peer.is_some_and(|peer| app.settings.trusted_proxies.iter().any(|network| network.contains(peer)));
     trusted && parts.headers.get("x-forwarded-proto").is_some_and(|value| value.as_bytes() == b"https")

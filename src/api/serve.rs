@@ -1,6 +1,7 @@
 //! Every route in one place, and the listener they are served on.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,7 +13,10 @@ use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
@@ -24,6 +28,7 @@ use super::{
     App, Problem, acts, body, calls, dids, events, explain, keys, metrics, openapi, operations, page, query, records,
     rooms, session, status, trunks,
 };
+use crate::transport::tls;
 
 /// Connections at once on one listener. More: descriptors. Fewer: readers of events shut others out.
 const CONNECTIONS: usize = 2048;
@@ -129,7 +134,14 @@ async fn around(State(app): State<App>, request: Request, next: Next) -> Respons
 }
 
 /// Serves until `stop` resolves; then streams say goodbye and answers under way have three seconds.
-pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = ()>) {
+///
+/// With a certificate it is HTTPS.
+pub async fn serve(
+    listener: TcpListener,
+    certificate: Option<watch::Receiver<Arc<ServerConfig>>>,
+    app: App,
+    stop: impl Future<Output = ()>,
+) {
     let router = router(app.clone());
     let mut connections = JoinSet::new();
     let mut builder = http1::Builder::new();
@@ -152,17 +164,18 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
         };
         let _ = stream.set_nodelay(true);
         let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD));
-        let service = TowerToHyperService::new(with_peer(router.clone(), peer));
-        let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
-        let mut closing = app.closing.subscribe();
+        let service = TowerToHyperService::new(with_peer(router.clone(), peer, certificate.is_some()));
+        let acceptor = certificate.as_ref().map(tls::acceptor);
+        let (builder, closing) = (builder.clone(), app.closing.subscribe());
         connections.spawn(async move {
-            let mut connection = std::pin::pin!(connection);
-            tokio::select! {
-                // A peer's mistake is traffic.
-                _ = &mut connection => return,
-                _ = closing.wait_for(|closing| *closing) => connection.as_mut().graceful_shutdown(),
+            match acceptor {
+                None => converse(builder, stream, service, closing).await,
+                Some(acceptor) => {
+                    if let Ok(Ok(stream)) = tokio::time::timeout(HEAD, acceptor.accept(stream)).await {
+                        converse(builder, stream, service, closing).await;
+                    }
+                }
             }
-            let _ = connection.await;
         });
     }
     drop(listener);
@@ -170,6 +183,27 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
     let _ = tokio::time::timeout(GOODBYE, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-fn with_peer(router: Router, peer: SocketAddr) -> Router {
-    router.layer(axum::Extension(axum::extract::ConnectInfo(peer)))
+/// Serves one connection to its end, or until the node stops.
+async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    builder: http1::Builder,
+    stream: S,
+    service: TowerToHyperService<Router>,
+    mut closing: watch::Receiver<bool>,
+) {
+    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        // A peer's mistake is traffic.
+        _ = &mut connection => return,
+        _ = closing.wait_for(|closing| *closing) => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+/// Whether a request came by TLS to us ourselves.
+#[derive(Debug, Clone, Copy)]
+pub struct Encrypted(pub bool);
+
+fn with_peer(router: Router, peer: SocketAddr, encrypted: bool) -> Router {
+    router.layer(axum::Extension(axum::extract::ConnectInfo(peer))).layer(axum::Extension(Encrypted(encrypted)))
 }

@@ -108,6 +108,13 @@ fn tls(config: &Config, found: &mut Findings) {
             );
             return;
         }
+        (None, None) if !config.api.tls_listen.is_empty() => {
+            found.fatal(
+                "api.tls_listen",
+                "needs a certificate: name one in sip.tls_certificate and its key in sip.tls_key",
+            );
+            return;
+        }
         (None, None) => return,
         (Some(_), None) => {
             found.fatal("sip.tls_key", "sip.tls_certificate is set: name its private key too");
@@ -118,7 +125,7 @@ fn tls(config: &Config, found: &mut Findings) {
             return;
         }
     };
-    if !wanted {
+    if !wanted && config.api.tls_listen.is_empty() {
         found.warn("sip.tls_certificate", "is not used: sip.listen has no tls entry, such as \"tls:0.0.0.0:5061\"");
     }
     let chain = certificates(certificate);

@@ -23,8 +23,9 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustls::ServerConfig;
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
@@ -229,6 +230,11 @@ impl Transports {
         let Some(certificates) = &self.certificates else { return Ok(()) };
         let ours = certificates.reload();
         ours.and(self.peers.reload(certificates.client()))
+    }
+
+    /// The certificate in use, now and after each reload, for other listeners that show it too.
+    pub fn certificate(&self) -> Option<watch::Receiver<Arc<ServerConfig>>> {
+        self.certificates.as_ref().map(Certificates::server)
     }
 
     /// Says who is reached by TLS at an address, and by which rules, before something is sent there: the certificate

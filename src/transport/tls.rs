@@ -82,7 +82,8 @@ impl Certificates {
         Ok(())
     }
 
-    pub(super) fn server(&self) -> watch::Receiver<Arc<ServerConfig>> {
+    /// What listeners show, now and after each reload.
+    pub fn server(&self) -> watch::Receiver<Arc<ServerConfig>> {
         self.server.subscribe()
     }
 
@@ -93,7 +94,7 @@ impl Certificates {
 }
 
 /// An acceptor with the certificate as it is now.
-pub(super) fn acceptor(server: &watch::Receiver<Arc<ServerConfig>>) -> TlsAcceptor {
+pub fn acceptor(server: &watch::Receiver<Arc<ServerConfig>>) -> TlsAcceptor {
     TlsAcceptor::from(server.borrow().clone())
 }
 

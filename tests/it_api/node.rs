@@ -93,7 +93,7 @@ impl Node {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(api::serve(listener, app, async move {
+        let served = tokio::spawn(api::serve(listener, None, app, async move {
             let _ = stopped.await;
         }));
         let (client, told) = (Client::new(), Mutex::new(told));

@@ -228,7 +228,7 @@ async fn when_the_gateway_is_gone_the_api_says_so() {
     let app = ringlift::api::Shared::start(handle, ringlift::api::Settings::default());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(ringlift::api::serve(listener, app, std::future::pending()));
+    tokio::spawn(ringlift::api::serve(listener, None, app, std::future::pending()));
     let client = reqwest::Client::new();
     let refused = client.get(format!("{url}/v1/rooms")).bearer_auth(key.expose()).send().await.unwrap();
     assert!(refused.headers().contains_key("retry-after"));
