@@ -1,4 +1,17 @@
 //! Rank 2: signed caller identities, STIR/SHAKEN (RFC 8224, 8225, 8588).
+//!
+//! ```text
+//!   Identity: <header>.<payload>.<signature>;info=<https://…>;alg=ES256;ppt=shaken
+//!             └──────── passport ─────────┘        │
+//!                      what it claims              └─ certificate: whose key, and whom we trust for it
+//! ```
+
+pub mod base64url;
+pub mod certificate;
+pub mod passport;
+
+pub use certificate::{Anchors, Chain};
+pub use passport::{Claims, Token};
 
 use serde::{Deserialize, Serialize};
 
@@ -70,3 +83,6 @@ impl Flaw {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
