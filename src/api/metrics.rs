@@ -77,6 +77,8 @@ pub async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     page.one("ringlift_answered_total", "counter", "Calls answered.", status.answered);
     let refused = status.refused.iter().map(|(cause, count)| (cause_name(*cause), *count));
     page.many("ringlift_refused_total", "counter", "Calls refused, by cause.", "cause", refused);
+    let ignored = status.ignored.iter().map(|(why, count)| (why.clone(), *count));
+    page.many("ringlift_ignored_total", "counter", "Requests left without any answer, by why.", "why", ignored);
     let sip = status.sip.iter().map(|(name, count)| (name.clone(), *count));
     page.many("ringlift_sip_total", "counter", "What happened in SIP, by kind.", "kind", sip);
     page.one(

@@ -29,13 +29,18 @@ impl<K: Ord + Clone> Throttle<K> {
 
     /// Takes one; `Err` says how long until the next is allowed.
     pub fn take(&mut self, key: &K, now: Instant) -> Result<(), Duration> {
+        self.take_within(key, self.burst, self.refill, now)
+    }
+
+    /// Takes one where this key has a burst and a refill of its own.
+    pub fn take_within(&mut self, key: &K, burst: u32, refill: Duration, now: Instant) -> Result<(), Duration> {
+        let refill = refill.max(Duration::from_nanos(1));
         if !self.buckets.contains_key(key) && self.buckets.len() >= self.capacity {
             self.forget_idle(now);
             if self.buckets.len() >= self.capacity {
                 return Err(self.refill);
             }
         }
-        let (burst, refill) = (self.burst, self.refill);
         let bucket = self.buckets.entry(key.clone()).or_insert(Bucket { tokens: burst, since: now });
         bucket.fill(burst, refill, now);
         if bucket.tokens == 0 {
@@ -107,6 +112,17 @@ mod tests {
         assert_eq!(throttle.take(&2, at(4)), Ok(()), "another caller is not punished");
         assert_eq!(throttle.take(&1, at(10)), Ok(()));
         assert!(!throttle.allows(&1, at(10)));
+    }
+
+    #[test]
+    fn a_key_may_have_a_burst_of_its_own() {
+        let at = |ms| Instant::START + Duration::from_millis(ms);
+        let mut throttle = Throttle::new(1, Duration::from_secs(1), 100);
+        let third = Duration::from_millis(333);
+        let taken = (0..5).filter(|_| throttle.take_within(&1, 3, third, at(0)).is_ok()).count();
+        assert_eq!(taken, 3);
+        assert!(throttle.take_within(&1, 3, third, at(333)).is_ok());
+        assert!(throttle.take_within(&1, 0, third, at(9000)).is_err(), "none at all is none");
     }
 
     #[test]

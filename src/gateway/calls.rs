@@ -104,6 +104,7 @@ impl Gateway {
         if plan.max_forwards == 0 {
             return Err(Cause::Loop);
         }
+        self.admit(plan.party.into(), &plan.to, plan.dialled.as_ref(), now)?;
         let (steps, seconds) = self.steps_to(&plan)?;
         let plan = CallPlan { seconds: plan.seconds.or(seconds), ..plan };
         let number = match &plan.dialled {

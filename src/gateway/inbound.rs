@@ -16,7 +16,7 @@ use crate::gateway::show::shown_user;
 use crate::gateway::view::CallDirection;
 use crate::gateway::{Gateway, Output, Record, Timer};
 use crate::media::command::{MediaCommand, PlayId};
-use crate::route::{Accepted, Decision, Destination, Facts, Party, Table};
+use crate::route::{Accepted, Decision, Destination, Dialled, Facts, Party, Table};
 use crate::sip::auth::{Verdict, Verifier};
 use crate::sip::endpoint::{Event, Headers, Manner, TransactionId};
 use crate::sip::reason::Reason;
@@ -69,12 +69,12 @@ impl Gateway {
         }
         let mut facts = facts_of(&self.table, request, source.remote.ip(), now.utc);
         match self.check_credentials(request, source, now) {
-            Some((party, Verdict::Right)) => facts.proved = Some(party),
-            Some((_, Verdict::Stale)) => return self.challenge(leg, source, true, now),
-            Some((_, Verdict::Wrong)) => {
-                // Counted only: how many more are looked at was asked before this one was.
-                let _ = self.wrong_passwords.take(&source.remote.ip(), now.mono);
+            Some((party, Verdict::Right)) => {
+                self.password_shown(source.remote.ip(), true, now);
+                facts.proved = Some(party);
             }
+            Some((_, Verdict::Stale)) => return self.challenge(leg, source, true, now),
+            Some((_, Verdict::Wrong)) => self.password_shown(source.remote.ip(), false, now),
             None => {}
         }
         match self.table.decide(&facts) {
@@ -98,7 +98,10 @@ impl Gateway {
         now: Now,
     ) {
         let Accepted { from: party, to: destination, did, caller, caller_user, dialled, .. } = accepted;
-        if let Err(cause) = self.check_capacity(party, caller.as_ref(), now) {
+        // Whoever calls for help is under no limit.
+        let help = dialled.as_ref().is_some_and(Dialled::is_emergency);
+        let room_left = if help { Ok(()) } else { self.check_capacity(party, caller.as_ref(), now) };
+        if let Err(cause) = room_left {
             return self.refuse_invite(leg, cause, now);
         }
         let from = caller
@@ -260,6 +263,7 @@ impl Gateway {
     /// A leg is over: what it held is given back, and whoever it was with is told.
     pub(super) fn end_leg(&mut self, leg: LegId, cause: Cause, reasons: &[Reason], now: Now) {
         let Some(record) = self.legs.remove(&leg) else { return };
+        self.spend_ends(leg, now);
         for timer in [Timer::Start, Timer::Attendant, Timer::Keys, Timer::LastWord, Timer::Silence] {
             self.timers.disarm(&timer(leg));
         }
@@ -321,11 +325,15 @@ impl Gateway {
 
     fn check_credentials(&mut self, request: &Request, source: Source, now: Now) -> Option<(Party, Verdict)> {
         let value = request.headers.fields_of(&Name::Authorization).next()?;
-        if !self.wrong_passwords.allows(&source.remote.ip(), now.mono) {
+        if !self.may_show_password(source.remote.ip(), now) {
             return None;
         }
         let username = Verifier::username(value)?;
-        let (party, password) = self.table.account(&username)?;
+        let Some((party, password)) = self.table.account(&username) else {
+            // Guessing names costs as much as guessing passwords.
+            self.password_shown(source.remote.ip(), false, now);
+            return None;
+        };
         let password = password.clone();
         Some((party, self.verifier.verify(value, "INVITE", &request.uri, &password, source.remote.ip(), now.mono)))
     }
@@ -335,22 +343,12 @@ impl Gateway {
             return Err(Cause::Overloaded);
         }
         if let Some(trunk) = party.trunk() {
-            self.check_trunk(trunk)?;
+            self.take_trunk(trunk, now)?;
         }
         if let Some(caller) = caller {
             self.calls_by_caller.take(caller, now.mono).map_err(|_| Cause::Throttled)?;
         }
         Ok(())
-    }
-
-    /// Whether a trunk takes another call.
-    pub(super) fn check_trunk(&self, id: TrunkId) -> Result<(), Cause> {
-        let trunk = self.table.trunks.get(&id).filter(|trunk| trunk.enabled).ok_or(Cause::NoRoute)?;
-        let calls = self.legs.values().filter(|leg| leg.party == Party::Trunk(id)).count();
-        match trunk.max_calls {
-            Some(most) if calls >= most as usize => Err(Cause::Overloaded),
-            Some(_) | None => Ok(()),
-        }
     }
 
     fn language_of(&self, did: Option<DidId>, destination: &Destination) -> Language {

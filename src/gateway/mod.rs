@@ -19,6 +19,7 @@ mod manner;
 mod media;
 mod outbound;
 mod pin_guard;
+mod policy;
 mod presence;
 mod registrar;
 mod requests;
@@ -89,6 +90,8 @@ pub struct Gateway {
     rng: Rng,
     /// Wrong passwords by where they came from; further ones are not looked at.
     wrong_passwords: Throttle<IpAddr>,
+    /// What was spent on calls out, and who is not answered.
+    policy: policy::Policy,
     calls_by_caller: Throttle<PhoneNumber>,
     pins: pin_guard::PinGuard,
     next_seq: u64,
@@ -114,6 +117,8 @@ enum Timer {
     Ring(RingId),
     /// Nothing has come back to an INVITE of ours.
     Silence(LegId),
+    /// An account's minutes for calls out may be used up.
+    Minutes(policy::Account),
     /// Calls are told that the node goes out of service.
     DrainWarning,
     /// Calls still up are ended.
@@ -185,6 +190,7 @@ impl Gateway {
         let phones = registrar::Phones::new(settings.registrar, settings.registers_per_second, decoy);
         let mut gateway = Self {
             wrong_passwords: Throttle::new(WRONG_PASSWORDS, WRONG_PASSWORD_EVERY, pin_guard::THROTTLE_KEYS),
+            policy: policy::Policy::new(),
             calls_by_caller: Throttle::new(settings.caller_burst, settings.caller_refill, pin_guard::THROTTLE_KEYS),
             pins: pin_guard::PinGuard::new(&settings),
             settings,
@@ -230,7 +236,9 @@ impl Gateway {
                 if let endpoint::Input::FlowClosed { flow } = &input {
                     self.on_flow_closed(*flow, now);
                 }
-                self.endpoint.handle(input, now);
+                if !self.is_ignored(&input, now) {
+                    self.endpoint.handle(input, now);
+                }
             }
             Input::PortsBound { leg, rtp_port } => self.on_ports(leg, Some(rtp_port), now),
             Input::PortsExhausted { leg } => self.on_ports(leg, None, now),
@@ -290,6 +298,7 @@ impl Gateway {
                 }
                 Timer::Ring(ring) => self.ring_timed_out(ring, now),
                 Timer::Silence(leg) => self.silence_lasted(leg, now),
+                Timer::Minutes(account) => self.minutes_passed(account, now),
                 Timer::DrainWarning => self.warn_of_drain(),
                 Timer::DrainLimit => self.end_drain(now),
             }

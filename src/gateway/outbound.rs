@@ -141,11 +141,12 @@ impl Gateway {
     }
 
     fn begin_branch(&mut self, ring_id: RingId, branch: Branch, now: Now) {
-        if self.legs.len() >= self.settings.max_calls as usize {
-            return self.note_failure(ring_id, Cause::Overloaded);
-        }
         let Some(ring) = self.rings.get(&ring_id) else { return };
         let plan = ring.plan.clone();
+        let help = plan.dialled.as_ref().is_some_and(Dialled::is_emergency);
+        if self.legs.len() >= self.settings.max_calls as usize && !help {
+            return self.note_failure(ring_id, Cause::Overloaded);
+        }
         let wanted = match ring.waits {
             Waits::Caller(caller) => self.codec_of_caller(caller),
             Waits::Room | Waits::Next(_) => None,
@@ -199,6 +200,9 @@ impl Gateway {
         record.language = plan.language.clone();
         record.stage = Stage::Preparing { ring: ring_id, call };
         self.begin_record(record, now);
+        if !inside {
+            self.spend(leg, plan.party.into(), plan.dialled.as_ref());
+        }
         if let Some(ring) = self.rings.get_mut(&ring_id) {
             ring.branches.insert(leg);
         }
@@ -280,6 +284,7 @@ impl Gateway {
         self.counters.answered += 1;
         let row = record.record(None);
         self.outputs.push_back(Output::Record(Record::Changed(Box::new(row))));
+        self.spend_begins(leg, now);
         self.apply_media(leg, agreed, now);
         self.publish(Happening::CallAnswered { call: leg }, now);
         if let Some(hop) = hop {

@@ -135,7 +135,7 @@ impl Gateway {
             return Shown::Nothing { stale: false };
         };
         let ip = source.remote.ip();
-        if !self.wrong_passwords.allows(&ip, now.mono) {
+        if !self.may_show_password(ip, now) {
             return Shown::TooMany(super::WRONG_PASSWORD_EVERY * 2);
         }
         let username = Verifier::username(value).unwrap_or_default();
@@ -145,11 +145,13 @@ impl Gateway {
             None => (None, &self.phones.decoy),
         };
         match (self.verifier.verify(value, request.method.as_str(), &request.uri, password, ip, now.mono), extension) {
-            (Verdict::Right, Some(extension)) => Shown::Extension(extension),
+            (Verdict::Right, Some(extension)) => {
+                self.password_shown(ip, true, now);
+                Shown::Extension(extension)
+            }
             (Verdict::Stale, Some(_)) => Shown::Nothing { stale: true },
             (Verdict::Right | Verdict::Stale | Verdict::Wrong, _) => {
-                // Counted only: how many more are looked at was asked before this one was.
-                let _ = self.wrong_passwords.take(&ip, now.mono);
+                self.password_shown(ip, false, now);
                 Shown::Nothing { stale: false }
             }
         }

@@ -16,6 +16,7 @@ use crate::gateway::event::Happening;
 use crate::gateway::leg::{Leg, Stage};
 use crate::gateway::trunks::Hop;
 use crate::gateway::{Gateway, Timer};
+use crate::route::Dialled;
 use crate::sip::endpoint::Headers;
 use crate::sip::reason::Reason;
 use crate::wire::sip::{Name, Status, Text};
@@ -92,10 +93,12 @@ impl Gateway {
                     let length = seconds.unwrap_or(self.settings.ring_time);
                     self.timers.arm(Timer::Ring(id), now.mono + length);
                 }
-                Step::Trunk(trunk) => match self.check_trunk(trunk).and_then(|()| self.route_to(trunk, id, now)) {
-                    Ok(()) => self.locating(id),
-                    Err(cause) => self.note_failure(id, cause),
-                },
+                Step::Trunk(trunk) => {
+                    match self.take_trunk_for(id, trunk, now).and_then(|()| self.route_to(trunk, id, now)) {
+                        Ok(()) => self.locating(id),
+                        Err(cause) => self.note_failure(id, cause),
+                    }
+                }
                 Step::Hop(hop) => {
                     self.ring_hop(id, hop, now);
                     let length =
@@ -108,6 +111,12 @@ impl Gateway {
                 Some(_) | None => return,
             }
         }
+    }
+
+    /// One call more by a trunk; calls for help are under no limit.
+    fn take_trunk_for(&mut self, id: RingId, trunk: TrunkId, now: Now) -> Result<(), Cause> {
+        let dialled = self.rings.get(&id).and_then(|ring| ring.plan.dialled.as_ref());
+        if dialled.is_some_and(Dialled::is_emergency) { Ok(()) } else { self.take_trunk(trunk, now) }
     }
 
     /// The places that take a trunk's calls were found, in the order in which they are to be tried.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::call::speech::Language;
+use crate::route::CallLimits;
 
 /// What the gateway is given at start.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +38,8 @@ pub struct Settings {
     pub registers_per_second: u32,
     /// The language of last resort.
     pub language: Language,
+    /// What calls out may cost that the API makes in nobody's name.
+    pub operator_limits: CallLimits,
     /// Calls per caller before the throttle, and how long one more takes.
     pub caller_burst: u32,
     /// One more call is allowed after this long.
@@ -68,6 +71,7 @@ impl Default for Settings {
             registrar: crate::sip::registrar::Settings::default(),
             registers_per_second: 2000,
             language: Language::english(),
+            operator_limits: CallLimits::of_trunk(),
             caller_burst: 20,
             caller_refill: Duration::from_secs(3),
             pin_burst: 6,

@@ -94,6 +94,7 @@ impl Gateway {
             invited: self.counters.invited,
             answered: self.counters.answered,
             refused: self.counters.refused.clone(),
+            ignored: self.policy.ignored(),
             sip: self.endpoint.counters().named(),
         }
     }

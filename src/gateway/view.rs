@@ -168,6 +168,10 @@ pub struct Status {
     /// Calls refused, in all, by cause.
     #[cfg_attr(feature = "node", schema(value_type = Object))]
     pub refused: std::collections::BTreeMap<Cause, u64>,
+    /// Requests that got no answer at all, in all, by why: `scanner`, `wrong_passwords`.
+    #[serde(default)]
+    #[cfg_attr(feature = "node", schema(value_type = Object))]
+    pub ignored: std::collections::BTreeMap<String, u64>,
     /// SIP counters by name: what was malformed, dropped, answered statelessly.
     #[cfg_attr(feature = "node", schema(value_type = Object))]
     pub sip: std::collections::BTreeMap<String, u64>,
