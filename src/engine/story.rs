@@ -20,6 +20,13 @@ pub fn tell(what: &Happening) {
         Happening::CallBridged { call, with, room } => info!(%call, %with, %room, "talk"),
         Happening::CallHeld { call, held: true, by } => info!(%call, ?by, "on hold"),
         Happening::CallHeld { call, held: false, by } => info!(%call, ?by, "back from hold"),
+        Happening::CallTransferred { call, by, with, to, way } => {
+            let (by, with) = (by.map(|leg| leg.to_string()), with.map(|leg| leg.to_string()));
+            info!(%call, by, with, to = %masked(to), ?way, "handed over");
+        }
+        Happening::CallTransferFailed { call, to, cause, status } => {
+            info!(%call, to = %masked(to), ?cause, status, "not handed over: {cause}");
+        }
         Happening::CallEnded { call, cause } => info!(%call, ?cause, "ended: {cause}"),
         Happening::Joined { room, participant } => {
             info!(%room, participant = %participant.id, state = ?participant.state, "takes a place");

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 
 use crate::base::{Cause, Now, Utc};
-use crate::gateway::Gateway;
 use crate::gateway::command::{Command, Denial, ExplainRequest, Outcome, Reply};
 use crate::gateway::event::Happening;
 use crate::gateway::inbound::facts_of;
 use crate::gateway::presence::Watched;
+use crate::gateway::{Gateway, transfer};
 use crate::room::{Actor, Room, RoomSettings};
 use crate::route::{Explanation, Extension, Facts, Table};
 use crate::wire::sip::{Message, Method, NameAddr, Uri};
@@ -112,6 +112,9 @@ impl Gateway {
                 self.hang_up(leg, Cause::HungUpByOperator, now);
                 Ok(Reply::Done)
             }
+            Command::Transfer { leg, to, consult, headers, uui } => {
+                self.transfer(transfer::Order { leg, to, consult, headers, uui }, now)
+            }
             Command::Dial(_)
             | Command::Answer(_)
             | Command::Hold(_)
@@ -119,8 +122,7 @@ impl Gateway {
             | Command::SendDigits { .. }
             | Command::Play { .. }
             | Command::StopPlaying(_)
-            | Command::AddToRoom { .. }
-            | Command::Transfer { .. } => Err(Denial::Conflict("this node makes no calls".into())),
+            | Command::AddToRoom { .. } => Err(Denial::Conflict("this node makes no calls".into())),
             Command::Explain(request) => explain(&self.table, &request, now.utc)
                 .map(|found| Reply::Explained(Box::new(found)))
                 .map_err(Denial::Invalid),

@@ -92,7 +92,7 @@ impl Gateway {
         self.place_as(id, participant, plan, room, waits, now).map(|()| id)
     }
 
-    fn place_as(
+    pub(super) fn place_as(
         &mut self,
         id: RingId,
         participant: ParticipantId,
@@ -237,6 +237,7 @@ impl Gateway {
             | Stage::Ringing { .. }
             | Stage::Answering
             | Stage::Attendant { .. }
+            | Stage::Replacing { .. }
             | Stage::Leaving { .. } => Err(Cause::Cancelled),
         }
     }
@@ -316,7 +317,7 @@ impl Gateway {
     }
 
     /// The codec a leg speaks.
-    fn codec_of(&self, leg: LegId) -> Option<Codec> {
+    pub(super) fn codec_of(&self, leg: LegId) -> Option<Codec> {
         self.legs.get(&leg)?.agreed.as_ref().map(|(format, _)| format.codec)
     }
 }

@@ -85,6 +85,36 @@ pub enum Happening {
         /// Whose doing it is.
         by: HeldBy,
     },
+    /// A call was handed over: whoever talked talks with somebody else, or by another telephone.
+    #[serde(rename = "call.transferred")]
+    CallTransferred {
+        /// The leg whose call was handed over; where another telephone took a place, the one that had it.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        call: LegId,
+        /// The leg that handed it over.
+        #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+        by: Option<LegId>,
+        /// The leg of whoever took it over, where it is one of ours.
+        #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+        with: Option<LegId>,
+        /// What was dialled.
+        to: String,
+        /// How.
+        way: TransferWay,
+    },
+    /// A call was to be handed over and was not; everybody who is still there keeps it.
+    #[serde(rename = "call.transfer_failed")]
+    CallTransferFailed {
+        /// The leg whose call was to be handed over.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        call: LegId,
+        /// What was dialled.
+        to: String,
+        /// Why.
+        cause: Cause,
+        /// The same as a SIP status, the far end's own where it said one.
+        status: u16,
+    },
     /// A call ended.
     #[serde(rename = "call.ended")]
     CallEnded {
@@ -207,6 +237,19 @@ pub enum Happening {
     },
 }
 
+/// How a call was handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub enum TransferWay {
+    /// Here: everybody's call goes on through us.
+    Bridged,
+    /// The far end called by itself, as our REFER asked.
+    Referred,
+    /// Another telephone took a place over (RFC 3891).
+    Replaced,
+}
+
 /// Who put a call on hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -241,6 +284,8 @@ impl Happening {
             | Happening::CallRinging { .. }
             | Happening::CallAnswered { .. }
             | Happening::CallHeld { .. }
+            | Happening::CallTransferred { .. }
+            | Happening::CallTransferFailed { .. }
             | Happening::CallEnded { .. } => None,
         }
     }

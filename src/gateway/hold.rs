@@ -33,6 +33,7 @@ impl Gateway {
                 let room = *room;
                 self.enter_room(leg, room, false, now);
             }
+            Some(Leg { stage: Stage::Replacing { .. }, .. }) => self.take_place(leg, now),
             Some(_) | None => {}
         }
     }

@@ -20,6 +20,7 @@ use crate::route::{Accepted, Decision, Destination, Dialled, Facts, Party, Table
 use crate::sip::auth::{Verdict, Verifier};
 use crate::sip::endpoint::{Event, Headers, Manner, TransactionId};
 use crate::sip::reason::Reason;
+use crate::sip::replaces::Replaces;
 use crate::sip::transport::Source;
 use crate::sip::uui::Uui;
 use crate::wire::sip::{Method, Name, NameAddr, Request, Status, Text};
@@ -47,7 +48,8 @@ impl Gateway {
                     self.end_leg(leg, cause, &reasons, now);
                 }
             }
-            Event::Referred { leg, refer, .. } => self.on_referred(leg, refer, now),
+            Event::Referred { leg, refer, to, uui, .. } => self.on_referred(leg, refer, &to, uui, now),
+            Event::ReferProgress { leg, refer, step } => self.on_refer_progress(leg, refer, step, now),
             Event::Request { transaction, request, source, .. } => {
                 self.on_request(transaction, &request, source, now);
             }
@@ -57,8 +59,7 @@ impl Gateway {
             | Event::Modified { .. }
             | Event::Pracked { .. }
             | Event::Refreshed { .. }
-            | Event::EarlyOffered { .. }
-            | Event::ReferProgress { .. } => {}
+            | Event::EarlyOffered { .. } => {}
         }
     }
 
@@ -76,6 +77,9 @@ impl Gateway {
             Some((_, Verdict::Stale)) => return self.challenge(leg, source, true, now),
             Some((_, Verdict::Wrong)) => self.password_shown(source.remote.ip(), false, now),
             None => {}
+        }
+        if let Some(replaces) = Replaces::of(&request.headers) {
+            return self.on_replacing(leg, request, source, &facts, replaces, now);
         }
         match self.table.decide(&facts) {
             Decision::Challenge => self.challenge(leg, source, false, now),
@@ -199,6 +203,9 @@ impl Gateway {
                 CallDirection::Outbound => self.end_leg(leg, Cause::NoPorts, &[], now),
             };
         };
+        if let Stage::Replacing { .. } = record.stage {
+            return self.answer_replacing(leg, rtp_port, now);
+        }
         let Stage::Binding { offer, plan } = &mut record.stage else { return self.send_prepared(leg, rtp_port, now) };
         let (offer, plan) = (offer.take(), plan.take());
         // From here on the leg has ports, and gives them back however it ends.
@@ -280,6 +287,7 @@ impl Gateway {
             Stage::Binding { .. }
             | Stage::Calling { .. }
             | Stage::Joining { .. }
+            | Stage::Replacing { .. }
             | Stage::Preparing { .. }
             | Stage::Ringing { .. }
             | Stage::Answering
@@ -295,8 +303,13 @@ impl Gateway {
             Stage::Preparing { ring, call } | Stage::Ringing { ring, call } => {
                 self.outgoing_ended(&record, *ring, call, cause, reasons, now);
             }
-            Stage::Binding { .. } | Stage::Answering | Stage::Attendant { .. } | Stage::Leaving { .. } => {}
+            Stage::Binding { .. }
+            | Stage::Replacing { .. }
+            | Stage::Answering
+            | Stage::Attendant { .. }
+            | Stage::Leaving { .. } => {}
         }
+        self.transfer_without(leg, cause, now);
     }
 
     pub(super) fn refuse_invite(&mut self, leg: LegId, cause: Cause, now: Now) {
@@ -317,7 +330,7 @@ impl Gateway {
         *self.counters.refused.entry(cause).or_default() += 1;
     }
 
-    fn challenge(&mut self, leg: LegId, source: Source, stale: bool, now: Now) {
+    pub(super) fn challenge(&mut self, leg: LegId, source: Source, stale: bool, now: Now) {
         let values = self.verifier.challenges(source.remote.ip(), stale, &mut self.rng, now.mono);
         let headers = values.into_iter().map(|value| (Name::WwwAuthenticate, Text::from(value))).collect();
         self.endpoint.turn_away(leg, Status::UNAUTHORIZED, Cause::NotAuthorised, &headers);
@@ -338,7 +351,7 @@ impl Gateway {
         Some((party, self.verifier.verify(value, "INVITE", &request.uri, &password, source.remote.ip(), now.mono)))
     }
 
-    fn check_capacity(&mut self, party: Party, caller: Option<&PhoneNumber>, now: Now) -> Result<(), Cause> {
+    pub(super) fn check_capacity(&mut self, party: Party, caller: Option<&PhoneNumber>, now: Now) -> Result<(), Cause> {
         if self.legs.len() >= self.settings.max_calls as usize {
             return Err(Cause::Overloaded);
         }

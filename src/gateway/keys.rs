@@ -36,6 +36,7 @@ impl Gateway {
             Stage::Binding { .. }
             | Stage::Calling { .. }
             | Stage::Joining { .. }
+            | Stage::Replacing { .. }
             | Stage::Preparing { .. }
             | Stage::Ringing { .. }
             | Stage::Answering
@@ -132,6 +133,7 @@ impl Gateway {
             Stage::Binding { .. }
             | Stage::Calling { .. }
             | Stage::Joining { .. }
+            | Stage::Replacing { .. }
             | Stage::Preparing { .. }
             | Stage::Ringing { .. }
             | Stage::Answering

@@ -86,6 +86,8 @@ pub(super) enum Stage {
     },
     /// Inbound: the 200 held our offer, so that the place is taken when the ACK brings the answer.
     Joining { room: RoomId },
+    /// Inbound: it is to take another leg's place; the offer, until it is answered.
+    Replacing { old: LegId, offer: Option<Bytes> },
     /// Outbound: ports are being bound for what is to be sent.
     Preparing { ring: RingId, call: Box<Outgoing> },
     /// Outbound: our INVITE is out.
@@ -255,7 +257,9 @@ impl Leg {
         match &self.stage {
             Stage::Binding { .. } | Stage::Preparing { .. } => CallState::Inviting,
             Stage::Ringing { call, .. } if !call.rings => CallState::Inviting,
-            Stage::Calling { .. } | Stage::Ringing { .. } | Stage::Joining { .. } => CallState::Ringing,
+            Stage::Calling { .. } | Stage::Ringing { .. } | Stage::Joining { .. } | Stage::Replacing { .. } => {
+                CallState::Ringing
+            }
             Stage::Answering | Stage::Attendant { .. } => CallState::Attendant,
             Stage::InRoom { .. } => CallState::InRoom,
             Stage::Leaving { .. } => CallState::Leaving,
@@ -269,6 +273,7 @@ impl Leg {
             Stage::Binding { .. }
             | Stage::Calling { .. }
             | Stage::Joining { .. }
+            | Stage::Replacing { .. }
             | Stage::Preparing { .. }
             | Stage::Ringing { .. }
             | Stage::Answering

@@ -86,6 +86,7 @@ pub struct Gateway {
     presence: presence::Presence,
     /// Requests of ours that are no calls, and who awaits their answers.
     askers: BTreeMap<TransactionId, requests::Asker>,
+    transfers: transfer::Transfers,
     timers: Timers<Timer>,
     rng: Rng,
     /// Wrong passwords by where they came from; further ones are not looked at.
@@ -111,6 +112,8 @@ enum Timer {
     Keys(LegId),
     /// A last word takes too long.
     LastWord(LegId),
+    /// A far end that took a REFER on does not hang up.
+    TakesOver(LegId),
     /// A room of this id.
     Room(RoomId),
     /// It rang long enough.
@@ -211,6 +214,7 @@ impl Gateway {
             phones,
             presence: presence::Presence::default(),
             askers: BTreeMap::new(),
+            transfers: transfer::Transfers::default(),
             timers: Timers::new(),
             rng,
             next_seq: directory.next_seq,
@@ -290,6 +294,7 @@ impl Gateway {
                 Timer::Attendant(leg) => self.attend(leg, crate::call::attendant::Input::Timeout, now),
                 Timer::Keys(leg) => self.keys_timed_out(leg, now),
                 Timer::LastWord(leg) => self.last_word_said(leg, now),
+                Timer::TakesOver(leg) => self.did_not_take_over(leg, now),
                 Timer::Room(room) => {
                     if let Some(room) = self.rooms.get_mut(&room) {
                         room.handle_timeout(now);

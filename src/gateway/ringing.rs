@@ -195,6 +195,7 @@ impl Gateway {
         if let Some(caller) = caller {
             self.tell_caller_it_rings(caller, leg, room, status, hears, now);
         }
+        self.handover_rings(id, status, now);
     }
 
     /// Somebody answered: the others hear that it was answered elsewhere, and two people talk.
@@ -219,6 +220,7 @@ impl Gateway {
             }
             Waits::Room => {
                 self.arrive(leg, ring.room, ring.participant, now);
+                self.handover_answered(id, leg, now);
             }
             Waits::Next(plan) => {
                 let room = ring.room;
@@ -252,6 +254,7 @@ impl Gateway {
                 self.refuse_caller(caller, cause, &reasons, now);
             }
         }
+        self.handover_failed(id, cause, now);
         self.leave_room(ring.room, ring.participant, cause, now);
     }
 

@@ -55,7 +55,9 @@ impl Gateway {
                     self.order(order);
                 }
                 room::Output::Detach { leg } => self.unbridge(leg),
-                room::Output::Release { leg, cause } => self.hang_up(leg, cause, now),
+                // One who handed over says goodbye in its own time.
+                room::Output::Release { leg, cause } if !self.is_leaving(leg) => self.hang_up(leg, cause, now),
+                room::Output::Release { .. } => {}
                 room::Output::SetMuted { leg, .. } => self.apply_mute(leg),
                 room::Output::Tell { leg, what } => self.tell(leg, &what),
                 room::Output::Wait { leg, how } => self.set_background(leg, how),
@@ -77,6 +79,10 @@ impl Gateway {
         if self.rooms.get(&room_id).is_some_and(|room| room.settings().call && room.is_empty()) {
             self.rooms.remove(&room_id);
         }
+    }
+
+    fn is_leaving(&self, leg: LegId) -> bool {
+        self.legs.get(&leg).is_some_and(|record| matches!(record.stage, Stage::Leaving { .. }))
     }
 
     /// Takes a leg out of whatever bridge it is in.

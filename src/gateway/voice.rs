@@ -112,6 +112,7 @@ impl Gateway {
                 | Stage::Binding { .. }
                 | Stage::Calling { .. }
                 | Stage::Joining { .. }
+                | Stage::Replacing { .. }
                 | Stage::Preparing { .. }
                 | Stage::Ringing { .. }
                 | Stage::Answering

@@ -62,6 +62,11 @@ impl Table {
         self.walk(facts, &mut |_| {}).1
     }
 
+    /// Whose call it is; where nobody's that is known here, what to do about it.
+    pub fn party(&self, facts: &Facts) -> Result<Party, Decision> {
+        self.find_party(facts, &mut |_| {})
+    }
+
     /// How this party writes numbers.
     pub fn plan_of(&self, party: Party) -> NumberPlan {
         match party {

@@ -10,5 +10,7 @@ mod dial_in;
 mod keys;
 mod lamps;
 mod limits;
+mod line;
 mod registrar;
+mod transfer;
 mod world;

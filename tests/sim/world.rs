@@ -197,6 +197,12 @@ impl World {
         self.inboxes.get_mut(&address)?.pop_front()
     }
 
+    /// Messages to an address that somebody else there will look for.
+    pub fn put_back(&mut self, address: SocketAddr, messages: Vec<Message>) {
+        self.inboxes.entry(address).or_default().extend(messages);
+    }
+
+    /// The next response but 100.
     pub fn response(&mut self, phone: &Phone) -> Option<Response> {
         while let Some(message) = self.next(phone) {
             match message {

@@ -143,6 +143,13 @@ impl Endpoint {
         })
     }
 
+    /// Whether a URI's host is one under which we are reached.
+    pub fn is_here(&self, uri: &crate::wire::sip::Uri) -> bool {
+        let Some(host) = uri.host().map(ToString::to_string) else { return false };
+        let host = host.trim_matches(['[', ']']);
+        self.settings.advertised.iter().any(|ours| ours.address.host.eq_ignore_ascii_case(host))
+    }
+
     /// Sends a request of a subscription in the dialog of a leg, or in what is left of it.
     fn send_of(
         &mut self,
@@ -262,7 +269,9 @@ impl Endpoint {
     /// The leg is about to be forgotten: its subscriptions keep what they need of the dialog.
     pub(super) fn refers_outlive(&mut self, leg: LegId) {
         self.refers.reported.remove(&leg);
-        for (id, _) in self.asked(leg) {
+        let told = self.refers.of(leg).filter(|(_, refer)| matches!(refer, Refer::Ours(ours) if ours.is_told()));
+        let over: Vec<ReferId> = told.map(|(id, _)| id).chain(self.asked(leg).into_iter().map(|(id, _)| id)).collect();
+        for id in over {
             self.close_refer(leg, id);
         }
         if self.refers.of(leg).next().is_none() {

@@ -28,6 +28,13 @@ enum Phase {
     Told,
 }
 
+impl Ours {
+    /// Whether nothing more is to be told of it.
+    pub(super) fn is_told(&self) -> bool {
+        self.state == Phase::Told
+    }
+}
+
 impl Endpoint {
     /// Asks the far end of a call to call somebody (RFC 3515); [`Event::ReferProgress`] follows. `reports` says whether
     /// we want to hear what comes of it; a far end that cannot report is told that none is wanted (RFC 4488). None if
