@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::base::{Cause, Now, Utc};
-use crate::gateway::command::{Command, Denial, ExplainRequest, Outcome, Reply};
+use crate::base::{Now, Utc};
+use crate::gateway::command::{Command, Denial, DialRequest, ExplainRequest, Outcome, Reply};
 use crate::gateway::event::Happening;
 use crate::gateway::inbound::facts_of;
 use crate::gateway::presence::Watched;
@@ -105,24 +105,20 @@ impl Gateway {
             Command::Call { leg, numbers } => {
                 self.call_view(leg, numbers).map(|view| Reply::Call(Box::new(view))).ok_or(Denial::NotFound("call"))
             }
-            Command::HangUp(leg) => {
-                if !self.legs.contains_key(&leg) {
-                    return Err(Denial::NotFound("call"));
-                }
-                self.hang_up(leg, Cause::HungUpByOperator, now);
-                Ok(Reply::Done)
+            Command::HangUp(leg) => self.end_call(leg, now),
+            Command::Dial(request) => self.dial(*request, now),
+            Command::Answer(leg) => self.answer_now(leg, now),
+            Command::Hold(leg) => self.hold(leg, true, now),
+            Command::Unhold(leg) => self.hold(leg, false, now),
+            Command::SendDigits { leg, digits } => self.send_digits(leg, &digits, now),
+            Command::Play { leg, what, repeat } => self.play(leg, &what, repeat),
+            Command::StopPlaying(leg) => self.stop_playing(leg),
+            Command::AddToRoom { room, request } => {
+                self.dial(DialRequest { from: None, room: Some(room), ..*request }, now)
             }
             Command::Transfer { leg, to, consult, headers, uui } => {
                 self.transfer(transfer::Order { leg, to, consult, headers, uui }, now)
             }
-            Command::Dial(_)
-            | Command::Answer(_)
-            | Command::Hold(_)
-            | Command::Unhold(_)
-            | Command::SendDigits { .. }
-            | Command::Play { .. }
-            | Command::StopPlaying(_)
-            | Command::AddToRoom { .. } => Err(Denial::Conflict("this node makes no calls".into())),
             Command::Explain(request) => explain(&self.table, &request, now.utc)
                 .map(|found| Reply::Explained(Box::new(found)))
                 .map_err(Denial::Invalid),

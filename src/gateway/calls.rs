@@ -59,14 +59,13 @@ impl Gateway {
     /// Rings somebody for a caller whose INVITE waits for the answer.
     pub(super) fn ring_for(&mut self, caller: LegId, plan: CallPlan, offer: Option<Bytes>, now: Now) {
         let room = self.make_call_room(&plan);
-        let participant = ParticipantId::draw(&mut self.rng);
         if let Some(record) = self.legs.get_mut(&caller) {
             // Known before the attempt begins, for it may end at once.
             self.next_ring += 1;
             let ring = RingId(self.next_ring);
             record.last_room = Some(room);
             record.stage = Stage::Calling { ring, offer, early: None, told: None };
-            if let Err(cause) = self.place_as(ring, participant, plan, room, Waits::Caller(caller), now) {
+            if let Err(cause) = self.place_as(ring, None, plan, room, Waits::Caller(caller), now) {
                 self.refuse_caller(caller, cause, &[], now);
             }
         }
@@ -88,14 +87,27 @@ impl Gateway {
     pub(super) fn place(&mut self, plan: CallPlan, room: RoomId, waits: Waits, now: Now) -> Result<RingId, Cause> {
         self.next_ring += 1;
         let id = RingId(self.next_ring);
-        let participant = ParticipantId::draw(&mut self.rng);
-        self.place_as(id, participant, plan, room, waits, now).map(|()| id)
+        self.place_as(id, None, plan, room, waits, now).map(|()| id)
+    }
+
+    /// The same for an order from outside, which is told the id of the first leg before there is one.
+    pub(super) fn place_promised(
+        &mut self,
+        plan: CallPlan,
+        room: RoomId,
+        waits: Waits,
+        now: Now,
+    ) -> Result<LegId, Cause> {
+        self.next_ring += 1;
+        let id = RingId(self.next_ring);
+        let leg = LegId::draw(&mut self.rng);
+        self.place_as(id, Some(leg), plan, room, waits, now).map(|()| leg)
     }
 
     pub(super) fn place_as(
         &mut self,
         id: RingId,
-        participant: ParticipantId,
+        promised: Option<LegId>,
         plan: CallPlan,
         room: RoomId,
         waits: Waits,
@@ -113,6 +125,7 @@ impl Gateway {
         };
         let name = plan.name.clone().or_else(|| self.name_of(&plan.to));
         let language = plan.language.tag().to_owned();
+        let participant = ParticipantId::draw(&mut self.rng);
         let Some(live) = self.rooms.get_mut(&room) else { return Err(Cause::NoRoute) };
         live.expect(Expected { id: participant, name, number, language }, now);
         let ring = Ring {
@@ -126,6 +139,7 @@ impl Gateway {
             failure: None,
             rang: false,
             early: None,
+            promised,
         };
         self.rings.insert(id, ring);
         self.carry_out(room, now);

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use crate::base::{Cause, LegId, Now};
 use crate::call::offer_answer::Agreed;
+use crate::gateway::command::{Denial, Outcome, Reply};
 use crate::gateway::event::{Happening, HeldBy};
 use crate::gateway::leg::{Leg, Stage};
 use crate::gateway::{Gateway, Timer};
 use crate::media::command::{LegSetup, MediaCommand};
+use crate::sip::endpoint::Fork;
 use crate::wire::sip::Status;
 
 /// How long the attendant waits for the first packet after the ACK, so that the greeting's beginning is not lost in a
@@ -59,6 +61,67 @@ impl Gateway {
         }
     }
 
+    /// Our change was answered, or refused: then what held before holds on.
+    pub(super) fn on_modified(&mut self, leg: LegId, result: Result<Option<&[u8]>, Status>, now: Now) {
+        match result {
+            Ok(Some(sdp)) => self.take_later_answer(leg, sdp, now),
+            Ok(None) => {}
+            Err(_) => {
+                if let Some(record) = self.legs.get_mut(&leg) {
+                    record.negotiation.withdraw();
+                }
+            }
+        }
+    }
+
+    /// An answer to what we said last: to a change of ours, or to a refresh that repeated it.
+    pub(super) fn take_later_answer(&mut self, leg: LegId, sdp: &[u8], now: Now) {
+        let Some(record) = self.legs.get_mut(&leg) else { return };
+        if !record.negotiation.is_offering() {
+            // The endpoint said it again by itself, after both sides had asked at once or to refresh the session.
+            let _ = record.negotiation.offer();
+        }
+        match record.negotiation.take_answer(sdp, record.peer.ip()) {
+            Ok(agreed) => self.apply_media(leg, agreed, now),
+            Err(_) => self.hang_up(leg, Cause::BadSdp, now),
+        }
+    }
+
+    /// A far end of a call we make changes its mind before it answers (RFC 3311).
+    pub(super) fn on_early_offer(&mut self, leg: LegId, fork: Fork, sdp: &[u8], now: Now) {
+        let Some(record) = self.legs.get_mut(&leg) else { return };
+        match record.negotiation.clone().answer(sdp, record.peer.ip()) {
+            Ok((answer, agreed)) => {
+                if record.open {
+                    self.apply_media(leg, agreed, now);
+                }
+                self.endpoint.accept_early_offer(leg, fork, answer, now);
+            }
+            Err(_) => self.endpoint.refuse_early_offer(leg, fork, Status::NOT_ACCEPTABLE_HERE, now),
+        }
+    }
+
+    /// Puts a far end on hold, or takes it back; it hears music meanwhile.
+    pub(super) fn hold(&mut self, leg: LegId, held: bool, now: Now) -> Outcome {
+        let Some(record) = self.legs.get_mut(&leg) else { return Err(Denial::NotFound("call")) };
+        let Stage::InRoom { room, participant, .. } = record.stage else {
+            return Err(Denial::Conflict("the call is not up".into()));
+        };
+        if record.held_by_us == held {
+            return Ok(Reply::Done);
+        }
+        record.held_by_us = held;
+        let style = record.profile.hold;
+        let offer = if held { record.negotiation.hold(style) } else { record.negotiation.resume() };
+        self.endpoint.reinvite(leg, Some(offer), now);
+        self.publish(Happening::CallHeld { call: leg, held, by: HeldBy::Us }, now);
+        if let Some(live) = self.rooms.get_mut(&room) {
+            live.hold_by_us(participant, held);
+        }
+        self.carry_out(room, now);
+        Ok(Reply::Done)
+    }
+
     /// Begins a leg in the media plane.
     pub(super) fn open_media(&mut self, leg: LegId, agreed: Agreed, now: Now) {
         let timeout = self.settings.media_timeout;
@@ -76,7 +139,7 @@ impl Gateway {
         record.open = true;
         record.agreed = Some((agreed.format, agreed.remote));
         self.order(MediaCommand::Open { leg, setup: Box::new(setup) });
-        self.settle_hold(leg, now);
+        self.settle_hold(leg, agreed.held, now);
     }
 
     /// Applies what was agreed: to a leg that is open, or to one whose offer was ours.
@@ -85,16 +148,15 @@ impl Gateway {
         if !record.open {
             return self.open_media(leg, agreed, now);
         }
-        let Agreed { format, remote, security, .. } = agreed;
+        let Agreed { format, remote, security, held } = agreed;
         record.agreed = Some((format.clone(), remote.clone()));
         self.order(MediaCommand::Modify { leg, format, remote, security });
-        self.settle_hold(leg, now);
+        self.settle_hold(leg, held, now);
     }
 
     /// Notes whether the far end holds us, and lets nothing of a held phone into its room.
-    fn settle_hold(&mut self, leg: LegId, now: Now) {
+    fn settle_hold(&mut self, leg: LegId, held: bool, now: Now) {
         let Some(record) = self.legs.get_mut(&leg) else { return };
-        let held = record.agreed.as_ref().is_some_and(|(format, _)| !format.direction.sends());
         if record.held == held {
             return;
         }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::base::id::{DidId, TrunkId};
+use crate::base::id::DidId;
 use crate::base::{Cause, LegId, Now, PhoneNumber, Utc};
 use crate::call::attendant::{self, Attendant};
 use crate::call::offer_answer::{Negotiation, Preferences};
@@ -18,12 +18,12 @@ use crate::gateway::{Gateway, Output, Record, Timer};
 use crate::media::command::{MediaCommand, PlayId};
 use crate::route::{Accepted, Decision, Destination, Dialled, Facts, Party, Table};
 use crate::sip::auth::{Verdict, Verifier};
-use crate::sip::endpoint::{Event, Headers, Manner, TransactionId};
+use crate::sip::endpoint::{Event, Headers, Manner};
 use crate::sip::reason::Reason;
 use crate::sip::replaces::Replaces;
 use crate::sip::transport::Source;
 use crate::sip::uui::Uui;
-use crate::wire::sip::{Method, Name, NameAddr, Request, Status, Text};
+use crate::wire::sip::{Name, NameAddr, Request, Status, Text};
 
 /// Where the attendants' runs are numbered from: beyond any that the gateway itself will ever order.
 const FIRST_ATTENDANT_PLAY: PlayId = PlayId(1 << 48);
@@ -38,6 +38,13 @@ impl Gateway {
             Event::Info { leg, transaction, content_type, body } => {
                 self.on_info(leg, transaction, content_type.as_ref().map(Text::as_str), &body, now);
             }
+            Event::Modified { leg, result } => {
+                let result = result.as_ref().map(|sdp| sdp.as_deref()).map_err(|status| *status);
+                self.on_modified(leg, result, now);
+            }
+            Event::Refreshed { leg, sdp: Some(sdp) } => self.take_later_answer(leg, &sdp, now),
+            Event::Pracked { leg, sdp: Some(sdp) } => self.take_later_answer(leg, &sdp, now),
+            Event::EarlyOffered { leg, fork, sdp } => self.on_early_offer(leg, fork, &sdp, now),
             Event::Progress { leg, status, sdp, .. } => self.on_progress(leg, status, sdp.as_deref(), now),
             Event::Answered { leg, sdp, source, .. } => self.on_answered(leg, sdp.as_deref(), source, now),
             Event::Refused { leg, status, retry_after, response } => {
@@ -56,10 +63,8 @@ impl Gateway {
             Event::Response { transaction, result, .. } => self.on_response(transaction, result, now),
             // What follows a CANCEL is Ended.
             Event::Cancelled { .. }
-            | Event::Modified { .. }
-            | Event::Pracked { .. }
-            | Event::Refreshed { .. }
-            | Event::EarlyOffered { .. } => {}
+            | Event::Pracked { sdp: None, .. }
+            | Event::Refreshed { sdp: None, .. } => {}
         }
     }
 
@@ -271,7 +276,7 @@ impl Gateway {
     pub(super) fn end_leg(&mut self, leg: LegId, cause: Cause, reasons: &[Reason], now: Now) {
         let Some(record) = self.legs.remove(&leg) else { return };
         self.spend_ends(leg, now);
-        for timer in [Timer::Start, Timer::Attendant, Timer::Keys, Timer::LastWord, Timer::Silence] {
+        for timer in [Timer::Start, Timer::Attendant, Timer::Keys, Timer::LastWord, Timer::Silence, Timer::Keying] {
             self.timers.disarm(&timer(leg));
         }
         self.touched.remove(&leg);

@@ -20,7 +20,7 @@ use crate::wire::sip::{Name, Status, Text};
 
 impl Gateway {
     /// A key was pressed, by whatever way it came.
-    pub(super) fn on_digit(&mut self, leg: LegId, digit: char, now: Now) {
+    pub(super) fn on_digit(&mut self, leg: LegId, digit: char, way: Way, now: Now) {
         if let Some(Leg { stage: Stage::Answering, .. }) = self.legs.get(&leg) {
             // Keyed ahead (`number,,PIN#`): the path is open, so the attendant begins.
             self.begin_attending(leg, now);
@@ -28,6 +28,10 @@ impl Gateway {
         let Some(record) = self.legs.get_mut(&leg) else { return };
         match &mut record.stage {
             Stage::Attendant { .. } => self.attend(leg, attendant::Input::Digit(digit), now),
+            Stage::InRoom { room, .. } if self.rooms.get(room).is_some_and(|room| room.settings().call) => {
+                let room = *room;
+                self.pass_key_on(leg, room, digit, way, now);
+            }
             Stage::InRoom { step_up: Some(_), .. } => self.on_step_up_digit(leg, digit, now),
             Stage::InRoom { keys, .. } => {
                 keys.handle(key_reader::Input::Digit(digit), now);
@@ -74,7 +78,7 @@ impl Gateway {
         let fresh = self.legs.get_mut(&leg).is_some_and(|leg| leg.keys_heard.is_fresh(digit, Way::Info, now.mono));
         if fresh {
             self.on_key_down(leg, now);
-            self.on_digit(leg, digit, now);
+            self.on_digit(leg, digit, Way::Info, now);
         }
     }
 

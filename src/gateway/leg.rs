@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -67,6 +68,8 @@ pub(super) struct Leg {
     pub(super) keys_heard: KeysHeard,
     /// The bridge the media plane has it in, and whose leg it is there.
     pub(super) bridged: Option<(RoomId, ParticipantId)>,
+    /// Keys and pauses that are still to be sent to the far end.
+    pub(super) keying: Keying,
 }
 
 /// Where a call stands.
@@ -152,6 +155,8 @@ pub(super) enum Owner {
     Attendant,
     /// The room.
     Room,
+    /// The operator, by API.
+    Operator,
     /// Music or tones.
     Background,
 }
@@ -177,6 +182,28 @@ pub(super) enum Way {
     Event,
     /// SIP INFO.
     Info,
+}
+
+/// Keys and pauses that are still to be sent.
+#[derive(Default)]
+pub(super) struct Keying {
+    pub(super) waiting: VecDeque<Keyed>,
+}
+
+/// A key or a pause that is to be sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keyed {
+    /// A key.
+    Key(char),
+    /// Nothing, for so long.
+    Pause(Duration),
+}
+
+impl fmt::Debug for Keying {
+    /// Keys do not print.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keying").finish_non_exhaustive()
+    }
 }
 
 impl KeysHeard {
@@ -249,6 +276,7 @@ impl Leg {
             voice: Voice::default(),
             keys_heard: KeysHeard::default(),
             bridged: None,
+            keying: Keying::default(),
         }
     }
 

@@ -14,7 +14,7 @@ impl Gateway {
                 let fresh =
                     self.legs.get_mut(&leg).is_some_and(|leg| leg.keys_heard.is_fresh(digit, Way::Event, now.mono));
                 if fresh {
-                    self.on_digit(leg, digit, now);
+                    self.on_digit(leg, digit, Way::Event, now);
                 }
             }
             MediaEvent::Played { leg, play } => self.on_played(leg, play, now),
@@ -32,7 +32,13 @@ impl Gateway {
             }
             MediaEvent::Secured { .. } => {}
             MediaEvent::SecurityFailed { leg } => self.hang_up(leg, Cause::NotEncrypted, now),
-            MediaEvent::TimedOut { leg } => self.hang_up(leg, Cause::MediaTimeout, now),
+            MediaEvent::TimedOut { leg } => {
+                // Before the answer nobody has to send anything.
+                let up = self.legs.get(&leg).is_some_and(|record| record.answered.is_some());
+                if up {
+                    self.hang_up(leg, Cause::MediaTimeout, now);
+                }
+            }
             MediaEvent::Measured { leg, figures } => {
                 if let Some(leg) = self.legs.get_mut(&leg) {
                     leg.figures = Some(figures);

@@ -9,6 +9,7 @@ pub mod view;
 mod ask;
 mod calls;
 mod check_sync;
+mod control;
 mod drain;
 mod hold;
 mod identity;
@@ -122,6 +123,8 @@ enum Timer {
     Silence(LegId),
     /// An account's minutes for calls out may be used up.
     Minutes(policy::Account),
+    /// The next key is to be sent to this leg.
+    Keying(LegId),
     /// Calls are told that the node goes out of service.
     DrainWarning,
     /// Calls still up are ended.
@@ -304,6 +307,7 @@ impl Gateway {
                 Timer::Ring(ring) => self.ring_timed_out(ring, now),
                 Timer::Silence(leg) => self.silence_lasted(leg, now),
                 Timer::Minutes(account) => self.minutes_passed(account, now),
+                Timer::Keying(leg) => self.key_on(leg, now),
                 Timer::DrainWarning => self.warn_of_drain(),
                 Timer::DrainLimit => self.end_drain(now),
             }

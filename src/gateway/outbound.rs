@@ -187,7 +187,8 @@ impl Gateway {
             max_forwards: plan.max_forwards,
             again: None,
         };
-        let leg = LegId::draw(&mut self.rng);
+        let promised = self.rings.get_mut(&ring_id).and_then(|ring| ring.promised.take());
+        let leg = promised.unwrap_or_else(|| LegId::draw(&mut self.rng));
         let mut negotiation = Negotiation::new(Preferences::of(&profile, &self.settings.audio), &mut self.rng);
         if let Some(codec) = wanted {
             negotiation.prefer(codec);

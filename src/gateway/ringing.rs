@@ -48,6 +48,8 @@ pub(super) struct Ring {
     pub(super) rang: bool,
     /// Whose early audio is heard.
     pub(super) early: Option<LegId>,
+    /// The id that whoever ordered this was told: the first leg's.
+    pub(super) promised: Option<LegId>,
 }
 
 /// Who waits for the answer.

@@ -84,7 +84,7 @@ impl Gateway {
                 let cause = *cause;
                 self.hang_up(leg, cause, now);
             }
-            (Owner::Room | Owner::Background, _) => {
+            (Owner::Room | Owner::Operator | Owner::Background, _) => {
                 self.touched.insert(leg);
             }
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ringlift::base::Cause;
 use ringlift::gateway::Record;
+use ringlift::gateway::command::{Command, Denial, DialRequest, Playable, Reply};
 use ringlift::gateway::event::Happening;
 use ringlift::gateway::view::CallState;
 use ringlift::media::command::MediaCommand;
@@ -292,6 +293,171 @@ fn a_caller_without_an_offer_is_offered_the_callees_codec() {
     phone.target = answer.headers.contact().unwrap().uri.to_string();
     let ack = phone.request_text("ACK", &phone.target.clone(), &phone.offer("sendrecv"));
     world.send(&phone, &ack);
+    assert_eq!(world.bridged.len(), 2);
+    world.bye(&mut phone);
+    world.is_hung_up(&desk);
+    world.ends_clean();
+}
+
+/// What was ordered of the media plane since.
+fn orders_since(world: &World, before: usize) -> Vec<String> {
+    world.orders.iter().skip(before).map(|order| format!("{order:?}")).collect()
+}
+
+#[test]
+fn whoever_is_put_on_hold_hears_music_and_the_holder_is_not_heard() {
+    for (hold, answer) in [("sendonly", "recvonly"), ("inactive", "inactive"), ("0.0.0.0", "recvonly")] {
+        for by_caller in [true, false] {
+            let mut world = World::office();
+            let (mut phone, mut desk) = talking(&mut world);
+            let (caller, callee) = (world.leg_at(false), world.leg_at(true));
+            let (holder, held) = if by_caller { (caller, callee) } else { (callee, caller) };
+            for (step, direction) in [hold, "sendrecv"].into_iter().enumerate() {
+                let offer = |sdp: String| match direction {
+                    "0.0.0.0" => sdp
+                        .replace("c=IN IP4 192.0.2.1", "c=IN IP4 0.0.0.0")
+                        .replace("c=IN IP4 203.0.113.10", "c=IN IP4 0.0.0.0")
+                        .replace("a=0.0.0.0", "a=sendonly"),
+                    _ => sdp,
+                };
+                let answered = if by_caller {
+                    phone.cseq += 1;
+                    let text = phone.request_text("INVITE", &phone.target.clone(), &offer(phone.offer(direction)));
+                    world.send(&phone, &text);
+                    let answered = world.response(&phone).unwrap();
+                    let ack = phone.request_text("ACK", &phone.target.clone(), "");
+                    world.send(&phone, &ack);
+                    answered
+                } else {
+                    let sdp = offer(desk.sdp(direction));
+                    world.asks(&mut desk, "INVITE", &sdp);
+                    let answered = world.response(&desk.as_phone()).unwrap();
+                    world.acks(&desk);
+                    answered
+                };
+                assert_eq!(answered.status.code(), 200);
+                let sdp = String::from_utf8_lossy(&answered.body).to_string();
+                let expected = if step == 0 { answer } else { "sendrecv" };
+                assert!(sdp.contains(&format!("a={expected}")), "{direction} is answered {expected}: {sdp}");
+                assert_eq!(world.bridged.get(&holder), Some(&(step == 0)), "its music stays out");
+                assert_eq!(world.playing.contains_key(&held), step == 0, "{hold}: music for the other");
+                let view = world.calls().into_iter().find(|call| call.id == holder).unwrap();
+                assert_eq!((view.held, view.held_by_us), (step == 0, false));
+            }
+            assert!(world.asked(&desk, &Method::Invite).is_none() || !by_caller, "nobody else is asked anything");
+            world.bye(&mut phone);
+            world.is_hung_up(&desk);
+            world.ends_clean();
+        }
+    }
+}
+
+#[test]
+fn the_operator_holds_and_resumes_a_call() {
+    let mut world = World::office();
+    let (mut phone, mut desk) = talking(&mut world);
+    let callee = world.leg_at(true);
+    assert_eq!(world.ask(Command::Hold(callee)), Ok(Reply::Done));
+    let offer = world.rung(&mut desk);
+    assert!(String::from_utf8_lossy(&offer.body).contains("a=sendonly"));
+    assert!(world.was_told(callee, "music"), "at once");
+    assert!(!world.bridged.contains_key(&callee), "it hears nothing of the call");
+    world.respond(&desk, &offer, "200 OK", "", &desk.sdp("recvonly"));
+    assert!(world.asked(&desk, &Method::Ack).is_some());
+    let view = world.calls().into_iter().find(|call| call.id == callee).unwrap();
+    assert_eq!((view.held, view.held_by_us), (false, true));
+    assert_eq!(world.ask(Command::Unhold(callee)), Ok(Reply::Done));
+    let offer = world.rung(&mut desk);
+    assert!(String::from_utf8_lossy(&offer.body).contains("a=sendrecv"));
+    world.respond(&desk, &offer, "200 OK", "", &desk.sdp("sendrecv"));
+    assert!(world.asked(&desk, &Method::Ack).is_some());
+    assert_eq!(world.bridged.get(&callee), Some(&false));
+    assert!(!world.playing.contains_key(&callee));
+    world.bye(&mut phone);
+    world.is_hung_up(&desk);
+    world.ends_clean();
+}
+
+#[test]
+fn a_third_person_joins_a_call_of_two_and_nobody_renegotiates() {
+    let mut world = World::office();
+    let (mut phone, desk) = talking(&mut world);
+    let room = world.calls().first().and_then(|call| call.room).unwrap();
+    let request = DialRequest { to: "+4930555777".into(), ..DialRequest::default() };
+    let outcome = world.ask(Command::AddToRoom { room, request: Box::new(request) });
+    let Ok(Reply::Dialled { call, room: into }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(into, room);
+    let mut third = Desk { tag: "third".into(), ..Desk::carrier(10) };
+    let invite = world.rung(&mut third);
+    assert!(invite.uri.to_string().contains("+4930555777"));
+    world.answers(&third);
+    assert_eq!(world.bridged.len(), 3);
+    assert!(world.bridged.contains_key(&call), "the leg that was promised");
+    assert!(world.next(&phone).is_none() && world.asked(&desk, &Method::Invite).is_none(), "no re-INVITE");
+    world.bye(&mut phone);
+    assert_eq!(world.bridged.len(), 2, "two go on");
+    world.asks(&mut third, "BYE", "");
+    world.is_hung_up(&desk);
+    world.ends_clean();
+}
+
+#[test]
+fn keys_reach_the_other_side_whichever_way_they_came() {
+    let mut world = World::office();
+    let (mut phone, desk) = talking(&mut world);
+    let (caller, callee) = (world.leg_at(false), world.leg_at(true));
+    let before = world.orders.len();
+    phone.cseq += 1;
+    let info =
+        phone.request_with("INFO", &phone.target.clone(), "application/dtmf-relay", "Signal=5\r\nDuration=100\r\n");
+    world.send(&phone, &info);
+    assert_eq!(world.response(&phone).unwrap().status.code(), 200);
+    assert!(orders_since(&world, before).contains(&format!("SendDigit({callee})")));
+    let before = world.orders.len();
+    world.key(caller, "7");
+    assert!(!orders_since(&world, before).iter().any(|order| order.starts_with("SendDigit")), "forwarded as it comes");
+    world.bye(&mut phone);
+    world.is_hung_up(&desk);
+    world.ends_clean();
+}
+
+#[test]
+fn the_operator_keys_with_pauses_and_plays() {
+    let mut world = World::office();
+    let (mut phone, desk) = talking(&mut world);
+    let callee = world.leg_at(true);
+    let sent =
+        |world: &World| world.orders.iter().filter(|order| matches!(order, MediaCommand::SendDigit { .. })).count();
+    let digits = ringlift::base::Secret::new("1p2#");
+    assert_eq!(world.ask(Command::SendDigits { leg: callee, digits }), Ok(Reply::Done));
+    world.pass(Duration::from_secs(1));
+    assert_eq!(sent(&world), 1, "it pauses");
+    world.pass(Duration::from_secs(2));
+    assert_eq!(sent(&world), 3);
+    let wrong = Command::SendDigits { leg: callee, digits: ringlift::base::Secret::new("12x") };
+    assert!(matches!(world.ask(wrong), Err(Denial::Invalid(_))));
+    let play = Command::Play { leg: callee, what: vec![Playable::Prompt { name: "greeting".into() }], repeat: true };
+    assert_eq!(world.ask(play), Ok(Reply::Done));
+    assert!(world.was_told(callee, "greeting"));
+    assert_eq!(world.ask(Command::StopPlaying(callee)), Ok(Reply::Done));
+    assert!(!world.playing.contains_key(&callee));
+    world.bye(&mut phone);
+    world.is_hung_up(&desk);
+    world.ends_clean();
+}
+
+#[test]
+fn a_caller_may_be_answered_before_anybody_picks_up() {
+    let mut world = World::office();
+    let (mut phone, desk) = ringing(&mut world);
+    let caller = world.leg_at(false);
+    assert_eq!(world.ask(Command::Answer(caller)), Ok(Reply::Done));
+    let answer = world.response(&phone).unwrap();
+    assert_eq!(answer.status.code(), 200);
+    world.ack(&mut phone, &answer);
+    assert!(world.was_told(caller, "music"));
+    world.answers(&desk);
+    assert!(!world.playing.contains_key(&caller));
     assert_eq!(world.bridged.len(), 2);
     world.bye(&mut phone);
     world.is_hung_up(&desk);

@@ -138,6 +138,12 @@ impl World {
         self.send(&desk.as_phone(), &text);
     }
 
+    /// It acknowledges the answer to what it asked last.
+    pub fn acks(&mut self, desk: &Desk) {
+        let text = desk.request("ACK", "");
+        self.send(&desk.as_phone(), &text);
+    }
+
     /// The BYE to a caller, answered; its Reason.
     pub fn caller_is_hung_up(&mut self, phone: &Phone) -> String {
         let bye = self.request(phone).expect("a BYE to the caller");

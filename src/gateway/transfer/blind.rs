@@ -1,6 +1,6 @@
 //! A far end asks us by REFER to call somebody: whoever talks with it is to talk with them instead.
 
-use crate::base::{Cause, LegId, Now, ParticipantId, PhoneNumber, RoomId};
+use crate::base::{Cause, LegId, Now, PhoneNumber, RoomId};
 use crate::gateway::Gateway;
 use crate::gateway::calls::CallPlan;
 use crate::gateway::event::TransferWay;
@@ -208,8 +208,7 @@ impl Gateway {
         let ring = RingId(self.next_ring);
         let room = handover.room;
         self.transfers.handovers.insert(ring, handover);
-        let participant = ParticipantId::draw(&mut self.rng);
-        if let Err(cause) = self.place_as(ring, participant, plan, room, Waits::Room, now) {
+        if let Err(cause) = self.place_as(ring, None, plan, room, Waits::Room, now) {
             self.handover_failed(ring, cause, now);
         }
     }
@@ -283,15 +282,12 @@ impl Gateway {
 
     /// Who was held for somebody who handed the call over is held for nobody.
     pub(super) fn release_holds(&mut self, room: RoomId, now: Now) {
-        let Some(live) = self.rooms.get_mut(&room) else { return };
-        let held: Vec<_> = live.participants().filter(|p| p.held_by_us).map(|p| (p.id, p.audio)).collect();
-        for (participant, leg) in held {
-            live.hold_by_us(participant, false);
-            if let Some(record) = leg.and_then(|leg| self.legs.get_mut(&leg)) {
-                record.held_by_us = false;
-            }
+        let Some(live) = self.rooms.get(&room) else { return };
+        let held: Vec<_> = live.participants().filter(|p| p.held_by_us).filter_map(|p| p.audio).collect();
+        for leg in held {
+            // Each is in this room, so that there is nothing to refuse.
+            let _ = self.hold(leg, false, now);
         }
-        self.carry_out(room, now);
     }
 
     /// Whether a URI's host is this node.
