@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::base::PhoneNumber;
 use crate::gateway::event::Happening;
@@ -38,6 +38,8 @@ pub fn tell(what: &Happening) {
         Happening::RoomEnded { room } => info!(%room, "the meeting is over"),
         Happening::RoomConfigured { room } => info!(%room, "configured"),
         Happening::RoomDeleted { room } => info!(%room, "deleted"),
+        Happening::TrunkUp { trunk } => info!(%trunk, "takes calls"),
+        Happening::TrunkDown { trunk, why } => warn!(%trunk, why, "takes no calls"),
         Happening::ExtensionRegistered { extension, address, user_agent } => {
             debug!(%extension, %address, user_agent = user_agent.as_deref().unwrap_or(""), "registered");
         }

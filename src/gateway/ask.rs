@@ -20,12 +20,12 @@ impl Gateway {
             Command::PutTrunk(trunk) => {
                 let id = trunk.id;
                 self.table.trunks.insert(id, trunk);
-                self.learn_trunk(id);
+                self.learn_trunk(id, now);
                 Ok(Reply::Done)
             }
             Command::DeleteTrunk(id) => {
                 let gone = self.table.trunks.remove(&id);
-                self.learn_trunk(id);
+                self.learn_trunk(id, now);
                 gone.map(|_| Reply::Done).ok_or(Denial::NotFound("trunk"))
             }
             Command::PutDid(did) => {
@@ -123,6 +123,7 @@ impl Gateway {
                 .map(|found| Reply::Explained(Box::new(found)))
                 .map_err(Denial::Invalid),
             Command::Registrations { extension } => Ok(Reply::Registrations(self.registration_views(extension, now))),
+            Command::TrunkStates { trunk } => Ok(Reply::TrunkStates(self.trunk_states(trunk, now))),
             Command::CheckSync(extension) => {
                 if self.table.extensions.get(&extension).is_none() {
                     return Err(Denial::NotFound("extension"));

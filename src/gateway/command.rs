@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::id::{DidId, ExtensionId, GroupId, RuleId, TrunkId};
 use crate::base::{LegId, PhoneNumber, RoomId, Secret, Utc};
-use crate::gateway::view::{CallView, RegistrationView, RoomView, Status};
+use crate::gateway::view::{CallView, RegistrationView, RoomView, Status, TrunkStateView};
 use crate::room::{self, Operation, RoomSettings};
 use crate::route::{Did, Explanation, Extension, Group, Party, Problem, Rule, Trunk};
 
@@ -132,6 +132,11 @@ pub enum Command {
         /// Of this extension alone; none for all.
         extension: Option<ExtensionId>,
     },
+    /// How trunks stand that calls go out by.
+    TrunkStates {
+        /// This one alone; none for all.
+        trunk: Option<TrunkId>,
+    },
     /// Makes every telephone of an extension read its settings again.
     CheckSync(ExtensionId),
     /// Counts and state of the node.
@@ -242,6 +247,8 @@ pub enum Reply {
     Explained(Box<Explanation>),
     /// Telephones that are registered.
     Registrations(Vec<RegistrationView>),
+    /// How trunks stand.
+    TrunkStates(Vec<TrunkStateView>),
     /// The node.
     Status(Box<Status>),
 }

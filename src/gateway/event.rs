@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::id::TrunkId;
 use crate::base::{Cause, ExtensionId, LegId, ParticipantId, RoomId, Utc};
 use crate::gateway::view::{CallDirection, ParticipantView};
 use crate::sip::registrar::Gone;
@@ -206,6 +207,22 @@ pub enum Happening {
         #[cfg_attr(feature = "node", schema(value_type = String))]
         room: RoomId,
     },
+    /// A trunk takes calls: it answers, and we are registered where it wants that.
+    #[serde(rename = "trunk.up")]
+    TrunkUp {
+        /// Which.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        trunk: TrunkId,
+    },
+    /// A trunk takes no calls.
+    #[serde(rename = "trunk.down")]
+    TrunkDown {
+        /// Which.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        trunk: TrunkId,
+        /// Why, in words.
+        why: String,
+    },
     /// A telephone registered.
     #[serde(rename = "extension.registered")]
     ExtensionRegistered {
@@ -277,6 +294,8 @@ impl Happening {
             | Happening::RoomDeleted { room }
             | Happening::CallBridged { room, .. } => Some(*room),
             Happening::NodeStarted {}
+            | Happening::TrunkUp { .. }
+            | Happening::TrunkDown { .. }
             | Happening::ExtensionRegistered { .. }
             | Happening::ExtensionUnregistered { .. }
             | Happening::NodeDraining {}

@@ -60,7 +60,7 @@ impl Gateway {
             Event::Request { transaction, request, source, .. } => {
                 self.on_request(transaction, &request, source, now);
             }
-            Event::Response { transaction, result, .. } => self.on_response(transaction, result, now),
+            Event::Response { transaction, result, source } => self.on_response(transaction, result, source, now),
             // What follows a CANCEL is Ended.
             Event::Cancelled { .. }
             | Event::Pracked { sdp: None, .. }
@@ -81,7 +81,7 @@ impl Gateway {
             }
             Some((_, Verdict::Stale)) => return self.challenge(leg, source, true, now),
             Some((_, Verdict::Wrong)) => self.password_shown(source.remote.ip(), false, now),
-            None => {}
+            None => facts.proved = self.registered_at(request, &source).map(Party::Trunk),
         }
         if let Some(replaces) = Replaces::of(&request.headers) {
             return self.on_replacing(leg, request, source, &facts, replaces, now);

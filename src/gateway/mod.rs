@@ -226,8 +226,9 @@ impl Gateway {
             outputs: VecDeque::new(),
         };
         let trunks: Vec<TrunkId> = gateway.table.trunks.keys().copied().collect();
-        trunks.into_iter().for_each(|trunk| gateway.learn_trunk(trunk));
+        trunks.into_iter().for_each(|trunk| gateway.learn_trunk(trunk, now));
         gateway.publish(Happening::NodeStarted {}, now);
+        gateway.settle(now);
         gateway
     }
 
@@ -270,7 +271,7 @@ impl Gateway {
     /// When [`Input::Timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let own = [self.endpoint.poll_timeout(), self.locator.poll_timeout(), self.timers.next()];
-        let outside = [self.phones.registrar.poll_timeout(), self.presence.poll_timeout()];
+        let outside = [self.phones.registrar.poll_timeout(), self.presence.poll_timeout(), self.trunks.poll_timeout()];
         own.into_iter().chain(outside).flatten().min()
     }
 
@@ -291,6 +292,7 @@ impl Gateway {
         self.phones.registrar.handle_timeout(now);
         self.tell_of_phones(now);
         self.presence.handle_timeout(now);
+        self.trunks_timed_out(now);
         while let Some(timer) = self.timers.expire(now.mono) {
             match timer {
                 Timer::Start(leg) => self.begin_attending(leg, now),
@@ -328,6 +330,7 @@ impl Gateway {
                 }
             }
             while let Some(output) = self.locator.poll_output() {
+                quiet = false;
                 match output {
                     locate::Output::Resolve { id, question } => {
                         self.outputs.push_back(Output::Resolve { id, question })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::id::{ExtensionId, TrunkId};
+use crate::base::id::ExtensionId;
 use crate::base::{Cause, LegId, Now};
 use crate::call::offer_answer::{Negotiation, Preferences};
 use crate::gateway::event::Happening;
@@ -11,16 +11,15 @@ use crate::gateway::identity::Manners;
 use crate::gateway::inbound::{is_ipv6, media_address};
 use crate::gateway::leg::{Leg, Outgoing, Refused, Stage};
 use crate::gateway::ringing::{Failure, RingId, Waits};
-use crate::gateway::trunks::{self, Hop, Line};
+use crate::gateway::trunks::{self, Hop};
 use crate::gateway::view::CallDirection;
 use crate::gateway::{Gateway, Output, Record, Timer};
 use crate::profile::{AutoAnswer, Profile};
 use crate::route::{Dialled, Party};
 use crate::sip::auth::Prover;
 use crate::sip::endpoint::{Attempt, Headers, Manner, OutboundInvite};
-use crate::sip::locate::Wish;
 use crate::sip::reason::Reason;
-use crate::sip::transport::{Source, Target, Transport};
+use crate::sip::transport::{Source, Target};
 use crate::wire::codec::Codec;
 use crate::wire::sip::{Host, Method, Name, NameAddr, Response, Status, Text, Uri};
 
@@ -118,26 +117,6 @@ impl Gateway {
             auto_answer: false,
         };
         self.begin_branch(ring, branch, now);
-    }
-
-    /// Takes over where a trunk's calls go, or that they go nowhere.
-    pub(super) fn learn_trunk(&mut self, id: TrunkId) {
-        let Some(trunk) = self.table.trunks.get(&id) else { return self.follow_trunk(id, Vec::new(), Wish::default()) };
-        let targets = trunk.outbound.as_ref().map(|outbound| outbound.targets.as_slice()).unwrap_or_default();
-        let lines = targets.iter().filter_map(|target| {
-            let uri = Uri::parse(&target.uri).ok()?;
-            Some(Line { uri, priority: target.priority, weight: target.weight })
-        });
-        let lines = lines.collect();
-        let rules = &self.profiles.get(&trunk.profile).transport;
-        let wish = Wish {
-            transports: rules.kinds.iter().filter_map(|kind| Transport::from_name(kind)).collect(),
-            naptr: rules.naptr,
-            srv: rules.srv,
-            ipv4: self.settings.media_v4.is_some(),
-            ipv6: self.settings.media_v6.is_some(),
-        };
-        self.follow_trunk(id, lines, wish);
     }
 
     fn begin_branch(&mut self, ring_id: RingId, branch: Branch, now: Now) {
@@ -369,7 +348,7 @@ impl Gateway {
     }
 
     /// Under which host peers reached by `target` know us.
-    fn own_host(&self, target: &Target) -> Host {
+    pub(super) fn own_host(&self, target: &Target) -> Host {
         self.endpoint.own_host(target).unwrap_or(Host::V4(std::net::Ipv4Addr::UNSPECIFIED))
     }
 }

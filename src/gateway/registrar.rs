@@ -175,6 +175,7 @@ impl Gateway {
     pub(super) fn on_flow_closed(&mut self, flow: FlowId, now: Now) {
         self.phones.registrar.flow_closed(flow);
         self.tell_of_phones(now);
+        self.registrations_lose(flow, now);
     }
 
     /// Where an extension is called, the most wanted telephone first.

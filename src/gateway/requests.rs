@@ -1,11 +1,13 @@
 //! Requests outside any call, and answers to ours: who deals with which.
 
+use std::net::SocketAddr;
+
 use crate::base::Now;
-use crate::base::id::ExtensionId;
+use crate::base::id::{ExtensionId, TrunkId};
 use crate::gateway::Gateway;
 use crate::sip::endpoint::{Headers, TransactionId, Unanswered};
 use crate::sip::subscription::SubscriptionId;
-use crate::sip::transport::Source;
+use crate::sip::transport::{Source, Transport};
 use crate::wire::sip::{Method, Name, Request, Response, Status, Text};
 
 /// Who awaits the answer to a request of ours.
@@ -13,6 +15,10 @@ use crate::wire::sip::{Method, Name, Request, Response, Status, Text};
 pub(super) enum Asker {
     /// A watcher's NOTIFY.
     Subscription(SubscriptionId),
+    /// A trunk's OPTIONS, and to where.
+    Probe(TrunkId, (Transport, SocketAddr)),
+    /// A trunk's REGISTER.
+    Registration(TrunkId),
     /// A NOTIFY that makes a telephone read its settings again, not repeated with credentials yet.
     Telephone {
         /// Whose.
@@ -39,6 +45,7 @@ impl Gateway {
         &mut self,
         transaction: TransactionId,
         result: Result<Box<Response>, Unanswered>,
+        source: Option<Source>,
         now: Now,
     ) {
         let result = match &result {
@@ -50,6 +57,8 @@ impl Gateway {
                 let status = result.ok().map(|response| response.status);
                 self.presence.answered(id, status, now);
             }
+            Some(Asker::Probe(trunk, place)) => self.on_probed(trunk, place, result, now),
+            Some(Asker::Registration(trunk)) => self.on_registered(trunk, result, source, now),
             Some(Asker::Telephone { extension, again }) => self.on_check_sync(extension, again, result, now),
             None => {}
         }

@@ -90,6 +90,8 @@ impl Gateway {
             dialogs: (counts.legs + counts.closing) as u64,
             transactions: (counts.client_transactions + counts.server_transactions) as u64,
             ports: (self.legs.values().filter(|leg| leg.bound).count() + self.closing.len()) as u64,
+            registrations: self.phones.registrar.len() as u64,
+            lamps: self.presence.len() as u64,
             draining: self.drain.is_some(),
             invited: self.counters.invited,
             answered: self.counters.answered,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::gateway::registrar::RegistrationView;
+pub use crate::gateway::trunks::{FarEndView, TrunkStateView};
 
 use crate::base::id::{DidId, ExtensionId, TrunkId};
 use crate::base::{Cause, LegId, ParticipantId, RoomId, Utc};
@@ -159,6 +160,12 @@ pub struct Status {
     pub transactions: u64,
     /// RTP port pairs in use.
     pub ports: u64,
+    /// Telephones that are registered.
+    #[serde(default)]
+    pub registrations: u64,
+    /// Lamps that are told who talks.
+    #[serde(default)]
+    pub lamps: u64,
     /// Whether the node is going out of service.
     pub draining: bool,
     /// INVITEs seen, in all.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ringlift::wire::sip::{Name, Request};
 
-use crate::desk::{Desk, extension};
+use crate::telephone::{Telephone, extension};
 use crate::world::{Phone, World};
 
 const LINES: &str = "Event: dialog\nAccept: application/dialog-info+xml\nExpires: 600\nContact: <sip:102@10.0.0.102>\n";
@@ -18,7 +18,7 @@ fn said(request: &Request) -> (String, String, String) {
 }
 
 /// The lamp's next NOTIFY, answered.
-fn shows(world: &mut World, lamp: &Desk) -> Option<(String, String)> {
+fn shows(world: &mut World, lamp: &Telephone) -> Option<(String, String)> {
     let notify = lamp.request(world)?;
     lamp.answer(world, &notify, 200, "");
     let (subscription, _, state) = said(&notify);
@@ -30,8 +30,8 @@ fn lit(state: &str) -> Option<(String, String)> {
 }
 
 /// Watches 101 from the phone of 102.
-fn watch(world: &mut World, lines: &str) -> Desk {
-    let mut lamp = Desk::new(102);
+fn watch(world: &mut World, lines: &str) -> Telephone {
+    let mut lamp = Telephone::new(102);
     let answer = lamp.ask(world, "SUBSCRIBE", "sip:101@198.51.100.1", lines, "");
     assert_eq!(answer.status.code(), 200);
     assert!(answer.headers.contact().is_some(), "a dialog needs a Contact");
@@ -44,11 +44,11 @@ fn a_lamp_burns_while_the_watched_talks() {
     let mut world = World::new();
     extension(&mut world, 101);
     extension(&mut world, 102);
-    let mut stranger = Desk { user: "nobody".into(), ..Desk::new(102) };
+    let mut stranger = Telephone { user: "nobody".into(), ..Telephone::new(102) };
     assert_eq!(stranger.ask(&mut world, "SUBSCRIBE", "sip:101@198.51.100.1", LINES, "").status.code(), 401);
     let lamp = watch(&mut world, LINES);
     assert_eq!(shows(&mut world, &lamp), lit("terminated"), "at rest");
-    let mut desk = Desk::new(101);
+    let mut desk = Telephone::new(101);
     desk.call_id = "a-call".into();
     let offer = Phone::new(9).offer("sendrecv");
     let lines = "Contact: <sip:101@10.0.0.101>\n";
@@ -81,7 +81,7 @@ fn a_lamp_burns_while_the_watched_talks() {
 fn a_room_has_a_lamp_too() {
     let mut world = World::new();
     extension(&mut world, 102);
-    let mut lamp = Desk::new(102);
+    let mut lamp = Telephone::new(102);
     let answer = lamp.ask(&mut world, "SUBSCRIBE", "sip:direct@198.51.100.1", LINES, "");
     assert_eq!(answer.status.code(), 200);
     assert_eq!(shows(&mut world, &lamp), lit("terminated"));
@@ -116,7 +116,7 @@ fn a_lamp_is_refreshed_put_out_and_forgotten() {
     assert_eq!(lamp.response(&mut world).unwrap().status.code(), 481, "it is gone");
     // One that knows nothing of it any more, and one that is silent.
     for answers in [true, false] {
-        let mut lamp = Desk { call_id: format!("again-{answers}"), ..Desk::new(102) };
+        let mut lamp = Telephone { call_id: format!("again-{answers}"), ..Telephone::new(102) };
         assert_eq!(lamp.ask(&mut world, "SUBSCRIBE", "sip:101@198.51.100.1", LINES, "").status.code(), 200);
         let notify = lamp.request(&mut world).unwrap();
         if answers {
@@ -136,7 +136,7 @@ fn a_lamp_is_refreshed_put_out_and_forgotten() {
 fn what_nobody_serves_is_refused_by_name() {
     let mut world = World::new();
     extension(&mut world, 102);
-    let mut lamp = Desk::new(102);
+    let mut lamp = Telephone::new(102);
     let mut ask = |uri: &str, lines: &str| {
         let answer = lamp.ask(&mut world, "SUBSCRIBE", uri, lines, "");
         (answer.status.code(), answer.headers.get(Name::AllowEvents).map(str::to_owned))

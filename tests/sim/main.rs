@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
 mod calls;
-mod desk;
 mod desks;
 mod dial_in;
 mod keys;
@@ -13,4 +12,6 @@ mod limits;
 mod line;
 mod registrar;
 mod transfer;
+mod telephone;
+mod trunks;
 mod world;

@@ -9,7 +9,7 @@ use ringlift::sip::auth::Algorithm;
 use ringlift::sip::registrar::Gone;
 use ringlift::wire::sip::{Method, Name};
 
-use crate::desk::{Desk, extension, registrations};
+use crate::telephone::{Telephone, extension, registrations};
 use crate::world::World;
 
 fn came(world: &World) -> usize {
@@ -29,7 +29,7 @@ fn a_phone_registers_by_either_digest_and_shows_up() {
     for algorithm in [Algorithm::Md5, Algorithm::Sha256] {
         let mut world = World::new();
         let id = extension(&mut world, 101);
-        let mut desk = Desk { algorithm, ..Desk::new(101) };
+        let mut desk = Telephone { algorithm, ..Telephone::new(101) };
         let answer = desk.register(&mut world, 300);
         assert_eq!(answer.status.code(), 200);
         assert_eq!(answer.headers.get(Name::Contact), Some("<sip:101@10.0.0.101:5060>;expires=300"));
@@ -52,16 +52,16 @@ fn nobody_registers_for_somebody_else() {
     let mut world = World::new();
     extension(&mut world, 101);
     extension(&mut world, 102);
-    let mut desk = Desk::new(101);
+    let mut desk = Telephone::new(101);
     desk.register(&mut world, 300);
     let uri = "sip:198.51.100.1";
-    let mut thief = Desk::new(102);
+    let mut thief = Telephone::new(102);
     thief.send(&mut world, "REGISTER", uri, "Contact: <sip:102@10.0.0.102>\n", "");
     assert_eq!(thief.response(&mut world).unwrap().status.code(), 401, "no credentials");
     // Their own password, and another's address of record.
     (thief.user, thief.password) = ("101".into(), "secret-102".into());
     assert_eq!(thief.register(&mut world, 300).status.code(), 401, "a wrong password");
-    let mut thief = Desk { aor: "101".into(), ..Desk::new(102) };
+    let mut thief = Telephone { aor: "101".into(), ..Telephone::new(102) };
     assert_eq!(thief.register(&mut world, 300).status.code(), 403, "a right one, of somebody else");
     let all = registrations(&mut world);
     assert!(all.len() == 1 && all[0].address.starts_with("udp 203.0.113.101"), "{all:?}");
@@ -73,7 +73,7 @@ fn nobody_registers_for_somebody_else() {
 fn credentials_that_were_seen_on_the_wire_are_of_no_use() {
     let mut world = World::new();
     extension(&mut world, 101);
-    let mut desk = Desk::new(101);
+    let mut desk = Telephone::new(101);
     desk.register(&mut world, 300);
     let uri = "sip:198.51.100.1";
     let lines = format!("Contact: <sip:101@10.6.6.6>\nAuthorization: {}\n", desk.shown);
@@ -81,7 +81,7 @@ fn credentials_that_were_seen_on_the_wire_are_of_no_use() {
     let answer = desk.response(&mut world).unwrap();
     assert_eq!(answer.status.code(), 401);
     assert!(answer.headers.get(Name::WwwAuthenticate).unwrap().contains("stale=true"));
-    let mut far = Desk { source: Desk::new(66).source, ..desk.clone() };
+    let mut far = Telephone { source: Telephone::new(66).source, ..desk.clone() };
     far.send(&mut world, "REGISTER", uri, &lines, "");
     assert_eq!(far.response(&mut world).unwrap().status.code(), 401, "from elsewhere still less");
     assert_eq!(registrations(&mut world).len(), 1);
@@ -92,7 +92,7 @@ fn credentials_that_were_seen_on_the_wire_are_of_no_use() {
 fn passwords_are_not_guessed_at_speed_and_those_who_know_theirs_are_let_in() {
     let mut world = World::new();
     extension(&mut world, 101);
-    let mut guesser = Desk { password: "guess".into(), ..Desk::new(101) };
+    let mut guesser = Telephone { password: "guess".into(), ..Telephone::new(101) };
     guesser.source.remote = "198.18.0.1:5060".parse().unwrap();
     for _ in 0..10 {
         assert_eq!(guesser.register(&mut world, 300).status.code(), 401);
@@ -101,19 +101,19 @@ fn passwords_are_not_guessed_at_speed_and_those_who_know_theirs_are_let_in() {
     assert_eq!(away.status.code(), 503);
     assert!(away.headers.get(Name::RetryAfter).is_some());
     // Of names that nobody has it learns nothing.
-    let mut scanner = Desk { user: "100".into(), password: "x".into(), ..Desk::new(101) };
+    let mut scanner = Telephone { user: "100".into(), password: "x".into(), ..Telephone::new(101) };
     scanner.source.remote = "198.18.0.2:5060".parse().unwrap();
     assert_eq!(scanner.register(&mut world, 300).status.code(), 401);
-    assert_eq!(Desk::new(101).register(&mut world, 300).status.code(), 200, "the owner is not locked out");
+    assert_eq!(Telephone::new(101).register(&mut world, 300).status.code(), 200, "the owner is not locked out");
 }
 
 #[test]
 fn a_storm_is_let_in_at_a_pace_and_told_when_to_come_back() {
     let mut world = World::with(|_| {}, |settings| settings.registers_per_second = 20);
-    let mut waiting: Vec<(u64, Desk)> = Vec::new();
+    let mut waiting: Vec<(u64, Telephone)> = Vec::new();
     for number in 101..161 {
         extension(&mut world, number);
-        waiting.push((0, Desk::new(number)));
+        waiting.push((0, Telephone::new(number)));
     }
     let (mut sent_away, mut seconds) = (0, 0);
     while !waiting.is_empty() {
@@ -144,7 +144,7 @@ fn a_storm_is_let_in_at_a_pace_and_told_when_to_come_back() {
 fn a_phone_by_tcp_is_gone_with_its_connection() {
     let mut world = World::new();
     extension(&mut world, 101);
-    let mut desk = Desk::new(101).by_tcp(7);
+    let mut desk = Telephone::new(101).by_tcp(7);
     desk.contact = "<sip:101@10.0.0.9:5060;transport=tcp>".into();
     assert_eq!(desk.register(&mut world, 300).status.code(), 200);
     assert_eq!(registrations(&mut world)[0].address, "tcp 203.0.113.101:41000");
@@ -157,14 +157,14 @@ fn a_phone_by_tcp_is_gone_with_its_connection() {
 fn an_extension_that_is_gone_or_has_a_new_password_has_no_telephones() {
     let mut world = World::new();
     extension(&mut world, 101);
-    Desk::new(101).register(&mut world, 300);
+    Telephone::new(101).register(&mut world, 300);
     extension(&mut world, 101);
     assert_eq!(registrations(&mut world).len(), 1, "nothing has changed");
     let changed =
         ringlift::route::Extension::new(ExtensionId::from_bits(101), "101", ringlift::base::Secret::new("a new one"));
     world.ask(Command::PutExtension(Box::new(changed))).unwrap();
     assert!(registrations(&mut world).is_empty());
-    assert_eq!(Desk::new(101).register(&mut world, 300).status.code(), 401);
+    assert_eq!(Telephone::new(101).register(&mut world, 300).status.code(), 401);
     world.ask(Command::DeleteExtension(ExtensionId::from_bits(101))).unwrap();
     assert_eq!(left(&world), [Gone::Removed]);
 }
@@ -172,7 +172,7 @@ fn an_extension_that_is_gone_or_has_a_new_password_has_no_telephones() {
 #[test]
 fn a_phone_that_keeps_its_way_open_by_notify_is_answered() {
     let mut world = World::new();
-    let mut desk = Desk::new(101);
+    let mut desk = Telephone::new(101);
     desk.send(&mut world, "NOTIFY", "sip:198.51.100.1", "Event: keep-alive\nSubscription-State: active\n", "");
     assert_eq!(desk.response(&mut world).unwrap().status.code(), 200);
     desk.send(&mut world, "NOTIFY", "sip:198.51.100.1", "Event: telepathy\nSubscription-State: active\n", "");
@@ -184,7 +184,7 @@ fn a_phone_is_made_to_read_its_settings_and_given_credentials_if_it_asks() {
     let mut world = World::new();
     let id = extension(&mut world, 101);
     assert!(world.ask(Command::CheckSync(id)).is_err(), "nobody is there");
-    let mut desk = Desk::new(101);
+    let mut desk = Telephone::new(101);
     desk.register(&mut world, 300);
     world.ask(Command::CheckSync(id)).unwrap();
     let asked = desk.request(&mut world).expect("a NOTIFY");

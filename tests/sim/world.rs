@@ -47,6 +47,8 @@ pub struct World {
     pub dns: Option<BTreeMap<Question, Lookup>>,
     /// Who is expected where before something is sent there by TLS.
     pub peers: Vec<(SocketAddr, String)>,
+    /// Where line ends were sent to keep a way open.
+    pub pings: Vec<SocketAddr>,
     inboxes: BTreeMap<SocketAddr, VecDeque<Message>>,
     answers: BTreeMap<CommandId, Outcome>,
     commands: u64,
@@ -129,6 +131,7 @@ impl World {
             drained: None,
             dns: Some(BTreeMap::new()),
             peers: vec![],
+            pings: vec![],
             inboxes: BTreeMap::new(),
             answers: BTreeMap::new(),
             commands: 0,
@@ -331,6 +334,7 @@ impl World {
                 }
                 Output::Drained { cut_off } => self.drained = Some(cut_off),
                 Output::ExpectPeer { remote, name, .. } => self.peers.push((remote, name)),
+                Output::Send { to, bytes, .. } if &bytes[..] == b"\r\n\r\n" => self.pings.push(to.remote),
                 Output::Send { to, bytes, .. } => {
                     let message = Message::parse(&bytes).expect("what we send can be read");
                     self.inboxes.entry(to.remote).or_default().push_back(message);

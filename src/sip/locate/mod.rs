@@ -98,7 +98,7 @@ pub enum Output {
 pub struct Locator {
     cache: Cache,
     searches: BTreeMap<SearchId, Search>,
-    asked: BTreeMap<Question, LookupId>,
+    asked: BTreeMap<Question, (LookupId, Instant)>,
     questions: BTreeMap<LookupId, Question>,
     waiting: BTreeMap<Question, BTreeSet<SearchId>>,
     timers: Timers<SearchId>,
@@ -235,25 +235,30 @@ impl Locator {
                 let armed = self.timers.deadline(&id).unwrap_or(search.deadline);
                 self.timers.arm(id, end.min(armed));
                 for question in missing {
-                    self.ask(question, id);
+                    self.ask(question, id, now);
                 }
             }
         }
     }
 
-    fn ask(&mut self, question: Question, search: SearchId) {
+    fn ask(&mut self, question: Question, search: SearchId, now: Instant) {
         self.waiting.entry(question.clone()).or_default().insert(search);
-        if self.asked.contains_key(&question) {
-            return;
+        // One that was never answered, which ought not to be, is asked again.
+        match self.asked.get(&question) {
+            Some((_, since)) if now.since(*since) < FORGOTTEN => return,
+            Some((forgotten, _)) => drop(self.questions.remove(forgotten)),
+            None => {}
         }
         self.next += 1;
         let id = LookupId(self.next);
-        self.asked.insert(question.clone(), id);
+        self.asked.insert(question.clone(), (id, now));
         self.questions.insert(id, question.clone());
         self.outputs.push_back(Output::Resolve { id, question });
     }
 }
 
+/// A question that was not answered for so long never will be.
+const FORGOTTEN: Duration = Duration::from_secs(30);
 /// Where no record says when to look again.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
 

@@ -33,7 +33,7 @@ pub fn registrations(world: &mut World) -> Vec<RegistrationView> {
 
 /// A telephone on a desk.
 #[derive(Debug, Clone)]
-pub struct Desk {
+pub struct Telephone {
     pub source: Source,
     pub user: String,
     pub password: String,
@@ -51,7 +51,7 @@ pub struct Desk {
     pub rng: Rng,
 }
 
-impl Desk {
+impl Telephone {
     /// The phone of an extension, behind a NAT at 203.0.113.x.
     pub fn new(number: u64) -> Self {
         let last = u8::try_from(number % 250).unwrap();
