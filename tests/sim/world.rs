@@ -325,7 +325,6 @@ impl World {
                     }
                 }
                 Output::FreePorts { .. } => self.ports_free += 1,
-                Output::ExpectPeer { .. } => {}
                 Output::Media(command) => self.media(command),
                 Output::Record(record) => self.records.push(record),
                 Output::Publish(event) => self.events.push(event.what),
