@@ -11,7 +11,7 @@ mod lamps;
 mod limits;
 mod line;
 mod registrar;
-mod transfer;
 mod telephone;
+mod transfer;
 mod trunks;
 mod world;
