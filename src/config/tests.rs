@@ -1,0 +1,174 @@
+//! What a configuration says, and what is said of a wrong one.
+
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../ringlift.example.toml");
+
+fn problems(text: &str) -> Vec<String> {
+    match Config::parse(text, []) {
+        Ok(config) => config.check().iter().map(ToString::to_string).collect(),
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn the_example_is_the_defaults_and_has_every_key_with_its_reason() {
+    assert_eq!(Config::parse(EXAMPLE, []).unwrap(), Config::default());
+    let known = toml::Table::try_from(Config::default()).unwrap();
+    let example: toml::Table = EXAMPLE.parse().unwrap();
+    for (section, keys) in &known {
+        for key in keys.as_table().unwrap().keys() {
+            assert!(
+                example.get(section).and_then(|keys| keys.get(key)).is_some(),
+                "{section}.{key} is not in the example"
+            );
+        }
+    }
+    // A group of keys has a comment above it.
+    let mut explained = false;
+    for line in EXAMPLE.lines() {
+        match line.chars().next() {
+            Some('#') => explained = true,
+            Some('[') | None => explained = false,
+            Some(_) => assert!(explained, "nothing explains: {line}"),
+        }
+    }
+}
+
+#[test]
+fn nothing_configured_works_and_listens_on_this_machine_alone() {
+    let config = Config::parse("", []).unwrap();
+    assert_eq!(config.check(), []);
+    assert!(config.sip.listen.iter().all(|listen| listen.address.ip().is_loopback()));
+    assert!(config.media.listen.iter().all(IpAddr::is_loopback));
+    assert!(config.api.listen.iter().all(|address| address.ip().is_loopback()));
+}
+
+#[test]
+fn a_mistake_is_named_with_what_to_write_instead() {
+    for (text, says) in [
+        ("[sip]\nlisen = []", "sip.lisen: is no key of the configuration; did you mean sip.listen?"),
+        ("[meida]\npacket = 20", "meida: is no key of the configuration; did you mean media?"),
+        ("[node]\nmax_calls = 5", "node.max_calls: is no key of the configuration; did you mean sip.max_calls?"),
+        ("[node]\ncolour = 1", "node.colour: is no key of the configuration; ringlift.example.toml has them all"),
+        ("advertised = \"x\"", "advertised: is no key of the configuration; did you mean sip.advertised?"),
+        ("sip = 5", "sip: is a section: write [sip] on a line of its own, not 5"),
+        (
+            "[sip]\nlisten = \"udp:0.0.0.0:5060\"",
+            "sip.listen: invalid type: string \"udp:0.0.0.0:5060\", expected a sequence",
+        ),
+        ("[sip]\nlisten = [\"0.0.0.0:5060\"]", "sip.listen: `0.0.0.0:5060` is no place to listen"),
+        ("[sip]\nt1 = 500", "sip.t1: invalid type: integer `500`, expected a string"),
+        ("[sip]\nt1 = \"half\"", "sip.t1: `half` is no length of time"),
+        (
+            "[media]\ncodecs = [\"G729\"]",
+            "media.codecs: unknown variant `G729`, expected one of `PCMU`, `PCMA`, `G722`, `OPUS`",
+        ),
+        ("[media]\nfirst_port = 99999", "media.first_port: invalid value: integer `99999`, expected u16"),
+        ("[sip\n", "line 1 of the configuration is not TOML"),
+        ("[sip]\nt1 = \n", "line 2 of the configuration is not TOML"),
+        ("[api]\ntrusted_proxies = [\"proxy\"]", "api.trusted_proxies: `proxy` is not a network"),
+        // What can be read, but cannot work.
+        ("[sip]\nlisten = []", "sip.listen: nobody can call"),
+        (
+            "[sip]\nlisten = [\"udp:127.0.0.1:5060\", \"udp:127.0.0.1:5060\"]",
+            "sip.listen: udp:127.0.0.1:5060 is taken twice",
+        ),
+        ("[sip]\nlisten = [\"tcp:127.0.0.1:8080\"]", "sip.listen: 127.0.0.1:8080 is api.listen too"),
+        ("[sip]\nlisten = [\"tls:127.0.0.1:5061\"]", "sip.tls_certificate: sip.listen has a tls entry"),
+        ("[sip]\ntls_certificate = \"a.pem\"", "sip.tls_key: sip.tls_certificate is set"),
+        ("[sip]\nadvertised = \"0.0.0.0\"", "sip.advertised: nobody can send to 0.0.0.0"),
+        ("[sip]\nadvertised = \"gw.example:5060\"", "sip.advertised: `gw.example:5060` is no host"),
+        ("[sip]\nadvertised = \"not a host\"", "sip.advertised: `not a host` is no host name"),
+        (
+            "[sip]\nadvertised = \"203.0.113.5\"",
+            "sip.advertised: 203.0.113.5 is advertised, but sip.listen takes calls from this machine only",
+        ),
+        (
+            "[sip]\nlisten = [\"udp:0.0.0.0:5060\"]\nadvertised = \"127.0.0.1\"",
+            "sip.advertised: 127.0.0.1 is this machine only",
+        ),
+        (
+            "[sip]\nlisten = [\"udp:203.0.113.5:5060\"]\nadvertised = \"192.168.1.5\"\n[media]\nlisten = [\"0.0.0.0\"]",
+            "sip.advertised: 192.168.1.5 is private",
+        ),
+        (
+            "[sip]\nlisten = [\"udp:0.0.0.0:5060\"]",
+            "media.listen: sip.listen is open to others in IPv4, but audio is bound to this machine: add \"0.0.0.0\"",
+        ),
+        (
+            "[media]\nlisten = [\"127.0.0.1\"]",
+            "media.listen: sip.listen takes IPv6 calls, but no IPv6 address is listed",
+        ),
+        ("[media]\nfirst_port = 20001", "media.first_port: must be even"),
+        ("[media]\nlast_port = 19999", "media.last_port: must be above media.first_port"),
+        ("[media]\nlast_port = 20999", "media.last_port: the range holds 500 calls, but sip.max_calls is 2000"),
+        ("[sip]\nlisten = [\"udp:127.0.0.1:25060\"]", "media.first_port: the range holds port 25060"),
+        ("[media]\npacket = 25", "media.packet: 25 ms is not sent"),
+        ("[media]\ncodecs = []", "media.codecs: list at least one"),
+        ("[attendant]\ntries = 0", "attendant.tries: must be from 1 to 10"),
+        ("[attendant]\nlanguages = [\"English\"]", "attendant.languages: `English` is no language"),
+        ("[throttle]\npin_burst = 0", "throttle.pin_burst: 0 would let nobody in"),
+        ("[keys.zoom]\n\"*6\" = \"mute\"", "keys.zoom: is built in"),
+        ("[keys.mine]\n\"star\" = \"mute\"", "keys.mine: `star` cannot be keyed"),
+        ("[prompts]\ndirectory = \"/no/such/directory\"", "prompts.directory: /no/such/directory is no directory"),
+        ("[api]\nlisten = [\"0.0.0.0:8080\"]", "api.listen: 0.0.0.0:8080 carries API keys in plain HTTP"),
+        ("[log]\nlevel = \"info,ringlift=loud\"", "log.level: `info,ringlift=loud` cannot be read"),
+    ] {
+        let found = problems(text);
+        assert!(found.iter().any(|problem| problem.starts_with(says)), "{text:?} says {found:?}");
+    }
+}
+
+#[test]
+fn every_mistake_is_reported_at_once() {
+    assert_eq!(problems("[sip]\nt1 = 5\nt3 = 5\n[log]\nformat = \"xml\"").len(), 3);
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let environment = [
+        ("RINGLIFT_SIP__ADVERTISED", "203.0.113.5"),
+        ("RINGLIFT_MEDIA__CODECS", "PCMU, PCMA"),
+        ("RINGLIFT_SIP__LISTEN", "[\"udp:0.0.0.0:5062\"]"),
+        ("RINGLIFT_SIP__MAX_CALLS", "7"),
+        ("HOME", "/"),
+    ];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let config = Config::parse("[sip]\nmax_calls = 5\nadvertised = \"192.0.2.1\"", environment).unwrap();
+    assert_eq!(config.sip.advertised, "203.0.113.5");
+    assert_eq!(config.sip.max_calls, 7);
+    assert_eq!(config.sip.listen.len(), 1);
+    assert_eq!(config.media.codecs, [Codec::Pcmu, Codec::Pcma]);
+    let wrong = [("RINGLIFT_SIP__MAXCALLS".to_owned(), "7".to_owned())];
+    let problems = Config::parse("", wrong).unwrap_err();
+    assert_eq!(problems[0].key, "sip.maxcalls");
+    assert!(
+        problems[0].text.contains("did you mean sip.max_calls?") && problems[0].text.contains("RINGLIFT_SIP__MAXCALLS")
+    );
+}
+
+#[test]
+fn a_certificate_and_a_key_must_belong_together() {
+    let directory = std::env::temp_dir().join(format!("ringlift-config-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let make = |name: &str| {
+        let pair = rcgen::generate_simple_self_signed(["gw.example".to_owned()]).unwrap();
+        let paths = (directory.join(format!("{name}.pem")), directory.join(format!("{name}.key")));
+        std::fs::write(&paths.0, pair.cert.pem()).unwrap();
+        std::fs::write(&paths.1, pair.signing_key.serialize_pem()).unwrap();
+        paths
+    };
+    let (one, other) = (make("one"), make("other"));
+    let with = |certificate: &Path, key: &Path| {
+        problems(&format!(
+            "[sip]\nlisten = [\"tls:127.0.0.1:5061\"]\ntls_certificate = {:?}\ntls_key = {:?}\n[media]\nlisten = [\"127.0.0.1\"]",
+            certificate, key
+        ))
+    };
+    assert_eq!(with(&one.0, &one.1), [""; 0]);
+    assert!(with(&one.0, &other.1)[0].contains("is not the key of the certificate"));
+    assert!(with(&one.1, &one.1)[0].contains("holds no"), "{:?}", with(&one.1, &one.1));
+    assert!(with(&directory.join("none"), &one.1)[0].contains("cannot be read"));
+    std::fs::remove_dir_all(&directory).unwrap();
+}
