@@ -32,6 +32,7 @@ use crate::engine::resolve::Resolver;
 use crate::engine::run::{Ended, Engine};
 use crate::engine::{chance, clips, meters, os};
 use crate::gateway::{Directory, Gateway};
+use crate::profile::Book;
 use crate::sip::endpoint;
 use crate::sip::timing::Timing;
 use crate::store::{self, Store, Writer};
@@ -68,10 +69,8 @@ pub fn configure(path: Option<&Path>) -> Result<(Config, Vec<String>), Failure> 
 }
 
 /// The dialects of carriers and phones.
-fn profiles(config: &Config) -> Result<crate::profile::Book, Failure> {
-    let directory = &config.profiles.directory;
-    let directory = (!directory.is_empty()).then(|| Path::new(directory));
-    crate::config::profiles::load(directory)
+fn profiles(config: &Config) -> Result<Book, Failure> {
+    crate::config::profiles::load(config.profiles.directory.as_deref())
         .map_err(|problems| Failure(problems.iter().map(ToString::to_string).collect()))
 }
 
@@ -103,22 +102,23 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
     // Only now that nothing else can fail: a key is shown once.
     let made = first::make(&store, &config.node.language, &mut rng).await.map_err(stored)?;
     let key = api::first_key::first_key(&store).await.map_err(stored)?;
+    let profiles = profiles(config)?;
     let directory = Directory {
         trunks: store.trunks().await.map_err(stored)?,
         dids: store.dids().await.map_err(stored)?,
         rooms: store.rooms().await.map_err(stored)?,
-        profiles: profiles(config)?,
+        profiles: profiles.clone(),
         next_seq: opened.next_seq,
         ..Directory::default()
     };
     let gateway = gateway(config, &reach, &clips.languages, directory, rng.fork(), clock);
     let writer = Writer::start(store.clone(), writer(config));
     let (handle, inbox) = Handle::new(store.clone(), writer.clone());
-    let engine = Engine::new(clock, gateway, transports, media, Resolver::new(&[]), inbox).map_err(Failure::one)?;
+    let engine = Engine::new(clock, gateway, transports, media, resolver(config), inbox).map_err(Failure::one)?;
 
     let (stop, stopped) = watch::channel(false);
     let mut doors = JoinSet::new();
-    let shared = api::Shared::start(handle, api_settings(config, &reach, clips.languages.clone()));
+    let shared = api::Shared::start(handle, api_settings(config, &reach, clips.languages.clone(), profiles));
     let plain = listeners.into_iter().map(|listener| (listener, None));
     let encrypted = tls_listeners.into_iter().map(|listener| (listener, certificate.clone()));
     for (listener, certificate) in plain.chain(encrypted) {
@@ -183,6 +183,11 @@ fn transports(config: &Config) -> transport::Settings {
     }
 }
 
+fn resolver(config: &Config) -> Resolver {
+    let servers: Vec<_> = config.dns.servers.iter().map(|server| server.0).collect();
+    Resolver::new(&servers)
+}
+
 fn media(config: &Config) -> media::Settings {
     use std::net::IpAddr::{V4, V6};
     let media = &config.media;
@@ -224,13 +229,14 @@ fn gateway(
     Gateway::new(settings, sip, config.key_maps(), directory, rng.fork(), clock.now())
 }
 
-fn api_settings(config: &Config, reach: &Reach, languages: Vec<Language>) -> api::Settings {
+fn api_settings(config: &Config, reach: &Reach, languages: Vec<Language>, profiles: Book) -> api::Settings {
     let built_in = ["zoom", "webex", "microsoft"].map(String::from);
     api::Settings {
         name: config.node.name.clone(),
         how_to_call: Banner::how_to_call(config, reach),
         key_maps: built_in.into_iter().chain(config.keys.keys().cloned()).collect(),
         languages,
+        profiles,
         trusted_proxies: config.api.trusted_proxies.clone(),
         key_burst: config.throttle.key_burst,
         key_refill: config.throttle.key_refill.0,

@@ -25,7 +25,7 @@ use crate::call::speech::Language;
 use crate::gateway::settings::Settings;
 use crate::route::Network;
 use crate::wire::codec::Codec;
-pub use listen::{Listen, Transport};
+pub use listen::{Listen, NameServer, Transport};
 pub use period::Period;
 
 /// One thing wrong with the configuration, in one line that says what to change.
@@ -55,6 +55,8 @@ pub struct Config {
     pub sip: Sip,
     /// The dialects of carriers and phones.
     pub profiles: Profiles,
+    /// Where far ends are looked up.
+    pub dns: Dns,
     /// Audio.
     pub media: Media,
     /// Who answers and asks for the PIN.
@@ -89,8 +91,17 @@ pub struct Node {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Profiles {
-    /// A directory of the operator's own profiles; empty: only those that come with the program.
-    pub directory: String,
+    /// A directory of the operator's own profiles, which win over those that come with the program.
+    #[serde(with = "period::empty_is_none")]
+    pub directory: Option<PathBuf>,
+}
+
+/// Where far ends are looked up.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dns {
+    /// The nameservers that are asked; empty: the system's.
+    pub servers: Vec<NameServer>,
 }
 
 /// Signalling.

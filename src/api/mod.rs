@@ -23,6 +23,7 @@ pub mod openapi;
 pub mod operations;
 pub mod page;
 pub mod problem;
+pub mod profiles;
 pub mod query;
 pub mod records;
 pub mod rooms;
@@ -44,6 +45,7 @@ use crate::base::Utc;
 use crate::call::speech::Language;
 use crate::engine::handle::Handle;
 use crate::gateway::command::{Command, Reply};
+use crate::profile::Book;
 use crate::route::Network;
 use crate::store::clock;
 pub use problem::Problem;
@@ -60,6 +62,8 @@ pub struct Settings {
     pub key_maps: Vec<String>,
     /// Languages that something is spoken in.
     pub languages: Vec<Language>,
+    /// The dialects that a trunk or an extension may name.
+    pub profiles: Book,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count.
     pub trusted_proxies: Vec<Network>,
     /// Wrong keys from one address before the throttle.
@@ -75,6 +79,7 @@ impl Default for Settings {
             how_to_call: Vec::new(),
             key_maps: ["zoom", "webex", "microsoft"].map(String::from).to_vec(),
             languages: ["en", "de", "es", "fr", "pt", "zh"].into_iter().filter_map(Language::parse).collect(),
+            profiles: Book::default(),
             trusted_proxies: Vec::new(),
             key_burst: 10,
             key_refill: Duration::from_secs(30),

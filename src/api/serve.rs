@@ -25,8 +25,8 @@ use utoipa_axum::routes;
 
 use super::query::Known;
 use super::{
-    App, Problem, acts, body, calls, dids, events, explain, keys, metrics, openapi, operations, page, query, records,
-    rooms, session, status, trunks,
+    App, Problem, acts, body, calls, dids, events, explain, keys, metrics, openapi, operations, page, profiles, query,
+    records, rooms, session, status, trunks,
 };
 use crate::transport::tls;
 
@@ -65,6 +65,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(trunks::show, trunks::change, trunks::patch, trunks::delete))
         .routes(routes!(dids::list, dids::create))
         .routes(routes!(dids::show, dids::change, dids::patch, dids::delete))
+        .routes(routes!(profiles::list))
         .routes(routes!(explain::explain))
         .routes(routes!(events::sse))
         .routes(routes!(events::ws))

@@ -18,6 +18,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     attendant(config, &mut found);
     throttle(config, &mut found);
     keys(config, &mut found);
+    ways(config, &mut found);
     outer(config, &mut found);
     found.0
 }
@@ -296,6 +297,17 @@ fn keys(config: &Config, found: &mut Findings) {
         for digits in map.keys().filter(|digits| !is_key_sequence(digits)) {
             found.fatal(&key, format!("`{digits}` cannot be keyed: write 1 to 4 of 0-9, * and #"));
         }
+    }
+}
+
+/// Where calls go: what profiles and nameservers say of themselves.
+fn ways(config: &Config, found: &mut Findings) {
+    match super::profiles::load(config.profiles.directory.as_deref()) {
+        Ok(_) => {}
+        Err(problems) => found.0.extend(problems),
+    }
+    for server in config.dns.servers.iter().filter(|server| server.0.ip().is_unspecified()) {
+        found.fatal("dns.servers", format!("nobody answers at {}: write the nameserver's own address", server.0));
     }
 }
 

@@ -26,6 +26,13 @@ pub enum Transport {
     Tls,
 }
 
+/// A nameserver: an address, with a port where it is not 53.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NameServer(pub SocketAddr);
+
+/// Where nameservers listen (RFC 1035 §4.2).
+const DNS_PORT: u16 = 53;
+
 impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -69,6 +76,30 @@ impl Serialize for Listen {
 }
 
 impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl FromStr for NameServer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let with_port = text.parse::<SocketAddr>().ok();
+        let alone = || Some(SocketAddr::new(text.parse().ok()?, DNS_PORT));
+        with_port.or_else(alone).map(Self).ok_or_else(|| {
+            format!("`{text}` is no nameserver: write an address, such as \"192.0.2.53\" or \"192.0.2.53:5353\"")
+        })
+    }
+}
+
+impl Serialize for NameServer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for NameServer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
