@@ -106,10 +106,13 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
     let directory = Directory {
         trunks: store.trunks().await.map_err(stored)?,
         dids: store.dids().await.map_err(stored)?,
+        extensions: store.extensions().await.map_err(stored)?,
+        groups: store.groups().await.map_err(stored)?,
+        rules: store.rules().await.map_err(stored)?,
+        home: config.routing.home(),
         rooms: store.rooms().await.map_err(stored)?,
         profiles: profiles.clone(),
         next_seq: opened.next_seq,
-        ..Directory::default()
     };
     let gateway = gateway(config, &reach, &clips.languages, directory, rng.fork(), clock);
     let writer = Writer::start(store.clone(), writer(config));
@@ -237,6 +240,7 @@ fn api_settings(config: &Config, reach: &Reach, languages: Vec<Language>, profil
         key_maps: built_in.into_iter().chain(config.keys.keys().cloned()).collect(),
         languages,
         profiles,
+        limits: config.limits.clone(),
         trusted_proxies: config.api.trusted_proxies.clone(),
         key_burst: config.throttle.key_burst,
         key_refill: config.throttle.key_refill.0,

@@ -18,12 +18,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::id::TrunkId;
+use crate::base::phone_number::NumberPlan;
 use crate::call::attendant::AttendantSettings;
 use crate::call::keys::KeyMap;
 use crate::call::offer_answer::NodePreferences;
 use crate::call::speech::Language;
 use crate::gateway::settings::Settings;
-use crate::route::Network;
+use crate::route::{CallLimits, Home, Network};
 use crate::wire::codec::Codec;
 pub use listen::{Listen, NameServer, Transport};
 pub use period::Period;
@@ -57,6 +59,12 @@ pub struct Config {
     pub profiles: Profiles,
     /// Where far ends are looked up.
     pub dns: Dns,
+    /// What of routing is the node's own.
+    pub routing: Routing,
+    /// What calls out of an extension may cost, as far as nothing else is said of it.
+    pub limits: CallLimits,
+    /// Signed caller identities.
+    pub stir: Stir,
     /// Audio.
     pub media: Media,
     /// Who answers and asks for the PIN.
@@ -94,6 +102,29 @@ pub struct Profiles {
     /// A directory of the operator's own profiles, which win over those that come with the program.
     #[serde(with = "period::empty_is_none")]
     pub directory: Option<PathBuf>,
+}
+
+/// What of routing is the node's own.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Routing {
+    /// The country that people of the house are in: its calling code. Empty: that of the trunk a call goes out by.
+    pub country: String,
+    /// What they dial before a national number.
+    pub national_prefix: String,
+    /// What they dial before an international one.
+    pub international_prefix: String,
+    /// Trunks, by id, that take what no rule names, in order; empty: every trunk that calls go out by.
+    pub outward: Vec<TrunkId>,
+}
+
+/// Signed caller identities (RFC 8224).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stir {
+    /// A directory of PEM files: the authorities whose certificates are believed.
+    #[serde(with = "period::empty_is_none")]
+    pub anchors: Option<PathBuf>,
 }
 
 /// Where far ends are looked up.
@@ -256,6 +287,19 @@ pub enum LogFormat {
 pub struct Drain {
     /// How long calls may go on.
     pub limit: Period,
+}
+
+impl Routing {
+    /// As routing takes it.
+    pub fn home(&self) -> Home {
+        let given = |text: &String| (!text.is_empty()).then(|| text.clone());
+        let numbers = NumberPlan {
+            country: given(&self.country),
+            national_prefix: given(&self.national_prefix),
+            international_prefix: given(&self.international_prefix),
+        };
+        Home { numbers, outward: self.outward.clone() }
+    }
 }
 
 impl Config {

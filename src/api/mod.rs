@@ -46,7 +46,7 @@ use crate::call::speech::Language;
 use crate::engine::handle::Handle;
 use crate::gateway::command::{Command, Reply};
 use crate::profile::Book;
-use crate::route::Network;
+use crate::route::{CallLimits, Network};
 use crate::store::clock;
 pub use problem::Problem;
 pub use serve::{router, serve};
@@ -64,6 +64,8 @@ pub struct Settings {
     pub languages: Vec<Language>,
     /// The dialects that a trunk or an extension may name.
     pub profiles: Book,
+    /// What calls out of a new extension may cost, as far as nothing is said.
+    pub limits: CallLimits,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count.
     pub trusted_proxies: Vec<Network>,
     /// Wrong keys from one address before the throttle.
@@ -80,6 +82,7 @@ impl Default for Settings {
             key_maps: ["zoom", "webex", "microsoft"].map(String::from).to_vec(),
             languages: ["en", "de", "es", "fr", "pt", "zh"].into_iter().filter_map(Language::parse).collect(),
             profiles: Book::default(),
+            limits: CallLimits::default(),
             trusted_proxies: Vec::new(),
             key_burst: 10,
             key_refill: Duration::from_secs(30),

@@ -36,7 +36,8 @@ pub async fn explain(config: &Config, question: Question) -> Result<String, Fail
         None => None,
     };
     let store = Store::open_to_read(&config.store.path).await.map_err(Failure::one)?;
-    let table = store.table().await.map_err(Failure::one)?;
+    let mut table = store.table().await.map_err(Failure::one)?;
+    table.home = config.routing.home();
     store.close().await;
     let request =
         ExplainRequest { invite, to: question.to, from: question.from, party: None, at: None, source: question.source };

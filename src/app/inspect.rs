@@ -4,10 +4,11 @@ use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 
 use crate::app::{Failure, reach};
-use crate::config::{Config, Transport};
+use crate::config::{Config, Transport, profiles};
 use crate::engine::clips;
 use crate::engine::sockets::LegSockets;
-use crate::store::Store;
+use crate::route::Table;
+use crate::store::{OpenError, Store};
 
 /// Tries it; returns what it found good, or what is to be mended.
 pub async fn check(config: &Config, remarks: Vec<String>) -> Result<String, Failure> {
@@ -72,12 +73,21 @@ pub async fn check(config: &Config, remarks: Vec<String>) -> Result<String, Fail
             Ok(store) => {
                 match store.table().await {
                     Ok(table) => {
-                        good.push(format!("store.path: {} trunks, {} numbers", table.trunks.len(), table.dids.len()))
+                        good.push(format!(
+                            "store.path: {} trunks, {} numbers, {} extensions, {} groups, {} rules",
+                            table.trunks.len(),
+                            table.dids.len(),
+                            table.extensions.len(),
+                            table.groups.len(),
+                            table.rules.len()
+                        ));
+                        wrong.extend(references(config, &table));
                     }
                     Err(error) => wrong.push(format!("store.path: {error}")),
                 }
                 store.close().await;
             }
+            Err(older @ OpenError::Older(_)) => good.push(format!("store.path: {older}")),
             Err(error) => wrong.push(error.to_string()),
         }
     } else {
@@ -100,6 +110,34 @@ pub async fn check(config: &Config, remarks: Vec<String>) -> Result<String, Fail
         wrong.push("ports in use are no fault when the gateway is running".into());
     }
     if wrong.is_empty() { Ok(good.join("\n")) } else { Err(Failure(wrong)) }
+}
+
+/// What points nowhere: rules, numbers, and names of profiles and trunks.
+fn references(config: &Config, table: &Table) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for rule in table.rules.iter().filter(|rule| rule.enabled) {
+        let problems = table.check(rule);
+        wrong
+            .extend(problems.iter().map(|problem| format!("rule {}: {}: {}", rule.name, problem.pointer, problem.why)));
+    }
+    for did in table.dids.values() {
+        let problems = table.check_destination(&did.action, "/action");
+        wrong.extend(
+            problems.iter().map(|problem| format!("number {}: {}: {}", did.called, problem.pointer, problem.why)),
+        );
+    }
+    for trunk in config.routing.outward.iter().filter(|trunk| !table.trunks.contains_key(trunk)) {
+        wrong.push(format!("routing.outward: there is no {trunk}"));
+    }
+    let Ok(profiles) = profiles::load(config.profiles.directory.as_deref()) else { return wrong };
+    let of_trunks = table.trunks.values().map(|trunk| (format!("trunk {}", trunk.name), Some(&trunk.profile)));
+    let of_people = table.extensions.values().map(|one| (format!("extension {}", one.user), one.profile.as_ref()));
+    for (whose, profile) in of_trunks.chain(of_people) {
+        if let Some(profile) = profile.filter(|profile| !profiles.has(profile)) {
+            wrong.push(format!("{whose}: there is no profile {profile}"));
+        }
+    }
+    wrong
 }
 
 /// The directory of a file.

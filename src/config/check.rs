@@ -7,6 +7,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::{Config, Problem, Transport};
+use crate::route::CallLimits;
+use crate::route::toll::SHORT;
 
 pub(super) fn check(config: &Config) -> Vec<Problem> {
     let mut found = Findings(Vec::new());
@@ -19,6 +21,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     throttle(config, &mut found);
     keys(config, &mut found);
     ways(config, &mut found);
+    limits(config, &mut found);
     outer(config, &mut found);
     found.0
 }
@@ -309,6 +312,46 @@ fn ways(config: &Config, found: &mut Findings) {
     for server in config.dns.servers.iter().filter(|server| server.0.ip().is_unspecified()) {
         found.fatal("dns.servers", format!("nobody answers at {}: write the nameserver's own address", server.0));
     }
+}
+
+/// Where calls may go, and what they may cost.
+fn limits(config: &Config, found: &mut Findings) {
+    let routing = &config.routing;
+    for (key, value, most) in [
+        ("routing.country", &routing.country, 3),
+        ("routing.national_prefix", &routing.national_prefix, 5),
+        ("routing.international_prefix", &routing.international_prefix, 5),
+    ] {
+        if value.len() > most || !value.bytes().all(|b| b.is_ascii_digit()) {
+            found.fatal(key, format!("`{value}` is none: write digits only, such as 49, 0 or 00"));
+        }
+    }
+    for wrong in wrong_limits(&config.limits) {
+        found.fatal(&format!("limits.{}", wrong.0), wrong.1);
+    }
+    if let Some(directory) = config.stir.anchors.as_ref().filter(|directory| !directory.is_dir()) {
+        found.fatal(
+            "stir.anchors",
+            format!("{} is no directory: make it, or leave the value empty", directory.display()),
+        );
+    }
+}
+
+/// What cannot be meant: the field, and what is wrong with it.
+pub fn wrong_limits(limits: &CallLimits) -> Vec<(String, String)> {
+    let mut wrong = Vec::new();
+    for (index, country) in limits.countries.iter().enumerate() {
+        let digits = country.strip_prefix('+').unwrap_or(country);
+        let code = (1..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        if !code && country != "*" && country != SHORT {
+            let text = format!("`{country}` is no country: write calling codes such as 49, * for all, or {SHORT}");
+            wrong.push((format!("countries/{index}"), text));
+        }
+    }
+    if limits.calls_per_second == 0 {
+        wrong.push(("calls_per_second".into(), "0 would let nobody call: write at least 1".into()));
+    }
+    wrong
 }
 
 fn outer(config: &Config, found: &mut Findings) {

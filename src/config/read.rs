@@ -118,19 +118,22 @@ fn unknown(path: &str, known: &Table) -> Problem {
         let keys = keys.as_table().into_iter().flat_map(|keys| keys.keys());
         std::iter::once(section.clone()).chain(keys.map(move |key| format!("{section}.{key}")))
     });
-    let nearest = candidates
-        .map(|candidate| {
-            let candidate_leaf = candidate.rsplit('.').next().unwrap_or(&candidate).to_owned();
-            let whole = distance(path, &candidate);
-            // The right key in the wrong section.
-            let moved = if leaf == candidate_leaf { 1 } else { usize::MAX };
-            (whole.min(moved), candidate)
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, candidate)| *distance <= 2.max(candidate.len() / 4));
-    let text = match nearest {
-        Some((_, candidate)) => format!("is no key of the configuration; did you mean {candidate}?"),
-        None => "is no key of the configuration; ringlift.example.toml has them all".to_owned(),
+    let measured = candidates.map(|candidate| {
+        let candidate_leaf = candidate.rsplit('.').next().unwrap_or(&candidate).to_owned();
+        let whole = distance(path, &candidate);
+        // The right key in the wrong section.
+        let moved = if leaf == candidate_leaf { 1 } else { usize::MAX };
+        (whole.min(moved), candidate)
+    });
+    let near: Vec<(usize, String)> =
+        measured.filter(|(distance, candidate)| *distance <= 2.max(candidate.len() / 4)).collect();
+    let least = near.iter().map(|(distance, _)| *distance).min();
+    let nearest: Vec<&str> =
+        near.iter().filter(|(distance, _)| Some(*distance) == least).map(|(_, candidate)| candidate.as_str()).collect();
+    let text = if nearest.is_empty() {
+        "is no key of the configuration; ringlift.example.toml has them all".to_owned()
+    } else {
+        format!("is no key of the configuration; did you mean {}?", nearest.join(" or "))
     };
     fatal(path, text)
 }

@@ -49,7 +49,10 @@ fn a_mistake_is_named_with_what_to_write_instead() {
     for (text, says) in [
         ("[sip]\nlisen = []", "sip.lisen: is no key of the configuration; did you mean sip.listen?"),
         ("[meida]\npacket = 20", "meida: is no key of the configuration; did you mean media?"),
-        ("[node]\nmax_calls = 5", "node.max_calls: is no key of the configuration; did you mean sip.max_calls?"),
+        (
+            "[node]\nmax_calls = 5",
+            "node.max_calls: is no key of the configuration; did you mean limits.max_calls or sip.max_calls?",
+        ),
         ("[node]\ncolour = 1", "node.colour: is no key of the configuration; ringlift.example.toml has them all"),
         ("advertised = \"x\"", "advertised: is no key of the configuration; did you mean sip.advertised?"),
         ("sip = 5", "sip: is a section: write [sip] on a line of its own, not 5"),
@@ -116,6 +119,12 @@ fn a_mistake_is_named_with_what_to_write_instead() {
         ("[dns]\nservers = [\"ns.example\"]", "dns.servers: `ns.example` is no nameserver"),
         ("[dns]\nservers = [\"0.0.0.0\"]", "dns.servers: nobody answers at 0.0.0.0:53"),
         ("[profiles]\ndirectory = \"/no/such/directory\"", "profiles.directory: /no/such/directory cannot be read"),
+        ("[routing]\ncountry = \"+49\"", "routing.country: `+49` is none: write digits only"),
+        ("[routing]\noutward = [\"Carrier\"]", "routing.outward: not an id of the form trunk_"),
+        ("[limits]\ncountries = [\"Germany\"]", "limits.countries/0: `Germany` is no country"),
+        ("[limits]\ncalls_per_second = 0", "limits.calls_per_second: 0 would let nobody call"),
+        ("[limits]\nmax_cals = 5", "limits.max_cals: is no key of the configuration; did you mean limits.max_calls?"),
+        ("[stir]\nanchors = \"/no/such/directory\"", "stir.anchors: /no/such/directory is no directory"),
         ("[log]\nlevel = \"info,ringlift=loud\"", "log.level: `info,ringlift=loud` cannot be read"),
     ] {
         let found = problems(text);

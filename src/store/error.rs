@@ -14,6 +14,8 @@ pub enum OpenError {
     InUse(PathBuf),
     /// It was written by a newer version of this program.
     Newer(PathBuf, i64),
+    /// It was written by an older version; opened to read it is not brought up to date.
+    Older(PathBuf),
     /// A migration that ran is not the one this program knows.
     Altered(PathBuf, i64),
     /// It is not a database, or a damaged one.
@@ -42,6 +44,11 @@ impl fmt::Display for OpenError {
             OpenError::Newer(path, version) => write!(
                 f,
                 "the database {} was written by a newer version of this program (schema {version}): run that version, or restore a backup made before the upgrade",
+                path.display()
+            ),
+            OpenError::Older(path) => write!(
+                f,
+                "the database {} was written by an older version of this program: the next start brings it up to date",
                 path.display()
             ),
             OpenError::Altered(path, version) => {
@@ -89,11 +96,17 @@ pub enum Constraint {
     Pin,
     /// `did_called_key`
     Called,
-    /// `did_trunk_fkey` seen from the number
-    NoSuchTrunk,
-    /// `did_room_fkey` seen from the number
-    NoSuchRoom,
-    /// `did_trunk_fkey` or `did_room_fkey` seen from the trunk or room
+    /// `user_name_key`
+    UserName,
+    /// `extension_number_key`
+    ExtensionNumber,
+    /// `extension_mac_key`
+    Mac,
+    /// `ring_group_member_once`
+    MemberTwice,
+    /// A reference, seen from what names something that is not there
+    Nowhere,
+    /// A reference, seen from what is still named
     StillUsed,
     /// Any other by its name: lengths and ranges that the API checks before.
     Other,
@@ -107,9 +120,12 @@ impl Constraint {
             Constraint::TrunkUsername => "another trunk has this user name",
             Constraint::Pin => "this PIN opens another room, or the same room in the other role",
             Constraint::Called => "another rule has the same number for the same trunk",
-            Constraint::NoSuchTrunk => "there is no such trunk",
-            Constraint::NoSuchRoom => "there is no such room",
-            Constraint::StillUsed => "a number still leads here: change or delete it first",
+            Constraint::UserName => "another extension, group or trunk has this user name",
+            Constraint::ExtensionNumber => "another extension has this number",
+            Constraint::Mac => "the telephone with this hardware address is another extension's",
+            Constraint::MemberTwice => "somebody is in the group twice",
+            Constraint::Nowhere => "something that it names is not there",
+            Constraint::StillUsed => "something still leads here: change or delete that first",
             Constraint::Other => "a value is outside what may be stored",
         }
     }
@@ -121,9 +137,11 @@ impl Constraint {
             Constraint::TrunkUsername => "/credentials/username",
             Constraint::Pin => "/pin",
             Constraint::Called => "/called",
-            Constraint::NoSuchTrunk => "/trunk",
-            Constraint::NoSuchRoom => "/action/room",
-            Constraint::StillUsed | Constraint::Other => "",
+            Constraint::UserName => "/user",
+            Constraint::ExtensionNumber => "/number",
+            Constraint::Mac => "/provisioning/mac",
+            Constraint::MemberTwice => "/members",
+            Constraint::Nowhere | Constraint::StillUsed | Constraint::Other => "",
         }
     }
 
@@ -135,6 +153,10 @@ impl Constraint {
             ("trunk.username", Constraint::TrunkUsername),
             ("room_pin.pin", Constraint::Pin),
             ("did_called_key", Constraint::Called),
+            ("user_name.name", Constraint::UserName),
+            ("extension.number", Constraint::ExtensionNumber),
+            ("extension.mac", Constraint::Mac),
+            ("ring_group_member.extension", Constraint::MemberTwice),
         ];
         if message.contains("FOREIGN KEY constraint failed") {
             return Some(Constraint::StillUsed);

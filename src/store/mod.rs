@@ -1,4 +1,4 @@
-//! Rank 7: what outlives the program: trunks, numbers, rooms, keys, call records, events. SQLite through sqlx.
+//! Rank 7: what outlives the program: trunks, numbers, people, rules, rooms, keys, call records, events. SQLite through sqlx.
 //!
 //! Configuration is written at once, by whoever asks. Records and events go through the [`Writer`], which never makes
 //! a call wait. A `kill -9` at any moment leaves a file that opens: write-ahead log, one transaction per batch.
@@ -7,12 +7,17 @@ pub mod clock;
 pub mod did;
 pub mod error;
 pub mod event;
+pub mod extension;
+pub mod group;
 pub mod idempotency;
 pub mod key;
+pub mod leads_to;
 mod open;
 pub mod record;
 pub mod room;
+pub mod rule;
 pub mod trunk;
+mod user_name;
 pub mod writer;
 
 pub use error::{OpenError, StoreError};

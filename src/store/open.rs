@@ -1,5 +1,6 @@
 //! Opening: the file, its mode, migrations, integrity, and what a sudden end left behind.
 
+use std::cmp::Ordering;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -103,7 +104,16 @@ impl Store {
             .connect_with(options)
             .await
             .map_err(|error| opening(path, error))?;
-        Ok(Store { reads: pool.clone(), writes: pool, _lock: Arc::new(file) })
+        let newest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+        let here: i64 = sqlx::query_scalar("select coalesce(max(version), 0) from _sqlx_migrations where success")
+            .fetch_one(&pool)
+            .await
+            .map_err(|error| opening(path, error))?;
+        match here.cmp(&newest) {
+            Ordering::Less => Err(OpenError::Older(path.to_owned())),
+            Ordering::Greater => Err(OpenError::Newer(path.to_owned(), here)),
+            Ordering::Equal => Ok(Store { reads: pool.clone(), writes: pool, _lock: Arc::new(file) }),
+        }
     }
 
     async fn close_cut_off(&self, now: Utc) -> Result<u64, StoreError> {

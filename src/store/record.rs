@@ -65,9 +65,9 @@ impl Store {
 /// Writes a record, over what is there. A measurement that came before it is kept.
 pub(crate) async fn write(tx: &mut sqlx::SqliteConnection, record: &CallRecord) -> Result<(), StoreError> {
     sqlx::query(
-        "insert into call_record (id, call_id, caller, called, trunk, did, room, began, answered, ended, cause, figures) \
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-         on conflict (id) do update set room = excluded.room, answered = excluded.answered, ended = excluded.ended, \
+        "insert into call_record (id, call_id, caller, called, trunk, did, room, began, answered, ended, cause, figures, direction, extension) \
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         on conflict (id) do update set room = excluded.room, trunk = excluded.trunk, answered = excluded.answered, ended = excluded.ended, \
          cause = excluded.cause, figures = coalesce(excluded.figures, figures)",
     )
     .bind(record.id.to_string())
@@ -82,6 +82,11 @@ pub(crate) async fn write(tx: &mut sqlx::SqliteConnection, record: &CallRecord) 
     .bind(record.ended.map(|at| at.0))
     .bind(record.cause.map(cause_name))
     .bind(record.figures.and_then(|figures| serde_json::to_string(&figures).ok()))
+    .bind(match record.direction {
+        CallDirection::Inbound => "inbound",
+        CallDirection::Outbound => "outbound",
+    })
+    .bind(record.extension.map(|id| id.to_string()))
     .execute(tx)
     .await?;
     Ok(())
@@ -110,8 +115,11 @@ fn read(row: &SqliteRow) -> Result<CallRecord, StoreError> {
         call_id: row.try_get("call_id")?,
         from: row.try_get("caller")?,
         to: row.try_get("called")?,
-        direction: CallDirection::Inbound,
-        extension: None,
+        direction: match row.try_get::<&str, _>("direction")? {
+            "outbound" => CallDirection::Outbound,
+            _ => CallDirection::Inbound,
+        },
+        extension: id(row.try_get("extension")?)?,
         trunk: id(row.try_get("trunk")?)?,
         did: id(row.try_get("did")?)?,
         room: id(row.try_get("room")?)?,
