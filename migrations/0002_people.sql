@@ -19,8 +19,6 @@ create table extension (
     -- Readable, because digest authentication computes with the password itself.
     password text    not null constraint extension_password_length check (length(password) between 8 and 128),
     number   text             constraint extension_number_key unique,
-    -- The hardware address of the telephone that fetches its settings here.
-    mac      text             constraint extension_mac_key unique,
     enabled  integer not null constraint extension_enabled_boolean check (enabled in (0, 1)),
     dnd      integer not null constraint extension_dnd_boolean check (dnd in (0, 1)),
     -- Extension without what has a column of its own.

@@ -17,15 +17,18 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ringlift::base::id::{DidId, TrunkId};
-use ringlift::base::{Cause, LegId, RoomId, Utc};
+use ringlift::base::id::{DidId, ExtensionId, TrunkId};
+use ringlift::base::{Cause, LegId, RoomId, Secret, Utc};
 use ringlift::gateway::Record;
 use ringlift::gateway::event::{Event, Happening};
 use ringlift::gateway::view::{CallDirection, CallRecord};
 use ringlift::media::command::Figures;
+use ringlift::route::{CallLimits, Destination, Extension};
+use ringlift::store::error::Constraint;
 use ringlift::store::key::Revoked;
+use ringlift::store::leads_to::End;
 use ringlift::store::record::Filter;
-use ringlift::store::{OpenError, Opened, Settings, Store, Writer, clock};
+use ringlift::store::{OpenError, Opened, Settings, Store, StoreError, Writer, clock};
 
 const CHILD: &str = "RINGLIFT_IT_STORE_CHILD";
 
@@ -232,6 +235,46 @@ async fn of_the_admin_keys_that_are_all_revoked_at_once_one_stays() {
     let gone = admins[revoked.iter().position(|one| *one == Revoked::Done).unwrap()];
     assert_eq!(store.revoke_key(gone, "admin", Utc(4)).await.unwrap(), Revoked::Done);
     assert!(store.keys().await.unwrap().iter().find(|key| key.id == gone).unwrap().revoked == Some(Utc(2)));
+}
+
+#[tokio::test]
+async fn what_an_older_version_stored_leads_where_it_led() {
+    let path = fresh_path();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let migrations = sqlx::migrate!("./migrations");
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}?mode=rwc", path.display())).await.unwrap();
+    migrations.run_to(1, &pool).await.unwrap();
+    for sql in [
+        "insert into room values ('room_0000000000001', 'Board', '{}')",
+        "insert into trunk values ('trunk_0000000000001', 'Carrier', '[\"192.0.2.0/24\"]', 'ring', 'correct horse', '{}', 30, 1)",
+        "insert into did values ('did_0000000000001', '+4930901820', null, 'room', 'room_0000000000001', null, '[\"de\"]')",
+        "insert into did values ('did_0000000000002', '*', 'trunk_0000000000001', 'refuse', null, 'refused_by_rule', '[]')",
+        "insert into did values ('did_0000000000003', 'meet', null, 'attendant', null, null, '[]')",
+        "insert into call_record values ('leg_0000000000001', 'x', '+491', '+492', null, null, null, 1000, null, 2000, 'hung_up', null)",
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+    let read = Store::open_to_read(&path).await.unwrap_err();
+    assert!(matches!(read, OpenError::Older(_)), "nothing is changed where it is only read: {read}");
+
+    let store = open(&path).await.store;
+    let table = store.table().await.unwrap();
+    let action = |bits| table.dids[&DidId::from_bits(bits)].action.clone();
+    assert_eq!(action(1), Destination::Room { room: RoomId::from_bits(1) });
+    assert_eq!(action(2), Destination::Refuse { cause: Cause::RefusedByRule });
+    assert_eq!(action(3), Destination::Attendant {});
+    assert_eq!(table.dids[&DidId::from_bits(1)].languages, ["de"]);
+    let trunk = &table.trunks[&TrunkId::from_bits(1)];
+    assert_eq!((trunk.profile.as_str(), trunk.max_calls, &trunk.outbound), ("generic", Some(30), &None));
+    assert_eq!(trunk.limits, CallLimits::of_trunk());
+    assert_eq!(store.record(LegId::from_bits(1)).await.unwrap().direction, CallDirection::Inbound);
+    let still = store.delete_room(RoomId::from_bits(1)).await.map(drop).unwrap_err();
+    assert!(matches!(still, StoreError::Constraint(Constraint::StillUsed)), "{still}");
+    assert_eq!(store.used_by(End::Room(RoomId::from_bits(1))).await.unwrap(), ["the number +4930901820"]);
+    let taken = Extension::new(ExtensionId::from_bits(1), "ring", Secret::new("correct horse"));
+    let taken = store.add_extension(&taken, None).await.unwrap_err();
+    assert!(matches!(taken, StoreError::Constraint(Constraint::UserName)), "the trunk has this name: {taken}");
 }
 
 #[tokio::test]

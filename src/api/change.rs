@@ -44,9 +44,19 @@ impl<T> Changed<T> {
         Self { answer: Ok(answer), tell: vec![tell] }
     }
 
+    /// It is stored; the gateway is to be told all this, in order.
+    pub fn told(answer: T, tell: Vec<Command>) -> Self {
+        Self { answer: Ok(answer), tell }
+    }
+
     /// Nothing is to be told.
     pub fn silent(answer: T) -> Self {
         Self { answer: Ok(answer), tell: Vec::new() }
+    }
+
+    /// The same with another answer.
+    pub fn then<U>(self, make: impl FnOnce(T) -> Result<U, Problem>) -> Result<Changed<U>, Problem> {
+        Ok(Changed { answer: self.answer.and_then(make), tell: self.tell })
     }
 
     /// It failed, and the gateway is to be told how things are.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::body::{Body, Id};
 use super::caller::Caller;
 use super::change::Changed;
+use super::leads::{check_destination, keep_secret};
 use super::merge::Patch;
 use super::once::{OnceKey, answer, created};
 use super::scope::Scope;
@@ -53,14 +54,21 @@ impl From<&Did> for NewDid {
 }
 
 impl NewDid {
-    fn did(self, id: DidId, app: &App) -> Result<Did, Problem> {
+    async fn did(self, id: DidId, app: &App) -> Result<Did, Problem> {
         let mut check = Check::default();
         check.that(self.languages.len() <= 10, "/languages", "at most ten languages: one per key");
         for (index, language) in self.languages.iter().enumerate() {
             check.language(language, &app.settings.languages, &format!("/languages/{index}"));
         }
         check.different(&self.languages, "/languages");
+        if let Some(trunk) = self.trunk {
+            match app.handle.store().trunk(trunk).await {
+                Err(StoreError::NotFound) => check.that(false, "/trunk", "there is no such trunk"),
+                other => drop(other?),
+            }
+        }
         check.done()?;
+        check_destination(app, &self.action, "/action").await?;
         Ok(Did { id, called: self.called, trunk: self.trunk, action: self.action, languages: self.languages })
     }
 }
@@ -70,7 +78,7 @@ impl NewDid {
     responses((status = 200, body = DidList), openapi::Refused))]
 pub async fn list(State(app): State<App>, caller: Caller) -> Result<Json<DidList>, Problem> {
     caller.needs(Scope::RoutingRead)?;
-    Ok(Json(DidList { items: app.handle.store().dids().await? }))
+    Ok(Json(DidList { items: app.handle.store().dids().await?.into_iter().map(shown).collect() }))
 }
 
 /// Adds a number.
@@ -83,16 +91,13 @@ pub async fn create(
     body: Body<NewDid>,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::RoutingWrite)?;
-    let did = body.value.did(DidId::draw(&mut random()?), &app)?;
-    let now = created(format!("/v1/dids/{}", did.id), &did)?;
-    let once = once.with(&caller, body.hash, &now);
-    let answered = app
-        .change(async move |app| {
-            let answered = app.handle.store().add_did(&did, once).await?;
-            Ok(Changed::made(answered, Command::PutDid(did)))
-        })
-        .await?;
-    answer(answered, now)
+    app.change(async move |app| {
+        let did = body.value.did(DidId::draw(&mut random()?), &app).await?;
+        let now = created(format!("/v1/dids/{}", did.id), &shown(did.clone()))?;
+        let answered = app.handle.store().add_did(&did, once.with(&caller, body.hash, &now)).await?;
+        Changed::made(answered, Command::PutDid(did)).then(|answered| answer(answered, now))
+    })
+    .await
 }
 
 /// One number.
@@ -100,7 +105,7 @@ pub async fn create(
     params(("id" = String, Path)), responses((status = 200, body = Did), openapi::Refused))]
 pub async fn show(State(app): State<App>, caller: Caller, Id(id): Id<DidId>) -> Result<Json<Did>, Problem> {
     caller.needs(Scope::RoutingRead)?;
-    Ok(Json(app.handle.store().did(id).await.map_err(none)?))
+    Ok(Json(shown(app.handle.store().did(id).await.map_err(none)?)))
 }
 
 /// Writes over a number.
@@ -113,7 +118,12 @@ pub async fn change(
     body: Body<NewDid>,
 ) -> Result<Json<Did>, Problem> {
     caller.needs(Scope::RoutingWrite)?;
-    put(app, id, |_| Ok(body.value)).await
+    put(app, id, |before| {
+        let mut sent = body.value;
+        keep_secret(&mut sent.action, &before.action);
+        Ok(sent)
+    })
+    .await
 }
 
 /// Changes what is sent of a number (RFC 7396).
@@ -137,9 +147,9 @@ async fn put(
 ) -> Result<Json<Did>, Problem> {
     app.change(async move |app| {
         let before = app.handle.store().did(id).await.map_err(none)?;
-        let did = sent(&before)?.did(id, &app)?;
+        let did = sent(&before)?.did(id, &app).await?;
         app.handle.store().put_did(&did).await?;
-        Ok(Changed::stored(Json(did.clone()), Command::PutDid(did)))
+        Ok(Changed::stored(Json(shown(did.clone())), Command::PutDid(did)))
     })
     .await
 }
@@ -154,6 +164,11 @@ pub async fn delete(State(app): State<App>, caller: Caller, Id(id): Id<DidId>) -
         Ok(Changed::stored(StatusCode::NO_CONTENT, Command::DeleteDid(id)))
     })
     .await
+}
+
+/// As it may be shown: without a webhook's secret.
+fn shown(did: Did) -> Did {
+    Did { action: did.action.shown(), ..did }
 }
 
 fn none(error: StoreError) -> Problem {

@@ -30,7 +30,8 @@ use super::caller::COOKIE;
     tags(
         (name = "rooms", description = "Rooms, who is in them, and what is done there"),
         (name = "calls", description = "Live calls and call records"),
-        (name = "routing", description = "Trunks, numbers, and why a call goes where it goes"),
+        (name = "people", description = "Extensions, groups of them, and their telephones"),
+        (name = "routing", description = "Trunks, numbers, rules, and why a call goes where it goes"),
         (name = "events", description = "One ordered log of what happens"),
         (name = "keys", description = "API keys"),
         (name = "node", description = "The node itself"),
@@ -106,6 +107,16 @@ pub struct OnceHeader {
     /// Names this creation: sent again within 24 hours with the same body, it gets the same answer and creates nothing.
     #[param(rename = "Idempotency-Key")]
     pub idempotency_key: Option<String>,
+}
+
+/// Names what is to be changed as it was read.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "describes a header; nothing reads the fields")]
+pub struct MatchHeader {
+    /// The ETag of the list that the order was made from; not needed where the body has its `version`.
+    #[param(rename = "If-Match")]
+    pub if_match: Option<String>,
 }
 
 /// Where a stream goes on.

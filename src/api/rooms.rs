@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::body::{Body, Id};
 use super::caller::Caller;
 use super::change::Changed;
+use super::leads::used;
 use super::merge::Patch;
 use super::once::{OnceKey, answer, created};
 use super::scope::Scope;
@@ -20,6 +21,7 @@ use crate::gateway::command::{Command, Denial, Reply};
 use crate::gateway::view::RoomView;
 use crate::room::{FirstCaller, RoomSettings};
 use crate::store::error::Constraint;
+use crate::store::leads_to::End;
 use crate::store::{Answered, StoreError};
 
 /// Most participants that a room may be given: what one core mixes with room to spare.
@@ -251,7 +253,7 @@ async fn put(
     Ok(Json(view(&app, &caller, id).await?))
 }
 
-/// Takes a room away. Refused while people are in it, or a number leads to it.
+/// Takes a room away. Refused while people are in it, or a number or a rule leads to it.
 #[utoipa::path(delete, path = "/v1/rooms/{id}", tag = "rooms", security(("key" = ["rooms:write"])),
     params(("id" = String, Path)), responses((status = 204, description = "gone"), openapi::Refused))]
 pub async fn delete(State(app): State<App>, caller: Caller, Id(id): Id<RoomId>) -> Result<StatusCode, Problem> {
@@ -259,7 +261,10 @@ pub async fn delete(State(app): State<App>, caller: Caller, Id(id): Id<RoomId>) 
     app.change(async move |app| {
         let before = app.handle.store().room(id).await.map_err(none)?;
         // In the store it is gone only when the gateway let it go, and the other way about.
-        let deletion = app.handle.store().delete_room(id).await.map_err(none)?;
+        let deletion = match app.handle.store().delete_room(id).await {
+            Ok(deletion) => deletion,
+            Err(error) => return Err(used(&app, End::Room(id), error, "room").await),
+        };
         match app.handle.ask(Command::DeleteRoom(id)).await {
             Ok(Ok(_) | Err(Denial::NotFound(_))) => {}
             Ok(Err(denial)) => return Err(denial.into()),

@@ -25,8 +25,8 @@ use utoipa_axum::routes;
 
 use super::query::Known;
 use super::{
-    App, Problem, acts, body, calls, dids, events, explain, keys, metrics, openapi, operations, page, profiles, query,
-    records, rooms, session, status, trunks,
+    App, Problem, acts, body, calls, dids, events, explain, extensions, groups, keys, metrics, openapi, operations,
+    page, profiles, query, records, rooms, rules, session, status, trunks,
 };
 use crate::transport::tls;
 
@@ -65,6 +65,14 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(trunks::show, trunks::change, trunks::patch, trunks::delete))
         .routes(routes!(dids::list, dids::create))
         .routes(routes!(dids::show, dids::change, dids::patch, dids::delete))
+        .routes(routes!(rules::list, rules::create))
+        .routes(routes!(rules::order))
+        .routes(routes!(rules::show, rules::change, rules::patch, rules::delete))
+        .routes(routes!(extensions::list, extensions::create))
+        .routes(routes!(extensions::show, extensions::change, extensions::patch, extensions::delete))
+        .routes(routes!(extensions::password))
+        .routes(routes!(groups::list, groups::create))
+        .routes(routes!(groups::show, groups::change, groups::patch, groups::delete))
         .routes(routes!(profiles::list))
         .routes(routes!(explain::explain))
         .routes(routes!(events::sse))

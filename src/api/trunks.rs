@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::body::{Body, Id};
 use super::caller::Caller;
 use super::change::Changed;
+use super::leads::used;
+use super::limits::NewLimits;
 use super::merge::Patch;
 use super::once::{OnceKey, answer, created};
 use super::scope::Scope;
@@ -16,10 +18,13 @@ use super::valid::Check;
 use super::{App, Problem, openapi};
 use crate::base::id::TrunkId;
 use crate::base::phone_number::NumberPlan;
-use crate::base::{Rng, Secret};
+use crate::base::{PhoneNumber, Rng, Secret};
 use crate::gateway::command::Command;
-use crate::route::{Credentials, Network, Trunk};
+use crate::route::{
+    CallLimits, Credentials, IdentityPolicy, Network, Outbound, OutboundTarget, Register, TlsRules, Trunk,
+};
 use crate::store::StoreError;
+use crate::store::leads_to::End;
 
 /// A trunk as it is sent.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
@@ -38,12 +43,51 @@ pub struct NewTrunk {
     /// How it writes numbers.
     #[serde(default)]
     pub numbers: NumberPlan,
-    /// Calls at once; none means no limit of its own.
+    /// Calls at once, both ways; none means no limit of its own.
     #[serde(default)]
     pub max_calls: Option<u32>,
-    /// Whether it may send calls at all.
+    /// Calls that may begin in a second, both ways; none means no limit of its own.
+    #[serde(default)]
+    pub calls_per_second: Option<u32>,
+    /// Whether calls may come and go by it at all; true where absent.
     #[serde(default = "yes")]
     pub enabled: bool,
+    /// Its dialect: the name of a profile; `generic` where absent.
+    #[serde(default)]
+    pub profile: Option<String>,
+    /// How calls go out by it; none means that none do.
+    #[serde(default)]
+    pub outbound: Option<NewOutbound>,
+    /// How TLS is spoken with it; none means as the node does.
+    #[serde(default)]
+    pub tls: Option<TlsRules>,
+    /// What calls that come by it may cost where a rule sends them out again by a trunk.
+    #[serde(default)]
+    pub limits: Option<NewLimits>,
+    /// What is asked of signed caller identities (RFC 8224).
+    #[serde(default)]
+    pub identity: IdentityPolicy,
+}
+
+/// How calls go out by a trunk, as it is sent.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewOutbound {
+    /// Where to, 1 to 16; each is located by RFC 3263 on its own.
+    pub targets: Vec<OutboundTarget>,
+    /// What we answer its challenges with.
+    #[serde(default)]
+    pub credentials: Option<NewCredentials>,
+    /// Where we register, for carriers that want it.
+    #[serde(default)]
+    pub register: Option<Register>,
+    /// The number shown for callers who have none of their own.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "+4930901820")]
+    pub caller_id: Option<PhoneNumber>,
+    /// Whether a redirection (3xx) is followed to wherever it points, rather than ending the attempt.
+    #[serde(default)]
+    pub follow_redirects: bool,
 }
 
 /// A user name and its password, as they are sent.
@@ -75,8 +119,36 @@ pub struct TrunkView {
     pub numbers: NumberPlan,
     /// Calls at once.
     pub max_calls: Option<u32>,
-    /// Whether it may send calls.
+    /// Calls that may begin in a second.
+    pub calls_per_second: Option<u32>,
+    /// Whether calls may come and go by it.
     pub enabled: bool,
+    /// Its dialect.
+    pub profile: String,
+    /// How calls go out by it.
+    pub outbound: Option<OutboundView>,
+    /// How TLS is spoken with it.
+    pub tls: Option<TlsRules>,
+    /// What calls that come by it may cost where a rule sends them out again.
+    pub limits: CallLimits,
+    /// What is asked of signed caller identities.
+    pub identity: IdentityPolicy,
+}
+
+/// How calls go out by a trunk, as it is shown: without the password.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct OutboundView {
+    /// Where to.
+    pub targets: Vec<OutboundTarget>,
+    /// The user name we answer its challenges with; the password is never shown.
+    pub username: Option<String>,
+    /// Where we register.
+    pub register: Option<Register>,
+    /// The number shown for callers who have none of their own.
+    #[schema(value_type = Option<String>)]
+    pub caller_id: Option<PhoneNumber>,
+    /// Whether redirections are followed.
+    pub follow_redirects: bool,
 }
 
 /// Trunks.
@@ -99,75 +171,137 @@ impl From<Trunk> for TrunkView {
             username: trunk.credentials.map(|credentials| credentials.username),
             numbers: trunk.numbers,
             max_calls: trunk.max_calls,
+            calls_per_second: trunk.calls_per_second,
             enabled: trunk.enabled,
+            profile: trunk.profile,
+            outbound: trunk.outbound.map(|outbound| OutboundView {
+                targets: outbound.targets,
+                username: outbound.credentials.map(|credentials| credentials.username),
+                register: outbound.register,
+                caller_id: outbound.caller_id,
+                follow_redirects: outbound.follow_redirects,
+            }),
+            tls: trunk.tls,
+            limits: trunk.limits,
+            identity: trunk.identity,
         }
+    }
+}
+
+impl From<&Credentials> for NewCredentials {
+    /// As they would have been sent, without the password.
+    fn from(credentials: &Credentials) -> Self {
+        Self { username: credentials.username.clone(), password: None }
     }
 }
 
 impl From<&Trunk> for NewTrunk {
     /// As it would have been sent, without its password.
     fn from(trunk: &Trunk) -> Self {
-        let credentials = trunk.credentials.as_ref();
         Self {
             name: trunk.name.clone(),
             networks: trunk.networks.clone(),
-            credentials: credentials
-                .map(|credentials| NewCredentials { username: credentials.username.clone(), password: None }),
+            credentials: trunk.credentials.as_ref().map(NewCredentials::from),
             numbers: trunk.numbers.clone(),
             max_calls: trunk.max_calls,
+            calls_per_second: trunk.calls_per_second,
             enabled: trunk.enabled,
+            profile: Some(trunk.profile.clone()),
+            outbound: trunk.outbound.as_ref().map(|outbound| NewOutbound {
+                targets: outbound.targets.clone(),
+                credentials: outbound.credentials.as_ref().map(NewCredentials::from),
+                register: outbound.register.clone(),
+                caller_id: outbound.caller_id.clone(),
+                follow_redirects: outbound.follow_redirects,
+            }),
+            tls: trunk.tls.clone(),
+            limits: Some((&trunk.limits).into()),
+            identity: trunk.identity,
         }
     }
 }
 
 impl NewTrunk {
-    fn trunk(self, id: TrunkId, before: Option<&Trunk>) -> Result<Trunk, Problem> {
+    fn trunk(self, id: TrunkId, before: Option<&Trunk>, app: &App) -> Result<Trunk, Problem> {
         let mut check = Check::default();
         check.name(&self.name, "/name");
         check.that(self.networks.len() <= 256, "/networks", "a trunk has at most 256 networks");
         check.different(&self.networks, "/networks");
-        let known = !self.networks.is_empty() || self.credentials.is_some();
-        check.that(known, "/networks", "nobody can be known as this trunk: name its networks, or credentials");
+        let known = !self.networks.is_empty() || self.credentials.is_some() || self.outbound.is_some();
         check.that(
-            self.max_calls != Some(0),
-            "/max_calls",
-            "0 would refuse every call: leave it out, or set enabled to false",
+            known,
+            "/networks",
+            "nobody can be known as this trunk: name its networks, or credentials, or where calls go out",
         );
-        let plan = &self.numbers;
-        for (value, most, pointer) in [
-            (&plan.country, 3, "/numbers/country"),
-            (&plan.national_prefix, 5, "/numbers/national_prefix"),
-            (&plan.international_prefix, 5, "/numbers/international_prefix"),
-        ] {
-            if let Some(digits) = value.as_deref().filter(|digits| !(digits.is_empty() && most == 5)) {
-                check.digits(digits, most, pointer, "write digits only, such as 49, 0 or 00");
-            }
+        for (value, pointer) in [(self.max_calls, "/max_calls"), (self.calls_per_second, "/calls_per_second")] {
+            check.that(value != Some(0), pointer, "0 would refuse every call: leave it out, or set enabled to false");
         }
-        let kept = before.and_then(|trunk| trunk.credentials.as_ref()).map(|credentials| credentials.password.clone());
-        let credentials = self.credentials.map(|sent| {
-            let fine = |c: char| c.is_ascii_graphic() && !"\"\\:".contains(c);
-            let name = (1..=64).contains(&sent.username.len()) && sent.username.chars().all(fine);
-            check.that(
-                name,
-                "/credentials/username",
-                "a user name has 1 to 64 characters, none of them \" \\ : or space",
-            );
-            let password = sent.password.or(kept).unwrap_or_default();
-            let long = (8..=128).contains(&password.expose().chars().count());
-            check.that(long, "/credentials/password", "a password has 8 to 128 characters");
-            Credentials { username: sent.username, password }
-        });
+        check.plan(&self.numbers);
+        check.profile(self.profile.as_deref(), &app.settings.profiles);
+        let kept = before.and_then(|trunk| trunk.credentials.as_ref());
+        let credentials = self.credentials.map(|sent| sent.credentials(kept, "/credentials", &mut check));
+        let kept = before.and_then(|trunk| trunk.outbound.as_ref());
+        let outbound = self.outbound.map(|sent| sent.outbound(kept, &mut check));
+        if let Some(tls) = &self.tls {
+            let both = tls.certificate.is_some() == tls.key.is_some();
+            check.that(both, "/tls/key", "a certificate and its key go together: name both, or neither");
+        }
+        let limits = self.limits.unwrap_or_default().over(&CallLimits::of_trunk(), &mut check);
         check.done()?;
+        let plain = Trunk::new(id, self.name.trim());
         Ok(Trunk {
-            id,
-            name: self.name.trim().to_owned(),
             networks: self.networks,
             credentials,
             numbers: self.numbers,
             max_calls: self.max_calls,
+            calls_per_second: self.calls_per_second,
             enabled: self.enabled,
-            ..before.cloned().unwrap_or_else(|| Trunk::new(id, ""))
+            profile: self.profile.unwrap_or(plain.profile),
+            outbound,
+            tls: self.tls,
+            limits,
+            identity: self.identity,
+            id: plain.id,
+            name: plain.name,
         })
+    }
+}
+
+impl NewCredentials {
+    /// Those that are meant; without a password, with the one kept.
+    fn credentials(self, kept: Option<&Credentials>, pointer: &str, check: &mut Check) -> Credentials {
+        check.account(&self.username, &format!("{pointer}/username"));
+        let kept = kept.map(|credentials| credentials.password.clone());
+        let password = self.password.or(kept).unwrap_or_default();
+        check.password(&password, &format!("{pointer}/password"));
+        Credentials { username: self.username, password }
+    }
+}
+
+impl NewOutbound {
+    fn outbound(self, kept: Option<&Outbound>, check: &mut Check) -> Outbound {
+        let count = self.targets.len();
+        check.that((1..=16).contains(&count), "/outbound/targets", "calls go out to 1 to 16 places");
+        for (index, target) in self.targets.iter().enumerate() {
+            check.sip_uri(&target.uri, false, &format!("/outbound/targets/{index}/uri"));
+        }
+        if let Some(register) = &self.register {
+            check.sip_uri(&register.aor, true, "/outbound/register/aor");
+            if let Some(registrar) = &register.registrar {
+                check.sip_uri(registrar, false, "/outbound/register/registrar");
+            }
+            let fine = (60..=86_400).contains(&register.expires);
+            check.that(fine, "/outbound/register/expires", "a registration lasts 60 to 86400 seconds");
+        }
+        let kept = kept.and_then(|outbound| outbound.credentials.as_ref());
+        let credentials = self.credentials.map(|sent| sent.credentials(kept, "/outbound/credentials", check));
+        Outbound {
+            targets: self.targets,
+            credentials,
+            register: self.register,
+            caller_id: self.caller_id,
+            follow_redirects: self.follow_redirects,
+        }
     }
 }
 
@@ -198,12 +332,12 @@ pub async fn create(
     body: Body<NewTrunk>,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::RoutingWrite)?;
-    let trunk = body.value.trunk(TrunkId::draw(&mut random()?), None)?;
+    let trunk = body.value.trunk(TrunkId::draw(&mut random()?), None, &app)?;
     let now = created(format!("/v1/trunks/{}", trunk.id), &TrunkView::from(trunk.clone()))?;
     let once = once.with(&caller, body.hash, &now);
     let answered = app
         .change(async move |app| {
-            let answered = app.handle.store().add_trunk(&trunk, once).await?;
+            let answered = app.handle.store().add_trunk(&trunk, once).await.map_err(taken)?;
             Ok(Changed::made(answered, Command::PutTrunk(trunk)))
         })
         .await?;
@@ -253,20 +387,22 @@ async fn put(
 ) -> Result<Json<TrunkView>, Problem> {
     app.change(async move |app| {
         let before = find(&app, id).await?;
-        let trunk = sent(&before)?.trunk(id, Some(&before))?;
-        app.handle.store().put_trunk(&trunk).await?;
+        let trunk = sent(&before)?.trunk(id, Some(&before), &app)?;
+        app.handle.store().put_trunk(&trunk).await.map_err(taken)?;
         Ok(Changed::stored(Json(trunk.clone().into()), Command::PutTrunk(trunk)))
     })
     .await
 }
 
-/// Takes a trunk away; its calls go on. Refused while a number names it.
+/// Takes a trunk away; its calls go on. Refused while a number or a rule names it.
 #[utoipa::path(delete, path = "/v1/trunks/{id}", tag = "routing", security(("key" = ["routing:write"])),
     params(("id" = String, Path)), responses((status = 204, description = "gone"), openapi::Refused))]
 pub async fn delete(State(app): State<App>, caller: Caller, Id(id): Id<TrunkId>) -> Result<StatusCode, Problem> {
     caller.needs(Scope::RoutingWrite)?;
     app.change(async move |app| {
-        app.handle.store().delete_trunk(id).await.map_err(none)?;
+        if let Err(error) = app.handle.store().delete_trunk(id).await {
+            return Err(used(&app, End::Trunk(id), error, "trunk").await);
+        }
         Ok(Changed::stored(StatusCode::NO_CONTENT, Command::DeleteTrunk(id)))
     })
     .await
@@ -274,6 +410,15 @@ pub async fn delete(State(app): State<App>, caller: Caller, Id(id): Id<TrunkId>)
 
 async fn find(app: &App, id: TrunkId) -> Result<Trunk, Problem> {
     app.handle.store().trunk(id).await.map_err(none)
+}
+
+/// A user name that is taken is named where a trunk has it.
+fn taken(error: StoreError) -> Problem {
+    let mut problem = none(error);
+    for field in problem.errors.iter_mut().filter(|field| field.pointer == "/user") {
+        field.pointer = "/credentials/username".to_owned();
+    }
+    problem
 }
 
 fn none(error: StoreError) -> Problem {

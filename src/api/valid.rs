@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 
 use super::Problem;
 use super::problem::FieldError;
+use crate::base::Secret;
+use crate::base::phone_number::NumberPlan;
 use crate::call::speech::Language;
+use crate::profile::Book;
+use crate::route::emergency::is_emergency;
+use crate::wire::sip::{Scheme, Uri};
 
 /// Mistakes found so far.
 #[derive(Debug, Default)]
@@ -44,6 +49,62 @@ impl Check {
             let twice = list.iter().take(index).any(|before| before == item);
             self.that(!twice, &format!("{pointer}/{index}"), "is in the list twice");
         }
+    }
+
+    /// What is dialled inside, and shown by telephones as their user name.
+    pub fn user(&mut self, user: &str, pointer: &str) {
+        let fine = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let fits = (1..=64).contains(&user.len()) && user.chars().all(fine);
+        self.that(fits, pointer, "a user name has 1 to 64 letters, digits, dots, dashes or underscores");
+        self.that(!is_emergency(user, None), pointer, "is an emergency number: nobody may stand in its way");
+    }
+
+    /// A password for digest authentication.
+    pub fn password(&mut self, password: &Secret, pointer: &str) {
+        let text = password.expose();
+        let fine = (8..=128).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        self.that(fine, pointer, "a password has 8 to 128 characters, none of them control characters");
+    }
+
+    /// A user name and password by which somebody is known.
+    pub fn account(&mut self, username: &str, pointer: &str) {
+        let fine = |c: char| c.is_ascii_graphic() && !"\"\\:".contains(c);
+        let fits = (1..=64).contains(&username.len()) && username.chars().all(fine);
+        self.that(fits, pointer, "a user name has 1 to 64 characters, none of them \" \\ : or space");
+    }
+
+    /// A dialect that there is.
+    pub fn profile(&mut self, name: Option<&str>, profiles: &Book) {
+        let known = name.is_none_or(|name| profiles.has(name));
+        self.that(known, "/profile", "there is no such profile; /v1/profiles has them all");
+    }
+
+    /// How numbers are written.
+    pub fn plan(&mut self, plan: &NumberPlan) {
+        for (value, most, pointer) in [
+            (&plan.country, 3, "/numbers/country"),
+            (&plan.national_prefix, 5, "/numbers/national_prefix"),
+            (&plan.international_prefix, 5, "/numbers/international_prefix"),
+        ] {
+            if let Some(digits) = value.as_deref().filter(|digits| !(digits.is_empty() && most == 5)) {
+                self.digits(digits, most, pointer, "write digits only, such as 49, 0 or 00");
+            }
+        }
+    }
+
+    /// A SIP address: `sip:` or `sips:`, with a host, and a user where one is needed.
+    pub fn sip_uri(&mut self, text: &str, user: bool, pointer: &str) {
+        let fine = Uri::parse(text).is_ok_and(|uri| {
+            matches!(uri.scheme(), Scheme::Sip | Scheme::Sips)
+                && uri.host().is_some()
+                && (!user || uri.user().is_some())
+        });
+        let form = if user {
+            "sip:user@carrier.example"
+        } else {
+            "sip:carrier.example or sip:198.51.100.7:5061;transport=tls"
+        };
+        self.that(fine, pointer, &format!("write a SIP address such as {form}"));
     }
 
     /// What somebody dials: a number, a user, an address.

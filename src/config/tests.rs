@@ -65,7 +65,7 @@ fn a_mistake_is_named_with_what_to_write_instead() {
         ("[sip]\nt1 = \"half\"", "sip.t1: `half` is no length of time"),
         (
             "[media]\ncodecs = [\"G729\"]",
-"media.codecs: unknown variant `G729`, expected one of `PCMU`, `PCMA`, `G722`",
+            "media.codecs: unknown variant `G729`, expected one of `PCMU`, `PCMA`, `G722`",
         ),
         ("[media]\nfirst_port = 99999", "media.first_port: invalid value: integer `99999`, expected u16"),
         ("[sip\n", "line 1 of the configuration is not TOML"),

@@ -100,8 +100,6 @@ pub enum Constraint {
     UserName,
     /// `extension_number_key`
     ExtensionNumber,
-    /// `extension_mac_key`
-    Mac,
     /// `ring_group_member_once`
     MemberTwice,
     /// A reference, seen from what names something that is not there
@@ -122,7 +120,6 @@ impl Constraint {
             Constraint::Called => "another rule has the same number for the same trunk",
             Constraint::UserName => "another extension, group or trunk has this user name",
             Constraint::ExtensionNumber => "another extension has this number",
-            Constraint::Mac => "the telephone with this hardware address is another extension's",
             Constraint::MemberTwice => "somebody is in the group twice",
             Constraint::Nowhere => "something that it names is not there",
             Constraint::StillUsed => "something still leads here: change or delete that first",
@@ -139,7 +136,6 @@ impl Constraint {
             Constraint::Called => "/called",
             Constraint::UserName => "/user",
             Constraint::ExtensionNumber => "/number",
-            Constraint::Mac => "/provisioning/mac",
             Constraint::MemberTwice => "/members",
             Constraint::Nowhere | Constraint::StillUsed | Constraint::Other => "",
         }
@@ -155,7 +151,6 @@ impl Constraint {
             ("did_called_key", Constraint::Called),
             ("user_name.name", Constraint::UserName),
             ("extension.number", Constraint::ExtensionNumber),
-            ("extension.mac", Constraint::Mac),
             ("ring_group_member.extension", Constraint::MemberTwice),
         ];
         if message.contains("FOREIGN KEY constraint failed") {

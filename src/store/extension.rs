@@ -40,7 +40,8 @@ impl Store {
         if let Some(kept) = idempotency::claim(&mut tx, once).await? {
             return Ok(Answered::Before(kept));
         }
-        let sql = "insert into extension (id, name, password, number, mac, enabled, dnd, settings) values (?, ?, ?, ?, ?, ?, ?, ?)";
+        let sql =
+            "insert into extension (id, name, password, number, enabled, dnd, settings) values (?, ?, ?, ?, ?, ?, ?)";
         write(&mut tx, extension, sql).await?;
         tx.commit().await?;
         Ok(Answered::Now)
@@ -49,7 +50,7 @@ impl Store {
     /// Writes over an extension.
     pub async fn put_extension(&self, extension: &Extension) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let sql = "update extension set name = ?2, password = ?3, number = ?4, mac = ?5, enabled = ?6, dnd = ?7, settings = ?8 where id = ?1";
+        let sql = "update extension set name = ?2, password = ?3, number = ?4, enabled = ?5, dnd = ?6, settings = ?7 where id = ?1";
         write(&mut tx, extension, sql).await?;
         Ok(tx.commit().await?)
     }
@@ -74,7 +75,6 @@ async fn write(tx: &mut sqlx::SqliteConnection, extension: &Extension, sql: &'st
         .bind(extension.name.clone())
         .bind(extension.password.expose().to_owned())
         .bind(extension.number.as_ref().map(|number| number.e164()))
-        .bind(extension.provisioning.as_ref().map(|phone| phone.mac.clone()))
         .bind(extension.enabled)
         .bind(extension.dnd)
         .bind(settings.to_string())

@@ -20,6 +20,9 @@ fn operations() -> Vec<(String, Method, Vec<String>)> {
                 "rooms" => "room_0000000000000",
                 "calls" => "leg_0000000000000",
                 "keys" => "key_0000000000000",
+                "extensions" => "ext_0000000000000",
+                "groups" => "group_0000000000000",
+                "rules" => "rule_0000000000000",
                 _ => "",
             };
             let verb = match family {
@@ -53,6 +56,10 @@ fn body(path: &str) -> Value {
         "calls" if path.ends_with("/calls") => json!({ "to": "101", "from": "ext_0000000000000" }),
         "rooms" if path.ends_with("operations") => json!({ "operation": "lock" }),
         "rooms" => json!({ "name": "R" }),
+        "extensions" => json!({ "user": "101" }),
+        "groups" => json!({ "user": "600", "members": [] }),
+        "rules" if path.ends_with("/order") => json!({ "rules": [], "version": "*" }),
+        "rules" => json!({ "name": "R", "then": { "to": "attendant" } }),
         "explain" => json!({ "to": "x", "source": "127.0.0.1" }),
         "keys" => json!({ "name": "K", "scopes": ["rooms:read"] }),
         _ => json!({}),

@@ -13,5 +13,6 @@ mod calls;
 mod events;
 mod look;
 mod node;
+mod people;
 mod problems;
 mod resources;

@@ -17,7 +17,7 @@ use ringlift::gateway::command::{Command, Denial, Outcome, Reply};
 use ringlift::gateway::event::{Event, Happening, HeldBy};
 use ringlift::gateway::view::{CallDirection, CallRecord, CallState, CallView, ParticipantView, RoomView, Status};
 use ringlift::room::{Operation, Refusal, Role, State};
-use ringlift::route::{Facts, Table};
+use ringlift::route::Table;
 use ringlift::store::{self, Store, Writer, clock};
 use serde_json::Value;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -359,10 +359,8 @@ impl StandIn {
                 self.publish(Happening::Left { room, participant, cause: Cause::HungUpByOperator }, outbox);
             }
             Command::Explain(request) => {
-                let to = request.to.ok_or(Denial::Invalid("send invite or to".into()))?;
-                let from = request.from.unwrap_or_default();
-                let facts = Facts::new(request.source, to, from, clock::utc());
-                return Ok(Reply::Explained(Box::new(self.table.explain(&facts))));
+                let explained = ringlift::gateway::explain(&self.table, &request, clock::utc());
+                return explained.map(|found| Reply::Explained(Box::new(found))).map_err(Denial::Invalid);
             }
             Command::Dial(_)
             | Command::AddToRoom { .. }

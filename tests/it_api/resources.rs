@@ -38,7 +38,7 @@ async fn a_trunk_is_made_changed_and_deleted_and_never_shows_its_password() {
     let did = json!({ "called": "+4930901820", "trunk": id.to_string(), "action": { "to": "attendant" } });
     let did = ok(node.post("/v1/dids", did)).await["id"].as_str().unwrap().to_owned();
     let used = problem(node.delete(&location), 409).await;
-    assert!(used["detail"].as_str().unwrap().contains("a number still leads here"));
+    assert!(used["detail"].as_str().unwrap().contains("the number +4930901820 still names this trunk"));
     assert_eq!(node.delete(&format!("/v1/dids/{did}")).send().await.unwrap().status(), StatusCode::NO_CONTENT);
     assert_eq!(node.delete(&location).send().await.unwrap().status(), StatusCode::NO_CONTENT);
     problem(node.get(&location), 404).await;
@@ -70,9 +70,9 @@ async fn a_number_leads_where_it_says_and_explain_says_why() {
         problem(node.post("/v1/dids", json!({ "called": "+4930901820", "action": { "to": "attendant" } })), 409).await;
     assert_eq!(twice["errors"][0]["pointer"], "/called");
     let nowhere = json!({ "called": "meet", "action": { "to": "room", "room": "room_0000000000000" } });
-    assert_eq!(problem(node.post("/v1/dids", nowhere), 409).await["errors"][0]["pointer"], "/action/room");
+    assert_eq!(problem(node.post("/v1/dids", nowhere), 422).await["errors"][0]["pointer"], "/action");
     let by_nobody = json!({ "called": "meet", "trunk": "trunk_0000000000000", "action": { "to": "attendant" } });
-    assert_eq!(problem(node.post("/v1/dids", by_nobody), 409).await["errors"][0]["pointer"], "/trunk");
+    assert_eq!(problem(node.post("/v1/dids", by_nobody), 422).await["errors"][0]["pointer"], "/trunk");
     let path = format!("/v1/dids/{}", made["id"].as_str().unwrap());
     ok(node.put(&path, json!({ "called": "+4930901821", "action": { "to": "refuse", "cause": "refused_by_rule" } })))
         .await;
