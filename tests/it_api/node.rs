@@ -15,7 +15,9 @@ use ringlift::engine::handle::{Asked, Handle, Inbox, Outbox};
 use ringlift::gateway::Record;
 use ringlift::gateway::command::{Command, Denial, Outcome, Reply};
 use ringlift::gateway::event::{Event, Happening, HeldBy};
-use ringlift::gateway::view::{CallDirection, CallRecord, CallState, CallView, ParticipantView, RoomView, Status};
+use ringlift::gateway::view::{
+    CallDirection, CallRecord, CallState, CallView, ParticipantView, RegistrationView, RoomView, Status,
+};
 use ringlift::room::{Operation, Refusal, Role, State};
 use ringlift::route::Table;
 use ringlift::store::{self, Store, Writer, clock};
@@ -82,6 +84,7 @@ impl Node {
         let stand_in = StandIn {
             tell,
             table,
+            phones: Vec::new(),
             rooms: rooms.collect(),
             calls: BTreeMap::new(),
             next_seq: opened.next_seq,
@@ -214,6 +217,7 @@ pub async fn is_problem(response: Response, status: u16) -> Value {
 struct StandIn {
     tell: mpsc::UnboundedSender<Command>,
     table: Table,
+    phones: Vec<RegistrationView>,
     rooms: BTreeMap<RoomId, RoomView>,
     calls: BTreeMap<LegId, (CallView, CallRecord)>,
     next_seq: u64,
@@ -362,7 +366,12 @@ impl StandIn {
                 let explained = ringlift::gateway::explain(&self.table, &request, clock::utc());
                 return explained.map(|found| Reply::Explained(Box::new(found))).map_err(Denial::Invalid);
             }
-            Command::Dial(_)
+            Command::Registrations { extension } => {
+                let theirs = self.phones.iter().filter(|phone| extension.is_none_or(|one| phone.extension == one));
+                return Ok(Reply::Registrations(theirs.cloned().collect()));
+            }
+            Command::CheckSync(_)
+            | Command::Dial(_)
             | Command::AddToRoom { .. }
             | Command::Answer(_)
             | Command::Hold(_)
@@ -404,6 +413,7 @@ impl StandIn {
                 self.publish(Happening::CallHeld { call: leg, held, by: HeldBy::Us }, outbox);
                 leg
             }
+            Command::CheckSync(_) => return Ok(Reply::Done),
             Command::Answer(leg) | Command::StopPlaying(leg) => leg,
             Command::SendDigits { leg, .. } | Command::Play { leg, .. } | Command::Transfer { leg, .. } => leg,
             other => panic!("{other:?} is done to no call"),
