@@ -62,9 +62,7 @@ impl Gateway {
             }
             Event::Response { transaction, result, source } => self.on_response(transaction, result, source, now),
             // What follows a CANCEL is Ended.
-            Event::Cancelled { .. }
-            | Event::Pracked { sdp: None, .. }
-            | Event::Refreshed { sdp: None, .. } => {}
+            Event::Cancelled { .. } | Event::Pracked { sdp: None, .. } | Event::Refreshed { sdp: None, .. } => {}
         }
     }
 

@@ -6,6 +6,7 @@
 mod calls;
 mod desks;
 mod dial_in;
+mod house;
 mod keys;
 mod lamps;
 mod limits;
