@@ -11,13 +11,13 @@ use ringlift::route::{Extension, Group, Ring};
 use ringlift::sip::auth::Challenge;
 use ringlift::wire::sip::{Method, Name};
 
-use crate::desk::{self, extension};
 use crate::desks::Desk;
+use crate::telephone::{Telephone, extension};
 use crate::world::{Phone, World};
 
 /// A telephone of the house registers; as it is called and as it calls.
-fn registered(world: &mut World, number: u64, nth: u8) -> (desk::Desk, Desk) {
-    let mut phone = desk::Desk::new(number);
+fn registered(world: &mut World, number: u64, nth: u8) -> (Telephone, Desk) {
+    let mut phone = Telephone::new(number);
     phone.source.remote.set_ip([203, 0, 113, u8::try_from(number % 100).unwrap() + nth * 100].into());
     phone.call_id = format!("desk-{number}-{nth}");
     phone.contact = format!("<sip:{number}@10.0.{nth}.9:5060>");
@@ -27,7 +27,7 @@ fn registered(world: &mut World, number: u64, nth: u8) -> (desk::Desk, Desk) {
 }
 
 /// Two people with a telephone each.
-fn two(world: &mut World) -> (desk::Desk, Desk) {
+fn two(world: &mut World) -> (Telephone, Desk) {
     extension(world, 101);
     extension(world, 102);
     let (anna, _) = registered(world, 101, 0);
@@ -36,7 +36,7 @@ fn two(world: &mut World) -> (desk::Desk, Desk) {
 }
 
 /// Sends an INVITE and shows credentials where asked.
-fn dial(world: &mut World, from: &mut desk::Desk, to: &str) {
+fn dial(world: &mut World, from: &mut Telephone, to: &str) {
     let uri = format!("sip:{to}@198.51.100.1");
     let sdp = Phone::at(from.source.remote.ip(), 1).offer("sendrecv");
     from.call_id = format!("{}-{to}", from.call_id);
@@ -57,12 +57,12 @@ fn dial(world: &mut World, from: &mut desk::Desk, to: &str) {
     from.send(world, "INVITE", &uri, &format!("{lines}Authorization: {shown}\n"), &sdp);
 }
 
-fn hang_up(world: &mut World, phone: &mut desk::Desk) {
+fn hang_up(world: &mut World, phone: &mut Telephone) {
     phone.send(world, "BYE", "sip:198.51.100.1", "", "");
 }
 
 /// The caller's call is up: the 200 came and is acknowledged.
-fn is_connected(world: &mut World, phone: &mut desk::Desk) {
+fn is_connected(world: &mut World, phone: &mut Telephone) {
     let answer = std::iter::from_fn(|| phone.response(world)).find(|answer| answer.status.is_final());
     let answer = answer.expect("an answer");
     assert_eq!(answer.status.code(), 200);
@@ -70,7 +70,7 @@ fn is_connected(world: &mut World, phone: &mut desk::Desk) {
     phone.send(world, "ACK", "sip:198.51.100.1", "", "");
 }
 
-fn final_status(world: &mut World, phone: &desk::Desk) -> u16 {
+fn final_status(world: &mut World, phone: &Telephone) -> u16 {
     let mut answers = std::iter::from_fn(|| phone.response(world));
     answers.find(|answer| answer.status.is_final()).expect("an answer").status.code()
 }
