@@ -249,13 +249,13 @@ impl Gateway {
 
     fn seen_call(&self, leg: LegId) -> Option<dialog_info::Shown> {
         let call = self.presence.calls.get(&leg)?;
-        let dialog = self.endpoint.dialog(leg).filter(|dialog| !dialog.remote_tag.is_empty());
         Some(dialog_info::Shown {
             id: leg.to_string(),
             // As the watched telephone sees it: its own tag first.
-            call: dialog.map(|dialog| {
-                (dialog.call_id.to_string(), dialog.remote_tag.to_string(), dialog.local_tag.to_string())
-            }),
+            call: self
+                .endpoint
+                .tags(leg)
+                .map(|(id, ours, theirs)| (id.to_string(), theirs.to_string(), ours.to_string())),
             initiator: call.initiator,
             state: call.state,
         })

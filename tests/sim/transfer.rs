@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use ringlift::base::id::{RuleId, TrunkId};
+use ringlift::base::id::{ExtensionId, RuleId, TrunkId};
 use ringlift::base::phone_number::NumberPlan;
-use ringlift::base::{Cause, LegId, RoomId};
+use ringlift::base::{Cause, LegId, RoomId, Secret};
 use ringlift::gateway::command::{Command, Denial, Reply};
 use ringlift::gateway::event::{Happening, TransferWay};
 use ringlift::gateway::view::CallView;
 use ringlift::media::command::MediaCommand;
 use ringlift::profile::{Book, Profile, ReferSupport};
-use ringlift::route::{Destination, Outbound, OutboundTarget, Rule, Trunk, When};
+use ringlift::route::{Credentials, Destination, Outbound, OutboundTarget, Rule, Trunk, When};
 use ringlift::wire::sip::{Method, Name};
 
 use crate::line::Line;
+use crate::telephone::{Telephone, extension};
 use crate::world::{Phone, ROOM, World};
 
 /// The office of the one who hands over, of the one who takes over, and a carrier.
@@ -27,34 +28,49 @@ fn house() -> World {
 }
 
 fn house_with(change: impl Fn(&mut Profile)) -> World {
+    house_of(change, |_| {})
+}
+
+fn german() -> NumberPlan {
+    NumberPlan {
+        country: Some("49".into()),
+        national_prefix: Some("0".into()),
+        international_prefix: Some("00".into()),
+    }
+}
+
+fn out(address: &str) -> Outbound {
+    Outbound {
+        targets: vec![OutboundTarget { uri: format!("sip:{address}"), priority: 1, weight: 1 }],
+        ..serde_json::from_str(r#"{"targets":[]}"#).unwrap()
+    }
+}
+
+fn office(id: u64, address: &str) -> Trunk {
+    let ip = address.split(':').next().unwrap();
+    Trunk {
+        networks: vec![format!("{ip}/32").parse().unwrap()],
+        numbers: german(),
+        outbound: Some(out(address)),
+        ..Trunk::new(TrunkId::from_bits(id), format!("office {id}"))
+    }
+}
+
+fn house_of(change: impl Fn(&mut Profile), carrier: impl Fn(&mut Trunk)) -> World {
     World::of(
         |_| {},
         |_| {},
         |directory| {
-            let numbers = NumberPlan {
-                country: Some("49".into()),
-                national_prefix: Some("0".into()),
-                international_prefix: Some("00".into()),
-            };
-            let out = |address: &str| Outbound {
-                targets: vec![OutboundTarget { uri: format!("sip:{address}"), priority: 1, weight: 1 }],
-                ..serde_json::from_str(r#"{"targets":[]}"#).unwrap()
-            };
             for trunk in &mut directory.trunks {
-                trunk.numbers = numbers.clone();
+                trunk.numbers = german();
                 trunk.outbound = Some(out("192.0.2.50:5060"));
+                carrier(trunk);
             }
             let mut profile = Profile { name: "generic".into(), ..Profile::default() };
             change(&mut profile);
             directory.profiles = Book::new([profile]);
             for (id, address, called) in OFFICES {
-                let ip = address.split(':').next().unwrap();
-                directory.trunks.push(Trunk {
-                    networks: vec![format!("{ip}/32").parse().unwrap()],
-                    numbers: numbers.clone(),
-                    outbound: Some(out(address)),
-                    ..Trunk::new(TrunkId::from_bits(id), format!("office {id}"))
-                });
+                directory.trunks.push(office(id, address));
                 directory.rules.push(rule(
                     id,
                     called,
@@ -575,6 +591,159 @@ fn a_carrier_that_refuses_refer_is_bridged() {
 }
 
 #[test]
+fn a_carrier_that_asks_for_credentials_gets_them_with_the_refer() {
+    let mut world = house_of(
+        |_| {},
+        |trunk| {
+            let password = Secret::new("s3cret");
+            if let Some(outbound) = &mut trunk.outbound {
+                outbound.credentials = Some(Credentials { username: "acc7".into(), password });
+            }
+        },
+    );
+    let (mut bob, mut anna, bobs, refer) = refer_to_carrier(&mut world);
+    assert!(!refer.headers.has(Name::ProxyAuthorization));
+    let challenge = "Proxy-Authenticate: Digest realm=\"carrier\", nonce=\"n1\", qop=\"auth\"\r\n";
+    bob.reply(&mut world, &refer, "407 Proxy Authentication Required", challenge, "");
+    let again = bob.take(&mut world, Method::Refer).remove(0);
+    assert!(again.headers.get(Name::ProxyAuthorization).is_some_and(|value| value.contains("username=\"acc7\"")));
+    assert_eq!(again.headers.get(Name::ReferTo), refer.headers.get(Name::ReferTo));
+    bob.reply(&mut world, &again, "202 Accepted", "", "");
+    notify(&mut bob, &mut world, "terminated;reason=noresource", "200 OK");
+    assert_eq!(transferred(&world).first().map(|it| (it.0, it.2)), Some((bobs, TransferWay::Referred)));
+    for line in [&mut bob, &mut anna] {
+        assert_eq!(line.take(&mut world, Method::Bye).len(), 1);
+    }
+    world.ends_clean();
+}
+
+#[test]
+fn a_referrer_who_has_no_call_left_to_spend_is_refused() {
+    let mut world = house_of(|_| {}, |_| {});
+    let (mut bob, mut anna) = talking(&mut world, 1, "+49891101", ANNA);
+    let mut trunk = office(2, ANNA);
+    trunk.limits.max_calls = 0;
+    world.ask(Command::PutTrunk(trunk)).unwrap();
+    anna.request(&mut world, "REFER", &refer("+49892201"), "");
+    assert_eq!(anna.answered(&mut world, Method::Refer), Some(403));
+    assert!(world.status().refused.contains_key(&Cause::LimitReached));
+    assert!(Line::at(CARLA).take(&mut world, Method::Invite).is_empty(), "nobody was rung");
+    bob.hang_up(&mut world);
+    anna.look(&mut world);
+    world.ends_clean();
+}
+
+/// A telephone of the house, registered at its own address.
+fn desk(world: &mut World, number: u64) -> (Telephone, Line) {
+    extension(world, number);
+    let mut desk = Telephone::new(number);
+    assert_eq!(desk.register(world, 600).status.code(), 200);
+    let line = Line::at(&desk.source.remote.to_string());
+    (Telephone { call_id: format!("call-of-{number}"), seq: 0, ..desk }, line)
+}
+
+#[test]
+fn a_call_that_rings_on_anothers_desk_is_picked_up_by_the_lamp() {
+    let mut world = house();
+    let (_, mut ringing) = desk(&mut world, 101);
+    let (mut picker, mut pickers) = desk(&mut world, 102);
+    world
+        .ask(Command::PutRule(Box::new(rule(
+            1,
+            "house",
+            Destination::Extension { extension: ExtensionId::from_bits(101) },
+        ))))
+        .unwrap();
+    let lines = "Event: dialog\nAccept: application/dialog-info+xml\nExpires: 600\nContact: <sip:102@10.0.0.102>\n";
+    let mut lamp = Telephone { call_id: "lamp".into(), ..picker.clone() };
+    assert_eq!(lamp.ask(&mut world, "SUBSCRIBE", "sip:101@198.51.100.1", lines, "").status.code(), 200);
+    let mut phone = Phone::new(1);
+    world.invite(&mut phone, "house");
+    let invite = ringing.rung(&mut world);
+    ringing.ring(&mut world, &invite);
+    // What the lamp says of the call is enough to pick it up.
+    let said = std::iter::from_fn(|| {
+        let notify = lamp.request(&mut world)?;
+        lamp.answer(&mut world, &notify, 200, "");
+        Some(String::from_utf8(notify.body.to_vec()).unwrap())
+    });
+    let said = said.last().expect("a NOTIFY");
+    let part = |name: &str| said.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let replaces = format!(
+        "Replaces: {};to-tag={};from-tag={};early-only\nContact: {}\n",
+        part("call-id"),
+        part("remote-tag"),
+        part("local-tag"),
+        picker.contact
+    );
+    let offer = Phone::new(9).offer("sendrecv");
+    let answer = picker.ask(&mut world, "INVITE", "sip:101@198.51.100.1", &replaces, &offer);
+    assert_eq!(answer.status.code(), 200);
+    picker.to_tag = answer.headers.to().unwrap().tag().map(str::to_owned);
+    picker.send(&mut world, "ACK", "sip:198.51.100.1", "", "");
+    // The desk that rang is told that the call was answered elsewhere; the caller is connected.
+    let cancel = ringing.take(&mut world, Method::Cancel);
+    assert!(cancel[0].headers.get(Name::Reason).unwrap().contains("Call completed elsewhere"));
+    ringing.reply(&mut world, &invite, "487 Request Terminated", "", "");
+    assert_eq!(world.response(&phone).unwrap().status.code(), 180);
+    let answer = world.response(&phone).unwrap();
+    assert_eq!(answer.status.code(), 200);
+    world.ack(&mut phone, &answer);
+    let mut bob = Line::of(&phone);
+    let (bobs, pick) =
+        (leg_of(&mut world, &bob), world.calls().iter().find(|c| c.call_id == "call-of-102").unwrap().id);
+    assert_eq!(hears(&mut world, bobs), both(bobs, pick));
+    // Once it is answered nobody picks it up any more.
+    let (mut late, _) = desk(&mut world, 103);
+    let answer = late.ask(&mut world, "INVITE", "sip:101@198.51.100.1", &replaces, &offer);
+    assert_eq!(answer.status.code(), 481);
+    bob.hang_up(&mut world);
+    pickers.call_id = "call-of-102".into();
+    assert_eq!(pickers.take(&mut world, Method::Bye).len(), 1);
+    lamp.to_tag = None;
+    world.pass(Duration::from_secs(700));
+    assert!(world.calls().is_empty());
+}
+
+#[test]
+fn an_extension_hands_over_by_its_own_rights_and_its_caller_is_shown() {
+    let mut world = house();
+    let (_, mut anna) = desk(&mut world, 101);
+    let (_, mut carla) = desk(&mut world, 102);
+    world
+        .ask(Command::PutRule(Box::new(rule(
+            1,
+            "house",
+            Destination::Extension { extension: ExtensionId::from_bits(101) },
+        ))))
+        .unwrap();
+    let mut phone = Phone::new(1);
+    world.invite(&mut phone, "house");
+    anna.pick_up(&mut world);
+    for code in [180, 200] {
+        let answer = world.response(&phone).unwrap();
+        assert_eq!(answer.status.code(), code);
+        if code == 200 {
+            world.ack(&mut phone, &answer);
+        }
+    }
+    let mut bob = Line::of(&phone);
+    anna.request(&mut world, "REFER", &refer("+499001234567"), "");
+    assert_eq!(anna.answered(&mut world, Method::Refer), Some(403));
+    anna.request(&mut world, "REFER", &refer("102"), "");
+    assert_eq!(anna.answered(&mut world, Method::Refer), Some(202));
+    let invite = carla.rung(&mut world);
+    let from = invite.headers.get(Name::From).unwrap();
+    assert!(from.contains("491700000001"), "Carla sees who is handed to her: {from}");
+    carla.answer(&mut world, &invite);
+    let (bobs, carlas) = (leg_of(&mut world, &bob), leg_of(&mut world, &carla));
+    assert_eq!(hears(&mut world, bobs), both(bobs, carlas));
+    anna.hang_up(&mut world);
+    bob.hang_up(&mut world);
+    assert_eq!(carla.take(&mut world, Method::Bye).len(), 1);
+}
+
+#[test]
 fn a_carrier_whose_target_is_busy_keeps_the_call_with_us() {
     let mut world = house();
     let (mut bob, mut anna, bobs, refer) = refer_to_carrier(&mut world);
@@ -627,7 +796,7 @@ fn somebody_in_a_meeting_is_handed_to_a_person() {
     assert_eq!(call_of(&mut world, &bob).unwrap().room, Some(ROOM));
     let order = |to: &str| Command::Transfer { leg: bobs, to: to.into(), consult: None, headers: vec![], uui: None };
     assert_eq!(world.ask(order("+49892201")), Ok(Reply::Done));
-    let mut carla = Line::at(CARLA);
+    let mut carla = Line::at("192.0.2.50:5060");
     let invite = carla.rung(&mut world);
     assert_eq!(call_of(&mut world, &bob).unwrap().room, Some(ROOM), "in the meeting until somebody answers");
     carla.reply(&mut world, &invite, "486 Busy Here", "", "");

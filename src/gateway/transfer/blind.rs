@@ -8,7 +8,7 @@ use crate::gateway::identity::Caller;
 use crate::gateway::leg::Stage;
 use crate::gateway::ringing::{RingId, Waits};
 use crate::gateway::transfer::Handover;
-use crate::route::{Accepted, Decision, Destination, Facts, Party};
+use crate::route::{Decision, Destination, Dialled, Facts, Party};
 use crate::sip::dialog::MAX_FORWARDS;
 use crate::sip::endpoint::{Headers, ReferId};
 use crate::sip::refer_to::ReferTo;
@@ -25,6 +25,16 @@ pub(super) struct Target {
     pub(super) headers: Headers,
     /// What is told to the target's application.
     pub(super) uui: Vec<Uui>,
+}
+
+/// Where a call to it leads, and on whose account.
+pub(super) struct Lead {
+    /// Whose call it is; none: the operator's own.
+    pub(super) party: Option<Party>,
+    pub(super) to: Destination,
+    pub(super) dialled: Option<Dialled>,
+    /// Who calls, as carriers are told.
+    pub(super) caller: Caller,
 }
 
 /// A REFER that is not taken on.
@@ -87,15 +97,13 @@ impl Gateway {
             headers.push((Name::Require, Text::from_static("replaces")));
         }
         let target = Target { user, headers, uui };
-        let accepted =
-            self.route_as(leg, &target, now).map_err(|cause| Refusal { status: refusal_for(cause), cause })?;
-        // From here on it is taken on, and what comes of it is reported.
-        self.endpoint.accept_refer(leg, refer, now);
-        match &accepted.to {
+        let lead = self.lead_as(leg, &target, now).map_err(|cause| Refusal { status: refusal_for(cause), cause })?;
+        match &lead.to {
             Destination::Room { .. } | Destination::Attendant {} => {
+                self.endpoint.accept_refer(leg, refer, now);
                 let places = self.part(leg, now);
                 for other in others {
-                    self.send_to(other, &accepted.to, now);
+                    self.send_to(other, &lead.to, now);
                 }
                 if let Some((room, participant)) = places {
                     self.leave_room(room, participant, Cause::Transferred, now);
@@ -109,19 +117,22 @@ impl Gateway {
             | Destination::Refuse { .. }
             | Destination::Webhook { .. } => {
                 let to = target.user.clone();
-                let plan = self.plan_of(call, accepted, target);
-                let handover = Handover { room, giver: Some(leg), call, refer: Some((leg, refer)), to };
-                self.hand_over(plan, handover, now);
+                let plan = self.plan_of(call, lead, target);
+                let handover = Handover { room, giver: Some(leg), call, refer: None, to };
+                let ring = self.hand_over(plan, handover, now);
+                let ring = ring.map_err(|cause| Refusal { status: refusal_for(cause), cause })?;
+                self.accept_handover(ring, leg, refer, now);
             }
         }
         Ok(())
     }
 
     /// Where a call to this target by the party of a leg leads: by the same rules and limits as if it dialled.
-    pub(super) fn route_as(&self, leg: LegId, target: &Target, now: Now) -> Result<Accepted, Cause> {
+    pub(super) fn lead_as(&mut self, leg: LegId, target: &Target, now: Now) -> Result<Lead, Cause> {
         let record = self.legs.get(&leg).ok_or(Cause::NoRoute)?;
+        let party = record.party;
         let facts = Facts {
-            proved: Some(record.party),
+            proved: Some(party),
             headers: target.headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
             uui: target.uui.first().map(ToString::to_string),
             ..Facts::new(record.peer.ip(), &*target.user, record.from.clone().unwrap_or_default(), now.utc)
@@ -131,47 +142,56 @@ impl Gateway {
             Decision::Challenge => return Err(Cause::NotAuthorised),
             Decision::Refuse(cause) => return Err(cause),
         };
-        match accepted.to.clone() {
+        let lead = Lead {
+            party: Some(party),
+            to: accepted.to,
+            dialled: accepted.dialled,
+            caller: Caller {
+                number: accepted.caller,
+                user: Some(accepted.caller_user).filter(|user| !user.is_empty()),
+                ..Caller::default()
+            },
+        };
+        match lead.to.clone() {
             Destination::Refuse { cause } => Err(cause),
             Destination::Room { room } if !self.rooms.contains_key(&room) => Err(Cause::NoRoute),
             // Who refers waits for an answer to the REFER: the webhook's fallback holds.
             Destination::Webhook { fallback, .. } => {
-                let (plan, limits) = (self.table.plan_of(record.party), self.table.limits_of(record.party));
+                let (plan, limits) = (self.table.plan_of(party), self.table.limits_of(party));
                 let dialled = self.table.aim(&limits, &target.user, &plan, &fallback).map_err(|(cause, _)| cause)?;
-                Ok(Accepted { to: *fallback, dialled, ..accepted })
+                Ok(Lead { to: *fallback, dialled, ..lead })
             }
             Destination::Attendant {}
             | Destination::Room { .. }
             | Destination::Extension { .. }
             | Destination::Group { .. }
-            | Destination::Trunk { .. } => Ok(accepted),
+            | Destination::Trunk { .. } => Ok(lead),
         }
     }
 
     /// What is told to whoever is called for a transferred call: that the other one of it calls, except to carriers, which
     /// take no numbers but those of whoever pays.
-    pub(super) fn plan_of(&self, call: LegId, accepted: Accepted, target: Target) -> CallPlan {
-        let record = self.legs.get(&call);
-        let outside = matches!(accepted.to, Destination::Trunk { .. });
-        let caller = match outside {
-            true => Caller {
-                number: accepted.caller.clone(),
-                user: Some(accepted.caller_user.clone()),
-                ..Caller::default()
-            },
-            false => self.far_end_of(call),
+    pub(super) fn plan_of(&self, call: LegId, lead: Lead, target: Target) -> CallPlan {
+        let caller = match lead.to {
+            Destination::Trunk { .. } => lead.caller,
+            Destination::Attendant {}
+            | Destination::Room { .. }
+            | Destination::Extension { .. }
+            | Destination::Group { .. }
+            | Destination::Refuse { .. }
+            | Destination::Webhook { .. } => self.far_end_of(call),
         };
         let mut headers = target.headers;
         headers.extend(target.uui.iter().map(|uui| (Name::UserToUser, Text::from(uui.to_string()))));
         CallPlan {
-            party: Some(accepted.from),
-            to: accepted.to,
-            dialled: accepted.dialled,
+            party: lead.party,
+            to: lead.to,
+            dialled: lead.dialled,
             caller,
             headers,
             seconds: None,
             auto_answer: false,
-            language: record.map_or_else(|| self.settings.language.clone(), |record| record.language.clone()),
+            language: self.legs.get(&call).map_or_else(|| self.settings.language.clone(), |of| of.language.clone()),
             max_forwards: MAX_FORWARDS,
             name: None,
         }
@@ -201,15 +221,29 @@ impl Gateway {
         }
     }
 
-    /// Rings somebody who is to take a leg's place.
-    pub(super) fn hand_over(&mut self, plan: CallPlan, handover: Handover, now: Now) {
+    /// Rings somebody who is to take a leg's place. Where that is not possible at all, nothing has happened.
+    pub(super) fn hand_over(&mut self, plan: CallPlan, handover: Handover, now: Now) -> Result<RingId, Cause> {
         self.next_ring += 1;
         // Known before the attempt begins, for it may end at once.
         let ring = RingId(self.next_ring);
         let room = handover.room;
         self.transfers.handovers.insert(ring, handover);
-        if let Err(cause) = self.place_as(ring, None, plan, room, Waits::Room, now) {
-            self.handover_failed(ring, cause, now);
+        let placed = self.place_as(ring, None, plan, room, Waits::Room, now);
+        if placed.is_err() {
+            self.transfers.handovers.remove(&ring);
+        }
+        placed.map(|()| ring)
+    }
+
+    /// Takes on a REFER whose target is rung, and reports what is known by now.
+    fn accept_handover(&mut self, ring: RingId, leg: LegId, refer: ReferId, now: Now) {
+        self.endpoint.accept_refer(leg, refer, now);
+        match (self.transfers.handovers.get_mut(&ring), self.transfers.ended) {
+            (Some(handover), _) => handover.refer = Some((leg, refer)),
+            (None, Some((ended, cause))) if ended == ring => {
+                self.endpoint.report_refer(leg, refer, refusal_for(cause), now);
+            }
+            (None, _) => self.endpoint.report_refer(leg, refer, Status::OK, now),
         }
     }
 
@@ -242,6 +276,7 @@ impl Gateway {
     /// Whoever is to take the place was not reached: everybody keeps the call.
     pub(in crate::gateway) fn handover_failed(&mut self, ring: RingId, cause: Cause, now: Now) {
         let Some(handover) = self.transfers.handovers.remove(&ring) else { return };
+        self.transfers.ended = Some((ring, cause));
         self.report_handover(&handover, refusal_for(cause), now);
         self.publish_failed(handover.call, handover.to, cause, None, now);
     }

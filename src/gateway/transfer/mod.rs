@@ -36,6 +36,8 @@ use ordered::Ordered;
 pub(super) struct Transfers {
     /// By whom is rung for them.
     handovers: BTreeMap<RingId, Handover>,
+    /// What came of the latest that ended unanswered: it may have been at once.
+    ended: Option<(RingId, Cause)>,
     /// By whom we asked to call somebody else.
     ordered: BTreeMap<LegId, Ordered>,
 }

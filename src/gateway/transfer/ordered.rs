@@ -6,10 +6,10 @@ use crate::base::{Cause, LegId, Now, RoomId};
 use crate::gateway::calls::CallPlan;
 use crate::gateway::command::{Denial, Outcome, Reply};
 use crate::gateway::event::TransferWay;
-use crate::gateway::identity::Manners;
+use crate::gateway::identity::{Caller, Manners};
 use crate::gateway::leg::{Leg, Stage};
 use crate::gateway::transfer::Handover;
-use crate::gateway::transfer::blind::Target;
+use crate::gateway::transfer::blind::{Lead, Target};
 use crate::gateway::{Gateway, Timer};
 use crate::profile::{Quirk, ReferSupport};
 use crate::route::{Destination, Dialled, Party};
@@ -140,12 +140,20 @@ impl Gateway {
         if self.drain.is_some() {
             return Err(Denial::Conflict("this node is going out of service".into()));
         }
-        let accepted = self
-            .route_as(giver.unwrap_or(leg), &target, now)
-            .map_err(|cause| Denial::Conflict(format!("it leads nowhere: {cause}")))?;
-        if let Destination::Room { .. } | Destination::Attendant {} = accepted.to {
+        // On the account of whoever hands over; where nobody does, on the operator's.
+        let lead = match giver {
+            Some(giver) => self.lead_as(giver, &target, now),
+            None => self.lead_operator(&target.user).map(|(to, dialled)| Lead {
+                party: None,
+                to,
+                dialled,
+                caller: Caller::default(),
+            }),
+        };
+        let lead = lead.map_err(|cause| Denial::Conflict(format!("it leads nowhere: {cause}")))?;
+        if let Destination::Room { .. } | Destination::Attendant {} = lead.to {
             let part = giver.and_then(|giver| self.part(giver, now));
-            self.send_to(leg, &accepted.to, now);
+            self.send_to(leg, &lead.to, now);
             if let Some((room, participant)) = part {
                 self.leave_room(room, participant, Cause::Transferred, now);
             }
@@ -155,8 +163,8 @@ impl Gateway {
             self.publish_done((leg, giver, None), target.user, TransferWay::Bridged, now);
             return Ok(Reply::Done);
         }
-        let refer_to = self.refer_target(leg, &accepted.to, accepted.dialled.as_ref());
-        let plan = self.plan_of(leg, accepted, target.clone());
+        let refer_to = self.refer_target(leg, &lead.to, lead.dialled.as_ref());
+        let plan = self.plan_of(leg, lead, target.clone());
         match refer_to {
             Some(uri) => {
                 let instead = Instead::Ring(Box::new(plan.clone()));
@@ -176,7 +184,12 @@ impl Gateway {
             (Some(_), Some((room, _))) => room,
             (None, _) | (_, None) => self.make_call_room(&plan),
         };
-        self.hand_over(plan, Handover { room, giver, call: leg, refer: None, to }, now);
+        let handover = Handover { room, giver, call: leg, refer: None, to: to.clone() };
+        if let Err(cause) = self.hand_over(plan, handover, now) {
+            self.publish_failed(leg, to, cause, None, now);
+            // A room of its own that nobody came to.
+            self.carry_out(room, now);
+        }
     }
 
     /// Asks a far end by REFER; false if that is not possible now.

@@ -26,7 +26,7 @@ use crate::sip::dialog::{Dialog, Order};
 use crate::sip::replaces::Replaces;
 use crate::sip::reply::{Answer, Reply};
 use crate::sip::transport::{Source, Target};
-use crate::wire::sip::{Method, Name, Params, Request, Response, Status};
+use crate::wire::sip::{Method, Name, Params, Request, Response, Status, Text};
 use ours::Ours;
 use theirs::Theirs;
 
@@ -108,10 +108,21 @@ impl Endpoint {
     /// far end has not said its tag matches by our own, which nobody guesses.
     pub fn dialog_of(&self, replaces: &Replaces) -> Option<LegId> {
         let id = *self.by_tag.get(&replaces.to_tag)?;
-        let dialog = &self.legs.get(&id)?.dialog;
-        let theirs = dialog.remote_tag.as_str();
-        let named = replaces.from_tag.as_str();
-        (dialog.call_id == replaces.call_id && (theirs.is_empty() || theirs == named)).then_some(id)
+        let leg = self.legs.get(&id)?;
+        let silent = matches!(&leg.state, State::Outgoing { early, .. } if early.is_empty());
+        let same = leg.is_of(&replaces.call_id, &replaces.from_tag);
+        (same || (silent && leg.dialog.call_id == replaces.call_id)).then_some(id)
+    }
+
+    /// Call-ID, our tag and theirs of a leg's dialog, or of its first early one: how others are told of it.
+    pub fn tags(&self, leg: LegId) -> Option<(Text, Text, Text)> {
+        let leg = self.legs.get(&leg).filter(|leg| !leg.over)?;
+        let dialog = match &leg.state {
+            State::Outgoing { early, .. } => &early.first()?.dialog,
+            _ => &leg.dialog,
+        };
+        (!dialog.remote_tag.is_empty())
+            .then(|| (dialog.call_id.clone(), dialog.local_tag.clone(), dialog.remote_tag.clone()))
     }
 
     /// The leg that an INVITE with this Replaces header takes over, or the answer that refuses the INVITE (RFC 3891 §3).
@@ -134,7 +145,7 @@ impl Endpoint {
     /// an attended transfer, or an INVITE of ours to it.
     pub fn replaces(&self, leg: LegId) -> Option<Replaces> {
         let leg = self.legs.get(&leg).filter(|leg| !leg.over && matches!(leg.state, State::Confirmed))?;
-        let tag = |tag: &crate::wire::sip::Text| if tag.is_empty() { "0".into() } else { tag.clone() };
+        let tag = |tag: &Text| if tag.is_empty() { "0".into() } else { tag.clone() };
         Some(Replaces {
             call_id: leg.dialog.call_id.clone(),
             to_tag: tag(&leg.dialog.remote_tag),
@@ -314,7 +325,7 @@ impl Endpoint {
     }
 
     /// The tag of ours in a leg's dialog, or in what is left of it.
-    fn tag_in(&self, leg: LegId) -> crate::wire::sip::Text {
+    fn tag_in(&self, leg: LegId) -> Text {
         let dialog = self.legs.get(&leg).map(|leg| &leg.dialog);
         let dialog = dialog.or_else(|| self.refers.lingering.get(&leg).map(|left| &left.dialog));
         dialog.map(|dialog| dialog.local_tag.clone()).unwrap_or_default()
