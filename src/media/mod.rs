@@ -30,9 +30,12 @@ pub mod press;
 pub mod reception;
 pub mod relay;
 pub mod report;
+pub mod resample;
 pub mod srtp;
 pub mod tone;
 pub mod transit;
+
+use crate::wire::codec::Codec;
 
 /// Samples in one tick: 20 ms at 8 kHz.
 pub const FRAME: usize = 160;
@@ -42,6 +45,56 @@ pub const LONGEST_PACKET: usize = 800;
 
 /// One tick's samples.
 pub type Frame = [i16; FRAME];
+
+/// A sampling rate that codecs here have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rate {
+    /// 8 kHz.
+    Narrow,
+    /// 16 kHz.
+    Wide,
+    /// 48 kHz.
+    Full,
+}
+
+impl Rate {
+    /// Every rate.
+    pub const ALL: [Rate; 3] = [Rate::Narrow, Rate::Wide, Rate::Full];
+
+    /// Most samples in one tick.
+    pub const MOST: usize = 6 * FRAME;
+
+    /// What a codec's samples come at.
+    pub const fn of(codec: Codec) -> Self {
+        match codec {
+            Codec::Pcmu | Codec::Pcma => Rate::Narrow,
+            Codec::G722 => Rate::Wide,
+            Codec::Opus => Rate::Full,
+        }
+    }
+
+    /// Samples in one tick.
+    pub const fn samples(self) -> usize {
+        FRAME * self.factor()
+    }
+
+    /// How many times 8 kHz.
+    pub const fn factor(self) -> usize {
+        match self {
+            Rate::Narrow => 1,
+            Rate::Wide => 2,
+            Rate::Full => 6,
+        }
+    }
+
+    const fn index(self) -> usize {
+        match self {
+            Rate::Narrow => 0,
+            Rate::Wide => 1,
+            Rate::Full => 2,
+        }
+    }
+}
 
 /// The tick's period.
 pub const TICK: std::time::Duration = std::time::Duration::from_millis(20);

@@ -1,6 +1,7 @@
 //! Audio codecs: what a payload format is called, and samples to bytes and back.
 
 pub mod g711;
+pub mod g722;
 pub mod opus;
 
 use serde::{Deserialize, Serialize};
