@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use media_support::{ROOM, setup};
-use ringlift::base::{Instant, LegId, ParticipantId};
+use media_support::{Coder, ROOM, number, setup};
+use ringlift::base::{Instant, LegId, ParticipantId, RoomId};
 use ringlift::media::clip::{Clip, ClipLibrary, Tone};
 use ringlift::media::command::{MediaCommand, PlayId, Sdes, Security, SrtpKey};
 use ringlift::media::outlet::{LegKey, Outbox};
@@ -83,7 +83,7 @@ fn seconds_of_talk_keys_prompts_loss_and_reports_ask_for_no_memory() {
         plane.handle(MediaCommand::Open { leg, setup }, now, &mut outbox, &mut events);
         if number < 9 {
             let participant = ParticipantId::from_bits(number);
-            let join = MediaCommand::Join { leg, room: ROOM, participant, muted: number == 8 };
+            let join = MediaCommand::Join { leg, room: ROOM, participant, muted: number == 8, keys: true };
             plane.handle(join, now, &mut outbox, &mut events);
         }
         legs.push((plane.key(leg).unwrap(), address, codec));
@@ -155,4 +155,85 @@ fn seconds_of_talk_keys_prompts_loss_and_reports_ask_for_no_memory() {
         assert!(figures.received > 400 && figures.sent > 100 && figures.unauthentic == 0, "{figures:?}");
     }
     assert!(counted(|| drop(vec![1])) >= 2, "the count counts");
+}
+
+#[test]
+fn seconds_of_talk_in_every_codec_ask_for_no_memory() {
+    let mut plane = Plane::new(Arc::new(ClipLibrary::with_tones()));
+    let mut outbox = Outbox::with_capacity(1000);
+    let mut events = Vec::with_capacity(1000);
+    let mut now = Instant::from_start(Duration::from_secs(1));
+    // One room of all codecs, and two calls of two whose packets go on as they come, until a prompt is played.
+    let people = [
+        (Codec::Pcmu, 1),
+        (Codec::G722, 1),
+        (Codec::Opus, 1),
+        (Codec::G722, 1),
+        (Codec::Opus, 1),
+        (Codec::Opus, 2),
+        (Codec::Opus, 2),
+        (Codec::G722, 3),
+        (Codec::G722, 3),
+    ];
+    let mut legs = Vec::new();
+    for (number, (codec, room)) in people.into_iter().enumerate() {
+        let address: SocketAddr = format!("192.0.2.{}:{}", number + 1, 4000).parse().unwrap();
+        let leg = LegId::from_bits(number as u64);
+        let setup = Box::new(setup(number as u64, address, codec, 20));
+        plane.handle(MediaCommand::Open { leg, setup }, now, &mut outbox, &mut events);
+        let (room, participant) = (RoomId::from_bits(room), ParticipantId::from_bits(number as u64));
+        let join = MediaCommand::Join { leg, room, participant, muted: false, keys: true };
+        plane.handle(join, now, &mut outbox, &mut events);
+        legs.push((plane.key(leg).unwrap(), address, codec, Coder::new(codec)));
+    }
+    let clips: Arc<[Clip]> = [Clip::Tone(Tone::Entry)].into();
+    let mut packets: Vec<Vec<u8>> = legs.iter().map(|_| Vec::with_capacity(600)).collect();
+    let mut asked = 0;
+    for turn in 0..300u32 {
+        now = now + Duration::from_millis(20);
+        outbox.clear();
+        events.clear();
+        if turn % 100 == 50 {
+            for leg in [2, 6, 8] {
+                let (leg, play) = (LegId::from_bits(leg), PlayId(1));
+                let play = MediaCommand::Play { leg, play, clips: clips.clone(), repeat: false };
+                plane.handle(play, now, &mut outbox, &mut events);
+            }
+        }
+        for (index, (packet, (_, _, codec, coder))) in packets.iter_mut().zip(&mut legs).enumerate() {
+            let loud = (turn / 37 + index as u32).is_multiple_of(3);
+            let samples: Vec<i16> = (0..codec.sample_rate() as usize / 50)
+                .map(|n| if loud { ((n * 37 + index * 911) % 3000) as i16 } else { 0 })
+                .collect();
+            let payload = coder.encode(*codec, &samples);
+            let mut header = Header {
+                marker: false,
+                payload_type: number(*codec),
+                sequence: turn as u16,
+                timestamp: turn * codec.clock_rate() / 50,
+                ssrc: index as u32,
+            };
+            let mut event = payload;
+            if index == 1 && turn % 50 < 5 {
+                header.payload_type = 101;
+                header.timestamp = turn / 50 * 8000;
+                let pressed = TelephoneEvent { event: 5, end: turn % 50 == 4, volume: 10, duration: 800 };
+                event = pressed.write().to_vec();
+            }
+            packet.clear();
+            Packet { header, csrcs: &[], extension: None, payload: &event, padding: 0 }.write(packet);
+        }
+        let count = counted(|| {
+            for (index, (packet, (key, address, ..))) in packets.iter().zip(&legs).enumerate() {
+                if !(turn as usize + index * 7).is_multiple_of(23) {
+                    plane.receive_rtp(*key, *address, packet, now, &mut outbox, &mut events);
+                }
+            }
+            plane.tick_all(now, &mut outbox, &mut events);
+        });
+        if turn > 0 {
+            asked += count;
+        }
+    }
+    assert_eq!(asked, 0);
 }

@@ -229,7 +229,7 @@ impl Gateway {
             return;
         };
         record.bridged = Some((room, participant));
-        self.order(MediaCommand::Join { leg, room, participant, muted: false });
+        self.order(MediaCommand::Join { leg, room, participant, muted: false, keys: true });
     }
 
     /// Answers a caller who waited, with the codec of whoever answered where the caller has it, and gives them a place.

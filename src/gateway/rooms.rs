@@ -47,10 +47,12 @@ impl Gateway {
                 room::Output::Attach { leg, participant, muted } => {
                     let Some(record) = self.legs.get_mut(&leg) else { continue };
                     let muted = muted || record.held;
+                    // In a meeting keys are orders to us, and PINs; in a call they are the other's business.
+                    let keys = self.rooms.get(&room_id).is_some_and(|room| room.settings().call);
                     // Whoever was heard before the answer is there already.
                     let order = match record.bridged.replace((room_id, participant)) {
                         Some(there) if there == (room_id, participant) => MediaCommand::Mute { leg, muted },
-                        Some(_) | None => MediaCommand::Join { leg, room: room_id, participant, muted },
+                        Some(_) | None => MediaCommand::Join { leg, room: room_id, participant, muted, keys },
                     };
                     self.order(order);
                 }

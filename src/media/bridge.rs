@@ -1,19 +1,25 @@
 //! A room's media on one thread: who is loud, what everyone hears.
 //!
 //! Per tick: every leg's level by table; the loudest few decoded; one sum; everyone who is no speaker and is played
-//! nothing of their own hears the same bytes, encoded once per codec, and gets them with a header of their own.
+//! nothing of their own hears the same bytes, encoded once per codec, and gets them with a header of their own. Two
+//! people of one codec need none of it: their packets go on as they come.
 
 use super::command::MediaEvent;
 use super::egress::Encoded;
-use super::leg::Leg;
+use super::leg::{Leg, Link};
 use super::legs::Legs;
 use super::level::{AUDIBLE, Voice};
-use super::mix::{self, Sum};
+use super::mix;
 use super::outlet::{LegKey, Outlet};
 use super::player::{Played, Playlist};
-use super::{FRAME, Frame};
+use super::{FRAME, Rate};
 use crate::base::{Instant, ParticipantId, RoomId};
-use crate::wire::codec::g711::Law;
+
+mod mixes;
+mod streams;
+
+use mixes::{Mixes, Resamplers};
+use streams::Streams;
 
 /// Voices mixed at once. More: noise adds up and nobody can follow. Fewer: an interjection goes unheard.
 pub const SPEAKERS: usize = 4;
@@ -27,18 +33,20 @@ const ADVANTAGE: u32 = 2;
 /// A room's tones are this loud, of 256 (−6 dB): they come while people talk.
 const TONES: i32 = 128;
 
+/// Ticks for which one who fell silent keeps an encoder with a memory: 200 ms. Both encoders hear the same meanwhile,
+/// so that the far end's decoder does not notice the change. More: work for nothing.
+const KEPT: u8 = 10;
+
 /// A room's media.
 pub struct Bridge {
     room: RoomId,
     members: Vec<Member>,
     tones: Option<Playlist>,
     tones_on: bool,
-    frames: [Frame; DECODED],
-    owners: [Option<ParticipantId>; DECODED],
-    shared: [Shared; 2],
+    mixes: Mixes,
+    streams: Streams,
     own: Encoded,
-    silence: [Encoded; 2],
-    /// Whether some member's packets may go on to another as they come.
+    /// Whether there are exactly two people, whose packets may go on as they come.
     linked: bool,
     #[cfg(test)]
     fails: bool,
@@ -48,41 +56,19 @@ struct Member {
     leg: LegKey,
     participant: ParticipantId,
     muted: bool,
+    /// Keys go through to the other of two.
+    keys: bool,
     voice: Voice,
     speaks: bool,
     talking: bool,
     taken: bool,
     /// What it hears comes to it packet by packet.
     fed: bool,
-}
-
-#[derive(Default)]
-struct Shared {
-    ready: bool,
-    bytes: Encoded,
-}
-
-const LAWS: [Law; 2] = [Law::Mu, Law::A];
-
-const fn index(law: Law) -> usize {
-    match law {
-        Law::Mu => 0,
-        Law::A => 1,
-    }
-}
-
-/// Silence in every codec.
-pub(crate) fn silences() -> [Encoded; 2] {
-    LAWS.map(|law| {
-        let mut silence = Encoded::default();
-        silence.silence(law);
-        silence
-    })
-}
-
-/// The one of these that has a law's bytes.
-pub(crate) fn of(law: Law, silences: &mut [Encoded; 2]) -> &mut Encoded {
-    &mut silences[index(law)]
+    /// Ticks for which it keeps an encoder of its own.
+    own: u8,
+    /// Which stream it hears when it is silent.
+    stream: usize,
+    resamplers: Resamplers,
 }
 
 impl Bridge {
@@ -93,39 +79,61 @@ impl Bridge {
             members: Vec::new(),
             tones: None,
             tones_on: false,
-            frames: [[0; FRAME]; DECODED],
-            owners: [None; DECODED],
-            shared: Default::default(),
+            mixes: Mixes::new(DECODED),
+            streams: Streams::default(),
             own: Encoded::default(),
-            silence: silences(),
             linked: false,
             #[cfg(test)]
             fails: false,
         }
     }
 
-    /// Puts a leg in.
-    pub fn join(&mut self, leg: LegKey, participant: ParticipantId, muted: bool) {
+    /// Puts a leg in; `keys` says whether keys go through to the other, where there are two.
+    pub fn join(&mut self, leg: LegKey, participant: ParticipantId, muted: bool, keys: bool, legs: &Legs) {
         self.members.push(Member {
             leg,
             participant,
             muted,
+            keys,
             voice: Voice::default(),
             speaks: false,
             talking: false,
             taken: false,
             fed: false,
+            own: KEPT,
+            stream: usize::MAX,
+            resamplers: Resamplers::default(),
         });
+        self.prepare(legs);
     }
 
     /// Takes a leg out; returns whether it talked.
     pub fn leave(&mut self, leg: LegKey, legs: &mut Legs) -> bool {
         for index in 0..self.members.len() {
-            self.link(index, None, legs);
+            self.link(index, Link::default(), legs);
         }
-        match self.members.iter().position(|member| member.leg == leg) {
+        let talked = match self.members.iter().position(|member| member.leg == leg) {
             Some(index) => self.members.swap_remove(index).talking,
             None => false,
+        };
+        self.prepare(legs);
+        talked
+    }
+
+    /// Asks for the memory that the members' codecs need. To be called when one of them changes.
+    pub fn prepare(&mut self, legs: &Legs) {
+        let Self { members, streams, mixes, .. } = self;
+        streams.begin();
+        for (codec, parameters) in members.iter().filter_map(|member| streams::kind(member.leg, legs)) {
+            streams.need(codec, parameters);
+        }
+        streams.end();
+        mixes.prepare(|rate| streams.listen_at(rate));
+        for member in members {
+            if let Some((codec, parameters)) = streams::kind(member.leg, legs) {
+                member.stream = streams.place(codec, parameters);
+                member.resamplers.prepare(Rate::of(codec), mixes);
+            }
         }
     }
 
@@ -166,7 +174,7 @@ impl Bridge {
     /// other, need no mix. To be called after whatever may change that.
     pub fn settle(&mut self, now: Instant, legs: &mut Legs) {
         let pair = match self.members.as_slice() {
-            [a, b] if a.participant != b.participant && !self.tones_on => Some((a.leg, b.leg)),
+            [a, b] if a.participant != b.participant => Some((a.leg, b.leg)),
             _ => None,
         };
         if pair.is_none() && !self.linked {
@@ -176,21 +184,43 @@ impl Bridge {
         for index in 0..self.members.len() {
             let Some(member) = self.members.get(index) else { continue };
             let other = pair.map(|(a, b)| if member.leg == a { b } else { a }).filter(|_| !member.muted);
-            let peer = match legs.pair_mut(member.leg, other) {
-                Some((leg, Some(peer))) if leg.may_pass_to(peer) => other,
-                _ => None,
+            let open = match legs.pair_mut(member.leg, other) {
+                Some((leg, Some(peer))) => !self.tones_on && leg.may_pass_to(peer),
+                _ => false,
             };
-            let starves = legs.get(member.leg).is_some_and(|leg| leg.starves(now));
-            if starves {
-                self.link(index, None, legs);
+            let link = Link { partner: other, open, keys: member.keys };
+            if legs.get(member.leg).is_some_and(|leg| leg.starves(now)) {
+                self.link(index, Link { open: false, ..link }, legs);
             }
-            self.link(index, peer, legs);
+            self.link(index, link, legs);
         }
         for index in 0..self.members.len() {
             let other = self.members.get(usize::from(index == 0));
             let fed = pair.is_some() && other.is_some_and(|other| passes(other, legs));
             if let Some(member) = self.members.get_mut(index) {
+                if member.fed && !fed {
+                    member.own = KEPT;
+                }
                 member.fed = fed;
+            }
+        }
+    }
+
+    /// Says where a member's packets go as they come.
+    fn link(&mut self, index: usize, link: Link, legs: &mut Legs) {
+        let Some(member) = self.members.get_mut(index) else { return };
+        let Some(before) = legs.get(member.leg).map(Leg::link) else { return };
+        if before == link {
+            return;
+        }
+        if let Some((leg, old)) = legs.pair_mut(member.leg, before.partner) {
+            if (before.partner, before.open) != (link.partner, link.open) {
+                // The mix goes on in the middle of a word.
+                member.speaks |= leg.end_passing(old);
+            }
+            leg.set_link(link);
+            if before.open != link.open {
+                legs.turn(member.leg);
             }
         }
     }
@@ -201,34 +231,17 @@ impl Bridge {
         self.fails = true;
     }
 
-    /// Says where a member's packets go as they come.
-    fn link(&mut self, index: usize, peer: Option<LegKey>, legs: &mut Legs) {
-        let Some(member) = self.members.get_mut(index) else { return };
-        let Some(before) = legs.get(member.leg).map(Leg::peer) else { return };
-        if before == peer {
-            return;
-        }
-        if let Some((leg, old)) = legs.pair_mut(member.leg, before) {
-            // The mix goes on in the middle of a word.
-            member.speaks |= leg.end_passing(old);
-            leg.set_peer(peer);
-            legs.turn(member.leg);
-        }
-    }
-
     /// One tick of 20 ms; `now` is its scheduled instant.
     pub fn tick(&mut self, now: Instant, legs: &mut Legs, outlet: &mut impl Outlet, events: &mut Vec<MediaEvent>) {
         #[cfg(test)]
         assert!(!self.fails, "as the test wants it");
         self.settle(now, legs);
         let speakers = self.listen(now, legs, outlet, events);
-        let decoded = self.decode(&speakers, now, legs, events);
-        let mut total: Sum = [0; FRAME];
-        let frames = self.frames.get(..decoded).unwrap_or(&[]);
-        frames.iter().for_each(|frame| mix::add(&mut total, frame));
-        let toned = self.add_tones(&mut total);
-        let silent = decoded == 0 && !toned;
-        self.shared.iter_mut().for_each(|shared| shared.ready = false);
+        self.mixes.clear();
+        self.decode(&speakers, now, legs, events);
+        let toned = self.add_tones();
+        let voices = self.mixes.count();
+        self.streams.clear();
         for member in &mut self.members {
             let Some(leg) = legs.get_mut(member.leg) else { continue };
             if !member.taken {
@@ -237,37 +250,43 @@ impl Bridge {
             if member.fed || leg.is_early() {
                 continue;
             }
-            let law = leg.law();
-            let owners = self.owners.get(..decoded).unwrap_or(&[]);
-            let mine = owners.iter().filter(|owner| **owner == Some(member.participant)).count();
-            let nothing = silent || (mine == decoded && !toned);
-            if leg.hears_own() {
-                let mut sum = total;
-                subtract_own(&mut sum, owners, &self.frames, member.participant);
-                let mut frame = [0; FRAME];
-                mix::limit(&sum, &mut frame);
-                leg.mix_own(&mut frame, events);
-                self.own.encode(law, &frame);
-                leg.send(&mut self.own, outlet);
-            } else if nothing {
-                leg.send(of(law, &mut self.silence), outlet);
-            } else if mine > 0 {
-                let mut sum = total;
-                subtract_own(&mut sum, owners, &self.frames, member.participant);
-                let mut frame = [0; FRAME];
-                mix::limit(&sum, &mut frame);
-                self.own.encode(law, &frame);
-                leg.send(&mut self.own, outlet);
-            } else {
-                let shared = &mut self.shared[index(law)];
-                if !shared.ready {
-                    let mut frame = [0; FRAME];
-                    mix::limit(&total, &mut frame);
-                    shared.bytes.encode(law, &frame);
-                    shared.ready = true;
+            let Some(stream) = self.streams.get_mut(member.stream) else { continue };
+            let mine = self.mixes.own(member.participant);
+            let nothing = !toned && mine == voices;
+            let alone = leg.hears_own() || mine > 0;
+            match &mut stream.silence {
+                Some(silence) if nothing && !leg.hears_own() => {
+                    leg.send_silence(silence, outlet);
+                    continue;
                 }
-                leg.send(&mut shared.bytes, outlet);
+                None if alone && member.own == 0 => {
+                    leg.follow(&stream.encoder);
+                    member.own = KEPT;
+                }
+                None if alone => member.own = KEPT,
+                None if member.own > 0 => {
+                    member.own -= 1;
+                    stream.joined |= member.own == 0;
+                    // Both encoders hear the same until then.
+                    if !stream.ready {
+                        stream.encode(self.mixes.heard(leg.rate(), None));
+                    }
+                }
+                Some(_) | None => {}
             }
+            if alone || (stream.silence.is_none() && member.own > 0) {
+                let frame = self.mixes.heard(leg.rate(), Some(member.participant));
+                if leg.hears_own() {
+                    leg.mix_own(frame, events);
+                }
+                leg.encode(frame, &mut self.own);
+                leg.send(&mut self.own, outlet);
+                continue;
+            }
+            if !stream.ready {
+                stream.encode(self.mixes.heard(leg.rate(), None));
+            }
+            leg.send(&mut stream.bytes, outlet);
         }
     }
 
@@ -284,7 +303,7 @@ impl Bridge {
             member.taken = false;
             let Some(leg) = legs.get_mut(member.leg) else { continue };
             leg.begin_tick(now, outlet, events);
-            member.voice.hear(leg.level());
+            member.voice.hear(leg.level(now));
             let loudness = member.voice.loudness();
             if member.muted || loudness < AUDIBLE {
                 continue;
@@ -299,27 +318,29 @@ impl Bridge {
         chosen.map(|(_, index)| index)
     }
 
-    /// Decodes the speakers and those who cease to be ones; returns how many frames there are.
+    /// Decodes the speakers and those who cease to be ones.
     fn decode(
         &mut self,
         speakers: &[Option<usize>; SPEAKERS],
         now: Instant,
         legs: &mut Legs,
         events: &mut Vec<MediaEvent>,
-    ) -> usize {
-        let mut decoded = 0;
+    ) {
         for (index, member) in self.members.iter_mut().enumerate() {
             let chosen = speakers.contains(&Some(index));
             let speaks = chosen && !passes(member, legs);
             if (speaks || member.speaks)
                 && let Some(leg) = legs.get_mut(member.leg)
-                && let (Some(frame), Some(owner)) = (self.frames.get_mut(decoded), self.owners.get_mut(decoded))
             {
-                leg.take(!member.speaks, now, frame);
-                mix::ramp(frame, if member.speaks { 256 } else { 0 }, if speaks { 256 } else { 0 });
-                *owner = Some(member.participant);
-                member.taken = true;
-                decoded += 1;
+                let first = !member.speaks;
+                if first {
+                    member.resamplers.reset();
+                }
+                self.mixes.add(member.participant, leg.rate(), &mut member.resamplers, |frame| {
+                    leg.take(first, now, frame);
+                    mix::ramp(frame, if first { 0 } else { 256 }, if speaks { 256 } else { 0 });
+                    member.taken = true;
+                });
             }
             member.speaks = speaks;
             let talking = chosen && member.voice.talks();
@@ -330,10 +351,9 @@ impl Bridge {
                 events.push(MediaEvent::Talking { leg: leg.id(), talking });
             }
         }
-        decoded
     }
 
-    fn add_tones(&mut self, total: &mut Sum) -> bool {
+    fn add_tones(&mut self) -> bool {
         let Some(list) = self.tones.as_mut().filter(|_| self.tones_on) else {
             return false;
         };
@@ -342,19 +362,11 @@ impl Bridge {
             self.tones_on = false;
         }
         mix::ramp(&mut frame, TONES, TONES);
-        mix::add(total, &frame);
+        self.mixes.add_tone(&frame);
         true
     }
 }
 
 fn passes(member: &Member, legs: &Legs) -> bool {
     legs.get(member.leg).is_some_and(Leg::passes)
-}
-
-fn subtract_own(sum: &mut Sum, owners: &[Option<ParticipantId>], frames: &[Frame; DECODED], own: ParticipantId) {
-    for (owner, frame) in owners.iter().zip(frames) {
-        if *owner == Some(own) {
-            mix::subtract(sum, frame);
-        }
-    }
 }

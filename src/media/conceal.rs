@@ -1,6 +1,7 @@
 //! Filling gaps: what is lost is replaced by the last pitch periods, fading out (in the spirit of G.711 Appendix I,
 //! without its 3.75 ms of delay), and joined to what comes after by a cross-fade. The same search for a pitch serves
-//! the jitter buffer when it stretches and shortens speech.
+//! where speech is stretched and shortened. Lengths are in samples at 8 kHz; at other rates they are as many times
+//! longer.
 
 /// Longest and shortest period searched for: 66 Hz to 200 Hz. A higher voice repeats at a multiple of its period.
 pub const LONGEST_PERIOD: usize = 120;
@@ -11,6 +12,9 @@ const COMPARED: usize = 160;
 
 /// Samples remembered: enough to compare at the longest lag, and for three periods.
 pub const HISTORY: usize = 400;
+
+/// Highest rate at which gaps are filled here, in times 8 kHz: 16 kHz. Opus fills its own.
+const MOST_FACTOR: usize = 2;
 
 /// Samples at full strength before the fade: 10 ms.
 const HOLD: usize = 80;
@@ -24,7 +28,9 @@ const JOIN: usize = 40;
 /// Remembers what was heard and invents what is missing.
 #[derive(Debug, Clone)]
 pub struct Conceal {
-    history: [i16; HISTORY],
+    /// How many times 8 kHz.
+    factor: usize,
+    history: Box<[i16]>,
     /// Samples invented in this gap; 0 outside a gap.
     gap: usize,
     /// The repeated segment's length.
@@ -32,26 +38,26 @@ pub struct Conceal {
     /// Where in it we are.
     at: usize,
     /// The repeated segment, its end blended into its beginning.
-    segment: [i16; HISTORY],
-}
-
-impl Default for Conceal {
-    fn default() -> Self {
-        Self { history: [0; HISTORY], gap: 0, period: 0, at: 0, segment: [0; HISTORY] }
-    }
+    segment: Box<[i16]>,
 }
 
 impl Conceal {
+    /// Of a stream at so many times 8 kHz.
+    pub fn new(factor: usize) -> Self {
+        let nothing = || vec![0; HISTORY * factor].into_boxed_slice();
+        Self { factor, history: nothing(), gap: 0, period: 0, at: 0, segment: nothing() }
+    }
+
     /// Forgets everything: what comes next follows silence.
     pub fn reset(&mut self) {
-        self.history = [0; HISTORY];
+        self.history.fill(0);
         self.gap = 0;
     }
 
     /// Takes samples that are there; the first after a gap are changed to join what was invented.
     pub fn heard(&mut self, samples: &mut [i16]) {
         if self.gap > 0 {
-            let length = JOIN.min(samples.len());
+            let length = (JOIN * self.factor).min(samples.len());
             for (index, sample) in samples.iter_mut().take(length).enumerate() {
                 let invented = i32::from(self.next());
                 let (fresh, length, index) = (i32::from(*sample), length as i32, index as i32);
@@ -67,7 +73,7 @@ impl Conceal {
         if self.gap == 0 {
             self.begin();
         }
-        let audible = self.gap < HOLD + FADE;
+        let audible = self.gap < (HOLD + FADE) * self.factor;
         for sample in samples.iter_mut() {
             *sample = self.next();
         }
@@ -82,12 +88,12 @@ impl Conceal {
     }
 
     /// What was heard last, oldest first.
-    pub fn history(&self) -> &[i16; HISTORY] {
+    pub fn history(&self) -> &[i16] {
         &self.history
     }
 
     fn begin(&mut self) {
-        self.period = period(&self.history);
+        self.period = period(&self.history, self.factor);
         self.take_segment(1);
         self.at = 0;
     }
@@ -97,7 +103,7 @@ impl Conceal {
     fn take_segment(&mut self, periods: usize) {
         let length = self.period * periods;
         let blend = self.period / 4;
-        let start = HISTORY - length;
+        let start = self.history.len() - length;
         self.segment[..length].copy_from_slice(&self.history[start..]);
         for index in 0..blend {
             let at = length - blend + index;
@@ -108,38 +114,49 @@ impl Conceal {
     }
 
     fn next(&mut self) -> i16 {
-        let gain = if self.gap < HOLD { FADE } else { FADE.saturating_sub(self.gap - HOLD) };
+        let (hold, fade) = (HOLD * self.factor, FADE * self.factor);
+        let gain = if self.gap < hold { fade } else { fade.saturating_sub(self.gap - hold) };
         self.gap += 1;
         if gain == 0 || self.period == 0 {
             return 0;
         }
         let sample = self.segment[self.at];
         self.at = (self.at + 1) % self.period;
-        (i32::from(sample) * gain as i32 / FADE as i32) as i16
+        (i32::from(sample) * gain as i32 / fade as i32) as i16
     }
 
     fn remember(&mut self, samples: &[i16]) {
-        let length = samples.len().min(HISTORY);
+        let length = samples.len().min(self.history.len());
         self.history.copy_within(length.., 0);
-        self.history[HISTORY - length..].copy_from_slice(&samples[samples.len() - length..]);
+        let from = self.history.len() - length;
+        self.history[from..].copy_from_slice(&samples[samples.len() - length..]);
     }
 }
 
 /// The lag at which the end of `history` repeats itself best.
-fn period(history: &[i16; HISTORY]) -> usize {
-    let mut samples = [0.0; HISTORY];
+fn period(history: &[i16], factor: usize) -> usize {
+    let mut samples = [0.0; HISTORY * MOST_FACTOR];
+    let length = history.len().min(samples.len());
     for (value, sample) in samples.iter_mut().zip(history) {
         *value = f32::from(*sample);
     }
-    let (_, recent) = samples.split_at(HISTORY - COMPARED);
-    best_lag(recent, SHORTEST_PERIOD, LONGEST_PERIOD, |lag| {
-        samples.get(HISTORY - COMPARED - lag..HISTORY - lag).unwrap_or(&[])
-    })
+    let recent = length.saturating_sub(COMPARED * factor);
+    best_lag(
+        samples.get(recent..length).unwrap_or(&[]),
+        (SHORTEST_PERIOD * factor, LONGEST_PERIOD * factor),
+        2 * factor,
+        |lag| samples.get(recent.saturating_sub(lag)..length - lag).unwrap_or(&[]),
+    )
 }
 
 /// The lag between `least` and `most` at which `shifted(lag)` resembles `samples` most: the normalised correlation,
-/// looked for at every second lag first and then beside the best.
-pub(crate) fn best_lag<'a>(samples: &[f32], least: usize, most: usize, shifted: impl Fn(usize) -> &'a [f32]) -> usize {
+/// looked for at every `step`th lag first and then beside the best.
+pub(crate) fn best_lag<'a>(
+    samples: &[f32],
+    (least, most): (usize, usize),
+    step: usize,
+    shifted: impl Fn(usize) -> &'a [f32],
+) -> usize {
     let score = |lag: usize| {
         let (mut product, mut energy) = (0.0f32, 1.0f32);
         for (a, b) in samples.iter().zip(shifted(lag)) {
@@ -149,14 +166,14 @@ pub(crate) fn best_lag<'a>(samples: &[f32], least: usize, most: usize, shifted: 
         product / energy.sqrt()
     };
     let mut best = (least, f32::MIN);
-    for lag in (least..=most).step_by(2) {
+    for lag in (least..=most).step_by(step) {
         let value = score(lag);
         if value > best.1 {
             best = (lag, value);
         }
     }
     let coarse = best.0;
-    for lag in [coarse.saturating_sub(1).max(least), (coarse + 1).min(most)] {
+    for lag in (coarse + 1).saturating_sub(step).max(least)..=(coarse + step - 1).min(most) {
         let value = score(lag);
         if value > best.1 {
             best = (lag, value);
@@ -178,7 +195,7 @@ mod tests {
     #[test]
     fn a_lost_frame_of_a_tone_is_filled_with_the_tone() {
         for hertz in [110.0, 200.0, 440.0, 1000.0] {
-            let mut conceal = Conceal::default();
+            let mut conceal = Conceal::new(1);
             conceal.heard(&mut tone(hertz, 0, 400));
             let mut filled = [0; 80];
             assert!(conceal.fill(&mut filled));
@@ -192,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_long_gap_fades_to_silence() {
-        let mut conceal = Conceal::default();
+        let mut conceal = Conceal::new(1);
         conceal.heard(&mut tone(300.0, 0, 400));
         let mut last = [0; 160];
         let audible: Vec<bool> = (0..5).map(|_| conceal.fill(&mut last)).collect();

@@ -6,12 +6,14 @@
 
 use std::collections::VecDeque;
 
-use super::FRAME;
 use crate::wire::rtp::TelephoneEvent;
 
 /// Ticks between two digits: 80 ms. Less: receivers that follow ITU-T Q.24 (65 ms at the least, after our last end
 /// packet has gone) run digits together. More: a long number takes long.
 const PAUSE: u8 = 4;
+
+/// Digits of a far end that wait at most. More: memory. Less: one who types ahead of a slow receiver loses digits.
+const MOST_PASSED: usize = 32;
 
 /// The end packet goes out this often (§2.5.1.4).
 const ENDS: u8 = 3;
@@ -52,7 +54,7 @@ pub struct Dial {
 
 impl Default for Dial {
     fn default() -> Self {
-        Self { waiting: VecDeque::new(), state: State::Idle }
+        Self { waiting: VecDeque::with_capacity(MOST_PASSED), state: State::Idle }
     }
 }
 
@@ -60,9 +62,16 @@ impl Dial {
     /// Queues a digit of so many milliseconds; what is no key is left out.
     pub fn push(&mut self, digit: char, milliseconds: u16) {
         if let Some(event) = TelephoneEvent::code(digit) {
-            // Two ticks at least, so that a lost first packet loses nothing; less than one segment at most.
-            let ticks = (milliseconds / 20).clamp(2, 400);
+            // Two ticks at least, so that a lost first packet loses nothing.
+            let ticks = (milliseconds / 20).max(2);
             self.waiting.push_back((event, ticks));
+        }
+    }
+
+    /// Queues a digit that a far end pressed for another; one too many is left out, so that a flood asks for nothing.
+    pub fn pass(&mut self, digit: char, milliseconds: u16) {
+        if self.waiting.len() < MOST_PASSED {
+            self.push(digit, milliseconds);
         }
     }
 
@@ -71,9 +80,8 @@ impl Dial {
         matches!(self.state, State::Idle) && self.waiting.is_empty()
     }
 
-    /// The order of one tick, whose first sample has this timestamp.
-    pub fn tick(&mut self, timestamp: u32) -> Order {
-        let frame = FRAME as u16;
+    /// The order of one tick, whose first sample has this timestamp; a tick lasts `frame` timestamp units.
+    pub fn tick(&mut self, timestamp: u32, frame: u16) -> Order {
         match self.state {
             State::Idle => match self.waiting.pop_front() {
                 Some((event, of)) => {
@@ -84,7 +92,8 @@ impl Dial {
             },
             State::Down { event, timestamp, ticks, of } => {
                 let ticks = ticks + 1;
-                let end = ticks >= of;
+                // One segment at most.
+                let end = ticks >= of.min(u16::MAX / frame.max(1));
                 let duration = ticks * frame;
                 self.state = if end {
                     State::Ending { event, timestamp, duration, left: ENDS - 1 }
@@ -125,7 +134,7 @@ mod tests {
         dial.push('#', 10);
         let mut seen = Vec::new();
         for tick in 0..20u32 {
-            if let Order::Event { marker, timestamp, event } = dial.tick(1000 + tick * 160) {
+            if let Order::Event { marker, timestamp, event } = dial.tick(1000 + tick * 160, 160) {
                 seen.push((tick, marker, timestamp, event.digit().unwrap(), event.end, event.duration));
             }
         }

@@ -1,6 +1,8 @@
 //! A leg's outgoing stream: sequence numbers, timestamps, packets of the negotiated length.
 
-use super::{FRAME, LONGEST_PACKET};
+use super::encoder::Encoder;
+use super::{FRAME, LONGEST_PAYLOAD};
+use crate::wire::codec::Codec;
 use crate::wire::codec::g711::Law;
 use crate::wire::rtp::{Header, TelephoneEvent};
 
@@ -9,28 +11,37 @@ const HEADER: usize = Header::LENGTH;
 /// Longest packet sent: 60 ms.
 const LONGEST: usize = 480;
 
+/// Longest payload of one frame. Opus keeps to it; it would take 192 kbit/s to need more.
+const ENCODED: usize = 480;
+
 /// An encoded frame behind room for a header. All who hear the same share one: each writes its header over the last
 /// one's and sends.
 #[derive(Debug, Clone)]
 pub struct Encoded {
-    bytes: [u8; HEADER + FRAME],
+    bytes: [u8; HEADER + ENCODED],
+    length: usize,
 }
 
 impl Default for Encoded {
     fn default() -> Self {
-        Self { bytes: [0; HEADER + FRAME] }
+        Self { bytes: [0; HEADER + ENCODED], length: 0 }
     }
 }
 
 impl Encoded {
-    /// Encodes a frame.
-    pub fn encode(&mut self, law: Law, frame: &super::Frame) {
-        law.encode(frame, &mut self.bytes[HEADER..]);
+    /// Encodes a frame at the encoder's rate.
+    pub fn encode(&mut self, encoder: &mut Encoder, frame: &[i16]) {
+        self.length = encoder.encode(frame, &mut self.bytes[HEADER..]);
     }
 
     /// Silence.
     pub fn silence(&mut self, law: Law) {
+        self.length = FRAME;
         self.bytes[HEADER..].fill(law.silence());
+    }
+
+    fn payload(&self) -> &[u8] {
+        self.bytes.get(HEADER..HEADER + self.length).unwrap_or(&[])
     }
 }
 
@@ -45,9 +56,11 @@ pub struct Egress {
     packets: u32,
     octets: u32,
     payload_type: u8,
-    /// Samples per packet.
-    length: usize,
-    /// Samples waiting for the rest of a packet longer than a frame.
+    /// Timestamp units per 1/8000 s.
+    clock: u32,
+    /// Media time, and bytes, per packet; none where a frame is a packet.
+    length: Option<usize>,
+    /// Bytes waiting for the rest of a packet longer than a frame.
     pending: usize,
     /// Ticks whose audio went out before they came.
     early: u8,
@@ -56,7 +69,7 @@ pub struct Egress {
 
 impl Egress {
     /// Begins with the setup's numbers; `ptime` is 10, 20, 30, 40 or 60 ms, anything else is taken as 20.
-    pub fn new(ssrc: u32, sequence: u16, timestamp: u32, payload_type: u8, ptime: u8) -> Self {
+    pub fn new(ssrc: u32, sequence: u16, timestamp: u32, codec: Codec, payload_type: u8, ptime: u8) -> Self {
         Self {
             ssrc,
             sequence,
@@ -65,55 +78,82 @@ impl Egress {
             packets: 0,
             octets: 0,
             payload_type,
-            length: length(ptime),
+            clock: clock(codec),
+            length: length(codec, ptime),
             pending: 0,
             early: 0,
             bytes: [0; HEADER + LONGEST],
         }
     }
 
-    /// Another payload type or packet length from now on.
-    pub fn modify(&mut self, payload_type: u8, ptime: u8) {
-        if (self.payload_type, self.length) != (payload_type, length(ptime)) {
-            self.payload_type = payload_type;
-            self.length = length(ptime);
+    /// Another codec, payload type or packet length from now on.
+    pub fn modify(&mut self, codec: Codec, payload_type: u8, ptime: u8) {
+        let new = (payload_type, clock(codec), length(codec, ptime));
+        if (self.payload_type, self.clock, self.length) != new {
+            (self.payload_type, self.clock, self.length) = new;
             self.interrupt();
         }
     }
 
     /// Sends a frame, at once or when its packet is full.
     pub fn frame(&mut self, frame: &mut Encoded, mut send: impl FnMut(&[u8])) {
-        if self.length == FRAME && self.pending == 0 {
-            let header = self.header(self.timestamp, FRAME);
-            write(&header, &mut frame.bytes);
-            send(&frame.bytes);
-        } else {
-            let mut rest = &frame.bytes[HEADER..];
-            let begun = self.timestamp.wrapping_sub(self.pending as u32);
-            let mut at = begun;
-            while !rest.is_empty() {
-                let count = rest.len().min(self.length - self.pending);
-                let (now, later) = rest.split_at(count);
-                let from = HEADER + self.pending;
-                self.bytes[from..from + count].copy_from_slice(now);
-                self.pending += count;
-                rest = later;
-                if self.pending == self.length {
-                    let header = self.header(at, self.length);
-                    write(&header, &mut self.bytes);
-                    send(&self.bytes[..HEADER + self.length]);
-                    at = at.wrapping_add(self.length as u32);
-                    self.pending = 0;
-                }
+        match self.length {
+            _ if frame.length == 0 => return self.pause(),
+            Some(length) if length != FRAME || self.pending > 0 => self.pack(length, frame, send),
+            Some(_) | None => {
+                let header = self.header(self.timestamp, frame.length);
+                write(&header, &mut frame.bytes);
+                send(frame.bytes.get(..HEADER + frame.length).unwrap_or(&[]));
             }
         }
-        self.timestamp = self.timestamp.wrapping_add(FRAME as u32);
+        self.pass_tick();
+    }
+
+    /// Sends what is full of packets of another length than a frame's.
+    fn pack(&mut self, length: usize, frame: &Encoded, mut send: impl FnMut(&[u8])) {
+        let mut rest = frame.payload();
+        let mut at = self.timestamp.wrapping_sub(self.pending as u32 * self.clock);
+        while !rest.is_empty() {
+            let count = rest.len().min(length - self.pending);
+            let (now, later) = rest.split_at(count);
+            let from = HEADER + self.pending;
+            self.bytes[from..from + count].copy_from_slice(now);
+            self.pending += count;
+            rest = later;
+            if self.pending == length {
+                let header = self.header(at, length);
+                write(&header, &mut self.bytes);
+                send(&self.bytes[..HEADER + length]);
+                at = at.wrapping_add(length as u32 * self.clock);
+                self.pending = 0;
+            }
+        }
     }
 
     /// Lets a frame's time pass unsent: a hold, or nowhere to send to.
     pub fn pause(&mut self) {
         self.interrupt();
-        self.timestamp = self.timestamp.wrapping_add(FRAME as u32);
+        self.pass_tick();
+    }
+
+    /// Timestamp units per 1/8000 s.
+    pub fn clock(&self) -> u32 {
+        self.clock
+    }
+
+    /// Timestamp units per tick.
+    pub fn tick(&self) -> u16 {
+        u16::try_from(FRAME as u32 * self.clock).unwrap_or(u16::MAX)
+    }
+
+    /// Sends a packet of another kind in place of a frame, such as comfort noise.
+    pub fn other(&mut self, payload_type: u8, payload: &[u8], send: impl FnMut(&[u8])) {
+        self.interrupt();
+        let header = Header { marker: false, payload_type, ..self.header(self.timestamp, 0) };
+        self.packet(&header, payload, send);
+        // The audio after it begins anew.
+        self.marker = true;
+        self.pass_tick();
     }
 
     /// Sends a telephone-event in place of a frame.
@@ -133,13 +173,13 @@ impl Egress {
         send(&packet);
         // The audio after the event begins anew.
         self.marker = true;
-        self.timestamp = self.timestamp.wrapping_add(FRAME as u32);
+        self.pass_tick();
     }
 
     /// Sends what waits for the rest of its packet.
     pub fn flush(&mut self, mut send: impl FnMut(&[u8])) {
         if self.pending > 0 {
-            let header = self.header(self.timestamp.wrapping_sub(self.pending as u32), self.pending);
+            let header = self.header(self.timestamp.wrapping_sub(self.pending as u32 * self.clock), self.pending);
             write(&header, &mut self.bytes);
             send(self.bytes.get(..HEADER + self.pending).unwrap_or(&[]));
             self.pending = 0;
@@ -217,8 +257,12 @@ impl Egress {
         self.ssrc
     }
 
+    fn pass_tick(&mut self) {
+        self.timestamp = self.timestamp.wrapping_add(FRAME as u32 * self.clock);
+    }
+
     fn packet(&mut self, header: &Header, payload: &[u8], mut send: impl FnMut(&[u8])) {
-        let mut packet = [0; HEADER + LONGEST_PACKET];
+        let mut packet = [0; HEADER + LONGEST_PAYLOAD];
         let Some(rest) = packet.get_mut(HEADER..HEADER + payload.len()) else { return };
         rest.copy_from_slice(payload);
         write(header, &mut packet);
@@ -242,11 +286,16 @@ fn write(header: &Header, packet: &mut [u8]) {
     }
 }
 
-fn length(ptime: u8) -> usize {
-    match ptime {
-        10 | 30 | 40 | 60 => usize::from(ptime) * 8,
-        _ => FRAME,
+fn length(codec: Codec, ptime: u8) -> Option<usize> {
+    match (codec, ptime) {
+        (Codec::Opus, _) => None,
+        (_, 10 | 30 | 40 | 60) => Some(usize::from(ptime) * 8),
+        (_, _) => Some(FRAME),
     }
+}
+
+fn clock(codec: Codec) -> u32 {
+    codec.clock_rate() / 8000
 }
 
 #[cfg(test)]
@@ -257,11 +306,12 @@ mod tests {
     #[test]
     fn every_packet_length_carries_every_sample_once_and_in_order() {
         for ptime in [10, 20, 30, 40, 60] {
-            let mut egress = Egress::new(1, 65_530, u32::MAX - 500, 0, ptime);
+            let mut egress = Egress::new(1, 65_530, u32::MAX - 500, Codec::Pcmu, 0, ptime);
             let mut frame = Encoded::default();
+            frame.silence(Law::Mu);
             let (mut next, mut sequence, mut expected, mut first) = (0u8, 65_530u16, u32::MAX - 500, true);
             for tick in 0..12u8 {
-                for (index, byte) in frame.bytes[HEADER..].iter_mut().enumerate() {
+                for (index, byte) in frame.bytes[HEADER..HEADER + FRAME].iter_mut().enumerate() {
                     *byte = tick.wrapping_mul(160).wrapping_add(index as u8);
                 }
                 egress.frame(&mut frame, |bytes| {

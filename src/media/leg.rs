@@ -4,25 +4,33 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::command::{Direction, Figures, Format, LegSetup, MediaEvent, Remote, Security};
-use super::conceal::Conceal;
 use super::dial::{Dial, Order};
 use super::egress::{Egress, Encoded};
-use super::jitter::{JitterBuffer, Placed};
+use super::encoder::Encoder;
 use super::latch::{Latch, Verdict};
 use super::outlet::{LegKey, MAX_DATAGRAM, Outgoing, Outlet, Port};
 use super::player::{Played, Playlist};
+use super::playout::Playout;
 use super::press::{Pressed, Presses};
 use super::reception::{Arrival, Reception};
-use super::relay::{Payload, Relay};
+use super::relay::Payload;
 use super::report::Reporter;
+use super::resample::Resampler;
 use super::srtp::{self, Guard, Refused};
-use super::{Frame, LONGEST_PACKET, mix, samples_at};
+use super::timeline::Placed;
+use super::{FRAME, Rate, mix, noise, samples_at};
 use crate::base::{Instant, LegId};
-use crate::wire::codec::g711::Law;
+use crate::wire::codec::{Codec, opus};
 use crate::wire::rtp::rtcp::Compound;
-use crate::wire::rtp::{Header, Packet, TelephoneEvent, is_rtcp};
+use crate::wire::rtp::{Packet, TelephoneEvent, is_rtcp};
 
-/// Comfort noise (RFC 3389): taken as silence, negotiated or not, because phones send it unasked.
+mod way;
+
+use way::Way;
+
+pub use way::Link;
+
+/// Comfort noise (RFC 3389): understood, negotiated or not, because phones send it unasked.
 const COMFORT_NOISE: u8 = 13;
 
 /// The room's gain under a prompt, of 256 (−14 dB). Higher: words are lost in talk. Lower: the room seems gone.
@@ -31,6 +39,16 @@ const FULL: i32 = 256;
 
 /// The room comes back this much per tick: 100 ms in all, while it leaves within one.
 const RELEASE: i32 = 41;
+
+/// Ticks of silence before comfort noise stands for it, where that was agreed: 200 ms. More: packets without a word.
+/// Less: it comes and goes between words.
+const QUIET: u8 = 10;
+
+/// Ticks between two packets of comfort noise: 400 ms. More: a NAT or a far end that counts packets loses patience.
+const NOISE_EVERY: u8 = 20;
+
+/// How long a key is pressed that goes on to the other of two by other means than its own packets, in milliseconds.
+const PRESS: u16 = 100;
 
 /// One leg's media, boxed by its owner and free to move from thread to thread between ticks.
 pub struct Leg {
@@ -46,25 +64,18 @@ pub struct Leg {
     counters: Counters,
     presses: Presses,
     egress: Egress,
-    jitter: JitterBuffer,
+    playout: Playout,
+    encoder: Encoder,
+    /// Of prompts, which are at 8 kHz.
+    prompt: Option<Box<Resampler>>,
+    /// Ticks of silence in a row.
+    quiet: u8,
     reception: Reception,
     reporter: Reporter,
     dial: Dial,
     playlist: Option<Playlist>,
-    conceal: Conceal,
     guard: Guard,
     way: Way,
-}
-
-/// Where what comes from the far end goes at once, besides into the jitter buffer.
-#[derive(Debug, Clone, Copy, Default)]
-struct Way {
-    /// To this leg.
-    peer: Option<LegKey>,
-    /// From the first packet on.
-    relay: Option<Relay>,
-    /// The engine has yet to hear that this changed.
-    turned: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -94,27 +105,29 @@ impl Leg {
             playing: false,
             duck: FULL,
             counters: Counters::default(),
-            presses: Presses::default(),
-            egress: Egress::new(ssrc, sequence, timestamp, format.send_payload_type, format.ptime),
-            jitter: JitterBuffer::default(),
+            presses: Presses::new(format.codec.clock_rate()),
+            egress: Egress::new(ssrc, sequence, timestamp, format.codec, format.send_payload_type, format.ptime),
+            playout: Playout::new(format.codec),
+            encoder: Encoder::new(format.codec, &format.opus),
+            prompt: prompt(format.codec),
+            quiet: 0,
             reception: Reception::default(),
             reporter: Reporter::new(&cname, seed, now),
             dial: Dial::default(),
             playlist: None,
-            conceal: Conceal::default(),
             guard: Guard::new(security),
             way: Way::default(),
             format,
         }
     }
 
-    /// Takes a datagram from the RTP socket; `peer` is the leg that [`Leg::peer`] names, to which it goes on at once.
+    /// Takes a datagram from the RTP socket; `peer` is the partner that [`Leg::link`] names, to whom it may go on at once.
     pub fn receive_rtp(
         &mut self,
         from: SocketAddr,
         bytes: &[u8],
         now: Instant,
-        peer: Option<&mut Leg>,
+        mut peer: Option<&mut Leg>,
         outlet: &mut impl Outlet,
         events: &mut Vec<MediaEvent>,
     ) {
@@ -136,7 +149,8 @@ impl Leg {
         let header = packet.header;
         let kind = header.payload_type;
         let is_event = self.format.telephone_event.is_some_and(|(_, receive)| receive == kind);
-        if !is_event && kind != self.format.receive_payload_type && kind != COMFORT_NOISE {
+        let is_noise = kind == self.format.comfort_noise.map_or(COMFORT_NOISE, |(_, receive)| receive);
+        if !is_event && kind != self.format.receive_payload_type && !is_noise {
             self.counters.malformed += 1;
             return;
         }
@@ -150,7 +164,7 @@ impl Leg {
         }
         if self.reception.ssrc() != Some(header.ssrc) {
             self.reception.begin(header.ssrc, header.sequence);
-            self.jitter.reset();
+            self.playout.reset();
         }
         match self.reception.arrive(header.sequence) {
             Arrival::Fresh => self.counters.received += 1,
@@ -169,22 +183,24 @@ impl Leg {
                 self.counters.malformed += 1;
                 return;
             };
-            self.receive_event(header.timestamp, header.marker, event, now, events);
-            other(peer.as_ref().and_then(|peer| peer.format.telephone_event))
-        } else if kind == COMFORT_NOISE {
-            self.jitter.insert_silence(header.timestamp);
+            self.receive_event(header.timestamp, header.marker, event, now, peer.as_deref_mut(), events);
+            other(peer.as_ref().filter(|_| self.link().keys).and_then(|peer| peer.format.telephone_event))
+        } else if is_noise {
+            self.playout.insert_silence(header.timestamp, Some(packet.payload));
             other(peer.as_ref().and_then(|peer| peer.format.comfort_noise))
-        } else if packet.payload.len() > LONGEST_PACKET {
-            self.counters.malformed += 1;
-            return;
         } else {
+            let Some(length) = self.playout.duration(packet.payload) else {
+                self.counters.malformed += 1;
+                return;
+            };
             let arrived = samples_at(now);
-            self.reception.time(arrived, header.timestamp);
-            match self.jitter.insert(header.timestamp, packet.payload, arrived) {
-                Placed::Waiting => Some(Payload::Audio(packet.payload.len() as i64)),
+            let clock = i64::from(self.egress.clock());
+            self.reception.time(arrived.wrapping_mul(clock), header.timestamp);
+            match self.playout.insert(header.timestamp, length, packet.payload, arrived) {
+                Placed::Waiting => Some(Payload::Audio(length)),
                 Placed::Late => {
                     self.counters.late += 1;
-                    Some(Payload::Audio(packet.payload.len() as i64))
+                    Some(Payload::Audio(length))
                 }
                 Placed::Estranged => {
                     self.counters.late += 1;
@@ -195,63 +211,6 @@ impl Leg {
         if let Some(peer) = peer {
             self.pass_on(&header, passed, packet.payload, now, peer, outlet);
         }
-    }
-
-    /// The leg to which packets go on as they come.
-    pub fn peer(&self) -> Option<LegKey> {
-        self.way.peer
-    }
-
-    /// Whether packets go on as they come: nothing is to be mixed for that leg from this one.
-    pub fn passes(&self) -> bool {
-        self.way.relay.is_some()
-    }
-
-    /// Whether this far end's packets are what the other one may be sent as they are.
-    pub fn may_pass_to(&self, peer: &Leg) -> bool {
-        let (ours, theirs) = (&self.format, &peer.format);
-        (ours.codec, ours.ptime) == (theirs.codec, theirs.ptime)
-            && ours.direction.receives()
-            && theirs.direction.sends()
-            && !peer.hears_own()
-            && peer.dial.is_idle()
-            && peer.latch.rtp().is_some()
-    }
-
-    /// Says to which leg packets are to go on from now on.
-    pub fn set_peer(&mut self, peer: Option<LegKey>) {
-        self.way.peer = peer;
-    }
-
-    /// Notes that the engine is to hear of a change; whether it is news.
-    pub fn turn(&mut self) -> bool {
-        !std::mem::replace(&mut self.way.turned, true)
-    }
-
-    /// The engine has heard of it.
-    pub fn turned(&mut self) {
-        self.way.turned = false;
-    }
-
-    /// Stops passing packets on, for want of them or because the mix takes over; the leg they went to is the one that
-    /// [`Leg::peer`] names. Returns whether it was passing.
-    pub fn end_passing(&mut self, peer: Option<&mut Leg>) -> bool {
-        let Some(relay) = self.way.relay.take() else { return false };
-        if let Some(peer) = peer {
-            relay.end(&mut self.jitter, &mut peer.egress);
-        }
-        self.jitter.recall(self.law(), &mut self.conceal);
-        true
-    }
-
-    /// Whether nothing has been passed on for too long.
-    pub fn starves(&self, now: Instant) -> bool {
-        self.way.relay.is_some_and(|relay| relay.starves(now))
-    }
-
-    /// Whether this tick's audio was sent before it came, when packets were still passed on.
-    pub fn is_early(&mut self) -> bool {
-        self.egress.take_early()
     }
 
     /// Takes a datagram from the RTCP socket. RTCP counts as life: a phone that suppresses silence, or is muted at
@@ -279,11 +238,19 @@ impl Leg {
     pub fn modify(&mut self, format: Format, remote: Remote, security: Security, now: Instant) {
         self.guard.modify(security);
         self.latch.modify(remote);
-        self.egress.modify(format.send_payload_type, format.ptime);
+        self.egress.modify(format.codec, format.send_payload_type, format.ptime);
         let opened = format.direction.receives() && !self.format.direction.receives();
         let resumed = format.direction == Direction::SendRecv && self.format.direction != Direction::SendRecv;
-        if opened || format.codec != self.format.codec || !format.direction.receives() {
-            self.jitter.reset();
+        if format.codec != self.format.codec {
+            self.playout = Playout::new(format.codec);
+            self.prompt = prompt(format.codec);
+            self.presses.set_clock_rate(format.codec.clock_rate());
+        }
+        if (format.codec, format.opus) != (self.format.codec, self.format.opus) {
+            self.encoder = Encoder::new(format.codec, &format.opus);
+        }
+        if opened || !format.direction.receives() {
+            self.playout.reset();
         }
         if resumed {
             // Their silence is counted from the moment at which they may send.
@@ -333,28 +300,27 @@ impl Leg {
         }
     }
 
-    /// How loud the next frame is; zero where the room must not hear it.
-    pub fn level(&self) -> u16 {
-        if self.presses.is_down() { 0 } else { self.jitter.level(self.law()) }
+    /// How loud the next frame is; zero where the room must not hear it. Where nobody is to hear it, about will do.
+    pub fn level(&mut self, now: Instant) -> u16 {
+        let glance = self.passes();
+        if self.presses.is_down() { 0 } else { self.playout.level(samples_at(now), glance) }
     }
 
     /// Steps over the next frame, which nobody hears.
     pub fn skip(&mut self, now: Instant) {
-        self.jitter.skip(samples_at(now));
+        self.playout.skip(samples_at(now));
     }
 
-    /// Decodes the next frame, repaired where need be; `first` when the room did not hear the one before.
-    pub fn take(&mut self, first: bool, now: Instant, out: &mut Frame) {
+    /// Decodes the next frame at the leg's rate, repaired where need be; `first` when the room did not hear the one
+    /// before.
+    pub fn take(&mut self, first: bool, now: Instant, out: &mut [i16]) {
         if first {
-            self.conceal.reset();
+            self.playout.forget();
         }
+        let tick = samples_at(now);
         if self.presses.is_down() {
-            self.jitter.skip(samples_at(now));
-            self.conceal.silent(out);
-            return;
-        }
-        let law = self.law();
-        if self.jitter.take(samples_at(now), law, &mut self.conceal, out) {
+            self.playout.silent(tick, out);
+        } else if self.playout.take(tick, out) {
             self.counters.concealed += 1;
         }
     }
@@ -364,26 +330,55 @@ impl Leg {
         self.playing || self.duck != FULL
     }
 
-    /// Mixes what is played to this leg alone over what it hears else.
-    pub fn mix_own(&mut self, frame: &mut Frame, events: &mut Vec<MediaEvent>) {
+    /// Mixes what is played to this leg alone over what it hears else; the frame is at the leg's rate.
+    pub fn mix_own(&mut self, frame: &mut [i16], events: &mut Vec<MediaEvent>) {
         let duck = if self.playing { DUCKED } else { (self.duck + RELEASE).min(FULL) };
         mix::ramp(frame, self.duck, duck);
         self.duck = duck;
         if let Some(list) = self.playlist.as_mut().filter(|_| self.playing) {
-            let mut prompt = [0; super::FRAME];
+            let mut prompt = [0; FRAME];
             if let Played::Done(play) = list.frame(&mut prompt) {
                 // The list itself is let go outside the tick, by the next order.
                 self.playing = false;
                 events.push(MediaEvent::Played { leg: self.id, play });
             }
-            for (sample, own) in frame.iter_mut().zip(&prompt) {
-                *sample = sample.saturating_add(*own);
+            let add = |(sample, own): (&mut i16, &i16)| *sample = sample.saturating_add(*own);
+            match &mut self.prompt {
+                None => frame.iter_mut().zip(&prompt).for_each(add),
+                Some(resampler) => {
+                    let mut wide = [0; Rate::MOST];
+                    let wide = wide.get_mut(..frame.len()).unwrap_or(&mut []);
+                    resampler.process(&prompt, wide);
+                    frame.iter_mut().zip(&*wide).for_each(add);
+                }
             }
         }
     }
 
+    /// Encodes a frame at the leg's rate, for it alone.
+    pub fn encode(&mut self, frame: &[i16], encoded: &mut Encoded) {
+        encoded.encode(&mut self.encoder, frame);
+    }
+
+    /// Takes over, for this leg alone, from an encoder that it shared with others.
+    pub fn follow(&mut self, encoder: &Encoder) {
+        self.encoder.follow(encoder);
+    }
+
     /// Sends a frame, or lets its time pass where we are not to send.
     pub fn send(&mut self, frame: &mut Encoded, outlet: &mut impl Outlet) {
+        self.quiet = 0;
+        self.transmit(Some(frame), outlet);
+    }
+
+    /// Sends silence: this frame of it, or comfort noise where that was agreed and the silence lasts.
+    pub fn send_silence(&mut self, frame: &mut Encoded, outlet: &mut impl Outlet) {
+        let noise = self.format.comfort_noise.is_some() && self.quiet >= QUIET;
+        self.transmit(Some(frame).filter(|_| !noise), outlet);
+        self.quiet = if self.quiet < QUIET + NOISE_EVERY - 1 { self.quiet + 1 } else { QUIET };
+    }
+
+    fn transmit(&mut self, frame: Option<&mut Encoded>, outlet: &mut impl Outlet) {
         let Some(to) = self.latch.rtp().filter(|_| self.format.direction.sends()) else {
             self.egress.pause();
             return;
@@ -394,11 +389,18 @@ impl Leg {
         };
         if !self.dial.is_idle()
             && let Some((payload_type, _)) = self.format.telephone_event
-            && let Order::Event { marker, timestamp, event } = self.dial.tick(self.egress.timestamp())
+            && let Order::Event { marker, timestamp, event } =
+                self.dial.tick(self.egress.timestamp(), self.egress.tick())
         {
             self.egress.event(payload_type, marker, timestamp, event, send);
-        } else {
-            self.egress.frame(frame, send);
+            return;
+        }
+        match (frame, self.format.comfort_noise) {
+            (Some(frame), _) => self.egress.frame(frame, send),
+            (None, Some((payload_type, _))) if self.quiet == QUIET => {
+                self.egress.other(payload_type, &[noise::OURS], send);
+            }
+            (None, Some(_) | None) => self.egress.pause(),
         }
     }
 
@@ -418,9 +420,19 @@ impl Leg {
         self.id
     }
 
-    /// The law of its bytes.
-    pub fn law(&self) -> Law {
-        self.format.codec.law().unwrap_or(Law::Mu)
+    /// The codec.
+    pub fn codec(&self) -> Codec {
+        self.format.codec
+    }
+
+    /// What the far end says of its Opus.
+    pub fn opus(&self) -> opus::Parameters {
+        self.format.opus
+    }
+
+    /// The rate of its samples.
+    pub fn rate(&self) -> Rate {
+        Rate::of(self.format.codec)
     }
 
     /// The far end's final RTP address, once it is known: from then on the socket may be connected to it.
@@ -441,41 +453,10 @@ impl Leg {
             unauthentic,
             malformed,
             concealed,
-            jitter_ms: self.reception.jitter() as f32 / 8.0,
-            delay_ms: self.jitter.delay() as f32 / 8.0,
+            jitter_ms: self.reception.jitter() as f32 / (8 * self.egress.clock()) as f32,
+            delay_ms: self.playout.time().delay() as f32 / 8.0,
             round_trip_ms: self.reporter.round_trip().map(|trip| trip.as_secs_f32() * 1000.0),
             remote_loss: self.reporter.remote_loss(),
-        }
-    }
-
-    /// Sends a packet of this far end to the other one.
-    fn pass_on(
-        &mut self,
-        header: &Header,
-        kind: Option<Payload>,
-        payload: &[u8],
-        now: Instant,
-        peer: &mut Leg,
-        outlet: &mut impl Outlet,
-    ) {
-        let Some(to) = peer.latch.rtp() else { return };
-        let send = |bytes: &[u8]| {
-            let packet = Outgoing { leg: peer.key, port: Port::Rtp, to, bytes };
-            peer.counters.sent += u64::from(peer.guard.send_rtp(packet, outlet));
-        };
-        let egress = &mut peer.egress;
-        match (&mut self.way.relay, kind) {
-            (Some(relay), None) => relay.leave_out(header),
-            (Some(relay), Some(kind)) if relay.fits(&self.jitter) => {
-                relay.pass(header, kind, payload, (&self.jitter, now), egress, send);
-            }
-            (relay, Some(Payload::Audio(_))) if egress.early() == 0 => {
-                if relay.take().is_some() {
-                    egress.interrupt();
-                }
-                *relay = Some(Relay::begin(&self.jitter, self.reception.highest() as u16, now, egress, send));
-            }
-            (_, Some(_) | None) => {}
         }
     }
 
@@ -485,11 +466,12 @@ impl Leg {
         marker: bool,
         event: TelephoneEvent,
         now: Instant,
+        partner: Option<&mut Leg>,
         events: &mut Vec<MediaEvent>,
     ) {
-        self.jitter.insert_silence(timestamp);
+        self.playout.insert_silence(timestamp, None);
         let Pressed { began, digits } = self.presses.receive(timestamp, marker, event, now);
-        let leg = self.id;
+        let (leg, all) = (self.id, digits);
         let mut digits = digits.into_iter().flatten();
         // A press that this one ends was there before it.
         let before = if began && !event.end { digits.next() } else { None };
@@ -498,6 +480,9 @@ impl Leg {
             events.push(MediaEvent::DigitBegan { leg });
         }
         events.extend(digits.map(|digit| MediaEvent::Digit { leg, digit }));
+        if let Some(partner) = partner {
+            all.into_iter().flatten().for_each(|digit| self.press_for(partner, digit));
+        }
     }
 
     /// Counts a packet that an encrypted leg did not believe.
@@ -522,4 +507,10 @@ impl Leg {
             self.guard.send_rtcp(Outgoing { leg: self.key, port, to, bytes }, outlet);
         }
     }
+}
+
+/// Prompts are at 8 kHz.
+fn prompt(codec: Codec) -> Option<Box<Resampler>> {
+    let rate = Rate::of(codec);
+    (rate != Rate::Narrow).then(|| Box::new(Resampler::new(Rate::Narrow, rate)))
 }

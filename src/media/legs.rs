@@ -49,7 +49,7 @@ impl Legs {
         let key = self.turned.pop()?;
         let leg = self.get_mut(key)?;
         leg.turned();
-        Some((key, leg.peer().is_some()))
+        Some((key, leg.link().open))
     }
 
     /// A leg.

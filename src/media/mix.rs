@@ -1,30 +1,25 @@
 //! Sums of frames, and their way back into 16 bits.
 
-use super::{FRAME, Frame};
-
-/// A frame that cannot overflow.
-pub type Sum = [i32; FRAME];
-
 /// Where the soft limit begins (−2.5 dBFS). Lower: loud speech is coloured sooner. Higher: the bend gets harsh.
 const KNEE: i32 = 24_576;
 const ROOM: i32 = i16::MAX as i32 - KNEE;
 
 /// Adds a frame.
-pub fn add(sum: &mut Sum, frame: &Frame) {
+pub fn add(sum: &mut [i32], frame: &[i16]) {
     for (sum, sample) in sum.iter_mut().zip(frame) {
         *sum += i32::from(*sample);
     }
 }
 
 /// Takes a frame out again: exact, since the sum was never cut.
-pub fn subtract(sum: &mut Sum, frame: &Frame) {
+pub fn subtract(sum: &mut [i32], frame: &[i16]) {
     for (sum, sample) in sum.iter_mut().zip(frame) {
         *sum -= i32::from(*sample);
     }
 }
 
 /// Bends what is too loud towards full scale; what lies below the knee stays as it is.
-pub fn limit(sum: &Sum, out: &mut Frame) {
+pub fn limit(sum: &[i32], out: &mut [i16]) {
     let loudest = sum.iter().fold(0, |loudest, sample| sample.unsigned_abs().max(loudest));
     if loudest <= KNEE.unsigned_abs() {
         for (out, sample) in out.iter_mut().zip(sum) {
@@ -48,13 +43,13 @@ fn bend(sample: i32) -> i16 {
 }
 
 /// Scales a frame by a gain that goes evenly from one value to another, in 1/256.
-pub fn ramp(frame: &mut Frame, from: i32, to: i32) {
-    const LENGTH: i32 = FRAME as i32;
+pub fn ramp(frame: &mut [i16], from: i32, to: i32) {
     if from == 256 && to == 256 {
         return;
     }
-    for (index, sample) in (0..LENGTH).zip(frame.iter_mut()) {
-        let gain = from + (to - from) * index / LENGTH;
+    let length = i32::try_from(frame.len()).unwrap_or(i32::MAX);
+    for (index, sample) in (0..length).zip(frame.iter_mut()) {
+        let gain = from + (to - from) * index / length;
         *sample = ((i32::from(*sample) * gain) >> 8) as i16;
     }
 }
@@ -62,6 +57,7 @@ pub fn ramp(frame: &mut Frame, from: i32, to: i32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::FRAME;
 
     #[test]
     fn four_people_shouting_do_not_wrap_and_silence_stays_silence() {

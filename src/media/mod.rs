@@ -12,19 +12,24 @@
 
 pub mod bridge;
 pub mod clip;
+pub mod coded;
 pub mod command;
 pub mod conceal;
 pub mod dial;
 pub mod egress;
+pub mod encoder;
 pub mod jitter;
 pub mod latch;
 pub mod leg;
 pub mod legs;
 pub mod level;
 pub mod mix;
+pub mod noise;
 pub mod outlet;
+pub mod packets;
 pub mod plane;
 pub mod player;
+pub mod playout;
 pub mod ports;
 pub mod press;
 pub mod reception;
@@ -32,6 +37,8 @@ pub mod relay;
 pub mod report;
 pub mod resample;
 pub mod srtp;
+pub mod stretch;
+pub mod timeline;
 pub mod tone;
 pub mod transit;
 
@@ -40,8 +47,11 @@ use crate::wire::codec::Codec;
 /// Samples in one tick: 20 ms at 8 kHz.
 pub const FRAME: usize = 160;
 
-/// Longest payload taken, in bytes: 100 ms of G.711. More: a datagram that the way to another leg cannot carry.
+/// Longest packet taken of G.711 and G.722: 100 ms, a byte for each unit of media time.
 pub const LONGEST_PACKET: usize = 800;
+
+/// Longest payload taken: the longest of Opus (RFC 6716 §3.4).
+pub const LONGEST_PAYLOAD: usize = 1275;
 
 /// One tick's samples.
 pub type Frame = [i16; FRAME];

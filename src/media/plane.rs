@@ -18,8 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::TICK;
-use super::bridge::{self, Bridge};
+use super::bridge::Bridge;
 use super::clip::ClipLibrary;
 use super::command::{MediaCommand, MediaEvent, PlayId};
 use super::egress::Encoded;
@@ -27,7 +26,9 @@ use super::leg::Leg;
 use super::legs::Legs;
 use super::outlet::{LegKey, Outlet};
 use super::player::Playlist;
+use super::{Rate, TICK};
 use crate::base::{Instant, LegId, ParticipantId, RoomId};
+use crate::wire::codec::g711::Law;
 
 /// Deadlines of different phases are this far apart.
 pub const PHASE: Duration = Duration::from_millis(5);
@@ -78,7 +79,9 @@ pub struct Plane {
     cursor: Option<(usize, usize)>,
     ticking: Option<LegKey>,
     own: Encoded,
+    /// Silence by both of G.711's laws.
     silence: [Encoded; 2],
+    frame: Box<[i16]>,
 }
 
 impl Plane {
@@ -96,7 +99,12 @@ impl Plane {
             cursor: None,
             ticking: None,
             own: Encoded::default(),
-            silence: bridge::silences(),
+            silence: [Law::Mu, Law::A].map(|law| {
+                let mut silence = Encoded::default();
+                silence.silence(law);
+                silence
+            }),
+            frame: vec![0; Rate::MOST].into(),
         }
     }
 
@@ -116,6 +124,11 @@ impl Plane {
                 if let Some(leg) = self.leg_mut(leg) {
                     leg.modify(format, remote, security, now);
                 }
+                if let Some((_, Place::Room(room))) = self.by_id.get(&leg)
+                    && let Some(room) = self.rooms.get_mut(room)
+                {
+                    room.bridge.prepare(&self.legs);
+                }
                 self.settle(leg, now);
             }
             MediaCommand::Play { leg, play, clips, repeat } => {
@@ -131,8 +144,8 @@ impl Plane {
                 }
                 self.settle(leg, now);
             }
-            MediaCommand::Join { leg, room, participant, muted } => {
-                self.join(leg, room, participant, muted, now, events)
+            MediaCommand::Join { leg, room, participant, muted, keys } => {
+                self.join(leg, room, (participant, muted, keys), now, events)
             }
             MediaCommand::Leave { leg } => self.leave(leg, now, events),
             MediaCommand::Mute { leg, muted } => {
@@ -174,7 +187,7 @@ impl Plane {
         outlet: &mut impl Outlet,
         events: &mut Vec<MediaEvent>,
     ) {
-        let peer = self.legs.get(leg).and_then(Leg::peer);
+        let peer = self.legs.get(leg).and_then(|leg| leg.link().partner);
         if let Some((leg, peer)) = self.legs.pair_mut(leg, peer) {
             leg.receive_rtp(from, bytes, now, peer, outlet, events);
         }
@@ -233,14 +246,24 @@ impl Plane {
                     if leg.is_early() {
                         continue;
                     }
-                    let law = leg.law();
-                    if leg.hears_own() {
-                        let mut frame = [0; super::FRAME];
-                        leg.mix_own(&mut frame, events);
-                        self.own.encode(law, &frame);
-                        leg.send(&mut self.own, outlet);
-                    } else {
-                        leg.send(bridge::of(law, &mut self.silence), outlet);
+                    let [ulaw, alaw] = &mut self.silence;
+                    match leg.codec().law() {
+                        Some(Law::Mu) if !leg.hears_own() => leg.send_silence(ulaw, outlet),
+                        Some(Law::A) if !leg.hears_own() => leg.send_silence(alaw, outlet),
+                        Some(_) | None => {
+                            let frame = self.frame.get_mut(..leg.rate().samples()).unwrap_or(&mut []);
+                            frame.fill(0);
+                            let silent = !leg.hears_own();
+                            if !silent {
+                                leg.mix_own(frame, events);
+                            }
+                            leg.encode(frame, &mut self.own);
+                            if silent {
+                                leg.send_silence(&mut self.own, outlet);
+                            } else {
+                                leg.send(&mut self.own, outlet);
+                            }
+                        }
                     }
                 }
                 self.ticking = None;
@@ -352,8 +375,7 @@ impl Plane {
         &mut self,
         leg: LegId,
         room: RoomId,
-        participant: ParticipantId,
-        muted: bool,
+        (participant, muted, keys): (ParticipantId, bool, bool),
         now: Instant,
         events: &mut Vec<MediaEvent>,
     ) {
@@ -372,7 +394,7 @@ impl Plane {
         self.by_id.insert(leg, (key, Place::Room(room)));
         // A room keeps its first leg's phase, so that this leg's packets stay 20 ms apart.
         let place = self.rooms.entry(room).or_insert_with(|| Room { bridge: Box::new(Bridge::new(room)), phase });
-        place.bridge.join(key, participant, muted);
+        place.bridge.join(key, participant, muted, keys, &self.legs);
         place.bridge.settle(now, &mut self.legs);
         if let Some(phase) = self.phases.get_mut(place.phase) {
             phase.load += 1;

@@ -20,7 +20,7 @@ const REMEMBERED: usize = 8;
 /// Longest segment, in timestamp units (§2.5.1.3).
 const SEGMENT: u32 = 0xffff;
 
-/// Timestamp units between packets of one press from a phone that moves the timestamp along with each (100 ms).
+/// Timestamp units between packets of one press from a phone that moves the timestamp along with each (100 ms at 8 kHz).
 const SLIDING: u32 = 800;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,9 +52,23 @@ pub struct Presses {
     /// Newest last.
     presses: [Option<Press>; REMEMBERED],
     down: u8,
+    /// Timestamp units per 1/8000 s, less one.
+    clock: u32,
 }
 
 impl Presses {
+    /// None yet; timestamps count in so many hertz.
+    pub fn new(clock_rate: u32) -> Self {
+        let mut presses = Self::default();
+        presses.set_clock_rate(clock_rate);
+        presses
+    }
+
+    /// Says in how many hertz timestamps count.
+    pub fn set_clock_rate(&mut self, clock_rate: u32) {
+        self.clock = (clock_rate / 8000).saturating_sub(1);
+    }
+
     /// Takes a telephone-event with its packet's timestamp and marker.
     pub fn receive(&mut self, timestamp: u32, marker: bool, event: TelephoneEvent, now: Instant) -> Pressed {
         let mut pressed = Pressed::default();
@@ -114,8 +128,12 @@ impl Presses {
             // known by a duration that goes on growing, or repeated ends after it.
             ahead == 0
                 || (down && !marker && ahead == SEGMENT)
-                || (!marker && ahead < SLIDING && down && event.duration > press.duration)
-                || (!marker && ahead < SLIDING && !down && event.end && event.duration >= press.duration)
+                || (!marker && ahead < SLIDING * (self.clock + 1) && down && event.duration > press.duration)
+                || (!marker
+                    && ahead < SLIDING * (self.clock + 1)
+                    && !down
+                    && event.end
+                    && event.duration >= press.duration)
         };
         self.presses.iter().rposition(|press| press.as_ref().is_some_and(belongs))
     }

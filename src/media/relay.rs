@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::FRAME;
 use super::egress::Egress;
-use super::jitter::JitterBuffer;
+use super::playout::Playout;
 use crate::base::Instant;
 use crate::wire::rtp::Header;
 
@@ -59,39 +59,36 @@ impl Relay {
     /// Begins with a packet of theirs that lies in the buffer already; `newest` is the highest number so far. All that
     /// waits goes out.
     pub fn begin(
-        buffer: &JitterBuffer,
+        buffer: &Playout,
         newest: u16,
         now: Instant,
         egress: &mut Egress,
         mut send: impl FnMut(&[u8]),
     ) -> Self {
         egress.flush(&mut send);
-        let (first, base) = (buffer.play(), egress.timestamp());
-        let ours = |at: i64| base.wrapping_add((at - first) as u32);
+        let (first, base) = (buffer.time().play(), egress.timestamp());
+        let clock = egress.clock();
+        let ours = |at: i64| base.wrapping_add(((at - first) as u32).wrapping_mul(clock));
         let mut at = first;
-        while let Some((from, until)) = buffer.waiting(at) {
-            let until = until.min(from + FRAME as i64);
-            let mut bytes = [0; FRAME];
-            if let Some(bytes) = usize::try_from(until - from).ok().and_then(|length| bytes.get_mut(..length)) {
-                buffer.read(from, bytes);
-                egress.payload(ours(from), bytes, &mut send);
-            }
+        let mut room = [0; FRAME];
+        while let Some((from, until, payload)) = buffer.packet(at, &mut room) {
+            egress.payload(ours(from), payload, &mut send);
             at = until;
         }
         egress.set_timestamp(ours(at));
         Self {
             sequence: egress.sequence().wrapping_sub(newest.wrapping_add(1)),
-            timestamp: ours(at).wrapping_sub(buffer.timestamp_of(at)),
+            timestamp: ours(at).wrapping_sub(buffer.time().timestamp_of(at)),
             floor: newest,
-            generation: buffer.generation(),
+            generation: buffer.time().generation(),
             end: at,
             heard: now,
         }
     }
 
     /// Whether timestamps go on as they were; where they do not, passing on begins anew.
-    pub fn fits(&self, buffer: &JitterBuffer) -> bool {
-        self.generation == buffer.generation()
+    pub fn fits(&self, buffer: &Playout) -> bool {
+        self.generation == buffer.time().generation()
     }
 
     /// Passes a packet on.
@@ -100,7 +97,7 @@ impl Relay {
         header: &Header,
         kind: Payload,
         payload: &[u8],
-        (buffer, now): (&JitterBuffer, Instant),
+        (buffer, now): (&Playout, Instant),
         egress: &mut Egress,
         send: impl FnMut(&[u8]),
     ) {
@@ -120,7 +117,7 @@ impl Relay {
         };
         match kind {
             Payload::Audio(length) => {
-                self.end = self.end.max(buffer.place(header.timestamp) + length);
+                self.end = self.end.max(buffer.time().place(header.timestamp) + length);
                 ours.payload_type = egress.payload_type();
             }
             Payload::Other(number) => ours.payload_type = number,
@@ -143,15 +140,15 @@ impl Relay {
 
     /// Ends: the mix goes on from here. The buffer steps to where a whole number of ticks lies between what is next in
     /// it and what is next to go out; that many ticks send nothing, since their audio went out already.
-    pub fn end(self, buffer: &mut JitterBuffer, egress: &mut Egress) {
-        if self.generation != buffer.generation() {
+    pub fn end(self, buffer: &mut Playout, egress: &mut Egress) {
+        if self.generation != buffer.time().generation() {
             return egress.interrupt();
         }
         const FRAME_I: i64 = FRAME as i64;
-        let early = self.end - buffer.play();
+        let early = self.end - buffer.time().play();
         if early < 0 {
             // Time has passed unsent.
-            egress.set_timestamp(self.ours(buffer, buffer.play()));
+            egress.set_timestamp(self.ours(buffer, buffer.time().play()));
             return egress.interrupt();
         }
         let ticks = (early + FRAME_I / 2) / FRAME_I;
@@ -159,7 +156,7 @@ impl Relay {
         egress.wait(u8::try_from(ticks).unwrap_or(u8::MAX));
     }
 
-    fn ours(&self, buffer: &JitterBuffer, at: i64) -> u32 {
-        buffer.timestamp_of(at).wrapping_add(self.timestamp)
+    fn ours(&self, buffer: &Playout, at: i64) -> u32 {
+        buffer.time().timestamp_of(at).wrapping_add(self.timestamp)
     }
 }

@@ -149,15 +149,18 @@ fn units(length: Duration) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::codec::Codec;
 
     #[test]
     fn two_ends_learn_the_round_trip_and_the_loss_from_each_other() {
         let at = |ms| Instant::START + Duration::from_millis(ms);
         let mut buffer = [0; 512];
         let (mut a, mut b) = (Reporter::new("a", 1, at(0)), Reporter::new("b", 2, at(0)));
-        let mut sent = Egress::new(11, 1, 1, 0, 20);
-        sent.frame(&mut super::super::egress::Encoded::default(), |_| {});
-        let silent = Egress::new(22, 1, 1, 0, 20);
+        let mut sent = Egress::new(11, 1, 1, Codec::Pcmu, 0, 20);
+        let mut silence = super::super::egress::Encoded::default();
+        silence.silence(crate::wire::codec::g711::Law::Mu);
+        sent.frame(&mut silence, |_| {});
+        let silent = Egress::new(22, 1, 1, Codec::Pcmu, 0, 20);
         let length = a.write(&sent, &mut Reception::default(), false, at(1000), &mut buffer);
         b.receive(Compound::parse(&buffer[..length]).unwrap(), 22, at(1040));
         let mut reception = Reception::default();

@@ -33,6 +33,7 @@ enum Way {
 /// One stream from one rate to another.
 #[derive(Debug, Clone)]
 pub struct Resampler {
+    from: Rate,
     way: Way,
     factor: usize,
     taps: &'static [f32],
@@ -58,7 +59,12 @@ impl Resampler {
             (Way::Up | Way::Same, 3) => &UP_THREE,
             (Way::Up | Way::Same, _) => &UP_SIX,
         };
-        Self { way, factor, taps, memory: [0.0; MEMORY] }
+        Self { from, way, factor, taps, memory: [0.0; MEMORY] }
+    }
+
+    /// The rate of what comes.
+    pub fn from(&self) -> Rate {
+        self.from
     }
 
     /// Forgets what came before.

@@ -14,7 +14,7 @@ use ringlift::media::clip::ClipLibrary;
 use ringlift::media::command::{Direction, Format, LegSetup, MediaCommand, MediaEvent, Remote, Security};
 use ringlift::media::outlet::{LegKey, Outbox, Port};
 use ringlift::media::plane::Plane;
-use ringlift::wire::codec::Codec;
+use ringlift::wire::codec::{Codec, g722, opus};
 use ringlift::wire::rtp::{Header, Packet, TelephoneEvent};
 
 pub const ROOM: RoomId = RoomId::from_bits(1);
@@ -35,6 +35,7 @@ pub struct Phone {
     pub key: LegKey,
     pub address: SocketAddr,
     pub codec: Codec,
+    pub coder: Coder,
     pub ptime: u64,
     /// Hertz; 0 is silence.
     pub tone: f32,
@@ -59,6 +60,8 @@ pub struct Phone {
     /// Payloads of audio, as they left and as they came.
     pub said: Vec<Vec<u8>>,
     pub got: Vec<Vec<u8>>,
+    /// Payloads of comfort noise.
+    pub noise: Vec<Vec<u8>>,
     first_heard: Option<u32>,
 }
 
@@ -72,8 +75,64 @@ pub struct World {
     in_flight: Vec<(Instant, usize, Vec<u8>)>,
 }
 
+/// The payload type everyone here has for a codec.
+pub fn number(codec: Codec) -> u8 {
+    codec.static_payload_type().unwrap_or(107)
+}
+
+/// What a phone encodes and decodes with.
+pub enum Coder {
+    G711,
+    G722(Box<(g722::Encoder, g722::Decoder)>),
+    Opus(Box<(opus::Encoder, opus::Decoder)>),
+}
+
+impl Coder {
+    pub fn new(codec: Codec) -> Self {
+        match codec {
+            Codec::Pcmu | Codec::Pcma => Coder::G711,
+            Codec::G722 => Coder::G722(Box::default()),
+            Codec::Opus => Coder::Opus(Box::new((opus::Encoder::new(&opus::Parameters::ours()), Default::default()))),
+        }
+    }
+
+    pub fn encode(&mut self, codec: Codec, samples: &[i16]) -> Vec<u8> {
+        let mut bytes = vec![0; samples.len()];
+        let length = match self {
+            Coder::G711 => {
+                codec.law().unwrap().encode(samples, &mut bytes);
+                samples.len()
+            }
+            Coder::G722(both) => {
+                both.0.encode(samples, &mut bytes);
+                samples.len() / 2
+            }
+            Coder::Opus(both) => both.0.encode(samples, &mut bytes),
+        };
+        bytes.truncate(length);
+        bytes
+    }
+
+    fn decode(&mut self, codec: Codec, bytes: &[u8]) -> Vec<i16> {
+        let mut samples = vec![0; 5760];
+        let length = match self {
+            Coder::G711 => {
+                codec.law().unwrap().decode(bytes, &mut samples);
+                bytes.len()
+            }
+            Coder::G722(both) => {
+                both.1.decode(bytes, &mut samples);
+                bytes.len() * 2
+            }
+            Coder::Opus(both) => both.1.decode(bytes, &mut samples),
+        };
+        samples.truncate(length);
+        samples
+    }
+}
+
 pub fn format(codec: Codec, ptime: u8) -> Format {
-    let payload_type = codec.static_payload_type().unwrap();
+    let payload_type = number(codec);
     Format {
         codec,
         send_payload_type: payload_type,
@@ -81,7 +140,7 @@ pub fn format(codec: Codec, ptime: u8) -> Format {
         ptime,
         telephone_event: Some((101, 101)),
         comfort_noise: None,
-        opus: Default::default(),
+        opus: opus::Parameters::ours(),
         direction: Direction::SendRecv,
     }
 }
@@ -139,6 +198,7 @@ impl World {
             key: self.plane.key(leg).unwrap(),
             address,
             codec,
+            coder: Coder::new(codec),
             ptime: their_ptime,
             tone,
             amplitude: 6000.0,
@@ -157,6 +217,7 @@ impl World {
             rtcp: Vec::new(),
             said: Vec::new(),
             got: Vec::new(),
+            noise: Vec::new(),
             first_heard: None,
         });
         index
@@ -168,7 +229,13 @@ impl World {
 
     pub fn join_as(&mut self, phone: usize, participant: u64) {
         let participant = ParticipantId::from_bits(participant);
-        self.order(MediaCommand::Join { leg: self.phones[phone].leg, room: ROOM, participant, muted: false });
+        self.order(MediaCommand::Join {
+            leg: self.phones[phone].leg,
+            room: ROOM,
+            participant,
+            muted: false,
+            keys: true,
+        });
     }
 
     pub fn order(&mut self, command: MediaCommand) {
@@ -290,18 +357,19 @@ impl World {
                 phone.digits.push(TelephoneEvent::parse(rtp.payload).unwrap());
                 continue;
             }
-            assert_eq!(
-                Some(rtp.header.payload_type),
-                phone.codec.static_payload_type(),
-                "what we answer is what we send"
-            );
+            if rtp.header.payload_type == 13 {
+                phone.noise.push(rtp.payload.to_vec());
+                continue;
+            }
+            assert_eq!(rtp.header.payload_type, number(phone.codec), "what we answer is what we send");
             phone.got.push(rtp.payload.to_vec());
             let first = *phone.first_heard.get_or_insert(rtp.header.timestamp);
-            let at = rtp.header.timestamp.wrapping_sub(first) as usize;
-            if phone.heard.len() < at + rtp.payload.len() {
-                phone.heard.resize(at + rtp.payload.len(), 0);
+            let at = rtp.header.timestamp.wrapping_sub(first) as usize * phone.per_unit();
+            let samples = phone.coder.decode(phone.codec, rtp.payload);
+            if phone.heard.len() < at + samples.len() {
+                phone.heard.resize(at + samples.len(), 0);
             }
-            phone.codec.law().unwrap().decode(rtp.payload, &mut phone.heard[at..at + rtp.payload.len()]);
+            phone.heard[at..at + samples.len()].copy_from_slice(&samples);
         }
         self.outbox.clear();
     }
@@ -310,7 +378,8 @@ impl World {
 impl Phone {
     /// The packets for the next `length` samples: audio, or the events of a key that is down.
     fn make(&mut self, length: u64) -> Vec<Vec<u8>> {
-        let (from, timestamp) = (self.made, self.first_timestamp.wrapping_add(self.made as u32));
+        let clock = self.codec.clock_rate() / 8000;
+        let (from, timestamp) = (self.made, self.first_timestamp.wrapping_add(self.made as u32 * clock));
         self.made += length;
         if !self.sends {
             return Vec::new();
@@ -324,26 +393,38 @@ impl Phone {
                 let duration = (from - start + length).min(press.2 * 8);
                 let end = from - start + length > press.2 * 8;
                 let code = TelephoneEvent::code(press.1).unwrap();
-                let event = TelephoneEvent { event: code, end, volume: 10, duration: duration as u16 };
-                let timestamp = self.first_timestamp.wrapping_add(start as u32);
+                let event = TelephoneEvent { event: code, end, volume: 10, duration: (duration as u32 * clock) as u16 };
+                let timestamp = self.first_timestamp.wrapping_add(start as u32 * clock);
                 for _ in 0..if end { 3 } else { 1 } {
                     packets.push(self.packet(from == start, 101, timestamp, &event.write()));
                 }
             }
             None => {
-                let samples: Vec<i16> = (from..from + length)
+                // Samples made so far are counted at 8 kHz, tones at the codec's own rate.
+                let rate = self.codec.sample_rate();
+                let factor = u64::from(rate / 8000);
+                let samples: Vec<i16> = (from * factor..(from + length) * factor)
                     .map(|n| {
-                        (self.amplitude * (TAU * (f64::from(self.tone) * n as f64 / 8000.0).fract() as f32).sin())
-                            as i16
+                        let phase = (f64::from(self.tone) * n as f64 / f64::from(rate)).fract();
+                        (self.amplitude * (TAU * phase as f32).sin()) as i16
                     })
                     .collect();
-                let mut bytes = vec![0; samples.len()];
-                self.codec.law().unwrap().encode(&samples, &mut bytes);
+                let bytes = self.coder.encode(self.codec, &samples);
                 self.said.push(bytes.clone());
-                packets.push(self.packet(from == 0, self.codec.static_payload_type().unwrap(), timestamp, &bytes));
+                packets.push(self.packet(from == 0, number(self.codec), timestamp, &bytes));
             }
         }
         packets
+    }
+
+    /// The timestamp of what it makes next.
+    pub fn timestamp(&self) -> u32 {
+        self.first_timestamp.wrapping_add(self.made as u32 * (self.codec.clock_rate() / 8000))
+    }
+
+    /// Samples of audio per timestamp unit.
+    fn per_unit(&self) -> usize {
+        (self.codec.sample_rate() / self.codec.clock_rate()) as usize
     }
 
     /// From now on everything comes this much later: the clock stands still, as it does when a route gets longer or a
@@ -367,16 +448,22 @@ impl Phone {
 
     /// The amplitude at which a tone was heard over the last `milliseconds`.
     pub fn hears(&self, hertz: f32, milliseconds: usize) -> f32 {
-        let from = self.heard.len().saturating_sub(milliseconds * 8);
-        amplitude(&self.heard[from..], hertz)
+        let rate = self.codec.sample_rate();
+        let from = self.heard.len().saturating_sub(milliseconds * rate as usize / 1000);
+        amplitude_at(&self.heard[from..], hertz, rate)
     }
 }
 
 /// The amplitude of one frequency in samples (Goertzel's sum, written as a projection).
 pub fn amplitude(samples: &[i16], hertz: f32) -> f32 {
+    amplitude_at(samples, hertz, 8000)
+}
+
+/// The same at another rate.
+pub fn amplitude_at(samples: &[i16], hertz: f32, rate: u32) -> f32 {
     let (mut re, mut im) = (0.0f64, 0.0f64);
     for (n, sample) in samples.iter().enumerate() {
-        let angle = std::f64::consts::TAU * f64::from(hertz) * n as f64 / 8000.0;
+        let angle = std::f64::consts::TAU * f64::from(hertz) * n as f64 / f64::from(rate);
         re += f64::from(*sample) * angle.cos();
         im += f64::from(*sample) * angle.sin();
     }

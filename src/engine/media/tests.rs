@@ -157,6 +157,7 @@ fn join(phone: &Phone, room: u64, participant: u64) -> MediaCommand {
         room: RoomId::from_bits(room),
         participant: ParticipantId::from_bits(participant),
         muted: false,
+        keys: true,
     }
 }
 
@@ -341,6 +342,7 @@ async fn two_hundred_calls_leave_no_socket_behind() {
             room: RoomId::from_bits(number / 3),
             participant: ParticipantId::from_bits(number),
             muted: false,
+            keys: true,
         });
     }
     assert_eq!(bound(12_000, 12_799), 600, "two ports each, and one more socket for strangers");

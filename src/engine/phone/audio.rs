@@ -17,7 +17,8 @@ use crate::media::command::{Figures, Format, LegSetup, MediaEvent, Remote, Secur
 use crate::media::egress::Encoded;
 use crate::media::leg::Leg;
 use crate::media::outlet::{Outgoing, Outlet};
-use crate::media::{FRAME, TICK};
+use crate::media::resample::Resampler;
+use crate::media::{FRAME, Rate, TICK};
 
 /// Ports tried before giving up.
 const PORTS_TRIED: u32 = 200;
@@ -75,7 +76,20 @@ impl Audio {
         let port = sockets.port();
         let (orders, inbox) = mpsc::channel();
         let (outbox, facts) = unbounded_channel();
-        let player = Player { sockets, voice, recorder, clock, inbox, outbox, muted: false, heard: false };
+        let narrow = Resampler::new(Rate::Narrow, Rate::Narrow);
+        let player = Player {
+            sockets,
+            voice,
+            recorder,
+            clock,
+            inbox,
+            outbox,
+            muted: false,
+            heard: false,
+            rate: Rate::Narrow,
+            heard_by: narrow.clone(),
+            said_by: narrow,
+        };
         let thread = std::thread::Builder::new()
             .name("phone-audio".into())
             .spawn(move || player.run())
@@ -124,6 +138,10 @@ struct Player {
     outbox: UnboundedSender<Fact>,
     muted: bool,
     heard: bool,
+    /// The codec's rate, and the ways from it and to it: files are at 8 kHz.
+    rate: Rate,
+    heard_by: Resampler,
+    said_by: Resampler,
 }
 
 /// Sends by the sockets.
@@ -195,8 +213,15 @@ impl Player {
 
     fn tick(&mut self, leg: &mut Leg, first: bool, now: Instant, events: &mut Vec<MediaEvent>) {
         leg.begin_tick(now, &mut Out(&self.sockets), events);
-        let mut frame = [0; FRAME];
-        leg.take(first, now, &mut frame);
+        if self.rate != leg.rate() {
+            self.rate = leg.rate();
+            self.heard_by = Resampler::new(self.rate, Rate::Narrow);
+            self.said_by = Resampler::new(Rate::Narrow, self.rate);
+        }
+        let (mut frame, mut wide) = ([0; FRAME], [0; Rate::MOST]);
+        let wide = wide.get_mut(..self.rate.samples()).unwrap_or(&mut []);
+        leg.take(first, now, wide);
+        self.heard_by.process(wide, &mut frame);
         if !self.heard && frame.iter().any(|sample| sample.saturating_abs() > AUDIBLE) {
             self.heard = true;
             let _ = self.outbox.send(Fact::Heard);
@@ -211,8 +236,9 @@ impl Player {
         if self.muted {
             frame.fill(0);
         }
+        self.said_by.process(&frame, wide);
         let mut encoded = Encoded::default();
-        encoded.encode(leg.law(), &frame);
+        leg.encode(wide, &mut encoded);
         leg.send(&mut encoded, &mut Out(&self.sockets));
     }
 

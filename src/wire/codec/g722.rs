@@ -168,6 +168,11 @@ impl Default for Encoder {
 }
 
 impl Encoder {
+    /// For a far end that has decoded another encoder's bytes, as this decoder has.
+    pub fn after(decoder: &Decoder) -> Self {
+        Self { low: decoder.low, high: decoder.high, x: [0; 24] }
+    }
+
     /// Encodes pairs of samples at 16 kHz, as many as both have room for.
     pub fn encode(&mut self, samples: &[i16], bytes: &mut [u8]) {
         for (pair, byte) in samples.chunks_exact(SAMPLES_PER_BYTE).zip(bytes) {

@@ -1,0 +1,174 @@
+//! Who is heard, at every rate at which somebody listens.
+//!
+//! A frame is resampled once for each rate, not once for each listener: sums and differences may be taken at any rate,
+//! since resampling a sum is the sum of what is resampled.
+
+use crate::base::ParticipantId;
+use crate::media::resample::Resampler;
+use crate::media::{FRAME, Rate, mix};
+
+/// The voices of one tick at one rate.
+pub(super) struct Mix {
+    rate: Rate,
+    /// One frame after the other.
+    frames: Box<[i16]>,
+    total: Box<[i32]>,
+    tones: Resampler,
+}
+
+/// The voices of one tick at every rate that is listened to.
+pub(super) struct Mixes {
+    mixes: [Option<Box<Mix>>; 3],
+    owners: Box<[Option<ParticipantId>]>,
+    count: usize,
+    /// Room to add up in, and for what came of it.
+    sum: Box<[i32]>,
+    frame: Box<[i16]>,
+}
+
+/// From one rate to the others that are listened to.
+#[derive(Default)]
+pub(super) struct Resamplers([Option<Box<Resampler>>; 3]);
+
+impl Resamplers {
+    /// For a voice at `rate`, where these are listened to.
+    pub(super) fn prepare(&mut self, rate: Rate, mixes: &Mixes) {
+        for to in Rate::ALL {
+            let needed = to != rate && mixes.of(to).is_some();
+            if let Some(resampler) = self.0.get_mut(to.index()) {
+                match resampler {
+                    Some(kept) if needed && kept.from() == rate => {}
+                    _ => *resampler = needed.then(|| Box::new(Resampler::new(rate, to))),
+                }
+            }
+        }
+    }
+
+    /// Nobody heard what came before.
+    pub(super) fn reset(&mut self) {
+        self.0.iter_mut().flatten().for_each(|resampler| resampler.reset());
+    }
+}
+
+impl Mixes {
+    /// For so many voices, listened to by nobody yet.
+    pub(super) fn new(voices: usize) -> Self {
+        Self {
+            mixes: [None, None, None],
+            owners: vec![None; voices].into(),
+            count: 0,
+            sum: Box::default(),
+            frame: Box::default(),
+        }
+    }
+
+    /// Asks for the memory that these rates need.
+    pub(super) fn prepare(&mut self, listened: impl Fn(Rate) -> bool) {
+        for rate in Rate::ALL {
+            if let Some(mix) = self.mixes.get_mut(rate.index()) {
+                match mix {
+                    Some(_) if listened(rate) => {}
+                    _ => *mix = listened(rate).then(|| Box::new(Mix::new(rate, self.owners.len()))),
+                }
+            }
+        }
+        let most = Rate::ALL.into_iter().filter(|rate| listened(*rate)).map(Rate::samples).max().unwrap_or(0);
+        if self.frame.len() != most {
+            self.sum = vec![0; most].into();
+            self.frame = vec![0; most].into();
+        }
+    }
+
+    /// Nobody is heard yet in this tick.
+    pub(super) fn clear(&mut self) {
+        self.count = 0;
+        self.mixes.iter_mut().flatten().for_each(|mix| mix.total.fill(0));
+    }
+
+    /// Adds a voice, if there is room for it: `decode` fills a frame at its rate.
+    pub(super) fn add(
+        &mut self,
+        owner: ParticipantId,
+        rate: Rate,
+        resamplers: &mut Resamplers,
+        decode: impl FnOnce(&mut [i16]),
+    ) {
+        let (index, Some(place)) = (self.count, self.owners.get_mut(self.count)) else { return };
+        *place = Some(owner);
+        self.count += 1;
+        let Some(voice) = self.frame.get_mut(..rate.samples()) else { return };
+        decode(voice);
+        for (mix, resampler) in self.mixes.iter_mut().zip(&mut resamplers.0) {
+            let Some(mix) = mix else { continue };
+            let length = mix.rate.samples();
+            let Some(frame) = mix.frames.get_mut(index * length..(index + 1) * length) else { continue };
+            match resampler {
+                Some(resampler) => resampler.process(voice, frame),
+                None => frame.copy_from_slice(voice.get(..length).unwrap_or(frame_of_silence(length))),
+            }
+            mix::add(&mut mix.total, frame);
+        }
+    }
+
+    /// Adds a tone at 8 kHz that everyone hears.
+    pub(super) fn add_tone(&mut self, tone: &[i16; FRAME]) {
+        for mix in self.mixes.iter_mut().flatten() {
+            let Some(frame) = self.frame.get_mut(..mix.rate.samples()) else { continue };
+            mix.tones.process(tone, frame);
+            mix::add(&mut mix.total, frame);
+        }
+    }
+
+    /// How many voices there are.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// How many of them are this participant's own.
+    pub(super) fn own(&self, participant: ParticipantId) -> usize {
+        self.owners.iter().take(self.count).filter(|owner| **owner == Some(participant)).count()
+    }
+
+    /// What a participant hears at a rate: everything but itself; `None` hears everything.
+    pub(super) fn heard(&mut self, rate: Rate, participant: Option<ParticipantId>) -> &mut [i16] {
+        let length = rate.samples();
+        let (Some(Some(mix)), Some(out)) = (self.mixes.get(rate.index()), self.frame.get_mut(..length)) else {
+            return &mut [];
+        };
+        match (participant, self.sum.get_mut(..length)) {
+            (Some(participant), Some(sum)) => {
+                sum.copy_from_slice(&mix.total);
+                for (owner, frame) in self.owners.iter().zip(mix.frames.chunks_exact(length)).take(self.count) {
+                    if *owner == Some(participant) {
+                        mix::subtract(sum, frame);
+                    }
+                }
+                mix::limit(sum, out);
+            }
+            (_, _) => mix::limit(&mix.total, out),
+        }
+        out
+    }
+
+    fn of(&self, rate: Rate) -> Option<&Mix> {
+        self.mixes.get(rate.index())?.as_deref()
+    }
+}
+
+impl Mix {
+    fn new(rate: Rate, voices: usize) -> Self {
+        let length = rate.samples();
+        Self {
+            rate,
+            frames: vec![0; length * voices].into(),
+            total: vec![0; length].into(),
+            tones: Resampler::new(Rate::Narrow, rate),
+        }
+    }
+}
+
+/// A voice whose rate nobody listens at has no frame of its own.
+fn frame_of_silence(length: usize) -> &'static [i16] {
+    const SILENCE: [i16; Rate::MOST] = [0; Rate::MOST];
+    SILENCE.get(..length).unwrap_or(&[])
+}

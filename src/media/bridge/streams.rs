@@ -1,0 +1,107 @@
+//! What all who are silent hear, encoded once for each codec.
+
+use crate::media::Rate;
+use crate::media::egress::Encoded;
+use crate::media::encoder::Encoder;
+use crate::media::legs::Legs;
+use crate::wire::codec::{Codec, opus};
+
+/// One codec's bytes of what everyone hears who is silent.
+pub(super) struct Stream {
+    codec: Codec,
+    parameters: opus::Parameters,
+    pub(super) encoder: Encoder,
+    pub(super) bytes: Encoded,
+    /// Encoded in this tick already.
+    pub(super) ready: bool,
+    /// Silence by table, for codecs that have one.
+    pub(super) silence: Option<Encoded>,
+    /// Somebody listens from now on who heard another encoder.
+    pub(super) joined: bool,
+    used: bool,
+}
+
+/// All of a room's.
+#[derive(Default)]
+pub(super) struct Streams(Vec<Stream>);
+
+impl Streams {
+    /// None is used; [`Streams::place`] says which are.
+    pub(super) fn begin(&mut self) {
+        self.0.iter_mut().for_each(|stream| stream.used = false);
+    }
+
+    /// Asks for a stream of this kind.
+    pub(super) fn need(&mut self, codec: Codec, parameters: opus::Parameters) {
+        match self.0.iter_mut().find(|stream| stream.is(codec, parameters)) {
+            Some(stream) => stream.used = true,
+            None => self.0.push(Stream::new(codec, parameters)),
+        }
+    }
+
+    /// Lets those go that nobody asked for.
+    pub(super) fn end(&mut self) {
+        self.0.retain(|stream| stream.used);
+    }
+
+    /// Where a stream of this kind is.
+    pub(super) fn place(&self, codec: Codec, parameters: opus::Parameters) -> usize {
+        self.0.iter().position(|stream| stream.is(codec, parameters)).unwrap_or(usize::MAX)
+    }
+
+    /// The stream at a place.
+    pub(super) fn get_mut(&mut self, place: usize) -> Option<&mut Stream> {
+        self.0.get_mut(place)
+    }
+
+    /// Another tick.
+    pub(super) fn clear(&mut self) {
+        self.0.iter_mut().for_each(|stream| stream.ready = false);
+    }
+
+    /// Whether some of them is at this rate.
+    pub(super) fn listen_at(&self, rate: Rate) -> bool {
+        self.0.iter().any(|stream| stream.encoder.rate() == rate)
+    }
+}
+
+impl Stream {
+    fn new(codec: Codec, parameters: opus::Parameters) -> Self {
+        let silence = codec.law().map(|law| {
+            let mut silence = Encoded::default();
+            silence.silence(law);
+            silence
+        });
+        Self {
+            codec,
+            parameters,
+            encoder: Encoder::new(codec, &parameters),
+            bytes: Encoded::default(),
+            ready: false,
+            silence,
+            joined: false,
+            used: true,
+        }
+    }
+
+    fn is(&self, codec: Codec, parameters: opus::Parameters) -> bool {
+        self.codec == codec && (self.parameters == parameters || codec != Codec::Opus)
+    }
+
+    /// Encodes what everyone hears, once a tick.
+    pub(super) fn encode(&mut self, frame: &[i16]) {
+        if self.joined {
+            self.encoder.set_independent(true);
+        }
+        self.bytes.encode(&mut self.encoder, frame);
+        if std::mem::take(&mut self.joined) {
+            self.encoder.set_independent(false);
+        }
+        self.ready = true;
+    }
+}
+
+/// The kinds of streams that these legs listen to.
+pub(super) fn kind(leg: crate::media::outlet::LegKey, legs: &Legs) -> Option<(Codec, opus::Parameters)> {
+    legs.get(leg).map(|leg| (leg.codec(), leg.opus()))
+}

@@ -1,0 +1,127 @@
+//! What goes straight from one of two people to the other: packets as they come, and keys.
+
+use super::{Leg, PRESS};
+use crate::base::Instant;
+use crate::media::outlet::{LegKey, Outgoing, Outlet, Port};
+use crate::media::relay::{Payload, Relay};
+use crate::wire::rtp::Header;
+
+/// Where what comes from the far end goes, besides into its buffer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Way {
+    to: Link,
+    /// From the first packet on.
+    relay: Option<Relay>,
+    /// The engine has yet to hear that this changed.
+    turned: bool,
+}
+
+/// How one of two people is tied to the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Link {
+    /// The leg of the other, where there is exactly one who may hear this one.
+    pub partner: Option<LegKey>,
+    /// Packets go on as they come.
+    pub open: bool,
+    /// Keys go through.
+    pub keys: bool,
+}
+
+impl Leg {
+    /// How it is tied to the other of two.
+    pub fn link(&self) -> Link {
+        self.way.to
+    }
+
+    /// Ties it to the other of two; passing packets on has ended before, where it was another.
+    pub fn set_link(&mut self, link: Link) {
+        self.way.to = link;
+    }
+
+    /// Whether packets go on as they come: nothing is to be mixed for the other from this one.
+    pub fn passes(&self) -> bool {
+        self.way.relay.is_some()
+    }
+
+    /// Whether this far end's packets are what the other one may be sent as they are.
+    pub fn may_pass_to(&self, peer: &Leg) -> bool {
+        let (ours, theirs) = (&self.format, &peer.format);
+        (ours.codec, ours.ptime) == (theirs.codec, theirs.ptime)
+            && ours.direction.receives()
+            && theirs.direction.sends()
+            && !peer.hears_own()
+            && peer.dial.is_idle()
+            && peer.latch.rtp().is_some()
+    }
+
+    /// Notes that the engine is to hear of a change; whether it is news.
+    pub fn turn(&mut self) -> bool {
+        !std::mem::replace(&mut self.way.turned, true)
+    }
+
+    /// The engine has heard of it.
+    pub fn turned(&mut self) {
+        self.way.turned = false;
+    }
+
+    /// Stops passing packets on, for want of them or because the mix takes over; `peer` is the leg they went to. Returns
+    /// whether it was passing.
+    pub fn end_passing(&mut self, peer: Option<&mut Leg>) -> bool {
+        let Some(relay) = self.way.relay.take() else { return false };
+        let Some(peer) = peer else { return true };
+        relay.end(&mut self.playout, &mut peer.egress);
+        self.playout.recall();
+        peer.encoder.begin(self.playout.g722_state());
+        true
+    }
+
+    /// Whether nothing has been passed on for too long.
+    pub fn starves(&self, now: Instant) -> bool {
+        self.way.relay.is_some_and(|relay| relay.starves(now))
+    }
+
+    /// Whether this tick's audio was sent before it came, when packets were still passed on.
+    pub fn is_early(&mut self) -> bool {
+        self.egress.take_early()
+    }
+
+    /// Sends a packet of this far end to the other one.
+    pub(super) fn pass_on(
+        &mut self,
+        header: &Header,
+        kind: Option<Payload>,
+        payload: &[u8],
+        now: Instant,
+        peer: &mut Leg,
+        outlet: &mut impl Outlet,
+    ) {
+        let Some(to) = peer.latch.rtp().filter(|_| self.way.to.open) else { return };
+        let send = |bytes: &[u8]| {
+            let packet = Outgoing { leg: peer.key, port: Port::Rtp, to, bytes };
+            peer.counters.sent += u64::from(peer.guard.send_rtp(packet, outlet));
+        };
+        let egress = &mut peer.egress;
+        match (&mut self.way.relay, kind) {
+            (Some(relay), None) => relay.leave_out(header),
+            (Some(relay), Some(kind)) if relay.fits(&self.playout) => {
+                relay.pass(header, kind, payload, (&self.playout, now), egress, send);
+            }
+            (relay, Some(Payload::Audio(_))) if egress.early() == 0 => {
+                if relay.take().is_some() {
+                    egress.interrupt();
+                }
+                // The lower half of a sequence number with its cycles.
+                let newest = (self.reception.highest() & 0xffff) as u16;
+                *relay = Some(Relay::begin(&self.playout, newest, now, egress, send));
+            }
+            (_, Some(_) | None) => {}
+        }
+    }
+
+    /// Presses a key for the other of two, where its packets did not go on by themselves.
+    pub(super) fn press_for(&self, partner: &mut Leg, digit: char) {
+        if self.way.to.keys && !self.passes() && partner.format.telephone_event.is_some() {
+            partner.dial.pass(digit, PRESS);
+        }
+    }
+}
