@@ -55,7 +55,9 @@ impl Gateway {
                     self.end_leg(leg, cause, &reasons, now);
                 }
             }
-            Event::Referred { leg, refer, to, uui, .. } => self.on_referred(leg, refer, &to, uui, now),
+            Event::Referred { leg, refer, to, referred_by, uui, .. } => {
+                self.on_referred(leg, refer, &to, (referred_by.as_deref(), uui), now);
+            }
             Event::ReferProgress { leg, refer, step } => self.on_refer_progress(leg, refer, step, now),
             Event::Request { transaction, request, source, .. } => {
                 self.on_request(transaction, &request, source, now);

@@ -57,8 +57,8 @@ impl Gateway {
                     self.order(order);
                 }
                 room::Output::Detach { leg } => self.unbridge(leg),
-                // One who handed over says goodbye in its own time.
-                room::Output::Release { leg, cause } if !self.is_leaving(leg) => self.hang_up(leg, cause, now),
+                // One who handed over says goodbye in its own time, and one who went to another room talks there.
+                room::Output::Release { leg, cause } if self.is_in(leg, room_id) => self.hang_up(leg, cause, now),
                 room::Output::Release { .. } => {}
                 room::Output::SetMuted { leg, .. } => self.apply_mute(leg),
                 room::Output::Tell { leg, what } => self.tell(leg, &what),
@@ -83,8 +83,8 @@ impl Gateway {
         }
     }
 
-    fn is_leaving(&self, leg: LegId) -> bool {
-        self.legs.get(&leg).is_some_and(|record| matches!(record.stage, Stage::Leaving { .. }))
+    fn is_in(&self, leg: LegId, room: RoomId) -> bool {
+        self.legs.get(&leg).and_then(|record| record.place()).is_some_and(|(place, _)| place == room)
     }
 
     /// Takes a leg out of whatever bridge it is in.

@@ -185,6 +185,7 @@ fn a_blind_transfer_connects_the_caller_with_the_target_and_lets_the_referrer_go
     carla.answer(&mut world, &invite);
     assert_eq!(anna.told(&mut world), ["200 OK, the last"]);
     let carlas = leg_of(&mut world, &carla);
+    assert_eq!(invite.headers.get(Name::ReferredBy), Some("<sip:anna@office>"));
     assert_eq!(hears(&mut world, bobs), both(bobs, carlas));
     assert_eq!(transferred(&world), [(bobs, Some(annas), TransferWay::Bridged)]);
     assert_eq!(opened(&world, bobs), 1, "the same stream goes on to the one who was not touched");
@@ -393,6 +394,43 @@ fn consult(world: &mut World) -> (Line, Line) {
 }
 
 #[test]
+fn a_call_handed_over_while_the_second_still_rings_rings_on_for_the_caller() {
+    for answered in [true, false] {
+        let mut world = house();
+        let (mut bob, mut anna) = talking(&mut world, 1, "+49891101", ANNA);
+        let (bobs, annas) = (leg_of(&mut world, &bob), leg_of(&mut world, &anna));
+        let mut phone = Phone { call_id: "consult".into(), ..Phone::at("203.0.113.9".parse().unwrap(), 9) };
+        world.invite(&mut phone, "+49892201");
+        let mut carla = Line::at(CARLA);
+        let invite = carla.rung(&mut world);
+        carla.ring(&mut world, &invite);
+        let mut anna2 = Line { call_id: "consult".into(), ..Line::of(&phone) };
+        anna2.look(&mut world);
+        let ringing = anna2.answers.iter().find(|answer| answer.status.code() == 180).unwrap();
+        anna2.remote = ringing.headers.get(Name::To).unwrap().to_owned();
+        anna.request(&mut world, "REFER", &attended(&anna2), "");
+        assert_eq!(anna.told(&mut world), ["100 Trying", "180 Ringing"]);
+        assert_eq!(anna2.answered(&mut world, Method::Invite), Some(487));
+        assert!(carla.take(&mut world, Method::Cancel).is_empty(), "it rings on");
+        assert_eq!(hears(&mut world, bobs), both(bobs, annas));
+        if answered {
+            carla.answer(&mut world, &invite);
+            let carlas = leg_of(&mut world, &carla);
+            assert_eq!(hears(&mut world, bobs), both(bobs, carlas));
+            assert_eq!(anna.told(&mut world), ["200 OK, the last"]);
+        } else {
+            carla.reply(&mut world, &invite, "486 Busy Here", "", "");
+            assert_eq!(anna.told(&mut world), ["486 Busy Here, the last"]);
+            assert_eq!(hears(&mut world, bobs), both(bobs, annas), "everybody keeps the call");
+        }
+        anna.hang_up(&mut world);
+        bob.hang_up(&mut world);
+        carla.look(&mut world);
+        world.ends_clean();
+    }
+}
+
+#[test]
 fn nobody_hands_over_a_call_of_somebody_else() {
     let mut world = house();
     let (mut bob, mut anna) = talking(&mut world, 1, "+49891101", ANNA);
@@ -438,8 +476,35 @@ fn a_telephone_takes_its_call_to_another_one() {
     world.ends_clean();
 }
 
+#[test]
+fn a_telephone_that_lets_us_offer_takes_the_place_with_its_acknowledgement() {
+    let mut world = house();
+    let (mut bob, mut anna) = talking(&mut world, 1, "+49891101", ANNA);
+    let (bobs, annas) = (leg_of(&mut world, &bob), leg_of(&mut world, &anna));
+    let mut cell = replacing_with(&mut world, "203.0.113.9", &anna, "");
+    let answer = world.response(&cell).unwrap();
+    assert_eq!(answer.status.code(), 200);
+    assert_eq!(hears(&mut world, bobs), both(bobs, annas), "nothing is agreed on yet");
+    cell.to_tag = answer.headers.to().and_then(|to| to.tag().map(str::to_owned));
+    cell.target = answer.headers.contact().unwrap().uri.to_string();
+    let text = cell.request_text("ACK", &cell.target.clone(), &cell.offer("sendrecv"));
+    world.send(&cell, &text);
+    let mut cell = Line::of(&cell);
+    let cells = leg_of(&mut world, &cell);
+    assert_eq!(hears(&mut world, bobs), both(bobs, cells));
+    assert_eq!(anna.take(&mut world, Method::Bye).len(), 1);
+    bob.hang_up(&mut world);
+    cell.look(&mut world);
+    world.ends_clean();
+}
+
 /// A call that is to take the place of a line's call.
 fn replacing(world: &mut World, ip: &str, line: &Line) -> Phone {
+    let offer = Phone::at(ip.parse().unwrap(), 77).offer("sendrecv");
+    replacing_with(world, ip, line, &offer)
+}
+
+fn replacing_with(world: &mut World, ip: &str, line: &Line, offer: &str) -> Phone {
     let phone = Phone { call_id: "takes".into(), ..Phone::at(ip.parse().unwrap(), 77) };
     let tag = |value: &str| value.split(";tag=").nth(1).unwrap().to_owned();
     let header = format!(
@@ -448,7 +513,7 @@ fn replacing(world: &mut World, ip: &str, line: &Line) -> Phone {
         tag(&line.remote),
         tag(&line.local)
     );
-    let text = phone.request_text("INVITE", "sip:198.51.100.1", &phone.offer("sendrecv"));
+    let text = phone.request_text("INVITE", "sip:198.51.100.1", offer);
     world.send(&phone, &text.replacen("Content-Length", &header, 1));
     phone
 }

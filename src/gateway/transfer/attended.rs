@@ -3,8 +3,11 @@
 use crate::base::{Cause, LegId, Now};
 use crate::gateway::Gateway;
 use crate::gateway::event::TransferWay;
+use crate::gateway::leg::Stage;
+use crate::gateway::ringing::{RingId, Waits};
+use crate::gateway::transfer::Handover;
 use crate::gateway::transfer::blind::Refusal;
-use crate::sip::endpoint::ReferId;
+use crate::sip::endpoint::{Headers, ReferId};
 use crate::wire::sip::Status;
 
 impl Gateway {
@@ -22,6 +25,10 @@ impl Gateway {
             return Err(Refusal { status: Status::FORBIDDEN, cause: Cause::NotAllowed });
         }
         let call = self.others_of(leg).first().copied().unwrap_or(leg);
+        if let Some(ring) = self.rung_for(second) {
+            self.hand_over_ringing((leg, refer), (call, second), ring, to, now);
+            return Ok(());
+        }
         let with = self.others_of(second).first().copied();
         self.endpoint.accept_refer(leg, refer, now);
         if self.join_calls(leg, second, now) {
@@ -33,6 +40,42 @@ impl Gateway {
             self.publish_failed(call, to, Cause::NoRoute, Some(Status::CALL_DOES_NOT_EXIST), now);
         }
         Ok(())
+    }
+
+    /// Whom somebody waits for, whose call is not answered yet.
+    fn rung_for(&self, leg: LegId) -> Option<RingId> {
+        match self.legs.get(&leg)?.stage {
+            Stage::Calling { ring, .. } => Some(ring),
+            _ => None,
+        }
+    }
+
+    /// The far end hands over before its second call was answered: from here on the telephone rings for both of them, and
+    /// whoever answers takes the place of the one who hands over, as in a blind transfer.
+    fn hand_over_ringing(
+        &mut self,
+        (leg, refer): (LegId, ReferId),
+        (call, second): (LegId, LegId),
+        ring: RingId,
+        to: String,
+        now: Now,
+    ) {
+        self.endpoint.accept_refer(leg, refer, now);
+        let Some(live) = self.rings.get_mut(&ring) else { return };
+        live.waits = Waits::Room;
+        let (room, rang) = (live.room, live.rang);
+        if let Some(record) = self.legs.get_mut(&second) {
+            record.stage = Stage::Leaving { cause: Cause::Transferred };
+            self.unbridge(second);
+        }
+        let talking: Vec<LegId> = self.others_of(leg).into_iter().chain([leg]).collect();
+        self.move_to(&talking, room, now);
+        let handover = Handover { room, giver: Some(leg), call, refer: Some((leg, refer)), to };
+        self.transfers.handovers.insert(ring, handover);
+        if rang {
+            self.endpoint.report_refer(leg, refer, Status::RINGING, now);
+        }
+        self.endpoint.refuse(second, Status::REQUEST_TERMINATED, Cause::Transferred, &Headers::new(), now);
     }
 
     /// Lets the others of two calls of one who hands over talk with each other, and ends both calls for the one; false
@@ -48,9 +91,7 @@ impl Gateway {
         let is_meeting = self.rooms.get(&two).is_some_and(|room| !room.settings().call);
         let (goal, moving) = if is_meeting { (two, of_first) } else { (one, of_second) };
         let places = [first, second].map(|leg| self.part(leg, now));
-        for leg in moving {
-            self.move_to(leg, goal, now);
-        }
+        self.move_to(&moving, goal, now);
         for (room, participant) in places.into_iter().flatten() {
             self.leave_room(room, participant, Cause::Transferred, now);
         }

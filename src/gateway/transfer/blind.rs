@@ -14,7 +14,7 @@ use crate::sip::endpoint::{Headers, ReferId};
 use crate::sip::refer_to::ReferTo;
 use crate::sip::refusal_for;
 use crate::sip::uui::Uui;
-use crate::wire::sip::{Name, Status, Text, Uri};
+use crate::wire::sip::{Name, NameAddr, Status, Text, Uri};
 
 /// Who is to take the place, and what is told to them.
 #[derive(Debug, Clone)]
@@ -50,10 +50,10 @@ impl Gateway {
         leg: LegId,
         refer: ReferId,
         to: &ReferTo,
-        uui: Vec<Uui>,
+        (by, uui): (Option<&NameAddr>, Vec<Uui>),
         now: Now,
     ) {
-        if let Err(refusal) = self.take_referral(leg, refer, to, uui, now) {
+        if let Err(refusal) = self.take_referral(leg, refer, to, (by, uui), now) {
             self.count_refusal(refusal.cause);
             self.endpoint.refuse_refer(leg, refer, refusal.status, &Headers::new(), now);
         }
@@ -64,7 +64,7 @@ impl Gateway {
         leg: LegId,
         refer: ReferId,
         to: &ReferTo,
-        uui: Vec<Uui>,
+        (by, uui): (Option<&NameAddr>, Vec<Uui>),
         now: Now,
     ) -> Result<(), Refusal> {
         let refusal = |status, cause| Err(Refusal { status, cause });
@@ -83,6 +83,8 @@ impl Gateway {
         let Some(call) = others.first().copied() else { return refusal(Status::DECLINE, Cause::NoRoute) };
         let user = to.uri.user_decoded().map(|user| user.into_owned()).unwrap_or_default();
         let mut headers = to.carried();
+        // RFC 3892 §2.3.
+        headers.extend(by.map(|by| (Name::ReferredBy, Text::from(by.to_string()))));
         if let Some(replaces) = &to.replaces {
             if let Some(second) = self.endpoint.dialog_of(replaces) {
                 return self.refer_to_own((leg, refer), second, user, now);
@@ -285,7 +287,7 @@ impl Gateway {
     fn bring(&mut self, leg: LegId, room: RoomId, now: Now) {
         let Some(record) = self.legs.get_mut(&leg) else { return };
         match &record.stage {
-            Stage::InRoom { .. } => self.move_to(leg, room, now),
+            Stage::InRoom { .. } => self.move_to(&[leg], room, now),
             Stage::Attendant { .. } | Stage::Answering => self.enter_room(leg, room, false, now),
             Stage::Binding { .. }
             | Stage::Calling { .. }

@@ -97,17 +97,26 @@ impl Gateway {
         Some(place)
     }
 
-    /// Gives a person's place in one room to a room where others are; the leg goes on as it is.
-    fn move_to(&mut self, leg: LegId, room: RoomId, now: Now) {
-        let Some(record) = self.legs.get(&leg) else { return };
-        let Some((old, participant)) = record.place().filter(|(old, _)| *old != room) else { return };
+    /// Takes people from their rooms to one where others are; their legs go on as they are. They all arrive before the
+    /// first leaves, so that nobody is left alone for a moment.
+    fn move_to(&mut self, legs: &[LegId], room: RoomId, now: Now) {
+        let left: Vec<_> = legs.iter().filter_map(|leg| self.move_one(*leg, room, now)).collect();
+        for (old, participant) in left {
+            self.leave_room(old, participant, Cause::Transferred, now);
+        }
+    }
+
+    /// Gives a person a place in another room; the old one is the caller's to take away.
+    fn move_one(&mut self, leg: LegId, room: RoomId, now: Now) -> Option<(RoomId, ParticipantId)> {
+        let record = self.legs.get(&leg)?;
+        let (old, participant) = record.place().filter(|(old, _)| *old != room)?;
         let name = self.rooms.get(&old).and_then(|old| old.participant(participant)).and_then(|p| p.name.clone());
         let (number, language) = (record.caller.clone(), record.language.tag().to_owned());
-        let Some(live) = self.rooms.get_mut(&room) else { return };
+        let live = self.rooms.get_mut(&room)?;
         live.expect(Expected { id: participant, name, number, language }, now);
         self.timers.disarm(&Timer::Keys(leg));
         self.arrive(leg, room, participant, now);
-        self.leave_room(old, participant, Cause::Transferred, now);
+        Some((old, participant))
     }
 
     /// Who is in a leg's room beside it, with legs that are up.
