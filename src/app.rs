@@ -25,6 +25,7 @@ use crate::base::Secret;
 use crate::call::speech::Language;
 use crate::config::{Config, LogFormat};
 use crate::engine::clock::Clock;
+use crate::engine::fetch::Fetcher;
 use crate::engine::handle::Handle;
 use crate::engine::log::Log;
 use crate::engine::media::{self, MediaPlane};
@@ -32,6 +33,7 @@ use crate::engine::resolve::Resolver;
 use crate::engine::run::{Ended, Engine};
 use crate::engine::{chance, clips, meters, os};
 use crate::gateway::{Directory, Gateway};
+use crate::identity::Anchors;
 use crate::profile::Book;
 use crate::sip::endpoint;
 use crate::sip::timing::Timing;
@@ -114,10 +116,13 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
         profiles: profiles.clone(),
         next_seq: opened.next_seq,
     };
-    let gateway = gateway(config, &reach, &clips.languages, directory, rng.fork(), clock);
+    let anchors = crate::config::anchors::load(config.stir.anchors.as_deref()).map_err(Failure::one)?;
+    let gateway = gateway(config, &reach, &clips.languages, directory, anchors, rng.fork(), clock);
     let writer = Writer::start(store.clone(), writer(config));
     let (handle, inbox) = Handle::new(store.clone(), writer.clone());
-    let engine = Engine::new(clock, gateway, transports, media, resolver(config), inbox).map_err(Failure::one)?;
+    let fetcher = Fetcher::new(config.routing.private_networks.clone());
+    let engine =
+        Engine::new(clock, gateway, transports, media, resolver(config), fetcher, inbox).map_err(Failure::one)?;
 
     let (stop, stopped) = watch::channel(false);
     let mut doors = JoinSet::new();
@@ -209,12 +214,14 @@ fn gateway(
     reach: &Reach,
     spoken: &[Language],
     directory: Directory,
+    anchors: Anchors,
     mut rng: crate::base::Rng,
     clock: Clock,
 ) -> Gateway {
     let mut settings = config.gateway();
     settings.media_v4 = reach.v4;
     settings.media_v6 = reach.v6;
+    settings.anchors = anchors;
     // What nobody can be attended in is not offered.
     settings.attendant.languages.retain(|language| spoken.contains(language));
     let sip = endpoint::Settings {

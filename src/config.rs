@@ -3,6 +3,7 @@
 //! Without any configuration the program listens on this machine alone. Every key, its default, its unit and what more
 //! or less of it costs is in `ringlift.example.toml`; a test keeps the two equal.
 
+pub mod anchors;
 pub mod check;
 mod keys;
 pub mod listen;
@@ -116,6 +117,8 @@ pub struct Routing {
     pub international_prefix: String,
     /// Trunks, by id, that take what no rule names, in order; empty: every trunk that calls go out by.
     pub outward: Vec<TrunkId>,
+    /// Private networks in which routing webhooks and certificates may be asked for all the same.
+    pub private_networks: Vec<Network>,
 }
 
 /// Signed caller identities (RFC 8224).

@@ -334,6 +334,8 @@ fn limits(config: &Config, found: &mut Findings) {
             "stir.anchors",
             format!("{} is no directory: make it, or leave the value empty", directory.display()),
         );
+    } else if let Err(why) = super::anchors::load(config.stir.anchors.as_deref()) {
+        found.fatal("stir.anchors", why);
     }
 }
 

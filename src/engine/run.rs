@@ -5,6 +5,7 @@
 //! media threads ─ MediaPlane ─┤    Gateway::handle   ├─ MediaPlane::send, bind_ports (answered at once)
 //! API ─ Inbox ────────────────┼──►  poll_output  ────┼─ Outbox: store writer, subscribers
 //! nameservers ─ Resolver ─────┤                      ├─ Resolver::ask
+//! web servers ─ Fetcher ──────┤                      ├─ Fetcher::ask
 //! clock ─ poll_timeout ───────┤                      └─ answers to commands
 //! signals ────────────────────┘
 //! ```
@@ -19,6 +20,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::base::Instant;
 use crate::engine::clock::Clock;
+use crate::engine::fetch::Fetcher;
 use crate::engine::handle::{Asked, Inbox};
 use crate::engine::media::MediaPlane;
 use crate::engine::meters;
@@ -59,6 +61,7 @@ pub struct Engine {
     transports: Transports,
     media: MediaPlane,
     resolver: Resolver,
+    fetcher: Fetcher,
     inbox: Inbox,
     signals: Signals,
     waiting: BTreeMap<CommandId, oneshot::Sender<Outcome>>,
@@ -100,6 +103,7 @@ impl Engine {
         transports: Transports,
         media: MediaPlane,
         resolver: Resolver,
+        fetcher: Fetcher,
         inbox: Inbox,
     ) -> std::io::Result<Self> {
         Ok(Self {
@@ -108,6 +112,7 @@ impl Engine {
             transports,
             media,
             resolver,
+            fetcher,
             inbox,
             signals: Signals::new()?,
             waiting: BTreeMap::new(),
@@ -151,6 +156,7 @@ impl Engine {
                     }
                 }
                 (id, lookup) = self.resolver.next() => self.step(Input::Resolved { id, lookup }),
+                (id, result) = self.fetcher.next() => self.step(Input::Fetched { id, result }),
                 Some(asked) = self.inbox.commands.recv() => self.take_command(asked),
                 signal = self.signals.next() => self.take_signal(signal),
                 () = sleep_until(alarm) => self.take_timeout(),
@@ -293,6 +299,7 @@ impl Engine {
                 None => Input::PortsExhausted { leg },
             }),
             Output::Resolve { id, question } => self.resolver.ask(id, question),
+            Output::Fetch { id, request } => self.fetcher.ask(id, request),
             Output::FreePorts { leg } => self.media.free_ports(leg),
             Output::Media(command) => self.media.send(command),
             Output::Record(record) => self.inbox.outbox.record(record),

@@ -16,6 +16,7 @@ pub fn tell(what: &Happening) {
             info!(%call, from = from.as_deref().unwrap_or("withheld"), to = %masked(to), "rings");
         }
         Happening::CallRinging { call, early_media } => info!(%call, early_media, "its telephone rings"),
+        Happening::CallIdentity { call, identity } => info!(%call, ?identity, "signed identity"),
         Happening::CallAnswered { call } => info!(%call, "answered"),
         Happening::CallBridged { call, with, room } => info!(%call, %with, %room, "talk"),
         Happening::CallHeld { call, held: true, by } => info!(%call, ?by, "on hold"),

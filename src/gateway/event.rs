@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::id::TrunkId;
 use crate::base::{Cause, ExtensionId, LegId, ParticipantId, RoomId, Utc};
 use crate::gateway::view::{CallDirection, ParticipantView};
+use crate::identity::Standing;
 use crate::sip::registrar::Gone;
 
 /// An event with its place in the log.
@@ -54,6 +55,15 @@ pub enum Happening {
         call: LegId,
         /// What it sends before the answer is heard.
         early_media: bool,
+    },
+    /// A caller's signed identity was looked at (STIR/SHAKEN).
+    #[serde(rename = "call.identity")]
+    CallIdentity {
+        /// The leg.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        call: LegId,
+        /// What it is worth.
+        identity: Standing,
     },
     /// A call was answered.
     #[serde(rename = "call.answered")]
@@ -301,6 +311,7 @@ impl Happening {
             | Happening::NodeDraining {}
             | Happening::CallBegan { .. }
             | Happening::CallRinging { .. }
+            | Happening::CallIdentity { .. }
             | Happening::CallAnswered { .. }
             | Happening::CallHeld { .. }
             | Happening::CallTransferred { .. }

@@ -14,7 +14,9 @@ use crate::gateway::leg::{Leg, Stage};
 use crate::gateway::settings::Settings;
 use crate::gateway::show::shown_user;
 use crate::gateway::view::CallDirection;
+use crate::gateway::webhook::Invitation;
 use crate::gateway::{Gateway, Output, Record, Timer};
+use crate::identity::Standing;
 use crate::media::command::{MediaCommand, PlayId};
 use crate::route::{Accepted, Decision, Destination, Dialled, Facts, Party, Table};
 use crate::sip::auth::{Verdict, Verifier};
@@ -86,6 +88,13 @@ impl Gateway {
         if let Some(replaces) = Replaces::of(&request.headers) {
             return self.on_replacing(leg, request, source, &facts, replaces, now);
         }
+        if let Some(facts) = self.weigh_identity(leg, request, source, facts, now) {
+            self.route_invite(leg, request, source, facts, now);
+        }
+    }
+
+    /// All is known of an INVITE that is going to be: it goes where it leads.
+    pub(super) fn route_invite(&mut self, leg: LegId, request: &Request, source: Source, facts: Facts, now: Now) {
         match self.table.decide(&facts) {
             Decision::Challenge => self.challenge(leg, source, false, now),
             Decision::Refuse(Cause::NotAuthorised) => {
@@ -93,11 +102,15 @@ impl Gateway {
                 self.endpoint.turn_away(leg, Status::FORBIDDEN, Cause::NotAuthorised, &Headers::new());
             }
             Decision::Refuse(cause) => self.refuse_invite(leg, cause, now),
+            Decision::Accept(accepted) if matches!(accepted.to, Destination::Webhook { .. }) => {
+                let call = Invitation { leg, request: request.clone(), source, facts };
+                self.ask_webhook(call, *accepted, now);
+            }
             Decision::Accept(accepted) => self.on_authorised(leg, request, source, facts, *accepted, now),
         }
     }
 
-    fn on_authorised(
+    pub(super) fn on_authorised(
         &mut self,
         leg: LegId,
         request: &Request,
@@ -159,8 +172,12 @@ impl Gateway {
         record.did = did;
         record.destination = destination.clone();
         record.language = language;
+        record.identity = facts.identity;
         record.stage = Stage::Binding { offer, plan };
         self.begin_record(record, now);
+        if facts.identity != Standing::Unchecked {
+            self.publish(Happening::CallIdentity { call: leg, identity: facts.identity }, now);
+        }
         let refused = match &destination {
             Destination::Refuse { cause } => Some(*cause),
             Destination::Room { room } if !self.rooms.contains_key(room) => Some(Cause::NoRoute),
@@ -274,7 +291,7 @@ impl Gateway {
 
     /// A leg is over: what it held is given back, and whoever it was with is told.
     pub(super) fn end_leg(&mut self, leg: LegId, cause: Cause, reasons: &[Reason], now: Now) {
-        let Some(record) = self.legs.remove(&leg) else { return };
+        let Some(record) = self.legs.remove(&leg) else { return self.forget_invitation(leg) };
         self.spend_ends(leg, now);
         for timer in [Timer::Start, Timer::Attendant, Timer::Keys, Timer::LastWord, Timer::Silence, Timer::Keying] {
             self.timers.disarm(&timer(leg));

@@ -19,6 +19,7 @@ use crate::gateway::calls::CallPlan;
 use crate::gateway::ringing::RingId;
 use crate::gateway::trunks::Hop;
 use crate::gateway::view::{CallDirection, CallRecord, CallState};
+use crate::identity::Standing;
 use crate::media::clip::Clip;
 use crate::media::command::{Figures, Format, PlayId, Remote};
 use crate::profile::Profile;
@@ -47,6 +48,8 @@ pub(super) struct Leg {
     pub(super) did: Option<DidId>,
     /// Where it leads.
     pub(super) destination: Destination,
+    /// What the caller's signed identity was worth.
+    pub(super) identity: Standing,
     pub(super) began: Utc,
     pub(super) answered: Option<Utc>,
     pub(super) language: Language,
@@ -261,6 +264,7 @@ impl Leg {
             to: String::new(),
             did: None,
             destination: Destination::Attendant {},
+            identity: Standing::Unchecked,
             began: now.utc,
             answered: None,
             language: Language::english(),

@@ -3,10 +3,12 @@
 
 pub mod command;
 pub mod event;
+pub mod fetch;
 pub mod settings;
 pub mod view;
 
 mod ask;
+mod attest;
 mod calls;
 mod check_sync;
 mod control;
@@ -30,6 +32,7 @@ mod show;
 mod transfer;
 mod trunks;
 mod voice;
+mod webhook;
 mod words;
 
 pub use ask::explain;
@@ -94,6 +97,11 @@ pub struct Gateway {
     wrong_passwords: Throttle<IpAddr>,
     /// What was spent on calls out, and who is not answered.
     policy: policy::Policy,
+    /// Calls whose routing webhook has not answered yet.
+    webhooks: webhook::Webhooks,
+    /// Certificates of signed identities, and calls that wait for one.
+    attests: attest::Attests,
+    next_fetch: u64,
     calls_by_caller: Throttle<PhoneNumber>,
     pins: pin_guard::PinGuard,
     next_seq: u64,
@@ -121,6 +129,8 @@ enum Timer {
     Ring(RingId),
     /// Nothing has come back to an INVITE of ours.
     Silence(LegId),
+    /// What was asked for by HTTP is not here in time.
+    Fetch(fetch::FetchId),
     /// An account's minutes for calls out may be used up.
     Minutes(policy::Account),
     /// The next key is to be sent to this leg.
@@ -197,6 +207,9 @@ impl Gateway {
         let mut gateway = Self {
             wrong_passwords: Throttle::new(WRONG_PASSWORDS, WRONG_PASSWORD_EVERY, pin_guard::THROTTLE_KEYS),
             policy: policy::Policy::new(),
+            webhooks: webhook::Webhooks::default(),
+            attests: attest::Attests::default(),
+            next_fetch: 0,
             calls_by_caller: Throttle::new(settings.caller_burst, settings.caller_refill, pin_guard::THROTTLE_KEYS),
             pins: pin_guard::PinGuard::new(&settings),
             settings,
@@ -256,6 +269,7 @@ impl Gateway {
                 self.outputs.push_back(Output::Answer { id, outcome });
             }
             Input::Resolved { id, lookup } => self.locator.resolved(id, lookup, now.mono),
+            Input::Fetched { id, result } => self.on_fetched(id, result, now),
             Input::DrainAsked => self.begin_drain(now),
             Input::StopAsked => self.stop(now),
             Input::Timeout => self.on_timeout(now),
@@ -308,6 +322,7 @@ impl Gateway {
                 }
                 Timer::Ring(ring) => self.ring_timed_out(ring, now),
                 Timer::Silence(leg) => self.silence_lasted(leg, now),
+                Timer::Fetch(id) => self.on_fetched(id, Err(fetch::FetchError::TimedOut), now),
                 Timer::Minutes(account) => self.minutes_passed(account, now),
                 Timer::Keying(leg) => self.key_on(leg, now),
                 Timer::DrainWarning => self.warn_of_drain(),
@@ -414,6 +429,13 @@ pub enum Input {
         /// What came of it.
         lookup: Lookup,
     },
+    /// What [`Output::Fetch`] asked for is here, or will not be.
+    Fetched {
+        /// Which.
+        id: fetch::FetchId,
+        /// The body of a 200, or why there is none.
+        result: Result<Bytes, fetch::FetchError>,
+    },
     /// The node is to go out of service: refuse what is new, let calls finish up to the limit.
     DrainAsked,
     /// End every call now.
@@ -450,6 +472,13 @@ pub enum Output {
     Record(Record),
     /// Keep and publish this.
     Publish(Event),
+    /// Ask for something by HTTP and answer `Fetched`, within the deadline.
+    Fetch {
+        /// Names it.
+        id: fetch::FetchId,
+        /// What.
+        request: fetch::FetchRequest,
+    },
     /// Answer a command.
     Answer {
         /// Which.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::call::speech::Language;
+use crate::identity::Anchors;
 use crate::route::CallLimits;
 
 /// What the gateway is given at start.
@@ -38,6 +39,8 @@ pub struct Settings {
     pub registers_per_second: u32,
     /// The language of last resort.
     pub language: Language,
+    /// Authorities that are trusted to say who signs callers' identities.
+    pub anchors: Anchors,
     /// What calls out may cost that the API makes in nobody's name.
     pub operator_limits: CallLimits,
     /// Calls per caller before the throttle, and how long one more takes.
@@ -71,6 +74,7 @@ impl Default for Settings {
             registrar: crate::sip::registrar::Settings::default(),
             registers_per_second: 2000,
             language: Language::english(),
+            anchors: Anchors::default(),
             operator_limits: CallLimits::of_trunk(),
             caller_burst: 20,
             caller_refill: Duration::from_secs(3),

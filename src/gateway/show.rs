@@ -69,6 +69,7 @@ impl Gateway {
             extension: leg.party.extension(),
             profile: leg.profile.name.clone(),
             did: leg.did,
+            identity: leg.identity,
             room,
             participant,
             held: leg.held,
@@ -97,6 +98,7 @@ impl Gateway {
             answered: self.counters.answered,
             refused: self.counters.refused.clone(),
             ignored: self.policy.ignored(),
+            webhooks: self.webhooks.counts(),
             sip: self.endpoint.counters().named(),
         }
     }

@@ -7,6 +7,7 @@ pub use crate::gateway::trunks::{FarEndView, TrunkStateView};
 
 use crate::base::id::{DidId, ExtensionId, TrunkId};
 use crate::base::{Cause, LegId, ParticipantId, RoomId, Utc};
+use crate::identity::Standing;
 use crate::media::command::Figures;
 use crate::room::{Role, RoomSettings, State};
 
@@ -123,6 +124,9 @@ pub struct CallView {
     /// Which number rule it matched.
     #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
     pub did: Option<DidId>,
+    /// What the caller's signed identity was worth (STIR/SHAKEN).
+    #[serde(default)]
+    pub identity: Standing,
     /// The room it is in.
     #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
     pub room: Option<RoomId>,
@@ -179,6 +183,10 @@ pub struct Status {
     #[serde(default)]
     #[cfg_attr(feature = "node", schema(value_type = Object))]
     pub ignored: std::collections::BTreeMap<String, u64>,
+    /// Calls whose routing webhook was asked, in all, by what came of it: `answered`, or why they went to the fallback.
+    #[serde(default)]
+    #[cfg_attr(feature = "node", schema(value_type = Object))]
+    pub webhooks: std::collections::BTreeMap<String, u64>,
     /// SIP counters by name: what was malformed, dropped, answered statelessly.
     #[cfg_attr(feature = "node", schema(value_type = Object))]
     pub sip: std::collections::BTreeMap<String, u64>,

@@ -383,6 +383,8 @@ impl StandIn {
                 self.tell.send(command.clone()).unwrap();
                 return self.act(command, outbox);
             }
+            Command::Registrations { .. } => return Ok(Reply::Registrations(Vec::new())),
+            Command::CheckSync(_) => return Err(Denial::NotFound("extension")),
             Command::Status => {
                 let refused = BTreeMap::from([(Cause::NoRoute, 2)]);
                 let status =
@@ -518,6 +520,7 @@ fn leg(id: LegId, from: &str, to: &str) -> (CallRecord, CallView) {
         extension: None,
         profile: "generic".into(),
         did: record.did,
+        identity: Default::default(),
         room: None,
         participant: None,
         held: false,

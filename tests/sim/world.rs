@@ -9,6 +9,7 @@ use ringlift::base::id::{DidId, TrunkId};
 use ringlift::base::{Instant, LegId, Now, Rng, RoomId, Secret, Utc};
 use ringlift::gateway::command::{Command, CommandId, Outcome, Reply};
 use ringlift::gateway::event::Happening;
+use ringlift::gateway::fetch::{FetchId, FetchRequest};
 use ringlift::gateway::settings::Settings;
 use ringlift::gateway::view::{CallView, ParticipantView, RoomView, Status};
 use ringlift::gateway::{Directory, Gateway, Input, Output, Record};
@@ -38,6 +39,8 @@ pub struct World {
     /// Which legs are in a bridge, and whether they are unheard there.
     pub bridged: BTreeMap<LegId, bool>,
     pub tones: Vec<Clip>,
+    /// What was asked for by HTTP, the latest last.
+    pub fetches: Vec<(FetchId, FetchRequest)>,
     /// Every order to the media plane.
     pub orders: Vec<MediaCommand>,
     pub ports_bound: u32,
@@ -125,6 +128,7 @@ impl World {
             heard: BTreeMap::new(),
             bridged: BTreeMap::new(),
             tones: vec![],
+            fetches: vec![],
             orders: vec![],
             ports_bound: 0,
             ports_free: 0,
@@ -324,6 +328,7 @@ impl World {
                         self.gateway.handle(Input::Resolved { id, lookup }, self.now);
                     }
                 }
+                Output::Fetch { id, request } => self.fetches.push((id, request)),
                 Output::FreePorts { .. } => self.ports_free += 1,
                 Output::Media(command) => self.media(command),
                 Output::Record(record) => self.records.push(record),
