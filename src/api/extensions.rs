@@ -1,5 +1,7 @@
 //! `/v1/extensions`: people of the house, whose telephones register here.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,6 +15,7 @@ use super::leads::used;
 use super::limits::NewLimits;
 use super::merge::Patch;
 use super::once::{OnceKey, answer, created};
+use super::registrations::registered;
 use super::scope::Scope;
 use super::trunks::random;
 use super::valid::Check;
@@ -20,6 +23,7 @@ use super::{App, Problem, openapi};
 use crate::base::id::ExtensionId;
 use crate::base::{PhoneNumber, Rng, Secret};
 use crate::gateway::command::Command;
+use crate::gateway::view::RegistrationView;
 use crate::route::{CallLimits, Extension};
 use crate::store::StoreError;
 use crate::store::leads_to::End;
@@ -94,6 +98,8 @@ pub struct ExtensionView {
     pub profile: Option<String>,
     /// What its calls out may cost.
     pub limits: CallLimits,
+    /// Its telephones that are registered now.
+    pub registered: Vec<RegistrationView>,
 }
 
 /// An extension, this once with the password that was drawn for it.
@@ -126,8 +132,8 @@ fn yes() -> bool {
     true
 }
 
-impl From<Extension> for ExtensionView {
-    fn from(extension: Extension) -> Self {
+impl ExtensionView {
+    fn of(extension: Extension, registered: Vec<RegistrationView>) -> Self {
         Self {
             id: extension.id,
             user: extension.user,
@@ -139,6 +145,7 @@ impl From<Extension> for ExtensionView {
             auto_answer: extension.auto_answer,
             profile: extension.profile,
             limits: extension.limits,
+            registered,
         }
     }
 }
@@ -204,7 +211,15 @@ fn draw_password(rng: &mut Rng) -> Secret {
 pub async fn list(State(app): State<App>, caller: Caller) -> Result<Json<ExtensionList>, Problem> {
     caller.needs(Scope::RoutingRead)?;
     let extensions = app.handle.store().extensions().await?;
-    Ok(Json(ExtensionList { items: extensions.into_iter().map(ExtensionView::from).collect() }))
+    let mut phones: BTreeMap<ExtensionId, Vec<RegistrationView>> = BTreeMap::new();
+    for phone in registered(&app, None).await? {
+        phones.entry(phone.extension).or_default().push(phone);
+    }
+    let items = extensions.into_iter().map(|extension| {
+        let registered = phones.remove(&extension.id).unwrap_or_default();
+        ExtensionView::of(extension, registered)
+    });
+    Ok(Json(ExtensionList { items: items.collect() }))
 }
 
 /// Adds an extension. Where no password is sent, one is drawn and shown this once.
@@ -222,7 +237,7 @@ pub async fn create(
     let drawn = draw_password(&mut rng);
     let password = body.value.password.is_none().then(|| drawn.expose().to_owned());
     let extension = body.value.extension(ExtensionId::draw(&mut rng), drawn, &app)?;
-    let shown = ShownExtension { password, view: extension.clone().into() };
+    let shown = ShownExtension { password, view: ExtensionView::of(extension.clone(), Vec::new()) };
     let now = created(format!("/v1/extensions/{}", extension.id), &shown)?;
     let once = once.with(&caller, body.hash, &now);
     let answered = app
@@ -243,7 +258,8 @@ pub async fn show(
     Id(id): Id<ExtensionId>,
 ) -> Result<Json<ExtensionView>, Problem> {
     caller.needs(Scope::RoutingRead)?;
-    Ok(Json(find(&app, id).await?.into()))
+    let extension = find(&app, id).await?;
+    Ok(Json(view(&app, extension).await?))
 }
 
 /// Writes over an extension.
@@ -257,7 +273,8 @@ pub async fn change(
     body: Body<NewExtension>,
 ) -> Result<Json<ExtensionView>, Problem> {
     caller.needs(Scope::RoutingWrite)?;
-    put(app, id, |_| Ok(body.value)).await.map(|extension| Json(extension.into()))
+    let extension = put(app.clone(), id, |_| Ok(body.value)).await?;
+    Ok(Json(view(&app, extension).await?))
 }
 
 /// Changes what is sent of an extension (RFC 7396): `{"dnd": true}`.
@@ -271,7 +288,8 @@ pub async fn patch(
     patch: Patch,
 ) -> Result<Json<ExtensionView>, Problem> {
     caller.needs(Scope::RoutingWrite)?;
-    put(app, id, |before| patch.over(&NewExtension::from(before))).await.map(|extension| Json(extension.into()))
+    let extension = put(app.clone(), id, |before| patch.over(&NewExtension::from(before))).await?;
+    Ok(Json(view(&app, extension).await?))
 }
 
 /// Draws a new password and shows it this once. Telephones that are registered stay so until they register again.
@@ -314,6 +332,11 @@ pub async fn delete(State(app): State<App>, caller: Caller, Id(id): Id<Extension
         Ok(Changed::stored(StatusCode::NO_CONTENT, Command::DeleteExtension(id)))
     })
     .await
+}
+
+async fn view(app: &App, extension: Extension) -> Result<ExtensionView, Problem> {
+    let phones = registered(app, Some(extension.id)).await?;
+    Ok(ExtensionView::of(extension, phones))
 }
 
 async fn find(app: &App, id: ExtensionId) -> Result<Extension, Problem> {

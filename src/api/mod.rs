@@ -30,6 +30,7 @@ pub mod problem;
 pub mod profiles;
 pub mod query;
 pub mod records;
+pub mod registrations;
 pub mod rooms;
 pub mod rules;
 pub mod scope;

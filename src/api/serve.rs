@@ -26,7 +26,7 @@ use utoipa_axum::routes;
 use super::query::Known;
 use super::{
     App, Problem, acts, body, calls, dids, events, explain, extensions, groups, keys, metrics, openapi, operations,
-    page, profiles, query, records, rooms, rules, session, status, trunks,
+    page, profiles, query, records, registrations, rooms, rules, session, status, trunks,
 };
 use crate::transport::tls;
 
@@ -71,6 +71,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(extensions::list, extensions::create))
         .routes(routes!(extensions::show, extensions::change, extensions::patch, extensions::delete))
         .routes(routes!(extensions::password))
+        .routes(routes!(registrations::check_sync))
+        .routes(routes!(registrations::list))
         .routes(routes!(groups::list, groups::create))
         .routes(routes!(groups::show, groups::change, groups::patch, groups::delete))
         .routes(routes!(profiles::list))

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use reqwest::{Client, RequestBuilder, Response};
 use ringlift::api::scope::Scope;
 use ringlift::api::{self, Settings, Shared};
-use ringlift::base::id::{DidId, TrunkId};
+use ringlift::base::id::{DidId, ExtensionId, TrunkId};
 use ringlift::base::{Cause, LegId, ParticipantId, PhoneNumber, RoomId, Utc};
 use ringlift::engine::handle::{Asked, Handle, Inbox, Outbox};
 use ringlift::gateway::Record;
@@ -55,6 +55,7 @@ enum Act {
     Publish(Happening, oneshot::Sender<u64>),
     Alter(ParticipantId, Change, oneshot::Sender<()>),
     Leave(ParticipantId, oneshot::Sender<()>),
+    Register(ExtensionId, &'static str, oneshot::Sender<()>),
     Drain,
 }
 
@@ -176,6 +177,13 @@ impl Node {
         answered.await.unwrap();
     }
 
+    /// A telephone of this kind registers.
+    pub async fn register(&self, extension: ExtensionId, user_agent: &'static str) {
+        let (answer, answered) = oneshot::channel();
+        self.gateway.send(Act::Register(extension, user_agent, answer)).ok().unwrap();
+        answered.await.unwrap();
+    }
+
     /// What the gateway was asked to do to calls since the last time.
     pub async fn told(&self) -> Vec<Command> {
         let mut told = self.told.lock().await;
@@ -250,6 +258,10 @@ impl StandIn {
                         let _ = self.command(Command::HangUp(leg.unwrap()), &inbox.outbox);
                         let _ = answer.send(());
                     }
+                    Act::Register(extension, user_agent, answer) => {
+                        self.register(extension, user_agent, &inbox.outbox);
+                        let _ = answer.send(());
+                    }
                     Act::Drain => {
                         self.draining = true;
                         self.publish(Happening::NodeDraining {}, &inbox.outbox);
@@ -295,6 +307,24 @@ impl StandIn {
         self.rooms.get_mut(&room).unwrap().participants.push(participant.clone());
         self.publish(Happening::Joined { room, participant: Box::new(participant) }, outbox);
         (leg_id, id)
+    }
+
+    fn register(&mut self, extension: ExtensionId, user_agent: &str, outbox: &Outbox) {
+        let user = self.table.extensions.get(&extension).unwrap().user.clone();
+        let address = format!("udp:192.0.2.{}:5060", self.phones.len() + 10);
+        self.phones.push(RegistrationView {
+            extension,
+            contact: format!("sip:{user}@192.0.2.10"),
+            address: address.clone(),
+            user_agent: Some(user_agent.to_owned()),
+            profile: "generic".into(),
+            instance: None,
+            behind_nat: false,
+            since: clock::utc().to_string(),
+            expires_in: 600,
+        });
+        let user_agent = Some(user_agent.to_owned());
+        self.publish(Happening::ExtensionRegistered { extension, address, user_agent }, outbox);
     }
 
     fn alter(&mut self, who: ParticipantId, change: Change, outbox: &Outbox) {

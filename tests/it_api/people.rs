@@ -297,3 +297,26 @@ async fn calls_go_out_by_a_trunk_whose_passwords_are_never_shown() {
     }
     assert!(ok(node.get("/v1/profiles")).await["items"].as_array().unwrap().iter().any(|one| one["name"] == "generic"));
 }
+
+#[tokio::test]
+async fn who_is_registered_is_seen_with_the_telephone_it_is() {
+    let node = Node::start().await;
+    let (anna, ben) = (extension(&node, "101").await, extension(&node, "102").await);
+    node.register(anna.parse().unwrap(), "Yealink SIP-T54W 96.86.0.75").await;
+    node.register(anna.parse().unwrap(), "Linphone/5.2").await;
+    node.register(ben.parse().unwrap(), "baresip v3.1").await;
+    let agents = |list: &Value| {
+        let one = |phone: &Value| phone["user_agent"].as_str().unwrap().split(['/', ' ']).next().unwrap().to_owned();
+        list.as_array().unwrap().iter().map(one).collect::<Vec<_>>()
+    };
+    let shown = ok(node.get(&format!("/v1/extensions/{anna}"))).await;
+    assert_eq!(agents(&shown["registered"]), ["Yealink", "Linphone"]);
+    let list = ok(node.get("/v1/extensions")).await;
+    assert_eq!(agents(&list["items"][1]["registered"]), ["baresip"]);
+    assert_eq!(agents(&ok(node.get("/v1/registrations")).await["items"]).len(), 3);
+    let theirs = ok(node.get(&format!("/v1/registrations?extension={ben}"))).await;
+    assert_eq!(agents(&theirs["items"]), ["baresip"]);
+    problem(node.get("/v1/registrations?extension=102"), 400).await;
+    let reload = node.client.post(node.url(&format!("/v1/extensions/{anna}/check-sync"))).bearer_auth(&node.admin);
+    assert_eq!(reload.send().await.unwrap().status(), StatusCode::NO_CONTENT);
+}
