@@ -13,13 +13,15 @@ use super::leads::used;
 use super::limits::NewLimits;
 use super::merge::Patch;
 use super::once::{OnceKey, answer, created};
+use super::rooms::odd;
 use super::scope::Scope;
 use super::valid::Check;
 use super::{App, Problem, openapi};
 use crate::base::id::TrunkId;
 use crate::base::phone_number::NumberPlan;
 use crate::base::{PhoneNumber, Rng, Secret};
-use crate::gateway::command::Command;
+use crate::gateway::command::{Command, Reply};
+use crate::gateway::view::TrunkStateView;
 use crate::route::{
     CallLimits, Credentials, IdentityPolicy, Network, Outbound, OutboundTarget, Register, TlsRules, Trunk,
 };
@@ -133,6 +135,8 @@ pub struct TrunkView {
     pub limits: CallLimits,
     /// What is asked of signed caller identities.
     pub identity: IdentityPolicy,
+    /// How it stands: up or down and why, registered or not; none where no calls go out by it.
+    pub state: Option<TrunkStateView>,
 }
 
 /// How calls go out by a trunk, as it is shown: without the password.
@@ -162,8 +166,8 @@ fn yes() -> bool {
     true
 }
 
-impl From<Trunk> for TrunkView {
-    fn from(trunk: Trunk) -> Self {
+impl TrunkView {
+    fn of(trunk: Trunk, state: Option<TrunkStateView>) -> Self {
         Self {
             id: trunk.id,
             name: trunk.name,
@@ -184,6 +188,7 @@ impl From<Trunk> for TrunkView {
             tls: trunk.tls,
             limits: trunk.limits,
             identity: trunk.identity,
+            state,
         }
     }
 }
@@ -318,7 +323,12 @@ pub(super) fn random() -> Result<Rng, Problem> {
 pub async fn list(State(app): State<App>, caller: Caller) -> Result<Json<TrunkList>, Problem> {
     caller.needs(Scope::RoutingRead)?;
     let trunks = app.handle.store().trunks().await?;
-    Ok(Json(TrunkList { items: trunks.into_iter().map(TrunkView::from).collect() }))
+    let states = states(&app, None).await?;
+    let items = trunks.into_iter().map(|trunk| {
+        let state = states.iter().find(|state| state.trunk == trunk.id).cloned();
+        TrunkView::of(trunk, state)
+    });
+    Ok(Json(TrunkList { items: items.collect() }))
 }
 
 /// Adds a trunk.
@@ -333,7 +343,7 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     caller.needs(Scope::RoutingWrite)?;
     let trunk = body.value.trunk(TrunkId::draw(&mut random()?), None, &app)?;
-    let now = created(format!("/v1/trunks/{}", trunk.id), &TrunkView::from(trunk.clone()))?;
+    let now = created(format!("/v1/trunks/{}", trunk.id), &TrunkView::of(trunk.clone(), None))?;
     let once = once.with(&caller, body.hash, &now);
     let answered = app
         .change(async move |app| {
@@ -349,7 +359,8 @@ pub async fn create(
     params(("id" = String, Path)), responses((status = 200, body = TrunkView), openapi::Refused))]
 pub async fn show(State(app): State<App>, caller: Caller, Id(id): Id<TrunkId>) -> Result<Json<TrunkView>, Problem> {
     caller.needs(Scope::RoutingRead)?;
-    Ok(Json(find(&app, id).await?.into()))
+    let trunk = find(&app, id).await?;
+    Ok(Json(view(&app, trunk).await?))
 }
 
 /// Writes over a trunk.
@@ -385,13 +396,16 @@ async fn put(
     id: TrunkId,
     sent: impl FnOnce(&Trunk) -> Result<NewTrunk, Problem> + Send + 'static,
 ) -> Result<Json<TrunkView>, Problem> {
-    app.change(async move |app| {
-        let before = find(&app, id).await?;
-        let trunk = sent(&before)?.trunk(id, Some(&before), &app)?;
-        app.handle.store().put_trunk(&trunk).await.map_err(taken)?;
-        Ok(Changed::stored(Json(trunk.clone().into()), Command::PutTrunk(trunk)))
-    })
-    .await
+    let asked = app.clone();
+    let trunk = app
+        .change(async move |app| {
+            let before = find(&app, id).await?;
+            let trunk = sent(&before)?.trunk(id, Some(&before), &app)?;
+            app.handle.store().put_trunk(&trunk).await.map_err(taken)?;
+            Ok(Changed::stored(trunk.clone(), Command::PutTrunk(trunk)))
+        })
+        .await?;
+    Ok(Json(view(&asked, trunk).await?))
 }
 
 /// Takes a trunk away; its calls go on. Refused while a number or a rule names it.
@@ -406,6 +420,18 @@ pub async fn delete(State(app): State<App>, caller: Caller, Id(id): Id<TrunkId>)
         Ok(Changed::stored(StatusCode::NO_CONTENT, Command::DeleteTrunk(id)))
     })
     .await
+}
+
+async fn view(app: &App, trunk: Trunk) -> Result<TrunkView, Problem> {
+    let state = states(app, Some(trunk.id)).await?.pop();
+    Ok(TrunkView::of(trunk, state))
+}
+
+async fn states(app: &App, trunk: Option<TrunkId>) -> Result<Vec<TrunkStateView>, Problem> {
+    match app.ask(Command::TrunkStates { trunk }).await? {
+        Reply::TrunkStates(states) => Ok(states),
+        _ => Err(odd()),
+    }
 }
 
 async fn find(app: &App, id: TrunkId) -> Result<Trunk, Problem> {

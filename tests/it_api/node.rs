@@ -16,10 +16,10 @@ use ringlift::gateway::Record;
 use ringlift::gateway::command::{Command, Denial, Outcome, Reply};
 use ringlift::gateway::event::{Event, Happening, HeldBy};
 use ringlift::gateway::view::{
-    CallDirection, CallRecord, CallState, CallView, ParticipantView, RegistrationView, RoomView, Status,
+    CallDirection, CallRecord, CallState, CallView, ParticipantView, RegistrationView, RoomView, Status, TrunkStateView,
 };
 use ringlift::room::{Operation, Refusal, Role, State};
-use ringlift::route::Table;
+use ringlift::route::{Table, Trunk};
 use ringlift::store::{self, Store, Writer, clock};
 use serde_json::Value;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -309,6 +309,24 @@ impl StandIn {
         (leg_id, id)
     }
 
+    /// A trunk whose name has "dead" in it is down.
+    fn state(&self, trunk: &Trunk) -> TrunkStateView {
+        let dead = trunk.name.contains("dead");
+        TrunkStateView {
+            trunk: trunk.id,
+            up: Some(!dead),
+            why: dead.then(|| "no answer to OPTIONS for 32 s".to_owned()),
+            since: Some(clock::utc().to_string()),
+            registration: trunk
+                .outbound
+                .as_ref()
+                .and_then(|outbound| outbound.register.as_ref())
+                .map(|_| "registered".to_owned()),
+            registered_for: Some(300),
+            far_ends: Vec::new(),
+        }
+    }
+
     fn register(&mut self, extension: ExtensionId, user_agent: &str, outbox: &Outbox) {
         let user = self.table.extensions.get(&extension).unwrap().user.clone();
         let address = format!("udp:192.0.2.{}:5060", self.phones.len() + 10);
@@ -399,6 +417,11 @@ impl StandIn {
             Command::Registrations { extension } => {
                 let theirs = self.phones.iter().filter(|phone| extension.is_none_or(|one| phone.extension == one));
                 return Ok(Reply::Registrations(theirs.cloned().collect()));
+            }
+            Command::TrunkStates { trunk } => {
+                let wanted = |one: &&Trunk| one.outbound.is_some() && trunk.is_none_or(|id| id == one.id);
+                let states = self.table.trunks.values().filter(wanted).map(|one| self.state(one));
+                return Ok(Reply::TrunkStates(states.collect()));
             }
             Command::CheckSync(_)
             | Command::Dial(_)

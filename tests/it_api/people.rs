@@ -262,13 +262,24 @@ async fn calls_go_out_by_a_trunk_whose_passwords_are_never_shown() {
         json!({ "uri": "sip:198.51.100.7:5061;transport=tls", "priority": 10, "weight": 1 })
     );
     assert_eq!((&made["tls"]["verify"], &made["limits"]["max_calls"]), (&json!(true), &json!(100)));
+    assert_eq!(ok(node.get(&path)).await["state"]["registration"], "registered");
     let after = ok(patch(&node, &path, json!({ "outbound": { "caller_id": "+4930901829" } }))).await;
     assert_eq!(
         (&after["outbound"]["caller_id"], &after["outbound"]["username"]),
         (&json!("+4930901829"), &json!("acme"))
     );
     let node = Node::start_at(node.stop().await).await;
-    assert_eq!(ok(node.get(&path)).await, after, "over a restart");
+    let mut again = ok(node.get(&path)).await;
+    again["state"]["since"] = after["state"]["since"].clone();
+    assert_eq!(again, after, "over a restart");
+    let dead = json!({ "name": "dead", "outbound": { "targets": [{ "uri": "sip:gone.example" }] } });
+    ok(node.post("/v1/trunks", dead)).await;
+    let inbound = ok(node.post("/v1/trunks", json!({ "name": "inbound", "networks": ["192.0.2.1"] }))).await;
+    let list = ok(node.get("/v1/trunks")).await;
+    let state =
+        |name: &str| list["items"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap()["state"].clone();
+    assert_eq!((&state("dead")["up"], &state("dead")["why"]), (&json!(false), &json!("no answer to OPTIONS for 32 s")));
+    assert_eq!((state("inbound"), &inbound["state"]), (Value::Null, &Value::Null), "nothing goes out there");
     let stored = node.handle.store().trunk(made["id"].as_str().unwrap().parse().unwrap()).await.unwrap();
     assert_eq!(stored.outbound.unwrap().credentials.unwrap().password.expose(), "correct horse");
     for (field, value, pointer) in [
