@@ -140,6 +140,8 @@ impl Gateway {
             rang: false,
             early: None,
             promised,
+            redirected: 0,
+            as_it_is: false,
         };
         self.rings.insert(id, ring);
         self.carry_out(room, now);
@@ -148,7 +150,7 @@ impl Gateway {
     }
 
     /// What is tried for a destination, in order, and how long each may ring where the destination says so.
-    fn steps_to(&self, plan: &CallPlan) -> Result<(VecDeque<Step>, Option<Duration>), Cause> {
+    pub(super) fn steps_to(&self, plan: &CallPlan) -> Result<(VecDeque<Step>, Option<Duration>), Cause> {
         match &plan.to {
             Destination::Extension { extension } => Ok((VecDeque::from([Step::Extensions(vec![*extension])]), None)),
             Destination::Group { group } => {

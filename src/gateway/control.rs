@@ -54,6 +54,12 @@ impl Gateway {
         }
         let headers = headers_of(&request).map_err(Denial::Invalid)?;
         let (to, dialled) = self.aim_at(&request, now)?;
+        let room = match (&to, request.room, request.from) {
+            // Somebody of the house is called into the room they would have dialled.
+            (Destination::Room { room }, None, Some(_)) => Some(*room),
+            (_, room, _) => room,
+        };
+        let into_room = matches!(to, Destination::Room { .. });
         let caller = match request.from {
             Some(id) => {
                 let extension = self.table.extensions.get(&id).ok_or(Denial::NotFound("extension"))?;
@@ -78,7 +84,7 @@ impl Gateway {
             max_forwards: MAX_FORWARDS,
             name: None,
         };
-        let (room, made) = match request.room {
+        let (room, made) = match room {
             Some(room) if self.rooms.contains_key(&room) => (room, false),
             Some(_) => return Err(Denial::NotFound("room")),
             None if request.from.is_none() => {
@@ -97,7 +103,8 @@ impl Gateway {
                     auto_answer: request.auto_answer,
                     ..plan.clone()
                 };
-                self.place_promised(first, room, Waits::Next(Box::new(plan)), now)
+                let waits = if into_room { Waits::Room } else { Waits::Next(Box::new(plan)) };
+                self.place_promised(first, room, waits, now)
             }
             None => self.place_promised(plan, room, Waits::Room, now),
         };

@@ -76,5 +76,10 @@ impl Gateway {
         for leg in legs {
             self.hang_up(leg, Cause::DrainedOut, now);
         }
+        // Also what looks for a carrier yet.
+        let rings: Vec<_> = self.rings.keys().copied().collect();
+        for ring in rings {
+            self.abandon_ring(ring, Cause::DrainedOut, now);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::base::id::DidId;
-use crate::base::{Cause, LegId, Now, PhoneNumber, Utc};
+use crate::base::{Cause, LegId, Now, PhoneNumber, RoomId, Utc};
 use crate::call::attendant::{self, Attendant};
 use crate::call::offer_answer::{Negotiation, Preferences};
 use crate::call::speech::Language;
@@ -11,6 +11,7 @@ use crate::gateway::calls::CallPlan;
 use crate::gateway::event::Happening;
 use crate::gateway::identity::Caller;
 use crate::gateway::leg::{Leg, Stage};
+use crate::gateway::ringing::reason_header;
 use crate::gateway::settings::Settings;
 use crate::gateway::show::shown_user;
 use crate::gateway::view::CallDirection;
@@ -319,7 +320,10 @@ impl Gateway {
         self.outputs.push_back(Output::Record(Record::Ended(Box::new(record.record(Some((now.utc, cause)))))));
         self.publish(Happening::CallEnded { call: leg, cause }, now);
         match &record.stage {
-            Stage::InRoom { room, participant, .. } => self.leave_room(*room, *participant, cause, now),
+            Stage::InRoom { room, participant, .. } => {
+                self.pass_words_on(*room, reasons);
+                self.leave_room(*room, *participant, cause, now);
+            }
             Stage::Joining { room } => self.carry_out(*room, now),
             Stage::Calling { ring, .. } => self.abandon_ring(*ring, cause, now),
             Stage::Preparing { ring, call } | Stage::Ringing { ring, call } => {
@@ -332,6 +336,16 @@ impl Gateway {
             | Stage::Leaving { .. } => {}
         }
         self.transfer_without(leg, cause, now);
+    }
+
+    /// The words with which one of two hangs up go to the other.
+    fn pass_words_on(&mut self, room: RoomId, reasons: &[Reason]) {
+        let mut others =
+            self.legs.values().filter(|leg| leg.place().is_some_and(|(of, _)| of == room)).map(|leg| leg.id);
+        let (Some(other), None) = (others.next(), others.next()) else { return };
+        for (_, value) in reason_header(reasons) {
+            self.endpoint.pass_on_reason(other, value);
+        }
     }
 
     pub(super) fn refuse_invite(&mut self, leg: LegId, cause: Cause, now: Now) {

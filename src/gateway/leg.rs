@@ -27,7 +27,7 @@ use crate::room::Waiting;
 use crate::route::{Destination, Party};
 use crate::sip::auth::Prover;
 use crate::sip::endpoint::{Attempt, OutboundInvite};
-use crate::wire::sip::Status;
+use crate::wire::sip::{Status, Uri};
 
 /// A live call.
 #[derive(Debug)]
@@ -128,6 +128,8 @@ pub(super) struct Refused {
     pub(super) status: Status,
     /// Its challenge can be answered: the same again, with credentials.
     pub(super) again: Option<Attempt>,
+    /// Where a redirection points, the most wanted first.
+    pub(super) elsewhere: Vec<Uri>,
 }
 
 impl fmt::Debug for Outgoing {

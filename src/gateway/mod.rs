@@ -24,6 +24,7 @@ mod outbound;
 mod pin_guard;
 mod policy;
 mod presence;
+mod redirect;
 mod registrar;
 mod requests;
 mod ringing;

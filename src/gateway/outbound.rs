@@ -31,6 +31,9 @@ const LAST_SILENCE: Duration = Duration::from_secs(7);
 /// The endpoint's own bound of an INVITE that rings (timer C): beyond every ring time of ours, which end it first.
 const RING_BOUND: Duration = Duration::from_secs(600);
 
+/// Contacts of one redirection that are tried. More: a far end has us ring half the world. Fewer: a list is cut short.
+const MOST_CONTACTS: usize = 5;
+
 /// Whom one INVITE is for.
 struct Branch {
     party: Party,
@@ -90,7 +93,7 @@ impl Gateway {
     }
 
     /// Rings by one place of a trunk.
-    pub(super) fn ring_hop(&mut self, ring: RingId, hop: Hop, now: Now) {
+    pub(super) fn ring_hop(&mut self, ring: RingId, hop: Hop, as_it_is: bool, now: Now) {
         let trunk_id = hop.trunk;
         let Some(plan) = self.rings.get(&ring).map(|ring| ring.plan.clone()) else { return };
         let profile = self.profile_of(Party::Trunk(trunk_id), "");
@@ -103,7 +106,13 @@ impl Gateway {
             Some(Dialled::Short(user) | Dialled::Emergency(user)) => (None, user.clone()),
             None => return self.note_failure(ring, Cause::NoRoute),
         };
-        let uri = manners.called(number, &called, &hop.uri);
+        let (uri, called) = if as_it_is {
+            // Where a redirection points is written by whoever redirects.
+            let user = hop.uri.user_decoded().map_or(called, |user| user.into_owned());
+            (hop.uri.without_headers(), user)
+        } else {
+            (manners.called(number, &called, &hop.uri), called)
+        };
         let branch = Branch {
             party: Party::Trunk(trunk_id),
             to: NameAddr::new(uri.clone()),
@@ -286,7 +295,8 @@ impl Gateway {
         let answerable = call.prover.as_mut().is_some_and(|prover| prover.take(response));
         let again = if answerable { Attempt::of(response) } else { None };
         let challenged = again.is_some();
-        call.refused = Some(Refused { status, again });
+        let elsewhere = if (300..400).contains(&status.code()) { contacts_of(response) } else { Vec::new() };
+        call.refused = Some(Refused { status, again, elsewhere });
         if let Some(hop) = call.hop.clone().filter(|_| !challenged) {
             self.hop_failed(&hop, trunks::Failure::Refused(status, retry_after), now);
         }
@@ -316,6 +326,9 @@ impl Gateway {
         reasons: &[Reason],
         now: Now,
     ) {
+        if self.go_elsewhere(record, ring, call, now) {
+            return;
+        }
         let rang = self.rings.get(&ring).is_some_and(|ring| ring.rang);
         let status = call.refused.as_ref().map(|refused| refused.status);
         let (cause, go_on) = match record.party {
@@ -351,6 +364,17 @@ impl Gateway {
     pub(super) fn own_host(&self, target: &Target) -> Host {
         self.endpoint.own_host(target).unwrap_or(Host::V4(std::net::Ipv4Addr::UNSPECIFIED))
     }
+}
+
+/// Where a redirection points, the most wanted first (RFC 3261 §8.1.3.4).
+fn contacts_of(response: &Response) -> Vec<Uri> {
+    let mut contacts = response.headers.contacts().unwrap_or_default();
+    let thousandths = |contact: &NameAddr| {
+        let q: f32 = contact.params.get("q").and_then(|q| q.parse().ok()).unwrap_or(1.0);
+        (q.clamp(0.0, 1.0) * -1000.0) as i32
+    };
+    contacts.sort_by_key(thousandths);
+    contacts.into_iter().take(MOST_CONTACTS).map(|contact| contact.uri).collect()
 }
 
 /// Makes a telephone answer by itself, as its family understands it.

@@ -19,7 +19,7 @@ use crate::gateway::{Gateway, Timer};
 use crate::route::Dialled;
 use crate::sip::endpoint::Headers;
 use crate::sip::reason::Reason;
-use crate::wire::sip::{Name, Status, Text};
+use crate::wire::sip::{Name, Status, Text, Uri};
 
 /// Names one attempt to reach somebody, over all telephones and carriers that are tried for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +50,10 @@ pub(super) struct Ring {
     pub(super) early: Option<LegId>,
     /// The id that whoever ordered this was told: the first leg's.
     pub(super) promised: Option<LegId>,
+    /// How often it was redirected.
+    pub(super) redirected: u8,
+    /// What is being looked for is where a redirection points.
+    pub(super) as_it_is: bool,
 }
 
 /// Who waits for the answer.
@@ -70,8 +74,10 @@ pub(super) enum Step {
     Extensions(Vec<ExtensionId>),
     /// The places that take a trunk's calls, still to be looked up.
     Trunk(TrunkId),
-    /// One of them.
-    Hop(Hop),
+    /// Where one of them redirects to, to be looked up.
+    Redirected(TrunkId, Uri),
+    /// One place; whether its URI is to be asked for as it is.
+    Hop(Hop, bool),
 }
 
 /// Why somebody could not be reached.
@@ -101,8 +107,15 @@ impl Gateway {
                         Err(cause) => self.note_failure(id, cause),
                     }
                 }
-                Step::Hop(hop) => {
-                    self.ring_hop(id, hop, now);
+                Step::Redirected(trunk, uri) => match self.route_uri(trunk, uri, id, now) {
+                    Ok(()) => {
+                        self.looks_elsewhere(id);
+                        self.locating(id);
+                    }
+                    Err(cause) => self.note_failure(id, cause),
+                },
+                Step::Hop(hop, as_it_is) => {
+                    self.ring_hop(id, hop, as_it_is, now);
                     let length =
                         self.rings.get(&id).and_then(|ring| ring.plan.seconds).unwrap_or(self.settings.ring_time);
                     self.timers.arm(Timer::Ring(id), now.mono + length);
@@ -126,7 +139,10 @@ impl Gateway {
         let Some(ring) = self.rings.get_mut(&id).filter(|ring| ring.locating) else { return };
         ring.locating = false;
         match found {
-            Ok(hops) => hops.into_iter().rev().for_each(|hop| ring.steps.push_front(Step::Hop(hop))),
+            Ok(hops) => {
+                let as_it_is = std::mem::take(&mut ring.as_it_is);
+                hops.into_iter().rev().for_each(|hop| ring.steps.push_front(Step::Hop(hop, as_it_is)));
+            }
             Err(cause) => ring.note_failure(Failure { cause, reasons: Vec::new() }),
         }
         self.ring_on(id, now);
@@ -278,6 +294,12 @@ impl Gateway {
     fn locating(&mut self, ring: RingId) {
         if let Some(ring) = self.rings.get_mut(&ring) {
             ring.locating = true;
+        }
+    }
+
+    fn looks_elsewhere(&mut self, ring: RingId) {
+        if let Some(ring) = self.rings.get_mut(&ring) {
+            ring.as_it_is = true;
         }
     }
 

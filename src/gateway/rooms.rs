@@ -120,7 +120,14 @@ impl Gateway {
                 .participant_view(room, id, false)
                 .map(|view| Happening::Changed { room, participant: Box::new(view) }),
             Change::Speaking(participant, speaking) => Some(Happening::Speaking { room, participant, speaking }),
-            Change::Left(participant, cause) => Some(Happening::Left { room, participant, cause }),
+            Change::Left(participant, cause) => {
+                // Whoever is rung for a place that was taken away is rung no longer.
+                let rung = self.rings.iter().find(|(_, ring)| ring.participant == participant).map(|(id, _)| *id);
+                if let Some(ring) = rung {
+                    self.abandon_ring(ring, cause, now);
+                }
+                Some(Happening::Left { room, participant, cause })
+            }
             Change::Started => Some(Happening::RoomStarted { room }),
             Change::Locked(locked) => Some(Happening::RoomLocked { room, locked }),
             Change::Ended => Some(Happening::RoomEnded { room }),

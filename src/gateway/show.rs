@@ -105,7 +105,9 @@ impl Gateway {
 
     /// Every room as shown.
     pub(super) fn room_views(&self, numbers: bool) -> Vec<RoomView> {
-        self.rooms.values().map(Room::settings).filter_map(|settings| self.room_view(settings.id, numbers)).collect()
+        // Calls are listed as calls.
+        let meetings = self.rooms.values().map(Room::settings).filter(|settings| !settings.call);
+        meetings.filter_map(|settings| self.room_view(settings.id, numbers)).collect()
     }
 }
 

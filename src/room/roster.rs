@@ -379,7 +379,11 @@ impl Room {
     pub(super) fn dismiss(&mut self, id: ParticipantId, cause: Cause, what: Announcement) {
         let Some(participant) = self.take(id) else { return };
         if let Some(leg) = participant.audio {
-            self.outputs.push_back(Output::Dismiss { leg, cause, what });
+            // Nobody speaks in between in a call.
+            self.outputs.push_back(match self.settings.call {
+                true => Output::Release { leg, cause },
+                false => Output::Dismiss { leg, cause, what },
+            });
         }
         self.outputs.push_back(Output::Report(Change::Left(id, cause)));
         self.after_leaving(&participant, cause);

@@ -463,3 +463,66 @@ fn a_caller_may_be_answered_before_anybody_picks_up() {
     world.is_hung_up(&desk);
     world.ends_clean();
 }
+
+#[test]
+fn the_words_of_whoever_hangs_up_reach_the_other() {
+    let mut world = World::office();
+    let (phone, mut desk) = talking(&mut world);
+    desk.more = "Reason: Q.850;cause=27;text=\"Destination out of order\"".into();
+    world.asks(&mut desk, "BYE", "");
+    assert_eq!(world.caller_is_hung_up(&phone), "Q.850;cause=27;text=\"Destination out of order\"");
+    world.ends_clean();
+}
+
+#[test]
+fn a_redirecting_call_manager_is_followed_where_its_trunk_says_so() {
+    for follow in [true, false] {
+        let mut world = World::office_with(|directory| {
+            for outbound in directory.trunks.iter_mut().filter_map(|trunk| trunk.outbound.as_mut()) {
+                outbound.follow_redirects = follow;
+            }
+        });
+        let (mut phone, mut manager, mut gateway) = (Phone::new(1), Desk::carrier(10), Desk::carrier(99));
+        world.invite(&mut phone, OUTSIDE);
+        let invite = world.rung(&mut manager);
+        let contacts = "Contact: <sip:+4930555501@203.0.113.98>;q=0.2, <sip:+4930555501@203.0.113.99;x=1>;q=0.8, <sip:+9001234@203.0.113.97>;q=1.0";
+        world.respond(&manager, &invite, "302 Moved Temporarily", contacts, "");
+        if !follow {
+            assert!(world.response(&phone).unwrap().status.is_failure());
+            assert!(world.asked(&gateway, &Method::Invite).is_none());
+            world.ends_clean();
+            continue;
+        }
+        assert!(world.asked(&Desk::carrier(97), &Method::Invite).is_none(), "the same limits hold for another number");
+        let invite = world.rung(&mut gateway);
+        assert_eq!(invite.uri.to_string(), "sip:+4930555501@203.0.113.99;x=1");
+        world.answers(&gateway);
+        let answer = world.response(&phone).unwrap();
+        world.ack(&mut phone, &answer);
+        world.bye(&mut phone);
+        world.is_hung_up(&gateway);
+        world.ends_clean();
+    }
+}
+
+#[test]
+fn whoever_is_taken_out_of_a_room_while_ringing_is_rung_no_longer() {
+    let mut world = World::office();
+    let (mut phone, desk) = talking(&mut world);
+    let room = world.calls().first().and_then(|call| call.room).unwrap();
+    let request = DialRequest { to: "+4930555777".into(), ..DialRequest::default() };
+    world.ask(Command::AddToRoom { room, request: Box::new(request) }).unwrap();
+    let mut third = Desk { tag: "third".into(), ..Desk::carrier(10) };
+    world.rung(&mut third);
+    world.rings(&third);
+    let Ok(Reply::Room(view)) = world.ask(Command::Room { room, numbers: true }) else { panic!("no room") };
+    let ringing = view.participants.iter().find(|p| p.state == ringlift::room::State::Ringing).unwrap();
+    assert_eq!(ringing.number.as_deref(), Some("+4930555777"));
+    let operation = ringlift::room::Operation::Remove { participant: ringing.id };
+    world.ask(Command::Operate { room, operation }).unwrap();
+    world.is_cancelled(&third);
+    assert_eq!(world.bridged.len(), 2, "the others go on");
+    world.bye(&mut phone);
+    world.is_hung_up(&desk);
+    world.ends_clean();
+}

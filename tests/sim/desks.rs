@@ -22,6 +22,8 @@ pub struct Desk {
     pub tag: String,
     pub invite: Option<Request>,
     pub cseq: u32,
+    /// More header fields of its requests.
+    pub more: String,
 }
 
 impl World {
@@ -183,7 +185,7 @@ impl Desk {
     }
 
     pub fn at(address: SocketAddr) -> Self {
-        Self { address, tag: format!("t{}", address.ip()), invite: None, cseq: 0 }
+        Self { address, tag: format!("t{}", address.ip()), invite: None, cseq: 0, more: String::new() }
     }
 
     pub fn as_phone(&self) -> Phone {
@@ -204,14 +206,15 @@ impl Desk {
         let to = if to.contains(";tag=") { to } else { format!("{to};tag={}", self.tag) };
         let body = sdp.replace('\n', "\r\n");
         let kind = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
-        let more = if more.is_empty() { String::new() } else { format!("{more}\r\n") };
+        let own =
+            if more.contains("Contact:") { String::new() } else { format!("Contact: <sip:{}>\r\n", self.address) };
+        let more = if more.is_empty() { own } else { format!("{own}{more}\r\n") };
         format!(
-            "SIP/2.0 {status}\r\nVia: {}\r\nFrom: {}\r\nTo: {to}\r\nCall-ID: {}\r\nCSeq: {}\r\nContact: <sip:{}>\r\n{more}{kind}Content-Length: {}\r\n\r\n{body}",
+            "SIP/2.0 {status}\r\nVia: {}\r\nFrom: {}\r\nTo: {to}\r\nCall-ID: {}\r\nCSeq: {}\r\n{more}{kind}Content-Length: {}\r\n\r\n{body}",
             header(Name::Via),
             header(Name::From),
             header(Name::CallId),
             header(Name::CSeq),
-            self.address,
             body.len(),
         )
     }
@@ -222,8 +225,9 @@ impl Desk {
         let target = invite.headers.contact().expect("our Contact").uri;
         let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
         let body = body.replace('\n', "\r\n");
+        let more = if self.more.is_empty() { String::new() } else { format!("{}\r\n", self.more) };
         format!(
-            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {addr};branch=z9hG4bK{tag}{method}{cseq};rport\r\nMax-Forwards: 70\r\nFrom: {};tag={tag}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:{addr}>\r\n{kind}Content-Length: {}\r\n\r\n{body}",
+            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {addr};branch=z9hG4bK{tag}{method}{cseq};rport\r\nMax-Forwards: 70\r\nFrom: {};tag={tag}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:{addr}>\r\n{more}{kind}Content-Length: {}\r\n\r\n{body}",
             header(Name::To),
             header(Name::From),
             header(Name::CallId),

@@ -40,6 +40,7 @@ fn dial(world: &mut World, from: &mut Telephone, to: &str) {
     let uri = format!("sip:{to}@198.51.100.1");
     let sdp = Phone::at(from.source.remote.ip(), 1).offer("sendrecv");
     from.call_id = format!("{}-{to}", from.call_id);
+    from.to_tag = None;
     let lines = format!("Contact: <sip:{}@{}>\n", from.user, from.source.remote);
     from.send(world, "INVITE", &uri, &lines, &sdp);
     let asked = from.response(world).expect("a challenge");
@@ -59,6 +60,7 @@ fn dial(world: &mut World, from: &mut Telephone, to: &str) {
 
 fn hang_up(world: &mut World, phone: &mut Telephone) {
     phone.send(world, "BYE", "sip:198.51.100.1", "", "");
+    assert_eq!(phone.response(world).map(|answer| answer.status.code()), Some(200));
 }
 
 /// The caller's call is up: the 200 came and is acknowledged.
@@ -333,4 +335,45 @@ fn a_caller_from_outside_reaches_a_desk_and_the_desk_calls_out() {
     is_connected(&mut world, &mut anna);
     world.asks(&mut carrier, "BYE", "");
     assert!(world.calls().iter().all(|call| call.trunk.is_none()));
+}
+
+#[test]
+fn a_forwarded_telephone_sends_its_calls_on_by_its_persons_rights() {
+    let mut world = World::office();
+    let (mut anna, mut ben) = two(&mut world);
+    extension(&mut world, 103);
+    let (_, mut carla) = registered(&mut world, 103, 0);
+    dial(&mut world, &mut anna, "102");
+    let invite = world.rung(&mut ben);
+    world.respond(&ben, &invite, "302 Moved Temporarily", "Contact: <sip:103@198.51.100.1>", "");
+    let invite = world.rung(&mut carla);
+    assert!(invite.headers.get(Name::Diversion).unwrap().contains("sip:102@"));
+    world.answers(&carla);
+    is_connected(&mut world, &mut anna);
+    hang_up(&mut world, &mut anna);
+    world.is_hung_up(&carla);
+    dial(&mut world, &mut anna, "102");
+    let invite = world.rung(&mut ben);
+    world.respond(&ben, &invite, "302 Moved Temporarily", "Contact: <sip:+8821234567@198.51.100.1>", "");
+    assert!(final_status(&mut world, &anna) >= 400);
+    assert!(world.asked(&Desk::carrier(10), &Method::Invite).is_none(), "no call abroad by a forward");
+    world.ends_clean();
+}
+
+#[test]
+fn telephones_that_forward_to_each_other_end() {
+    let mut world = World::new();
+    let (mut anna, mut ben) = two(&mut world);
+    extension(&mut world, 103);
+    let (_, mut carla) = registered(&mut world, 103, 0);
+    dial(&mut world, &mut anna, "102");
+    for _ in 0..3 {
+        let invite = world.rung(&mut ben);
+        world.respond(&ben, &invite, "302 Moved", "Contact: <sip:103@198.51.100.1>", "");
+        let Some(invite) = world.asked(&carla, &Method::Invite) else { break };
+        carla.invite = Some(invite.clone());
+        world.respond(&carla, &invite, "302 Moved", "Contact: <sip:102@198.51.100.1>", "");
+    }
+    assert!(final_status(&mut world, &anna) >= 400);
+    world.ends_clean();
 }

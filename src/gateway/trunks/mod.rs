@@ -225,14 +225,24 @@ impl Gateway {
     pub(super) fn route_to(&mut self, trunk: TrunkId, call: RingId, now: Now) -> Result<(), Cause> {
         let link = self.trunks.links.get(&trunk).filter(|link| !link.lines.is_empty()).ok_or(Cause::NoRoute)?;
         let (lines, wish) = (in_order(&link.lines, &mut self.rng), link.wish.clone());
-        let searches: Vec<SearchId> =
-            lines.iter().map(|line| self.locator.locate(&line.uri, &wish, now.mono)).collect();
+        self.look_for(trunk, lines, &wish, call, now);
+        Ok(())
+    }
+
+    /// The same for one URI that a trunk's far end points to.
+    pub(super) fn route_uri(&mut self, trunk: TrunkId, uri: Uri, call: RingId, now: Now) -> Result<(), Cause> {
+        let wish = self.trunks.links.get(&trunk).ok_or(Cause::NoRoute)?.wish.clone();
+        self.look_for(trunk, vec![Line { uri, priority: 0, weight: 1 }], &wish, call, now);
+        Ok(())
+    }
+
+    fn look_for(&mut self, trunk: TrunkId, lines: Vec<Line>, wish: &Wish, call: RingId, now: Now) {
+        let searches: Vec<SearchId> = lines.iter().map(|line| self.locator.locate(&line.uri, wish, now.mono)).collect();
         for (at, search) in searches.iter().enumerate() {
             self.trunks.searches.insert(*search, Search::Call(call, at));
         }
         let awaited = searches.into_iter().collect();
         self.trunks.routing.insert(call, Routing { trunk, lines, found: BTreeMap::new(), awaited });
-        Ok(())
     }
 
     /// The next call whose targets are found; none of it where the call is gone meanwhile.

@@ -44,6 +44,13 @@ impl Endpoint {
         }
     }
 
+    /// What the Reason header of a leg's BYE is to say: another far end's own words, passed on (RFC 3326).
+    pub fn pass_on_reason(&mut self, id: LegId, reason: Text) {
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.why = Some(reason);
+        }
+    }
+
     /// No longer wants an INVITE of ours: CANCEL now, or with the first provisional answer (§9.1).
     pub(super) fn abandon(&mut self, client: TransactionId, cause: Cause, now: Now) {
         let Some(User::Calling(calling)) = self.clients.get_mut(&client).map(|client| &mut client.user) else { return };
@@ -85,7 +92,8 @@ impl Endpoint {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.dialog.next_seq();
         let dialog = leg.dialog.clone();
-        self.bye_for(&dialog, User::Bye(id), &reason::write(cause), now);
+        let why = leg.why.take().map_or_else(|| reason::write(cause), |why| why.to_string());
+        self.bye_for(&dialog, User::Bye(id), &why, now);
     }
 
     /// Refuses what of theirs waits in a call that ends before it was up.

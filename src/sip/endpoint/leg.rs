@@ -74,6 +74,8 @@ pub(super) struct Leg {
     pub(super) remote_sdp: Option<Bytes>,
     /// Our Contact value.
     pub(super) contact: String,
+    /// What the BYE is to say, where another far end has said it better than our cause does.
+    pub(super) why: Option<Text>,
     /// Whether the user was told its end.
     pub(super) over: bool,
 }
@@ -228,6 +230,7 @@ impl Leg {
             local_sdp: None,
             remote_sdp: None,
             contact,
+            why: None,
             over: false,
         }
     }
