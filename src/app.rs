@@ -4,6 +4,7 @@ mod banner;
 mod explain;
 mod first;
 mod inspect;
+mod phones;
 mod reach;
 
 use std::fmt;
@@ -98,6 +99,7 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
     let transports = Transports::start(transports(config)).map_err(Failure::one)?;
     let media = MediaPlane::start(media(config), Arc::new(clips.library), clock, rng.fork())
         .map_err(|error| Failure::one(format!("the media threads cannot start: {error}")))?;
+    let provisioning = phones::provisioning(config, &reach)?;
     let listeners = listen(&config.api.listen, "http").await?;
     let tls_listeners = listen(&config.api.tls_listen, "https").await?;
     let certificate = transports.certificate();
@@ -126,7 +128,10 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
 
     let (stop, stopped) = watch::channel(false);
     let mut doors = JoinSet::new();
-    let shared = api::Shared::start(handle, api_settings(config, &reach, clips.languages.clone(), profiles));
+    let shared = api::Shared::start(
+        handle,
+        api::Settings { provisioning, ..api_settings(config, &reach, clips.languages.clone(), profiles) },
+    );
     let plain = listeners.into_iter().map(|listener| (listener, None));
     let encrypted = tls_listeners.into_iter().map(|listener| (listener, certificate.clone()));
     for (listener, certificate) in plain.chain(encrypted) {
@@ -248,6 +253,7 @@ fn api_settings(config: &Config, reach: &Reach, languages: Vec<Language>, profil
         languages,
         profiles,
         limits: config.limits.clone(),
+        provisioning: None,
         trusted_proxies: config.api.trusted_proxies.clone(),
         key_burst: config.throttle.key_burst,
         key_refill: config.throttle.key_refill.0,

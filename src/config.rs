@@ -58,6 +58,8 @@ pub struct Config {
     pub sip: Sip,
     /// The dialects of carriers and phones.
     pub profiles: Profiles,
+    /// Settings for desk phones.
+    pub provisioning: Provisioning,
     /// Where far ends are looked up.
     pub dns: Dns,
     /// What of routing is the node's own.
@@ -103,6 +105,17 @@ pub struct Profiles {
     /// A directory of the operator's own profiles, which win over those that come with the program.
     #[serde(with = "period::empty_is_none")]
     pub directory: Option<PathBuf>,
+}
+
+/// What desk phones are told that fetch their settings here.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Provisioning {
+    /// Where they fetch them: `https://pbx.example.org`; empty: this node's own address and the port of `api.tls_listen`.
+    pub url: String,
+    /// A directory of the operator's own templates, which win over those that come with the program.
+    #[serde(with = "period::empty_is_none")]
+    pub templates: Option<PathBuf>,
 }
 
 /// What of routing is the node's own.

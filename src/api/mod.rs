@@ -26,6 +26,7 @@ pub mod once;
 pub mod openapi;
 pub mod operations;
 pub mod page;
+pub mod phones;
 pub mod problem;
 pub mod profiles;
 pub mod query;
@@ -72,6 +73,8 @@ pub struct Settings {
     pub profiles: Book,
     /// What calls out of a new extension may cost, as far as nothing is said.
     pub limits: CallLimits,
+    /// What desk phones are told of this node; none where it serves no HTTPS.
+    pub provisioning: Option<Arc<phones::Provisioning>>,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count.
     pub trusted_proxies: Vec<Network>,
     /// Wrong keys from one address before the throttle.
@@ -89,6 +92,7 @@ impl Default for Settings {
             languages: ["en", "de", "es", "fr", "pt", "zh"].into_iter().filter_map(Language::parse).collect(),
             profiles: Book::default(),
             limits: CallLimits::default(),
+            provisioning: None,
             trusted_proxies: Vec::new(),
             key_burst: 10,
             key_refill: Duration::from_secs(30),

@@ -26,7 +26,7 @@ use utoipa_axum::routes;
 use super::query::Known;
 use super::{
     App, Problem, acts, body, calls, dids, events, explain, extensions, groups, keys, metrics, openapi, operations,
-    page, profiles, query, records, registrations, rooms, rules, session, status, trunks,
+    page, phones, profiles, query, records, registrations, rooms, rules, session, status, trunks,
 };
 use crate::transport::tls;
 
@@ -76,6 +76,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(groups::list, groups::create))
         .routes(routes!(groups::show, groups::change, groups::patch, groups::delete))
         .routes(routes!(profiles::list))
+        .routes(routes!(phones::list, phones::create))
+        .routes(routes!(phones::show, phones::delete))
+        .routes(routes!(phones::renew))
         .routes(routes!(explain::explain))
         .routes(routes!(events::sse))
         .routes(routes!(events::ws))
@@ -108,6 +111,7 @@ pub fn router(app: App) -> Router {
         .route("/app.js", get(page::script))
         .route("/app.css", get(page::style))
         .route("/icon.svg", get(page::icon))
+        .route("/provision/{secret}/{file}", get(phones::fetch))
         .fallback(async || Problem::not_found("page"))
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(body::LIMIT))

@@ -143,6 +143,11 @@ id!(
     "group"
 );
 id!(
+    /// A desk phone that fetches its settings from us.
+    PhoneId,
+    "phone"
+);
+id!(
     /// One rule of the routing list.
     RuleId,
     "rule"

@@ -102,6 +102,8 @@ pub enum Constraint {
     ExtensionNumber,
     /// `ring_group_member_once`
     MemberTwice,
+    /// `phone_mac_key`
+    PhoneMac,
     /// A reference, seen from what names something that is not there
     Nowhere,
     /// A reference, seen from what is still named
@@ -121,6 +123,7 @@ impl Constraint {
             Constraint::UserName => "another extension, group or trunk has this user name",
             Constraint::ExtensionNumber => "another extension has this number",
             Constraint::MemberTwice => "somebody is in the group twice",
+            Constraint::PhoneMac => "another phone has this hardware address",
             Constraint::Nowhere => "something that it names is not there",
             Constraint::StillUsed => "something still leads here: change or delete that first",
             Constraint::Other => "a value is outside what may be stored",
@@ -137,6 +140,7 @@ impl Constraint {
             Constraint::UserName => "/user",
             Constraint::ExtensionNumber => "/number",
             Constraint::MemberTwice => "/members",
+            Constraint::PhoneMac => "/mac",
             Constraint::Nowhere | Constraint::StillUsed | Constraint::Other => "",
         }
     }
@@ -152,6 +156,7 @@ impl Constraint {
             ("user_name.name", Constraint::UserName),
             ("extension.number", Constraint::ExtensionNumber),
             ("ring_group_member.extension", Constraint::MemberTwice),
+            ("phone.mac", Constraint::PhoneMac),
         ];
         if message.contains("FOREIGN KEY constraint failed") {
             return Some(Constraint::StillUsed);

@@ -13,6 +13,7 @@ pub mod idempotency;
 pub mod key;
 pub mod leads_to;
 mod open;
+pub mod phone;
 pub mod record;
 pub mod room;
 pub mod rule;

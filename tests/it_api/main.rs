@@ -14,5 +14,6 @@ mod events;
 mod look;
 mod node;
 mod people;
+mod phones;
 mod problems;
 mod resources;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use reqwest::{Client, RequestBuilder, Response};
+use ringlift::api::phones::Provisioning;
 use ringlift::api::scope::Scope;
 use ringlift::api::{self, Settings, Shared};
 use ringlift::base::id::{DidId, ExtensionId, TrunkId};
@@ -18,6 +19,7 @@ use ringlift::gateway::event::{Event, Happening, HeldBy};
 use ringlift::gateway::view::{
     CallDirection, CallRecord, CallState, CallView, ParticipantView, RegistrationView, RoomView, Status, TrunkStateView,
 };
+use ringlift::provision::Templates;
 use ringlift::room::{Operation, Refusal, Role, State};
 use ringlift::route::{Table, Trunk};
 use ringlift::store::{self, Store, Writer, clock};
@@ -93,7 +95,20 @@ impl Node {
             draining: false,
         };
         tokio::spawn(stand_in.run(inbox, acts));
-        let app = Shared::start(handle.clone(), Settings::default());
+        let provisioning = Provisioning {
+            url: "https://pbx.example.org".into(),
+            host: "pbx.example.org".into(),
+            port: 5061,
+            transport: ringlift::sip::transport::Transport::Tls,
+            verify: true,
+            templates: Templates::load(None).unwrap(),
+        };
+        let settings = Settings {
+            provisioning: Some(std::sync::Arc::new(provisioning)),
+            trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],
+            ..Settings::default()
+        };
+        let app = Shared::start(handle.clone(), settings);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
