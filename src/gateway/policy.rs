@@ -219,10 +219,21 @@ impl Gateway {
             Decision::Challenge => return Err(Cause::NotAuthorised),
             Decision::Refuse(cause) => return Err(cause),
         };
-        if let Destination::Refuse { cause } = accepted.to {
-            return Err(cause);
+        match &accepted.to {
+            Destination::Refuse { cause } => Err(*cause),
+            // Nobody waits here for a program's answer.
+            Destination::Webhook { fallback, .. } => {
+                let (limits, plan) = (self.table.limits_of(party), self.table.plan_of(party));
+                let to = (**fallback).clone();
+                let dialled = self.table.aim(&limits, to_user, &plan, &to).map_err(|(cause, _)| cause)?;
+                Ok(Accepted { to, dialled, ..accepted })
+            }
+            Destination::Attendant {}
+            | Destination::Room { .. }
+            | Destination::Extension { .. }
+            | Destination::Group { .. }
+            | Destination::Trunk { .. } => Ok(accepted),
         }
-        Ok(accepted)
     }
 
     /// Where a call leads that the operator's program makes in nobody's name.

@@ -146,7 +146,7 @@ impl Table {
                 let home = self.home_country(to);
                 toll::may_call(limits, dialled, home.as_deref()).map_err(|why| (Cause::NotAllowed, why))?;
             }
-            None if limits.calling == Calling::None => {
+            None if limits.calling == Calling::None && !matches!(to, Destination::Refuse { .. }) => {
                 return Err((Cause::NotAllowed, "it may call emergency numbers only".into()));
             }
             None => {}

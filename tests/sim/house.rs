@@ -16,7 +16,7 @@ use crate::telephone::{Telephone, extension};
 use crate::world::{Phone, World};
 
 /// A telephone of the house registers; as it is called and as it calls.
-fn registered(world: &mut World, number: u64, nth: u8) -> (Telephone, Desk) {
+pub fn registered(world: &mut World, number: u64, nth: u8) -> (Telephone, Desk) {
     let mut phone = Telephone::new(number);
     phone.source.remote.set_ip([203, 0, 113, u8::try_from(number % 100).unwrap() + nth * 100].into());
     phone.call_id = format!("desk-{number}-{nth}");
@@ -36,7 +36,7 @@ fn two(world: &mut World) -> (Telephone, Desk) {
 }
 
 /// Sends an INVITE and shows credentials where asked.
-fn dial(world: &mut World, from: &mut Telephone, to: &str) {
+pub fn dial(world: &mut World, from: &mut Telephone, to: &str) {
     let uri = format!("sip:{to}@198.51.100.1");
     let sdp = Phone::at(from.source.remote.ip(), 1).offer("sendrecv");
     from.call_id = format!("{}-{to}", from.call_id);
@@ -58,13 +58,13 @@ fn dial(world: &mut World, from: &mut Telephone, to: &str) {
     from.send(world, "INVITE", &uri, &format!("{lines}Authorization: {shown}\n"), &sdp);
 }
 
-fn hang_up(world: &mut World, phone: &mut Telephone) {
+pub fn hang_up(world: &mut World, phone: &mut Telephone) {
     phone.send(world, "BYE", "sip:198.51.100.1", "", "");
     assert_eq!(phone.response(world).map(|answer| answer.status.code()), Some(200));
 }
 
 /// The caller's call is up: the 200 came and is acknowledged.
-fn is_connected(world: &mut World, phone: &mut Telephone) {
+pub fn is_connected(world: &mut World, phone: &mut Telephone) {
     let answer = std::iter::from_fn(|| phone.response(world)).find(|answer| answer.status.is_final());
     let answer = answer.expect("an answer");
     assert_eq!(answer.status.code(), 200);
@@ -72,7 +72,7 @@ fn is_connected(world: &mut World, phone: &mut Telephone) {
     phone.send(world, "ACK", "sip:198.51.100.1", "", "");
 }
 
-fn final_status(world: &mut World, phone: &Telephone) -> u16 {
+pub fn final_status(world: &mut World, phone: &Telephone) -> u16 {
     let mut answers = std::iter::from_fn(|| phone.response(world));
     answers.find(|answer| answer.status.is_final()).expect("an answer").status.code()
 }

@@ -6,12 +6,14 @@
 mod calls;
 mod desks;
 mod dial_in;
+mod fraud;
 mod house;
 mod keys;
 mod lamps;
 mod limits;
 mod line;
 mod registrar;
+mod routing;
 mod telephone;
 mod transfer;
 mod trunks;
