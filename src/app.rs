@@ -26,6 +26,7 @@ use crate::base::Secret;
 use crate::call::speech::Language;
 use crate::config::{Config, LogFormat};
 use crate::engine::clock::Clock;
+use crate::engine::dtls::Identity;
 use crate::engine::fetch::Fetcher;
 use crate::engine::handle::Handle;
 use crate::engine::log::Log;
@@ -97,7 +98,9 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
     let reach = reach::find(config).await.map_err(Failure::one)?;
 
     let transports = Transports::start(transports(config)).map_err(Failure::one)?;
-    let media = MediaPlane::start(media(config), Arc::new(clips.library), clock, rng.fork())
+    let identity = Identity::generate()
+        .map_err(|error| Failure::one(format!("no certificate for encrypted calls can be made: {error}")))?;
+    let media = MediaPlane::start(media(config, &identity), Arc::new(clips.library), clock, rng.fork())
         .map_err(|error| Failure::one(format!("the media threads cannot start: {error}")))?;
     let provisioning = phones::provisioning(config, &reach)?;
     let listeners = listen(&config.api.listen, "http").await?;
@@ -119,7 +122,7 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
         next_seq: opened.next_seq,
     };
     let anchors = crate::config::anchors::load(config.stir.anchors.as_deref()).map_err(Failure::one)?;
-    let gateway = gateway(config, &reach, &clips.languages, directory, anchors, rng.fork(), clock);
+    let gateway = gateway(config, (&reach, &identity), &clips.languages, directory, anchors, rng.fork(), clock);
     let writer = Writer::start(store.clone(), writer(config));
     let (handle, inbox) = Handle::new(store.clone(), writer.clone());
     let fetcher = Fetcher::new(config.routing.private_networks.clone());
@@ -201,7 +204,7 @@ fn resolver(config: &Config) -> Resolver {
     Resolver::new(&servers)
 }
 
-fn media(config: &Config) -> media::Settings {
+fn media(config: &Config, identity: &Identity) -> media::Settings {
     use std::net::IpAddr::{V4, V6};
     let media = &config.media;
     media::Settings {
@@ -211,12 +214,13 @@ fn media(config: &Config) -> media::Settings {
         first_port: media.first_port,
         last_port: media.last_port,
         quarantine: media.quarantine.0,
+        identity: Some(identity.clone()),
     }
 }
 
 fn gateway(
     config: &Config,
-    reach: &Reach,
+    (reach, identity): (&Reach, &Identity),
     spoken: &[Language],
     directory: Directory,
     anchors: Anchors,
@@ -226,6 +230,7 @@ fn gateway(
     let mut settings = config.gateway();
     settings.media_v4 = reach.v4;
     settings.media_v6 = reach.v6;
+    settings.audio.fingerprint = Some(identity.fingerprint().clone());
     settings.anchors = anchors;
     // What nobody can be attended in is not offered.
     settings.attendant.languages.retain(|language| spoken.contains(language));

@@ -198,7 +198,7 @@ fn an_update_without_sdp_moves_the_contact() {
     world.with(0, |endpoint, now| endpoint.hang_up(leg, Cause::RoomEnded, now));
     world.pass_ms(5);
     let bye = world.expect("BYE sip:carol@192.0.2.78:5070");
-    assert_eq!(bye.to, "192.0.2.78:5070".parse().unwrap());
+    assert_eq!(bye.to, "192.0.2.78:5070".parse::<SocketAddr>().unwrap());
     assert!(bye.field("Reason").contains("Q.850;cause=16"));
     world.inject(carol(), us(), &answer_to(&bye, "200 OK", "", "", ""));
     world.settle();
@@ -218,7 +218,7 @@ fn an_answer_repeats_the_record_route_and_our_bye_follows_it() {
     world.with(0, |endpoint, now| endpoint.hang_up(leg, Cause::RoomEnded, now));
     world.pass_ms(5);
     let bye = world.expect("BYE sip:carol@192.0.2.77:5060");
-    assert_eq!(bye.to, "192.0.2.61:5060".parse().unwrap());
+    assert_eq!(bye.to, "192.0.2.61:5060".parse::<SocketAddr>().unwrap());
     assert!(bye.text.contains("Route: <sip:192.0.2.61;lr>\r\nRoute: <sip:192.0.2.62:5070;lr>\r\n"));
     world.inject(carol(), us(), &answer_to(&bye, "200 OK", "", "", ""));
     world.settle();

@@ -22,12 +22,15 @@ use tracing::{debug, error};
 
 use crate::base::{LegId, Rng, RoomId};
 use crate::engine::clock::Clock;
+use crate::engine::dtls::Identity;
 use crate::engine::media_thread;
 use crate::engine::media_worker::{Counts, Moved, Order, Report, Worker};
 use crate::engine::os::{self, Doorbell};
 use crate::engine::sockets::LegSockets;
 use crate::media::clip::ClipLibrary;
 use crate::media::command::{Figures, MediaCommand, MediaEvent};
+use crate::media::dtls::Handshakes;
+use crate::media::plane::Plane;
 use crate::media::ports::PortPool;
 
 /// How the media plane is set up.
@@ -45,6 +48,8 @@ pub struct Settings {
     pub last_port: u16,
     /// How long a port rests after use, so that late packets of one call do not reach the next.
     pub quarantine: Duration,
+    /// What makes handshakes for legs that are encrypted by DTLS; none: no leg can be.
+    pub identity: Option<Identity>,
 }
 
 /// The media plane as the gateway's loop sees it.
@@ -89,9 +94,11 @@ impl MediaPlane {
         };
         let bell = Arc::new(Doorbell::new()?);
         let stop = Arc::new(AtomicBool::new(false));
+        let handshakes = settings.identity.clone().map(|identity| Arc::new(identity) as Arc<dyn Handshakes>);
         let mut workers = Vec::with_capacity(threads);
         for index in 0..threads {
-            workers.push(media_thread::start(index, clips.clone(), clock, bell.clone(), stop.clone())?);
+            let plane = Plane::new(clips.clone()).with_handshakes(handshakes.clone());
+            workers.push(media_thread::start(index, plane, clock, bell.clone(), stop.clone())?);
         }
         Ok(Self {
             pool: PortPool::new(settings.first_port, settings.last_port, settings.quarantine),

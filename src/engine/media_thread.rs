@@ -28,7 +28,6 @@ use crate::engine::media_seats::{Found, Seats};
 use crate::engine::media_worker::{Counts, Moved, Order, Report, Worker, add};
 use crate::engine::os::{Doorbell, prefer_this_thread};
 use crate::engine::sockets::{Ear, LegSockets};
-use crate::media::clip::ClipLibrary;
 use crate::media::command::{Figures, MediaCommand, MediaEvent};
 use crate::media::leg::Leg;
 use crate::media::outlet::LegKey;
@@ -53,7 +52,7 @@ const DATAGRAM: usize = 2048;
 /// Starts a thread.
 pub(super) fn start(
     index: usize,
-    clips: Arc<ClipLibrary>,
+    plane: Plane,
     clock: Clock,
     bell: Arc<Doorbell>,
     stop: Arc<AtomicBool>,
@@ -64,7 +63,7 @@ pub(super) fn start(
     let asleep = Arc::new(AtomicBool::new(false));
     let counts = Arc::new(Counts::default());
     let thread = Thread {
-        plane: Plane::new(clips),
+        plane,
         seats: Seats::new(&doorbell)?,
         orders: inbox,
         reports: outbox,

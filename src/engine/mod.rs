@@ -3,6 +3,7 @@
 pub mod chance;
 pub mod clips;
 pub mod clock;
+pub mod dtls;
 pub mod fetch;
 pub mod handle;
 pub mod log;

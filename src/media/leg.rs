@@ -1,10 +1,12 @@
 //! A leg's media: what comes in from one far end and what goes out to it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::command::{Direction, Figures, Format, LegSetup, MediaEvent, Remote, Security};
 use super::dial::{Dial, Order};
+use super::dtls::Handshakes;
 use super::egress::{Egress, Encoded};
 use super::encoder::Encoder;
 use super::latch::{Latch, Verdict};
@@ -121,6 +123,11 @@ impl Leg {
         }
     }
 
+    /// Gives it what carries out handshakes.
+    pub fn equip(&mut self, handshakes: Option<Arc<dyn Handshakes>>, now: Instant) {
+        self.guard.equip(handshakes, now);
+    }
+
     /// Takes a datagram from the RTP socket; `peer` is the partner that [`Leg::link`] names, to whom it may go on at once.
     pub fn receive_rtp(
         &mut self,
@@ -131,6 +138,14 @@ impl Leg {
         outlet: &mut impl Outlet,
         events: &mut Vec<MediaEvent>,
     ) {
+        if self.guard.is_handshake(bytes) {
+            if self.latch.judge_rtp(from, now) == Verdict::Stranger {
+                self.counters.strangers += 1;
+                return;
+            }
+            self.alive(now);
+            return self.shake(Some(bytes), now, outlet, events);
+        }
         if self.latch.multiplexed() && is_rtcp(bytes) {
             return self.receive_rtcp(from, bytes, now);
         }
@@ -236,7 +251,7 @@ impl Leg {
 
     /// Applies a re-negotiation.
     pub fn modify(&mut self, format: Format, remote: Remote, security: Security, now: Instant) {
-        self.guard.modify(security);
+        self.guard.modify(security, now);
         self.latch.modify(remote);
         self.egress.modify(format.codec, format.send_payload_type, format.ptime);
         let opened = format.direction.receives() && !self.format.direction.receives();
@@ -281,6 +296,7 @@ impl Leg {
     /// What falls due in a tick apart from audio: digits given up on, the latch, the timeout, RTCP.
     pub fn begin_tick(&mut self, now: Instant, outlet: &mut impl Outlet, events: &mut Vec<MediaEvent>) {
         let leg = self.id;
+        self.shake(None, now, outlet, events);
         while let Some(digit) = self.presses.expire(now) {
             events.push(MediaEvent::Digit { leg, digit });
         }
@@ -482,6 +498,21 @@ impl Leg {
         events.extend(digits.map(|digit| MediaEvent::Digit { leg, digit }));
         if let Some(partner) = partner {
             all.into_iter().flatten().for_each(|digit| self.press_for(partner, digit));
+        }
+    }
+
+    /// Gives a datagram, or the time, to the handshake, and sends what it asks for.
+    fn shake(&mut self, datagram: Option<&[u8]>, now: Instant, outlet: &mut impl Outlet, events: &mut Vec<MediaEvent>) {
+        let leg = self.id;
+        match self.guard.shake(datagram, now) {
+            None => {}
+            Some(Ok(())) => events.push(MediaEvent::Secured { leg }),
+            Some(Err(_)) => events.push(MediaEvent::SecurityFailed { leg }),
+        }
+        if let Some(to) = self.latch.rtp() {
+            while let Some(bytes) = self.guard.poll_transmit() {
+                outlet.send(Outgoing { leg: self.key, port: Port::Rtp, to, bytes: &bytes });
+            }
         }
     }
 

@@ -16,6 +16,7 @@ pub mod coded;
 pub mod command;
 pub mod conceal;
 pub mod dial;
+pub mod dtls;
 pub mod egress;
 pub mod encoder;
 pub mod jitter;

@@ -21,6 +21,7 @@ use std::time::Duration;
 use super::bridge::Bridge;
 use super::clip::ClipLibrary;
 use super::command::{MediaCommand, MediaEvent, PlayId};
+use super::dtls::Handshakes;
 use super::egress::Encoded;
 use super::leg::Leg;
 use super::legs::Legs;
@@ -71,6 +72,7 @@ struct Phase {
 /// One thread's media.
 pub struct Plane {
     library: Arc<ClipLibrary>,
+    handshakes: Option<Arc<dyn Handshakes>>,
     legs: Legs,
     by_id: BTreeMap<LegId, (LegKey, Place)>,
     rooms: BTreeMap<RoomId, Room>,
@@ -89,6 +91,7 @@ impl Plane {
     pub fn new(library: Arc<ClipLibrary>) -> Self {
         Self {
             library,
+            handshakes: None,
             legs: Legs::default(),
             by_id: BTreeMap::new(),
             rooms: BTreeMap::new(),
@@ -108,6 +111,12 @@ impl Plane {
         }
     }
 
+    /// Gives it what carries out handshakes; without it no leg can be encrypted by DTLS.
+    pub fn with_handshakes(mut self, handshakes: Option<Arc<dyn Handshakes>>) -> Self {
+        self.handshakes = handshakes;
+        self
+    }
+
     /// Carries out an order. One about a leg or room that is not here is ignored.
     pub fn handle(
         &mut self,
@@ -118,7 +127,9 @@ impl Plane {
     ) {
         match command {
             MediaCommand::Open { leg, setup } => {
-                self.insert_leg(Box::new(Leg::new(leg, *setup, now)), now);
+                let mut leg = Box::new(Leg::new(leg, *setup, now));
+                leg.equip(self.handshakes.clone(), now);
+                self.insert_leg(leg, now);
             }
             MediaCommand::Modify { leg, format, remote, security } => {
                 if let Some(leg) = self.leg_mut(leg) {

@@ -208,12 +208,15 @@ mod tests {
         let at = |uri: &str, hop| target(&Uri::parse(uri).unwrap(), hop, false);
         assert_eq!(at("sip:a@192.168.1.5:5060", public).remote, public.remote, "behind NAT");
         assert_eq!(at("sip:a@phone.example.org", public).remote, public.remote, "a name");
-        assert_eq!(at("sip:a@198.51.100.7:5080", public).remote, "198.51.100.7:5080".parse().unwrap());
+        assert_eq!(at("sip:a@198.51.100.7:5080", public).remote, "198.51.100.7:5080".parse::<SocketAddr>().unwrap());
         assert_eq!(at("sip:a@198.51.100.7;transport=tcp", public).transport, Transport::Tcp);
         let flow =
             Target { flow: Some(FlowId(4)), ..Target::new(Transport::Tcp, "203.0.113.5:40000".parse().unwrap()) };
         assert_eq!(at("sip:a@203.0.113.5:5060;transport=tcp", flow), flow, "the connection is open");
         let closed = Target { flow: None, ..flow };
-        assert_eq!(at("sip:a@203.0.113.5:5062;transport=tcp", closed).remote, "203.0.113.5:5062".parse().unwrap());
+        assert_eq!(
+            at("sip:a@203.0.113.5:5062;transport=tcp", closed).remote,
+            "203.0.113.5:5062".parse::<SocketAddr>().unwrap()
+        );
     }
 }

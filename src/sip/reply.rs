@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn a_phone_that_asks_by_rport_is_answered_where_it_sent_from() {
         let reply = reply("SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKa;rport", Transport::Udp);
-        assert_eq!(reply.target.remote, "203.0.113.9:40001".parse().unwrap());
+        assert_eq!(reply.target.remote, "203.0.113.9:40001".parse::<SocketAddr>().unwrap());
         let bytes = reply.write(&Answer::plain(Status::OK, "t"));
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         assert!(text.contains("received=203.0.113.9") && text.contains("rport=40001"), "{text}");
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn a_phone_without_rport_is_answered_at_the_port_it_names_and_maddr_aims_at_nobody() {
         let reply = reply("SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bKa;maddr=198.51.100.1", Transport::Udp);
-        assert_eq!(reply.target.remote, "203.0.113.9:5070".parse().unwrap());
+        assert_eq!(reply.target.remote, "203.0.113.9:5070".parse::<SocketAddr>().unwrap());
     }
 
     #[test]

@@ -24,6 +24,7 @@ fn plane(threads: usize, first_port: u16, pairs: u16) -> MediaPlane {
         first_port,
         last_port: first_port + pairs * 2 - 1,
         quarantine: Duration::from_millis(50),
+        identity: None,
     };
     MediaPlane::start(settings, Arc::new(ClipLibrary::with_tones()), Clock::start(), Rng::from_number(1)).unwrap()
 }

@@ -1,8 +1,12 @@
 //! The gate between a leg and its wire: what leaves is protected, what comes in is believed or dropped.
 
+use std::sync::Arc;
+
 use super::{Receiver, Refused, Sender};
-use crate::media::command::{Sdes, Security};
-use crate::media::outlet::{MAX_DATAGRAM, Outgoing, Outlet};
+use crate::base::Instant;
+use crate::media::command::{Dtls, Sdes, Security};
+use crate::media::dtls::{Association, Broken, Handshakes, Outcome, is_dtls};
+use crate::media::outlet::{MAX_DATAGRAM, Outgoing, Outlet, Port};
 
 /// Longest datagram that is opened: what an Ethernet frame carries.
 pub const LONGEST: usize = 1500;
@@ -11,6 +15,10 @@ pub const LONGEST: usize = 1500;
 pub struct Guard {
     security: Security,
     state: State,
+    association: Option<Box<Association>>,
+    handshakes: Option<Arc<dyn Handshakes>>,
+    /// A handshake cannot even begin; to be told once.
+    helpless: bool,
 }
 
 enum State {
@@ -34,11 +42,17 @@ impl Guard {
             Security::Sdes(keys) => keyed(keys),
             Security::Dtls(_) => State::Shut,
         };
-        Self { security, state }
+        Self { security, state, association: None, handshakes: None, helpless: false }
+    }
+
+    /// Gives it what carries out handshakes, and begins the one that was agreed.
+    pub fn equip(&mut self, handshakes: Option<Arc<dyn Handshakes>>, now: Instant) {
+        self.handshakes = handshakes;
+        self.begin(now);
     }
 
     /// As it was agreed anew; streams whose keys stay go on, and so do the counters of those whose keys change.
-    pub fn modify(&mut self, security: Security) {
+    pub fn modify(&mut self, security: Security, now: Instant) {
         if security == self.security {
             return;
         }
@@ -51,13 +65,54 @@ impl Guard {
                 }
                 self.security = security;
             }
-            _ => *self = Self::new(security),
+            (Security::Dtls(_), Security::Dtls(_), _) => {
+                // What the last handshake made serves until the next is done.
+                self.security = security;
+                self.begin(now);
+            }
+            _ => {
+                let handshakes = self.handshakes.take();
+                *self = Self::new(security);
+                self.equip(handshakes, now);
+            }
         }
     }
 
     /// Whether what comes in is to be opened first, and is dropped where it cannot be.
     pub fn is_on(&self) -> bool {
         !matches!(self.state, State::Open)
+    }
+
+    /// Whether a datagram on the RTP port is a handshake's.
+    pub fn is_handshake(&self, datagram: &[u8]) -> bool {
+        matches!(self.security, Security::Dtls(_)) && is_dtls(datagram)
+    }
+
+    /// Gives a datagram, or the time, to the handshake; returns whether it is done, or failed, once.
+    pub fn shake(&mut self, datagram: Option<&[u8]>, now: Instant) -> Option<Result<(), Broken>> {
+        if std::mem::take(&mut self.helpless) {
+            return Some(Err(Broken));
+        }
+        let association = self.association.as_mut()?;
+        let outcome = match datagram {
+            Some(datagram) => association.receive(datagram, now),
+            None => association.handle_timeout(now),
+        };
+        match outcome? {
+            Outcome::Keys(keys) => {
+                self.state = keyed(&keys);
+                Some(Ok(()))
+            }
+            Outcome::Failed => {
+                self.state = State::Shut;
+                Some(Err(Broken))
+            }
+        }
+    }
+
+    /// The next datagram of a handshake that is to leave by the RTP port.
+    pub fn poll_transmit(&mut self) -> Option<Vec<u8>> {
+        self.association.as_mut()?.poll_transmit()
     }
 
     /// Opens an RTP packet into `clear`; returns its length.
@@ -77,7 +132,20 @@ impl Guard {
 
     /// The same for RTCP.
     pub fn send_rtcp(&mut self, packet: Outgoing<'_>, outlet: &mut impl Outlet) -> bool {
+        // A port of its own would want a handshake of its own (RFC 5764 §4.1.2): where RTCP is not on the RTP port, it is
+        // left out.
+        if packet.port == Port::Rtcp && matches!(self.security, Security::Dtls(_)) {
+            return false;
+        }
         self.send(packet, outlet, Sender::rtcp)
+    }
+
+    fn begin(&mut self, now: Instant) {
+        if let Security::Dtls(agreed) = &self.security {
+            let begun = self.handshakes.clone().and_then(|makes| Association::new(Dtls::clone(agreed), makes, now));
+            self.helpless = begun.is_none();
+            self.association = begun.map(Box::new);
+        }
     }
 
     fn receiver(&mut self) -> Result<&mut Receiver, Refused> {

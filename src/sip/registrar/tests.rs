@@ -80,7 +80,7 @@ fn a_phone_behind_nat_is_called_where_its_register_came_from() {
     assert_eq!(all(&reply, &Name::Contact), ["<sip:101@10.0.0.5:5060>;expires=300;q=0.500"]);
     assert_eq!(all(&reply, &Name::Date), ["Sat, 13 Nov 2010 23:29:00 GMT"]);
     let [phone] = &desk.registrar.targets(ANNA)[..] else { panic!("one phone") };
-    assert_eq!(phone.target.remote, "203.0.113.5:41000".parse().unwrap());
+    assert_eq!(phone.target.remote, "203.0.113.5:41000".parse::<std::net::SocketAddr>().unwrap());
     assert_eq!(phone.target.local, Some("198.51.100.1:5060".parse().unwrap()), "by the hole that it made");
     assert!(phone.behind_nat);
     assert_eq!((phone.q, &*phone.profile, phone.user_agent.as_str()), (500, "yealink", "Yealink SIP-T46U 108.86.0.45"));
@@ -221,7 +221,7 @@ fn calls_go_back_by_the_path_that_the_register_came() {
     assert_eq!(all(&reply, &Name::Path), ["<sip:edge.example.net;lr>"]);
     let [phone] = &desk.registrar.targets(ANNA)[..] else { panic!("one phone") };
     assert_eq!(phone.routes.len(), 1);
-    assert_eq!(phone.target.remote, "203.0.113.5:41000".parse().unwrap(), "to the edge");
+    assert_eq!(phone.target.remote, "203.0.113.5:41000".parse::<std::net::SocketAddr>().unwrap(), "to the edge");
     assert!(!phone.behind_nat, "what is behind the edge is the edge's matter");
 }
 
@@ -235,7 +235,10 @@ fn a_phone_that_asks_for_no_rport_is_taken_at_its_word_where_it_is() {
     let account = Account { extension: ANNA, max_contacts: 1, profile: Arc::from("generic") };
     let source = source(Transport::Udp, "203.0.113.5:41000");
     desk.registrar.register(&account, &request, &source, desk.now);
-    assert_eq!(desk.registrar.targets(ANNA)[0].target.remote, "203.0.113.5:5099".parse().unwrap());
+    assert_eq!(
+        desk.registrar.targets(ANNA)[0].target.remote,
+        "203.0.113.5:5099".parse::<std::net::SocketAddr>().unwrap()
+    );
 }
 
 #[test]
