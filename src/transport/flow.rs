@@ -26,6 +26,9 @@ const PONG: Outgoing = Outgoing { bytes: Bytes::from_static(b"\r\n"), reference:
 /// A connection that brought a call, while nothing comes: probes find out when it is dead. Longer: phones that vanish
 /// behind a firewall that answers probes hold descriptors. Shorter: a long call loses the one way to its phone.
 const IDLE_WITH_CALL: Duration = Duration::from_secs(12 * 3600);
+/// A connection that brought a REGISTER, while nothing comes: longer than any registration, which is refreshed by it, and
+/// calls come by it to a telephone that can be reached by nothing else.
+const IDLE_WITH_REGISTRATION: Duration = Duration::from_secs(2 * 3600);
 /// Read at once: several messages of usual length.
 const READ_CHUNK: usize = 8192;
 
@@ -189,6 +192,9 @@ async fn read<R: AsyncRead>(
                     let message = Message::parse(&bytes);
                     match &message {
                         Ok(Message::Request(request)) if request.method == Method::Invite => idle = IDLE_WITH_CALL,
+                        Ok(Message::Request(request)) if request.method == Method::Register => {
+                            idle = idle.max(IDLE_WITH_REGISTRATION);
+                        }
                         Ok(_) => {}
                         Err(error) => {
                             count(&shared.counts.malformed);
