@@ -22,12 +22,27 @@ pub struct Setup {
     pub ptime: u32,
     /// IPv6 instead of IPv4.
     pub ipv6: bool,
+    /// Whom it registers as, and where.
+    pub account: Option<Account>,
+}
+
+/// Whom a telephone registers as, and where.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Its user name.
+    pub user: &'static str,
+    /// Its password.
+    pub password: &'static str,
+    /// The registrar: `host:port`.
+    pub registrar: String,
+    /// By which transport: `udp`, `tcp`.
+    pub transport: &'static str,
 }
 
 impl Setup {
     /// One that says a tone, loud enough and below clipping when three are mixed.
     pub fn tone(frequency: f64) -> Self {
-        Self { voice: Recording::tone(frequency, -14.0, s(120)), codecs: "pcmu", ptime: 20, ipv6: false }
+        Self { voice: Recording::tone(frequency, -14.0, s(120)), codecs: "pcmu", ptime: 20, ipv6: false, account: None }
     }
 
     /// With these codecs: `pcma`, `pcmu,pcma`.
@@ -43,6 +58,11 @@ impl Setup {
     /// Over IPv6.
     pub fn ipv6(self) -> Self {
         Self { ipv6: true, ..self }
+    }
+
+    /// Registered with this account.
+    pub fn account(self, account: Account) -> Self {
+        Self { account: Some(account), ..self }
     }
 
     /// Starts it.
@@ -83,14 +103,15 @@ impl Baresip {
                 control = ports.at(4),
             ),
         );
+        let whom = match &setup.account {
+            Some(Account { user, password, registrar, transport }) => format!(
+                "<sip:{user}@{registrar};transport={transport}>;auth_user={user};auth_pass={password};regint=60"
+            ),
+            None => format!("<sip:baresip@{address}:{}>;regint=0", ports.at(0)),
+        };
         folder.write(
             "accounts",
-            &format!(
-                "<sip:baresip@{address}:{}>;regint=0;answermode=auto;audio_codecs={};ptime={}\n",
-                ports.at(0),
-                setup.codecs,
-                setup.ptime
-            ),
+            &format!("{whom};answermode=auto;audio_codecs={};ptime={}\n", setup.codecs, setup.ptime),
         );
         folder.write("contacts", "");
         let mut command = Command::new("baresip");
@@ -117,6 +138,12 @@ impl Baresip {
     /// Calls.
     pub fn dial(&mut self, uri: &str) {
         self.command("dial", uri);
+    }
+
+    /// Waits until it is registered.
+    #[track_caller]
+    pub fn registered(&mut self, limit: Duration) {
+        self.sees("REGISTER_OK", limit);
     }
 
     /// Waits until a call is up.

@@ -308,7 +308,7 @@ impl Gateway {
                 text.push_str(&String::from_utf8_lossy(&chunk));
             }
         };
-        let read = self.runtime.block_on(async { tokio::time::timeout(s(10), read).await });
+        let read = self.runtime.block_on(async { tokio::time::timeout(s(45), read).await });
         assert!(read.is_ok(), "no {last} among the events:\n{text}");
         text.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok()).collect()
     }

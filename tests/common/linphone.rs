@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::audio::Recording;
+use super::baresip::Account;
 use super::ports::Ports;
 use super::process::{Folder, Process};
 use super::{ms, s};
@@ -20,12 +21,20 @@ pub struct Setup {
     pub info: bool,
     /// Offers whatever address it finds first, which may be an IPv6 one in a call over IPv4.
     pub dual_stack: bool,
+    /// Whom it registers as, and where.
+    pub account: Option<Account>,
 }
 
 impl Setup {
     /// One that says a tone.
     pub fn tone(frequency: f64) -> Self {
-        Self { voice: Recording::tone(frequency, -14.0, s(120)), codec: "PCMA", info: false, dual_stack: false }
+        Self {
+            voice: Recording::tone(frequency, -14.0, s(120)),
+            codec: "PCMA",
+            info: false,
+            dual_stack: false,
+            account: None,
+        }
     }
 
     /// With this codec.
@@ -41,6 +50,11 @@ impl Setup {
     /// With any address of the host in its SDP.
     pub fn dual_stack(self) -> Self {
         Self { dual_stack: true, ..self }
+    }
+
+    /// Registered with this account.
+    pub fn account(self, account: Account) -> Self {
+        Self { account: Some(account), ..self }
     }
 
     /// Starts it.
@@ -64,14 +78,25 @@ impl Linphone {
         std::fs::create_dir_all(folder.file(".local/share/linphone")).unwrap();
         std::fs::create_dir_all(folder.file(".config/linphone")).unwrap();
         let mut config = format!(
-            "[sip]\nsip_port={}\nsip_tcp_port=-1\nsip_tls_port=-1\nguess_hostname=0\nverify_server_certs=0\n\
+            "[sip]\nsip_port={}\nsip_tcp_port={}\nsip_tls_port=-1\nguess_hostname=0\nverify_server_certs=0\n\
              contact=\"linphone\" <sip:linphone@127.0.0.1>\nuse_info={info}\nuse_rfc2833={rfc2833}\n\
              [rtp]\naudio_rtp_port={}\naudio_jitt_comp=60\n[sound]\nechocancellation=0\n",
             ports.at(0),
+            // Another port than the one by UDP, or none.
+            setup.account.as_ref().map_or(-1, |_| i32::from(ports.at(2))),
             ports.at(10),
             info = u8::from(setup.info),
             rfc2833 = u8::from(!setup.info),
         );
+        if let Some(Account { user, password, registrar, transport }) = &setup.account {
+            write!(
+                config,
+                "[proxy_0]\nreg_proxy=<sip:{registrar};transport={transport}>\nreg_identity=sip:{user}@{registrar}\n\
+                 reg_sendregister=1\nreg_expires=120\nquality_reporting_enabled=0\n\
+                 [auth_info_0]\nusername={user}\nuserid={user}\npasswd={password}\n"
+            )
+            .unwrap();
+        }
         let codecs = [
             ("opus", 48000, 2),
             ("speex", 16000, 1),

@@ -16,6 +16,7 @@ mod attendant;
 mod lifecycle;
 mod observers;
 mod registering;
+mod registrar;
 mod rooms;
 mod sipp;
 mod telephones;

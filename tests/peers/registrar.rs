@@ -1,0 +1,115 @@
+//! Telephones of other people's making register with the gateway, and the gateway registers with somebody else's registrar.
+
+use serde_json::{Value, json};
+
+use crate::common::baresip::{self, Account};
+use crate::common::gateway::{self, Gateway};
+use crate::common::kamailio;
+use crate::common::{linphone, s, until};
+
+const PASSWORD: &str = "a good password";
+
+fn add_extension(gateway: &Gateway, user: &str) -> String {
+    let made = gateway.post("/v1/extensions", &json!({ "user": user, "name": user, "password": PASSWORD }));
+    made["id"].as_str().unwrap().to_owned()
+}
+
+fn account(gateway: &Gateway, user: &'static str, transport: &'static str) -> Account {
+    Account { user, password: PASSWORD, registrar: gateway.sip(), transport }
+}
+
+/// Waits until so many telephones are registered, and says which.
+#[track_caller]
+fn registered(gateway: &Gateway, count: usize) -> Vec<Value> {
+    until(&format!("{count} registrations"), s(15), || {
+        let all = gateway.get("/v1/registrations")["items"].as_array().unwrap().clone();
+        (all.len() == count).then_some(all)
+    })
+}
+
+#[test]
+fn baresip_registers_by_udp_and_by_tcp_and_shows_up() {
+    for transport in ["udp", "tcp"] {
+        let gateway = gateway::Setup::new().start();
+        let id = add_extension(&gateway, "101");
+        let mut phone = baresip::Setup::tone(440.0).account(account(&gateway, "101", transport)).start();
+        phone.registered(s(15));
+        let [shown] = &registered(&gateway, 1)[..] else { panic!("one telephone") };
+        assert_eq!(shown["extension"], *id);
+        assert!(shown["address"].as_str().unwrap().starts_with(&format!("{transport} 127.0.0.1:")), "{shown}");
+        assert!(shown["user_agent"].as_str().unwrap().contains("baresip"), "{shown}");
+        assert_eq!(shown["profile"], "baresip");
+        drop(phone);
+        gateway.done();
+    }
+}
+
+#[test]
+fn linphone_registers_by_udp_and_by_tcp_and_shows_up() {
+    for transport in ["udp", "tcp"] {
+        let gateway = gateway::Setup::new().start();
+        add_extension(&gateway, "102");
+        let phone = linphone::Setup::tone(440.0).account(account(&gateway, "102", transport)).start();
+        let [shown] = &registered(&gateway, 1)[..] else { panic!("one telephone") };
+        assert!(shown["address"].as_str().unwrap().starts_with(transport), "{shown}");
+        assert_eq!(shown["profile"], "linphone", "{shown}\n{}", phone.log());
+        let events = gateway.events(0, "extension.registered");
+        assert!(events.iter().any(|event| event["type"] == "extension.registered"));
+        drop(phone);
+        gateway.done();
+    }
+}
+
+#[test]
+fn a_telephone_with_a_wrong_password_does_not_show_up() {
+    let gateway = gateway::Setup::new().start();
+    add_extension(&gateway, "101");
+    let wrong = Account { password: "a wrong one", ..account(&gateway, "101", "udp") };
+    let phone = baresip::Setup::tone(440.0).account(wrong).start();
+    until("a refusal", s(15), || phone.log().contains("101@").then_some(()));
+    until("baresip to be told", s(15), || phone.log().contains("401 Unauthorized").then_some(()));
+    assert!(registered(&gateway, 0).is_empty());
+    drop(phone);
+    gateway.done();
+}
+
+/// A trunk to a Kamailio that it registers with.
+fn registering(gateway: &Gateway, kamailio: &kamailio::Kamailio, expires: u32) -> String {
+    let uri = format!("sip:{}", kamailio.address());
+    let made = gateway.post(
+        "/v1/trunks",
+        &json!({
+            "name": "carrier", "networks": [], "profile": "kamailio",
+            "outbound": {
+                "targets": [{ "uri": uri }],
+                "credentials": { "username": kamailio::USER, "password": kamailio::PASSWORD },
+                "register": { "aor": format!("sip:{}@{}", kamailio::USER, kamailio.address()), "expires": expires },
+            },
+        }),
+    );
+    made["id"].as_str().unwrap().to_owned()
+}
+
+/// Waits for the next event of this type after a place in the log, and says its place.
+#[track_caller]
+fn event(gateway: &Gateway, after: u64, kind: &str) -> (u64, Value) {
+    let events = gateway.events(after, kind);
+    let found = events.into_iter().find(|event| event["type"] == kind).unwrap();
+    (found["seq"].as_u64().unwrap(), found)
+}
+
+#[test]
+fn the_gateway_registers_with_kamailio_which_wants_credentials_and_longer_registrations() {
+    let gateway = gateway::Setup::new().start();
+    let mut kamailio = kamailio::Setup::towards(&gateway.sip()).min_expires(90).start();
+    registering(&gateway, &kamailio, 60);
+    let (up, _) = event(&gateway, 0, "trunk.up");
+    // Killed it is missed, and mended by itself once it is back.
+    kamailio.kill();
+    let (down, what) = event(&gateway, up, "trunk.down");
+    assert!(what["why"].as_str().is_some_and(|why| !why.is_empty()), "{what}");
+    kamailio.run();
+    event(&gateway, down, "trunk.up");
+    drop(kamailio);
+    gateway.done();
+}
