@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use ringlift::base::Secret;
 use ringlift::base::id::ExtensionId;
 use ringlift::gateway::command::Command;
 use ringlift::gateway::event::Happening;
+use ringlift::profile::{Book, Profile};
+use ringlift::route::Extension;
 use ringlift::sip::auth::Algorithm;
 use ringlift::sip::registrar::Gone;
 use ringlift::wire::sip::{Method, Name};
@@ -45,6 +48,28 @@ fn a_phone_registers_by_either_digest_and_shows_up() {
         assert_eq!(left(&world), [Gone::Expired]);
         world.ends_clean();
     }
+}
+
+#[test]
+fn a_phone_is_spoken_to_in_the_dialect_of_its_family() {
+    let family =
+        |name: &str, agent: &str| Profile { name: name.into(), user_agents: vec![agent.into()], ..Profile::default() };
+    let mut world = World::office_with(|directory| {
+        directory.profiles = Book::new([family("yealink", "Yealink"), family("snom", "snom")]);
+    });
+    extension(&mut world, 101);
+    Telephone::new(101).register(&mut world, 300);
+    assert_eq!(registrations(&mut world)[0].profile, "yealink");
+    let mut other = Telephone { user_agent: "snomD785/10.1".into(), ..Telephone::new(101) };
+    other.register(&mut world, 300);
+    assert_eq!(registrations(&mut world)[0].profile, "snom", "another telephone under the same contact");
+    let named = Extension {
+        profile: Some("yealink".into()),
+        ..Extension::new(ExtensionId::from_bits(101), "101", Secret::new("secret-101"))
+    };
+    world.ask(Command::PutExtension(Box::new(named))).unwrap();
+    other.register(&mut world, 300);
+    assert_eq!(registrations(&mut world)[0].profile, "yealink", "as its extension names it");
 }
 
 #[test]
@@ -159,8 +184,7 @@ fn an_extension_that_is_gone_or_has_a_new_password_has_no_telephones() {
     Telephone::new(101).register(&mut world, 300);
     extension(&mut world, 101);
     assert_eq!(registrations(&mut world).len(), 1, "nothing has changed");
-    let changed =
-        ringlift::route::Extension::new(ExtensionId::from_bits(101), "101", ringlift::base::Secret::new("a new one"));
+    let changed = Extension::new(ExtensionId::from_bits(101), "101", Secret::new("a new one"));
     world.ask(Command::PutExtension(Box::new(changed))).unwrap();
     assert!(registrations(&mut world).is_empty());
     assert_eq!(Telephone::new(101).register(&mut world, 300).status.code(), 401);
