@@ -82,7 +82,7 @@ impl Gateway {
                 self.password_shown(source.remote.ip(), true, now);
                 facts.proved = Some(party);
             }
-            Some((_, Verdict::Stale)) => return self.challenge(leg, source, true, now),
+            Some((_, Verdict::Stale)) => return self.challenge(leg, request, source, true, now),
             Some((_, Verdict::Wrong)) => self.password_shown(source.remote.ip(), false, now),
             None => facts.proved = self.registered_at(request, &source).map(Party::Trunk),
         }
@@ -97,7 +97,7 @@ impl Gateway {
     /// All is known of an INVITE that is going to be: it goes where it leads.
     pub(super) fn route_invite(&mut self, leg: LegId, request: &Request, source: Source, facts: Facts, now: Now) {
         match self.table.decide(&facts) {
-            Decision::Challenge => self.challenge(leg, source, false, now),
+            Decision::Challenge => self.challenge(leg, request, source, false, now),
             Decision::Refuse(Cause::NotAuthorised) => {
                 self.count_refusal(Cause::NotAuthorised);
                 self.endpoint.turn_away(leg, Status::FORBIDDEN, Cause::NotAuthorised, &Headers::new());
@@ -366,9 +366,8 @@ impl Gateway {
         *self.counters.refused.entry(cause).or_default() += 1;
     }
 
-    pub(super) fn challenge(&mut self, leg: LegId, source: Source, stale: bool, now: Now) {
-        let values = self.verifier.challenges(source.remote.ip(), stale, &mut self.rng, now.mono);
-        let headers = values.into_iter().map(|value| (Name::WwwAuthenticate, Text::from(value))).collect();
+    pub(super) fn challenge(&mut self, leg: LegId, request: &Request, source: Source, stale: bool, now: Now) {
+        let headers = self.challenges(request, &source, stale, now);
         self.endpoint.turn_away(leg, Status::UNAUTHORIZED, Cause::NotAuthorised, &headers);
     }
 

@@ -151,7 +151,7 @@ impl Gateway {
         let watcher = match self.credentials_shown(request, &source, now) {
             Shown::Extension(extension) => extension,
             Shown::Nothing { stale } => {
-                self.ask_for_credentials(transaction, source.remote.ip(), stale, now);
+                self.ask_for_credentials(transaction, request, &source, stale, now);
                 return Ok(());
             }
             Shown::TooMany(wait) => {

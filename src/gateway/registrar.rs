@@ -1,6 +1,5 @@
 //! Telephones that register: who may, what is told of it, and where extensions are called.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +10,8 @@ use crate::base::{Cause, Now, Secret, Throttle};
 use crate::gateway::Gateway;
 use crate::gateway::event::Happening;
 use crate::route::Extension;
-use crate::sip::auth::{Verdict, Verifier};
-use crate::sip::endpoint::TransactionId;
+use crate::sip::auth::{Algorithm, Verdict, Verifier};
+use crate::sip::endpoint::{Headers, TransactionId};
 use crate::sip::registrar::{Account, Change, Contact, Registrar, Settings};
 use crate::sip::transport::{FlowId, Source};
 use crate::wire::sip::{Name, Request, Status, Text};
@@ -99,7 +98,7 @@ impl Gateway {
             return self.send_away(transaction, Duration::from_secs(away), now);
         }
         match self.credentials_shown(request, &source, now) {
-            Shown::Nothing { stale } => self.ask_for_credentials(transaction, source.remote.ip(), stale, now),
+            Shown::Nothing { stale } => self.ask_for_credentials(transaction, request, &source, stale, now),
             Shown::TooMany(wait) => self.send_away(transaction, wait, now),
             Shown::Extension(extension) => self.register(transaction, extension, request, source, now),
         }
@@ -158,10 +157,25 @@ impl Gateway {
     }
 
     /// 401 with a fresh nonce.
-    pub(super) fn ask_for_credentials(&mut self, transaction: TransactionId, ip: IpAddr, stale: bool, now: Now) {
-        let values = self.verifier.challenges(ip, stale, &mut self.rng, now.mono);
-        let headers = values.into_iter().map(|value| (Name::WwwAuthenticate, Text::from(value))).collect();
+    pub(super) fn ask_for_credentials(
+        &mut self,
+        transaction: TransactionId,
+        request: &Request,
+        source: &Source,
+        stale: bool,
+        now: Now,
+    ) {
+        let headers = self.challenges(request, source, stale, now);
         self.endpoint.respond(transaction, Status::UNAUTHORIZED, &headers, None, now);
+    }
+
+    /// What a request is to show credentials by: the hashes that its sender's family understands.
+    pub(super) fn challenges(&mut self, request: &Request, source: &Source, stale: bool, now: Now) -> Headers {
+        let profile = self.profiles.of_agent(request.headers.get(Name::UserAgent).unwrap_or_default());
+        let algorithms: Vec<Algorithm> =
+            profile.digest.iter().filter_map(|token| Algorithm::from_token(token)).collect();
+        let values = self.verifier.challenges(source.remote.ip(), stale, &algorithms, &mut self.rng, now.mono);
+        values.into_iter().map(|value| (Name::WwwAuthenticate, Text::from(value))).collect()
     }
 
     /// 503 with Retry-After.

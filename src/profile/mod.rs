@@ -23,6 +23,9 @@ pub struct Profile {
     pub proof: String,
     /// Beginnings of `User-Agent` by which a registering phone is known, without regard to case.
     pub user_agents: Vec<String>,
+    /// Hashes its digests may be made with, as we ask for them: `SHA-256`, `MD5`. Some telephones register with nobody who
+    /// asks for one that they do not know.
+    pub digest: Vec<String>,
     /// How messages travel.
     pub transport: TransportRules,
     /// How telephone numbers are written to it.
@@ -335,6 +338,7 @@ impl Default for Profile {
             about: String::new(),
             proof: String::new(),
             user_agents: Vec::new(),
+            digest: ["SHA-256", "MD5"].map(String::from).to_vec(),
             transport: TransportRules::default(),
             numbers: NumberRules::default(),
             identity: IdentityRules::default(),

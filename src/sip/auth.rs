@@ -43,7 +43,8 @@ impl Algorithm {
         }
     }
 
-    fn from_token(token: &str) -> Option<Self> {
+    /// The hash of this token, in any case.
+    pub fn from_token(token: &str) -> Option<Self> {
         [Algorithm::Md5, Algorithm::Sha256].into_iter().find(|algorithm| token.eq_ignore_ascii_case(algorithm.token()))
     }
 
@@ -88,20 +89,25 @@ impl Verifier {
         Self { realm: realm.into(), key, used: BTreeMap::new() }
     }
 
-    /// The values of WWW-Authenticate headers that ask for credentials, strongest first (RFC 8760 §2.4).
-    pub fn challenges(&self, source: IpAddr, stale: bool, rng: &mut Rng, now: Instant) -> [String; 2] {
+    /// The values of WWW-Authenticate headers that ask for credentials by these hashes, strongest first (RFC 8760 §2.4);
+    /// by MD5 where none is named.
+    pub fn challenges(
+        &self,
+        source: IpAddr,
+        stale: bool,
+        algorithms: &[Algorithm],
+        rng: &mut Rng,
+        now: Instant,
+    ) -> Vec<String> {
         let nonce = self.nonce(source, &rng.token(10), now);
-        [Algorithm::Sha256, Algorithm::Md5].map(|algorithm| {
-            let mut value = format!(
-                "Digest realm=\"{}\", nonce=\"{nonce}\", algorithm={}, qop=\"auth\"",
-                self.realm,
-                algorithm.token()
-            );
-            if stale {
-                value.push_str(", stale=true");
-            }
-            value
-        })
+        let mut algorithms = if algorithms.is_empty() { vec![Algorithm::Md5] } else { algorithms.to_vec() };
+        algorithms.sort_by(|a, b| b.cmp(a));
+        let write = |algorithm: Algorithm| {
+            let (realm, token) = (&self.realm, algorithm.token());
+            let stale = if stale { ", stale=true" } else { "" };
+            format!("Digest realm=\"{realm}\", nonce=\"{nonce}\", algorithm={token}, qop=\"auth\"{stale}")
+        };
+        algorithms.into_iter().map(write).collect()
     }
 
     /// The user name an Authorization value claims, so that the password can be looked up.
@@ -448,7 +454,7 @@ mod tests {
         let mut verifier = Verifier::new("ringlift", &mut rng);
         let password = Secret::new("open \"sesame\"");
         for wanted in [Algorithm::Sha256, Algorithm::Md5] {
-            let values = verifier.challenges(SOURCE, false, &mut rng, at(5));
+            let values = verifier.challenges(SOURCE, false, &[Algorithm::Md5, Algorithm::Sha256], &mut rng, at(5));
             let mut challenge =
                 values.iter().filter_map(|value| Challenge::parse(value)).find(|c| c.algorithm == wanted).unwrap();
             let first = challenge.answer("u", &password, "INVITE", "sip:a@b", &mut rng);

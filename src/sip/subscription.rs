@@ -377,10 +377,9 @@ mod tests {
         assert_eq!(lamps.of(&again("other", 2, 60)), None);
         lamps.refresh(id, &again("l", 2, 60), hop(), MIN_EXPIRES, at(50)).unwrap();
         assert_eq!(lamps.dialog_mut(id).unwrap().remote_target.as_str(), "sip:101@192.0.2.5:5099");
-        assert_eq!(
-            lamps.refresh(id, &again("l", 2, 60), hop(), MIN_EXPIRES, at(51)),
-            Err(Status::SERVER_INTERNAL_ERROR)
-        );
+        assert_eq!(lamps.refresh(id, &again("l", 2, 60), hop(), MIN_EXPIRES, at(51)), Ok(()), "a copy");
+        let late = lamps.refresh(id, &again("l", 1, 60), hop(), MIN_EXPIRES, at(51));
+        assert_eq!(late, Err(Status::SERVER_INTERNAL_ERROR));
         lamps.answered(id, Some(Status::OK), at(51));
         assert_eq!(lamps.poll_timeout(), Some(at(110)));
         states(&mut lamps);

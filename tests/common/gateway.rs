@@ -302,7 +302,7 @@ impl Gateway {
         let quoted = format!("\"type\":\"{last}\"");
         let mut text = String::new();
         let read = async {
-            let mut response = self.client.get(&url).bearer_auth(&self.key).send().await.unwrap();
+            let mut response = self.client.get(&url).timeout(s(50)).bearer_auth(&self.key).send().await.unwrap();
             while !text.lines().any(|line| line.contains(&quoted)) || !text.ends_with("\n\n") {
                 let chunk = response.chunk().await.unwrap().expect("the stream goes on");
                 text.push_str(&String::from_utf8_lossy(&chunk));

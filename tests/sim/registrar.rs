@@ -73,6 +73,26 @@ fn a_phone_is_spoken_to_in_the_dialect_of_its_family() {
 }
 
 #[test]
+fn a_phone_that_stumbles_over_sha_256_is_asked_for_md5_alone() {
+    let mut old = Profile { name: "baresip".into(), user_agents: vec!["baresip".into()], ..Profile::default() };
+    old.digest = vec!["MD5".into()];
+    let mut world = World::office_with(|directory| directory.profiles = Book::new([old]));
+    extension(&mut world, 101);
+    let mut asked_of = |agent: &str| {
+        let mut phone = Telephone { user_agent: agent.into(), ..Telephone::new(101) };
+        phone.call_id = format!("asks-{}", agent.len());
+        phone.send(&mut world, "REGISTER", "sip:198.51.100.1", "Contact: <sip:101@10.0.0.101>\n", "");
+        let asked = phone.response(&mut world).unwrap();
+        let values: Vec<String> = asked.headers.fields_of(&Name::WwwAuthenticate).map(str::to_owned).collect();
+        values
+    };
+    let both = asked_of("Linphone");
+    assert!(both.len() == 2 && both[0].contains("algorithm=SHA-256"), "the strongest first: {both:?}");
+    let one = asked_of("baresip v1.0.0 (x86_64/linux)");
+    assert!(one.len() == 1 && one[0].contains("algorithm=MD5"), "{one:?}");
+}
+
+#[test]
 fn nobody_registers_for_somebody_else() {
     let mut world = World::new();
     extension(&mut world, 101);

@@ -29,7 +29,7 @@ impl Gateway {
     ) {
         let party = match self.table.party(facts) {
             Ok(party) => party,
-            Err(Decision::Challenge) => return self.challenge(leg, source, false, now),
+            Err(Decision::Challenge) => return self.challenge(leg, request, source, false, now),
             Err(Decision::Accept(_) | Decision::Refuse(_)) => {
                 self.count_refusal(Cause::NotAuthorised);
                 return self.endpoint.turn_away(leg, Status::FORBIDDEN, Cause::NotAuthorised, &Headers::new());
