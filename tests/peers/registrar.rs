@@ -7,7 +7,7 @@ use crate::common::gateway::{self, Gateway};
 use crate::common::kamailio;
 use crate::common::{linphone, s, until};
 
-const PASSWORD: &str = "a good password";
+const PASSWORD: &str = "a-good-password";
 
 fn add_extension(gateway: &Gateway, user: &str) -> String {
     let made = gateway.post("/v1/extensions", &json!({ "user": user, "name": user, "password": PASSWORD }));
@@ -68,7 +68,7 @@ fn linphone_registers_by_udp_and_by_tcp_and_shows_up() {
 fn a_telephone_with_a_wrong_password_does_not_show_up() {
     let gateway = gateway::Setup::new().start();
     add_extension(&gateway, "101");
-    let wrong = Account { password: "a wrong one", ..account(&gateway, "101", "udp") };
+    let wrong = Account { password: "a-wrong-one", ..account(&gateway, "101", "udp") };
     let phone = baresip::Setup::tone(440.0).account(wrong).start();
     until("a refusal", s(15), || phone.log().contains("101@").then_some(()));
     until("baresip to be told", s(15), || phone.log().contains("401 Unauthorized").then_some(()));
