@@ -153,14 +153,16 @@ pub(super) fn shown(mut view: RoomView, caller: &Caller) -> RoomView {
     view
 }
 
-/// Every room and who is in it.
+/// Every room and who is in it; not those that calls between people make for themselves.
 #[utoipa::path(get, path = "/v1/rooms", tag = "rooms", security(("key" = ["rooms:read"])),
     responses((status = 200, body = RoomList), openapi::Refused))]
 pub async fn list(State(app): State<App>, caller: Caller) -> Result<Json<RoomList>, Problem> {
     caller.needs(Scope::RoomsRead)?;
     let reply = app.ask(Command::Rooms { numbers: caller.has(Scope::NumbersRead) }).await?;
     let Reply::Rooms(rooms) = reply else { return Err(odd()) };
-    Ok(Json(RoomList { items: rooms.into_iter().map(|room| shown(room, &caller)).collect() }))
+    // The rooms of calls between people come and go with them: `/v1/calls` has those.
+    let meetings = rooms.into_iter().filter(|room| !room.settings.call);
+    Ok(Json(RoomList { items: meetings.map(|room| shown(room, &caller)).collect() }))
 }
 
 /// Adds a room.

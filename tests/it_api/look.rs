@@ -60,6 +60,26 @@ async fn a_node_to_look_at() {
     .await;
     let other = id(&monday).parse().unwrap();
     let (_, eve) = node.join(other, "+4989123456").await;
+    let mut people = Vec::new();
+    for (user, name, number) in
+        [("101", "Anna Schmidt", Some("+4930901821")), ("102", "Ben Yılmaz", None), ("front-desk", "front-desk", None)]
+    {
+        let made = ok(node.post("/v1/extensions", json!({ "user": user, "name": name, "number": number }))).await;
+        people.push(made["id"].as_str().unwrap().to_owned());
+    }
+    node.register(people[0].parse().unwrap(), "Yealink SIP-T54W 96.86.0.75").await;
+    node.register(people[0].parse().unwrap(), "Linphone Desktop/5.2.4").await;
+    node.register(people[1].parse().unwrap(), "baresip v3.1.0").await;
+    ok(node.post("/v1/groups", json!({ "user": "600", "name": "Sales", "members": [people[0], people[1]] }))).await;
+    let out = |host: &str| json!({ "targets": [{ "uri": format!("sip:{host}") }], "register": { "aor": format!("sip:acme@{host}") } });
+    ok(node.post(
+        "/v1/trunks",
+        json!({ "name": "Carrier A", "networks": ["203.0.113.0/24"], "outbound": out("sip.carrier.example") }),
+    ))
+    .await;
+    ok(node.post("/v1/trunks", json!({ "name": "A dead carrier", "outbound": { "targets": [{ "uri": "sip:198.51.100.7:5061;transport=tls" }] } }))).await;
+    ok(node.post("/v1/trunks", json!({ "name": "Switchboard", "networks": ["192.168.1.5"] }))).await;
+    ok(node.post("/v1/calls", json!({ "from": people[0], "to": "102" }))).await;
     println!("look at http://{}/#key={}", node.address, node.admin);
     let (sender, mut lines) = mpsc::unbounded_channel();
     std::thread::spawn(move || std::io::stdin().lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));

@@ -467,11 +467,11 @@ impl StandIn {
         let leg = match command {
             Command::Dial(request) => {
                 let room = request.room.unwrap_or(RoomId::from_bits(self.next_id + 1000));
-                return self.dial(room, &request.to, outbox);
+                return self.dial(room, request.from, &request.to, outbox);
             }
             Command::AddToRoom { room, request } => {
                 self.rooms.get(&room).ok_or(Denial::NotFound("room"))?;
-                return self.dial(room, &request.to, outbox);
+                return self.dial(room, None, &request.to, outbox);
             }
             Command::Hold(leg) | Command::Unhold(leg) => {
                 let (call, _) = self.calls.get_mut(&leg).ok_or(Denial::NotFound("call"))?;
@@ -491,16 +491,25 @@ impl StandIn {
         self.calls.get(&leg).map(|_| Reply::Done).ok_or(Denial::NotFound("call"))
     }
 
-    fn dial(&mut self, room: RoomId, to: &str, outbox: &Outbox) -> Outcome {
-        let id = LegId::from_bits(self.next_id);
-        self.next_id += 1;
-        let (record, mut call) = leg(id, "+4930901820", to);
-        (call.state, call.direction, call.room, call.participant) =
-            (CallState::Ringing, CallDirection::Outbound, Some(room), None);
-        let (from, to) = (call.from.clone(), call.to.clone());
-        self.calls.insert(id, (call, CallRecord { direction: CallDirection::Outbound, room: Some(room), ..record }));
-        self.publish(Happening::CallBegan { call: id, direction: CallDirection::Outbound, from, to }, outbox);
-        Ok(Reply::Dialled { call: id, room })
+    /// Somebody of the house answers at once; everybody else rings.
+    fn dial(&mut self, room: RoomId, from: Option<ExtensionId>, to: &str, outbox: &Outbox) -> Outcome {
+        let callee = self.table.extensions.by_user(to).map(|one| one.id);
+        let mut legs = Vec::new();
+        for (extension, to) in
+            from.filter(|_| callee.is_some()).map(|from| (Some(from), "")).into_iter().chain([(callee, to)])
+        {
+            let id = LegId::from_bits(self.next_id);
+            self.next_id += 1;
+            let (record, mut call) = leg(id, "+4930901820", to);
+            call.state = if callee.is_some() { CallState::InRoom } else { CallState::Ringing };
+            (call.direction, call.room, call.extension) = (CallDirection::Outbound, Some(room), extension);
+            let (from, to) = (call.from.clone(), call.to.clone());
+            self.calls
+                .insert(id, (call, CallRecord { direction: CallDirection::Outbound, room: Some(room), ..record }));
+            self.publish(Happening::CallBegan { call: id, direction: CallDirection::Outbound, from, to }, outbox);
+            legs.push(id);
+        }
+        Ok(Reply::Dialled { call: legs[0], room })
     }
 
     fn operate(&mut self, id: RoomId, operation: Operation, outbox: &Outbox) -> Outcome {

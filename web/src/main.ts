@@ -2,8 +2,9 @@
 
 import { ask, follow, Refused } from "./api.js";
 import { type Child, patch } from "./dom.js";
+import { showOnce } from "./forms.js";
 import { type Anew, blank, called, happen, may, type State, withRoom } from "./model.js";
-import type { Call, Did, NodeStatus, Problem, Room, Session, Trunk } from "./types.js";
+import type { Call, Did, Extension, Group, NodeStatus, Problem, Room, Session, Trunk } from "./types.js";
 import { type Actions, view } from "./view.js";
 
 /** How often figures of calls are read: they come from the media plane every five seconds. */
@@ -117,8 +118,8 @@ async function load(): Promise<void> {
 async function readRouting(): Promise<void> {
   if (!may(state, "routing:read")) return;
   const list = <T>(path: string) => ask<{ items: T[] }>("GET", path).then((list) => list.items);
-  const both = await Promise.all([list<Did>("/v1/dids"), list<Trunk>("/v1/trunks")]).catch(() => null);
-  if (both) change({ dids: both[0], trunks: both[1] });
+  const all = await Promise.all([list<Did>("/v1/dids"), list<Trunk>("/v1/trunks"), list<Extension>("/v1/extensions"), list<Group>("/v1/groups")]).catch(() => null);
+  if (all) change({ dids: all[0], trunks: all[1], extensions: all[2], groups: all[3] });
 }
 
 /** Reads soon, and once, however many events ask for it. */
@@ -136,7 +137,8 @@ function readSoon(what: Anew): void {
 
 async function read(what: Anew): Promise<void> {
   try {
-    if (what === "status") change({ status: await ask<NodeStatus>("GET", "/v1/status") });
+    if (what === "routing") await readRouting();
+    else if (what === "status") change({ status: await ask<NodeStatus>("GET", "/v1/status") });
     else if (what === "calls") {
       if (may(state, "calls:read")) change({ calls: (await ask<{ items: Call[] }>("GET", "/v1/calls")).items });
     } else if (what === "rooms") {
@@ -218,10 +220,32 @@ const actions: Actions = {
     if (verb === "remove" && !(await sure(`Remove ${called(who)} from “${room.settings.name}”?`, "Remove"))) return;
     await attempt(null, () => ask("POST", `/v1/rooms/${room.settings.id}/participants/${who.id}/${verb}`));
   },
-  async hangUp(call) {
-    if (!(await sure(`Hang up on ${call.from ?? "the anonymous caller"}?`, "Hang up"))) return;
+  async hangUp(call, who) {
+    if (!(await sure(`Hang up on ${who}?`, "Hang up"))) return;
     await attempt("Hung up", () => ask("DELETE", `/v1/calls/${call.id}`));
     readSoon("calls");
+  },
+  async hold(call, hold) {
+    await attempt(null, () => ask("POST", `/v1/calls/${call.id}/${hold ? "hold" : "resume"}`));
+    readSoon("calls");
+  },
+  async send(path, body, done) {
+    return refusal(async () => {
+      await ask("POST", path, body);
+      say(done);
+      readSoon("calls");
+    });
+  },
+  async addExtension(body) {
+    return refusal(async () => {
+      const made = await ask<Extension & { password?: string }>("POST", "/v1/extensions", body);
+      await readRouting();
+      if (made.password) showOnce(`Extension ${made.user}`, "Its password, which is not shown again:", made.password, actions.copy);
+    });
+  },
+  async disturb(extension, dnd) {
+    await attempt(null, () => ask("PATCH", `/v1/extensions/${extension.id}`, { dnd }));
+    await readRouting();
   },
   async create(room) {
     return refusal(async () => {

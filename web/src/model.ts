@@ -1,6 +1,6 @@
 // What the page knows, and how what happens changes it. (state, event) → [state, what to read anew]. No DOM, no network.
 
-import type { Call, Did, Happening, NodeStatus, Participant, Room, Session, Trunk } from "./types.js";
+import type { Call, Did, Extension, Group, Happening, NodeStatus, Participant, Room, Session, Trunk } from "./types.js";
 
 export type Link = "connecting" | "live" | "lost";
 
@@ -15,6 +15,8 @@ export interface State {
   calls: Call[];
   dids: Did[];
   trunks: Trunk[];
+  extensions: Extension[];
+  groups: Group[];
   /** Whether rooms were read at least once. */
   loaded: boolean;
   /** The room whose people are shown although nobody is in it. */
@@ -22,7 +24,7 @@ export interface State {
   search: string;
 }
 
-export type Anew = "rooms" | "calls" | "status" | { room: string };
+export type Anew = "rooms" | "calls" | "status" | "routing" | { room: string };
 
 export const blank: State = {
   session: null,
@@ -33,6 +35,8 @@ export const blank: State = {
   calls: [],
   dids: [],
   trunks: [],
+  extensions: [],
+  groups: [],
   loaded: false,
   open: null,
   search: "",
@@ -93,10 +97,18 @@ export function happen(state: State, event: Happening): [State, Anew[]] {
     case "node.draining":
       return [state, ["status"]];
     case "call.began":
+    case "call.ringing":
     case "call.answered":
+    case "call.bridged":
     case "call.held":
+    case "call.transferred":
     case "call.ended":
       return [state, ["calls"]];
+    case "trunk.up":
+    case "trunk.down":
+    case "extension.registered":
+    case "extension.unregistered":
+      return [state, ["routing"]];
     default:
       // A newer node tells of things that this page does not know.
       return [state, []];
@@ -111,6 +123,7 @@ function merge(known: Participant | undefined, next: Participant): Participant {
 }
 
 export function withRoom(state: State, room: Room): State {
+  if (room.settings.call) return state;
   const rooms = new Map(state.rooms);
   rooms.set(room.settings.id, room);
   return { ...state, rooms };
@@ -181,6 +194,46 @@ export function grouped(pin: string): string {
 /** What a person is called: by name, else by number as far as it may be seen. */
 export function called(one: Participant): string {
   return one.name || one.number || one.display;
+}
+
+/** Who is at the far end of a call: of the house by name, else by the name on the roster, else by number. */
+export function farEnd(state: State, call: Call): string {
+  const known = state.extensions.find((one) => one.id === call.extension);
+  if (known) return known.name;
+  const room = call.room ? state.rooms.get(call.room) : undefined;
+  const name = room?.participants.find((one) => one.id === call.participant)?.name;
+  return name ?? (call.direction === "outbound" ? call.to : (call.from ?? "Anonymous caller"));
+}
+
+/** The other calls of a call between people: those in its room, which is no meeting. */
+export function others(state: State, call: Call): Call[] {
+  if (!call.room || state.rooms.has(call.room)) return [];
+  return state.calls.filter((other) => other.room === call.room && other.id !== call.id);
+}
+
+/** Where a call stands, in words. */
+export function whereabouts(state: State, call: Call): string {
+  switch (call.state) {
+    case "inviting":
+      return call.direction === "outbound" ? "being called" : "calling";
+    case "ringing":
+      return call.direction === "outbound" ? "rings" : "hears it ring";
+    case "attendant":
+      return "with the attendant";
+    case "leaving":
+      return "leaving";
+    case "in_room": {
+      const room = call.room ? state.rooms.get(call.room) : undefined;
+      if (!room) {
+        const with_ = others(state, call).map((other) => farEnd(state, other));
+        return with_.length > 0 ? `with ${with_.join(" and ")}` : "in a call";
+      }
+      // Who waits in the lobby is not in the meeting.
+      const who = room.participants.find((one) => one.id === call.participant);
+      const before = { lobby: "in the lobby of", waiting_for_host: "waits for the host of", ringing: "ringing for", active: "in" }[who?.state ?? "active"];
+      return `${before} ${room.settings.name}`;
+    }
+  }
 }
 
 /** `4:05`, `1:02:03`. */

@@ -3,7 +3,7 @@
 import { type Child, h, type Node } from "./dom.js";
 import { numberForm, trunkForm } from "./forms.js";
 import { may, type State } from "./model.js";
-import type { Did, Problem, Trunk } from "./types.js";
+import type { Destination, Did, Problem, Trunk } from "./types.js";
 
 export interface RoutingActions {
   add(path: "/v1/trunks" | "/v1/dids", body: object): Promise<Problem | null>;
@@ -22,18 +22,18 @@ export function routing(state: State, act: RoutingActions): Child {
     h(
       "div",
       { class: "title" },
-      h("h2", { id: "routing-title" }, "Who may call, and what"),
+      h("h2", { id: "routing-title" }, "Trunks and numbers"),
       h("span", { class: "gap" }),
-      write && h("button", { onclick: () => trunkForm((body) => act.add("/v1/trunks", body)) }, "Let somebody call"),
-      write && h("button", { onclick: () => numberForm(rooms, (body) => act.add("/v1/dids", body)) }, "New number"),
+      write && h("button", { onclick: () => trunkForm((body) => act.add("/v1/trunks", body)) }, "New trunk"),
+      write && h("button", { onclick: () => numberForm(rooms, state.extensions, state.groups, (body) => act.add("/v1/dids", body)) }, "New number"),
     ),
     h(
       "div",
       { class: "pair" },
       h(
         "ul",
-        { class: "card", "aria-label": "Who may call" },
-        state.trunks.length === 0 && h("li", { class: "row quiet" }, "Nobody may call yet: every caller is refused."),
+        { class: "card", "aria-label": "Trunks" },
+        state.trunks.length === 0 && h("li", { class: "row quiet" }, "No trunk yet: nobody outside may call, and no calls go out."),
         state.trunks.map((trunk) => trunkRow(trunk, write, act)),
       ),
       h(
@@ -48,19 +48,21 @@ export function routing(state: State, act: RoutingActions): Child {
 
 function trunkRow(trunk: Trunk, write: boolean, act: RoutingActions): Node {
   const known = [...trunk.networks.map(short), ...(trunk.username ? [`user ${trunk.username}`] : [])];
+  const out = trunk.outbound?.targets.map((target) => target.uri.replace(/^sips?:/, "")).join(", ");
   return h(
     "li",
     { key: trunk.id, class: "row" },
-    h("span", { class: "parties" }, h("span", { class: "display" }, trunk.name), h("span", { class: "quiet" }, known.join(", ") || "known by nothing: nobody can match it")),
+    h("span", { class: "parties" }, h("span", { class: "display" }, trunk.name), known.length > 0 && h("span", { class: "quiet" }, `from ${known.join(", ")}`), out && h("span", { class: "quiet" }, `to ${out}`), trunk.state?.up === false && h("span", { class: "down" }, trunk.state.why ?? "it does not answer")),
     !trunk.enabled && h("span", { class: "badge" }, "off"),
+    trunk.state?.registration && h("span", { class: trunk.state.registration === "registered" ? "badge on" : "badge wait" }, trunk.state.registration),
+    trunk.state?.up === true && h("span", { class: "badge on" }, "up"),
+    trunk.state?.up === false && h("span", { class: "badge mute" }, "down"),
     write && h("button", { class: "danger", "aria-label": `Remove ${trunk.name}`, onclick: () => act.takeAway(`/v1/trunks/${trunk.id}`, `Let “${trunk.name}” call no more?`) }, "Remove"),
   );
 }
 
 function didRow(state: State, did: Did, write: boolean, act: RoutingActions): Node {
-  const { action } = did;
-  const room = action.to === "room" ? state.rooms.get(action.room)?.settings.name ?? "a room" : "";
-  const leads = { attendant: "asks for the PIN", room: `straight into ${room}`, refuse: "refused" }[action.to];
+  const leads = leadsTo(state, did.action);
   const name = did.called === "*" ? "anything else" : did.called;
   return h(
     "li",
@@ -68,6 +70,25 @@ function didRow(state: State, did: Did, write: boolean, act: RoutingActions): No
     h("span", { class: "parties" }, h("span", { class: "display" }, name), h("span", { class: "quiet" }, leads, did.languages.length > 0 && ` · ${did.languages.join(", ")}`)),
     write && h("button", { class: "danger", "aria-label": `Remove number ${name}`, onclick: () => act.takeAway(`/v1/dids/${did.id}`, `Should ${name} lead nowhere?`) }, "Remove"),
   );
+}
+
+function leadsTo(state: State, action: Destination): string {
+  switch (action.to) {
+    case "attendant":
+      return "asks for the PIN";
+    case "room":
+      return `straight into ${state.rooms.get(action.room)?.settings.name ?? "a room"}`;
+    case "extension":
+      return `rings ${state.extensions.find((one) => one.id === action.extension)?.name ?? "an extension"}`;
+    case "group":
+      return `rings ${state.groups.find((one) => one.id === action.group)?.name ?? "a group"}`;
+    case "trunk":
+      return `goes out by ${action.trunks.map((id) => state.trunks.find((one) => one.id === id)?.name ?? "a trunk").join(", then ")}`;
+    case "webhook":
+      return "asks a program where to";
+    case "refuse":
+      return "refused";
+  }
 }
 
 /** One address is written without its prefix length. */

@@ -25,6 +25,8 @@ export interface RoomSettings {
   host_pin: string | null;
   first_caller: "music" | "tone" | "start" | "host";
   lobby: boolean;
+  /** The room of a call between people: no meeting, and not shown as one. */
+  call?: boolean;
 }
 
 export interface Room {
@@ -45,15 +47,26 @@ export interface Figures {
 
 export interface Call {
   id: string;
-  state: "inviting" | "attendant" | "in_room" | "leaving";
+  direction: "inbound" | "outbound";
+  state: "inviting" | "ringing" | "attendant" | "in_room" | "leaving";
   from: string | null;
   to: string;
+  trunk: string | null;
+  extension: string | null;
   room: string | null;
   participant: string | null;
   held: boolean;
+  held_by_us: boolean;
   media: string | null;
   figures: Figures | null;
   since: string;
+  answered: string | null;
+}
+
+export interface TrunkState {
+  up: boolean | null;
+  why: string | null;
+  registration: string | null;
 }
 
 export interface Trunk {
@@ -62,13 +75,44 @@ export interface Trunk {
   networks: string[];
   username: string | null;
   enabled: boolean;
+  outbound: { targets: { uri: string }[] } | null;
+  state: TrunkState | null;
 }
+
+export interface Telephone {
+  address: string;
+  user_agent: string | null;
+}
+
+export interface Extension {
+  id: string;
+  user: string;
+  name: string;
+  number: string | null;
+  enabled: boolean;
+  dnd: boolean;
+  registered: Telephone[];
+}
+
+export interface Group {
+  id: string;
+  user: string;
+  name: string;
+}
+
+export type Destination =
+  | { to: "attendant" | "webhook" }
+  | { to: "room"; room: string }
+  | { to: "extension"; extension: string }
+  | { to: "group"; group: string }
+  | { to: "trunk"; trunks: string[] }
+  | { to: "refuse"; cause: string };
 
 export interface Did {
   id: string;
   called: string;
   languages: string[];
-  action: { to: "attendant" } | { to: "room"; room: string } | { to: "refuse"; cause: string };
+  action: Destination;
 }
 
 export interface NodeStatus {
@@ -100,7 +144,9 @@ export type Happening =
   | (InRoom<"room.locked"> & { locked: boolean })
   | InRoom<"room.started" | "room.ended" | "room.configured" | "room.deleted">
   | { type: "node.started" | "node.draining"; seq: number }
-  | { type: "call.began" | "call.answered" | "call.held" | "call.ended"; seq: number; call: string };
+  | { type: "call.began" | "call.ringing" | "call.answered" | "call.bridged" | "call.held" | "call.transferred" | "call.ended"; seq: number; call: string }
+  | { type: "trunk.up" | "trunk.down"; seq: number; trunk: string }
+  | { type: "extension.registered" | "extension.unregistered"; seq: number; extension: string };
 
 export interface Problem {
   title: string;

@@ -1,12 +1,14 @@
 // How the page looks for a given state. Nothing here asks the node.
 
+import { type CallActions, calls } from "./calls.js";
 import { type Child, h, type Node } from "./dom.js";
-import { roomForm } from "./forms.js";
-import { called, grouped, lasted, may, quality, shownRooms, type State, waysIn } from "./model.js";
+import { guestForm, roomForm } from "./forms.js";
+import { called, grouped, lasted, may, shownRooms, type State, waysIn } from "./model.js";
+import { people, type PeopleActions } from "./people.js";
 import { routing, type RoutingActions } from "./routing.js";
-import type { Call, Participant, Problem, Room } from "./types.js";
+import type { Participant, Problem, Room } from "./types.js";
 
-export interface Actions extends RoutingActions {
+export interface Actions extends RoutingActions, CallActions, PeopleActions {
   login(key: string): Promise<boolean>;
   logout(): void;
   retry(): void;
@@ -14,7 +16,6 @@ export interface Actions extends RoutingActions {
   open(room: string): void;
   toRoom(room: Room, verb: "mute-all" | "unmute-all" | "admit-all" | "lock" | "unlock" | "end"): void;
   toParticipant(room: Room, who: Participant, verb: "mute" | "unmute" | "admit" | "refuse" | "remove" | "lower-hand"): void;
-  hangUp(call: Call): void;
   create(room: object): Promise<Problem | null>;
   remove(room: Room): void;
   copy(text: string): void;
@@ -22,7 +23,7 @@ export interface Actions extends RoutingActions {
 
 export function view(state: State, now: number, act: Actions): Child[] {
   if (!state.session) return [loginView(state, act)];
-  return [header(state, now, act), h("main", { key: "main" }, notices(state), rooms(state, now, act), calls(state, now, act), routing(state, act))];
+  return [header(state, now, act), h("main", { key: "main" }, notices(state), rooms(state, now, act), calls(state, now, act), people(state, act), routing(state, act))];
 }
 
 function loginView(state: State, act: Actions): Node {
@@ -146,6 +147,7 @@ function roomCard(state: State, room: Room, now: number, act: Actions): Node {
         "div",
         { class: "actions", role: "group", "aria-label": `Actions for ${room.settings.name}` },
         lobby && h("button", { class: "main", onclick: () => act.toRoom(room, "admit-all") }, "Admit all"),
+        may(state, "calls:write") && h("button", { onclick: () => guestForm(room, (body) => act.send(`/v1/rooms/${id}/dial`, body, "It rings")) }, "Call somebody in"),
         live && h("button", { onclick: () => act.toRoom(room, "mute-all") }, "Mute all"),
         live && muted && h("button", { onclick: () => act.toRoom(room, "unmute-all") }, "Unmute all"),
         live && h("button", { onclick: () => act.toRoom(room, room.locked ? "unlock" : "lock") }, room.locked ? "Unlock" : "Lock"),
@@ -233,46 +235,6 @@ function initials(one: Participant): string {
   if (!one.name) return (one.number ?? "").replace(/\D/g, "").slice(-2) || "?";
   const words = one.name.trim().split(/\s+/);
   return [words[0], words.length > 1 ? words.at(-1) : ""].map((word) => [...(word ?? "")][0] ?? "").join("").toUpperCase();
-}
-
-function calls(state: State, now: number, act: Actions): Child {
-  if (!may(state, "calls:read") || !state.loaded) return null;
-  const hang = may(state, "calls:write");
-  return h(
-    "section",
-    { key: "calls", class: "calls", "aria-labelledby": "calls-title" },
-    h("div", { class: "title" }, h("h2", { id: "calls-title" }, "Live calls"), h("span", { class: "quiet" }, state.calls.length === 0 ? "none" : String(state.calls.length))),
-    state.calls.length > 0 && h("ul", { class: "card", "aria-labelledby": "calls-title" }, state.calls.map((call) => callRow(state, call, hang, now, act))),
-  );
-}
-
-function callRow(state: State, call: Call, hang: boolean, now: number, act: Actions): Node {
-  const room = call.room ? state.rooms.get(call.room) : undefined;
-  const who = room?.participants.find((one) => one.id === call.participant);
-  const name = who?.name;
-  const sound = quality(call);
-  const where = { inviting: "ringing", attendant: "with the attendant", in_room: whereabouts(room, who), leaving: "leaving" }[call.state];
-  return h(
-    "li",
-    { key: call.id, class: "call" },
-    h("span", { class: "parties" }, h("span", { class: "display" }, name ?? call.from ?? "Anonymous caller"), h("span", { class: "quiet" }, "to ", h("span", { class: "number" }, call.to))),
-    h("span", { class: "where" }, where, call.held && h("span", { class: "badge" }, "on hold")),
-    h(
-      "span",
-      { class: "sound" },
-      sound ? [h("span", { class: `grade ${sound.grade}` }, h("span", { class: "bars", "aria-hidden": "true" }), `${sound.grade} sound`), h("span", { class: "quiet" }, sound.text)] : h("span", { class: "quiet" }, call.media ? "no figures yet" : ""),
-    ),
-    h("span", { class: "quiet media" }, call.media),
-    h("span", { class: "quiet time" }, lasted(call.since, now)),
-    hang && h("button", { class: "danger", onclick: () => act.hangUp(call), "aria-label": `Hang up ${name ?? call.from ?? "anonymous caller"}` }, "Hang up"),
-  );
-}
-
-/** Who waits in the lobby is not in the meeting. */
-function whereabouts(room: Room | undefined, who: Participant | undefined): string {
-  if (!room) return "in a room";
-  const before = { lobby: "in the lobby of", waiting_for_host: "waits for the host of", ringing: "ringing for", active: "in" }[who?.state ?? "active"];
-  return `${before} ${room.settings.name}`;
 }
 
 function count(n: number, one: string, many = `${one}s`): string {
