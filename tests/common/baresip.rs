@@ -22,6 +22,8 @@ pub struct Setup {
     pub ptime: u32,
     /// IPv6 instead of IPv4.
     pub ipv6: bool,
+    /// How audio is encrypted: `srtp-mand`, `srtp`, `dtls_srtp`; empty for not at all.
+    pub encryption: &'static str,
     /// Whom it registers as, and where.
     pub account: Option<Account>,
 }
@@ -42,7 +44,14 @@ pub struct Account {
 impl Setup {
     /// One that says a tone, loud enough and below clipping when three are mixed.
     pub fn tone(frequency: f64) -> Self {
-        Self { voice: Recording::tone(frequency, -14.0, s(120)), codecs: "pcmu", ptime: 20, ipv6: false, account: None }
+        Self {
+            voice: Recording::tone(frequency, -14.0, s(120)),
+            codecs: "pcmu",
+            ptime: 20,
+            ipv6: false,
+            encryption: "",
+            account: None,
+        }
     }
 
     /// With these codecs: `pcma`, `pcmu,pcma`.
@@ -53,6 +62,11 @@ impl Setup {
     /// With this packet length.
     pub fn ptime(self, ptime: u32) -> Self {
         Self { ptime, ..self }
+    }
+
+    /// Encrypted this way.
+    pub fn encrypted(self, encryption: &'static str) -> Self {
+        Self { encryption, ..self }
     }
 
     /// Over IPv6.
@@ -94,7 +108,8 @@ impl Baresip {
                  audio_source aufile,{here}/voice.wav\naudio_player aubridge,sink\naudio_alert aubridge,alert\n\
                  ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\naudio_buffer 20-160\n\
                  rtp_ports {rtp}\nstatmode_default off\nmodule_path /usr/lib/baresip/modules\n\
-                 module g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\nsnd_path {here}\n\
+                 module g711.so\nmodule g722.so\nmodule opus.so\nmodule srtp.so\n\
+                 module dtls_srtp.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\nsnd_path {here}\n\
                  module_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n\
                  ctrl_tcp_listen 127.0.0.1:{control}\nringback_disabled yes\n",
                 sip = ports.at(0),
@@ -111,7 +126,12 @@ impl Baresip {
         };
         folder.write(
             "accounts",
-            &format!("{whom};answermode=auto;audio_codecs={};ptime={}\n", setup.codecs, setup.ptime),
+            &format!(
+                "{whom};answermode=auto;audio_codecs={};ptime={}{}\n",
+                setup.codecs,
+                setup.ptime,
+                if setup.encryption.is_empty() { String::new() } else { format!(";mediaenc={}", setup.encryption) }
+            ),
         );
         folder.write("contacts", "");
         let mut command = Command::new("baresip");

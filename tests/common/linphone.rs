@@ -21,6 +21,8 @@ pub struct Setup {
     pub info: bool,
     /// Offers whatever address it finds first, which may be an IPv6 one in a call over IPv4.
     pub dual_stack: bool,
+    /// How audio is encrypted: `srtp` or `dtls`; empty for not at all.
+    pub encryption: &'static str,
     /// Whom it registers as, and where.
     pub account: Option<Account>,
 }
@@ -33,6 +35,7 @@ impl Setup {
             codec: "PCMA",
             info: false,
             dual_stack: false,
+            encryption: "",
             account: None,
         }
     }
@@ -40,6 +43,11 @@ impl Setup {
     /// With this codec.
     pub fn codec(self, codec: &'static str) -> Self {
         Self { codec, ..self }
+    }
+
+    /// Encrypted this way, or not talking at all.
+    pub fn encrypted(self, encryption: &'static str) -> Self {
+        Self { encryption, ..self }
     }
 
     /// With digits by INFO.
@@ -79,7 +87,7 @@ impl Linphone {
         std::fs::create_dir_all(folder.file(".config/linphone")).unwrap();
         let mut config = format!(
             "[sip]\nsip_port={}\nsip_tcp_port={}\nsip_tls_port=-1\nguess_hostname=0\nverify_server_certs=0\n\
-             contact=\"linphone\" <sip:linphone@127.0.0.1>\nuse_info={info}\nuse_rfc2833={rfc2833}\n\
+             contact=\"linphone\" <sip:linphone@127.0.0.1>\nuse_info={info}\nuse_rfc2833={rfc2833}\n{encryption}\
              [rtp]\naudio_rtp_port={}\naudio_jitt_comp=60\n[sound]\nechocancellation=0\n",
             ports.at(0),
             // Another port than the one by UDP, or none.
@@ -87,6 +95,10 @@ impl Linphone {
             ports.at(10),
             info = u8::from(setup.info),
             rfc2833 = u8::from(!setup.info),
+            encryption = match setup.encryption {
+                "" => String::new(),
+                way => format!("media_encryption={way}\nmedia_encryption_mandatory=1\n"),
+            },
         );
         if let Some(Account { user, password, registrar, transport }) = &setup.account {
             write!(

@@ -50,9 +50,8 @@ impl Preferences {
     pub fn of(profile: &Profile, node: &NodePreferences) -> Self {
         let (media, srtp) = (&profile.media, &profile.srtp);
         let dtls = node.fingerprint.clone().filter(|_| srtp.dtls);
-        let codecs = if media.codecs.is_empty() { &node.codecs } else { &media.codecs };
         Self {
-            codecs: codecs.iter().copied().filter(|codec| codec.law().is_some()).collect(),
+            codecs: if media.codecs.is_empty() { node.codecs.clone() } else { media.codecs.clone() },
             ours_first: media.ours_first,
             // A profile that asks for nothing in particular leaves it to the node.
             ptime: if media.ptime == MediaRules::default().ptime { node.ptime } else { media.ptime },
