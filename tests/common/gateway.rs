@@ -242,6 +242,12 @@ impl Gateway {
         self.done_well("POST", path, Some(body))
     }
 
+    /// Changes something by the API, by what is to be otherwise.
+    #[track_caller]
+    pub fn patch(&self, path: &str, body: &Value) -> Value {
+        self.done_well("PATCH", path, Some(body))
+    }
+
     /// Ends or takes away something by the API.
     #[track_caller]
     pub fn delete(&self, path: &str) -> Value {

@@ -1,5 +1,7 @@
 //! Encrypted telephones and plain ones in one room.
 
+use serde_json::json;
+
 use crate::common::{baresip, gateway, linphone, ms, phone, s, talk, until_clear};
 
 /// The voices: tones that no harmonic of another meets.
@@ -68,20 +70,26 @@ fn an_encrypted_telephone_holds_and_comes_back_still_encrypted() {
 }
 
 #[test]
-fn wideband_telephones_are_encrypted_like_all_others() {
+fn a_trunk_that_demands_encryption_takes_either_kind_and_nothing_plain() {
     let (gateway, room) = gateway::Setup::new().start_with_open_room();
     let trunk = gateway.get("/v1/trunks")["items"][0]["id"].as_str().unwrap().to_owned();
-    gateway.patch(&format!("/v1/trunks/{trunk}"), &json!({ "profile": "asterisk" }));
-    let mut anna = baresip::Setup::tone(440.0).codecs("opus").encrypted("srtp-mand").start();
-    let mut ben = baresip::Setup::tone(1000.0).codecs("g722").encrypted("dtls_srtp").start();
-    anna.call(&gateway.uri());
+    gateway.patch(&format!("/v1/trunks/{trunk}"), &json!({ "profile": "whatsapp" }));
+    let mut ben = linphone::Setup::tone(1000.0).encrypted("dtls").start();
     ben.call(&gateway.uri());
+    gateway.has_in_room(&room, 1, s(20));
+    let mut anna = baresip::Setup::tone(440.0).encrypted("srtp-mand").start();
+    anna.call(&gateway.uri());
     gateway.has_in_room(&room, 2, s(20));
-    until_clear(&[440.0], || ben.heard());
-    talk(s(4));
+    until_clear(&[1000.0], || anna.heard());
+    let mut plain = baresip::Setup::tone(1500.0).start();
+    plain.dial(&gateway.uri());
+    let refused = plain.closed(s(10));
+    assert!(refused.contains("488"), "{refused}");
+    talk(s(3));
     anna.hang_up();
     ben.hang_up();
-    anna.heard().last(s(3)).between(s(0), ms(2500)).hears_exactly("Anna", &[1000.0], ALL);
-    ben.heard().last(s(3)).between(s(0), ms(2500)).hears_exactly("Ben", &[440.0], ALL);
+    anna.heard().last(s(2)).between(s(0), ms(1500)).hears_exactly("Anna", &[1000.0], ALL);
+    ben.heard().last(s(2)).between(s(0), ms(1500)).hears_exactly("Ben", &[440.0], ALL);
+    gateway.records("not_encrypted");
     gateway.done();
 }
