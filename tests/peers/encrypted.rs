@@ -93,3 +93,24 @@ fn a_trunk_that_demands_encryption_takes_either_kind_and_nothing_plain() {
     gateway.records("not_encrypted");
     gateway.done();
 }
+
+#[test]
+fn wideband_telephones_are_encrypted_like_all_others() {
+    let (gateway, room) = gateway::Setup::new().start_with_open_room();
+    let trunk = gateway.get("/v1/trunks")["items"][0]["id"].as_str().unwrap().to_owned();
+    gateway.patch(&format!("/v1/trunks/{trunk}"), &json!({ "profile": "whatsapp" }));
+    let mut anna = baresip::Setup::tone(440.0).codecs("opus").encrypted("srtp-mand").start();
+    anna.call(&gateway.uri());
+    gateway.has_in_room(&room, 1, s(20));
+    gateway.patch(&format!("/v1/trunks/{trunk}"), &json!({ "profile": "asterisk" }));
+    let mut ben = baresip::Setup::tone(1000.0).codecs("g722").encrypted("dtls_srtp").start();
+    ben.call(&gateway.uri());
+    gateway.has_in_room(&room, 2, s(20));
+    until_clear(&[440.0], || ben.heard());
+    talk(s(4));
+    anna.hang_up();
+    ben.hang_up();
+    anna.heard().last(s(3)).between(s(0), ms(2500)).hears_exactly("Anna", &[1000.0], ALL);
+    ben.heard().last(s(3)).between(s(0), ms(2500)).hears_exactly("Ben", &[440.0], ALL);
+    gateway.done();
+}
