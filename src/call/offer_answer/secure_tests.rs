@@ -122,8 +122,8 @@ fn what_was_encrypted_is_never_plain_again() {
     take(&mut negotiation, &sdes("RTP/SAVP", &[&line])).unwrap();
     let before = negotiation.clone();
     assert_eq!(take(&mut negotiation, "m=audio 4000 RTP/AVP 0\n").unwrap_err(), Unacceptable::NotEncrypted);
-    let both = format!("m=audio 4000 RTP/AVP 0\nm=audio 4002 RTP/AVP 0\n");
-    assert_eq!(take(&mut negotiation, &both).unwrap_err(), Unacceptable::NotEncrypted);
+    let both = "m=audio 4000 RTP/AVP 0\nm=audio 4002 RTP/AVP 0\n";
+    assert_eq!(take(&mut negotiation, both).unwrap_err(), Unacceptable::NotEncrypted);
     assert_eq!(negotiation, before, "and the call goes on as it was");
     negotiation.offer();
     for plain in ["m=audio 4000 RTP/AVP 0\n", "m=audio 4000 RTP/SAVP 0\n"] {

@@ -335,8 +335,7 @@ fn sdp_map(sdp: &[u8], number: u8) -> Option<String> {
 
 #[test]
 fn digits_by_info_need_no_events() {
-    let mut preferences = Preferences::default();
-    preferences.events = false;
+    let preferences = Preferences { events: false, ..Preferences::default() };
     let mut negotiation = Negotiation::new(preferences, &mut Rng::from_number(9));
     let lines = "m=audio 4000 RTP/AVP 0 101\na=rtpmap:101 telephone-event/8000\n";
     let (sdp, agreed) = negotiation.answer(offer(lines).as_bytes(), THEM).unwrap();

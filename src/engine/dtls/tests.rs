@@ -86,11 +86,11 @@ impl Ends {
             }
             // Answers are answered within the tick.
             for _ in 0..4 {
-                for number in 0..2 {
+                for (number, from) in PATH.iter().enumerate() {
                     let other = 1 - number;
                     for datagram in std::mem::take(&mut self.lines[number].sent) {
                         let (leg, line) = (&mut self.legs[other], &mut self.lines[other]);
-                        let from = PATH[number].parse().unwrap();
+                        let from = from.parse().unwrap();
                         leg.receive_rtp(from, &datagram, self.now, None, line, &mut self.events[other]);
                     }
                 }
