@@ -18,6 +18,7 @@ use super::valid::Check;
 use super::{App, Problem, openapi};
 use crate::base::id::ExtensionId;
 use crate::base::{LegId, PhoneNumber, RoomId, Secret};
+use crate::call::speech::names;
 use crate::gateway::command::{Command, DialRequest, Playable, Reply};
 use crate::store::{Answered, Kept};
 
@@ -239,6 +240,14 @@ pub async fn play(
     if !(1..=32).contains(&what.len()) {
         return Err(Problem::field("/what", "name 1 to 32 things to be played"));
     }
+    let known = names();
+    let mut check = Check::default();
+    for (index, one) in what.iter().enumerate() {
+        if let Playable::Prompt { name } = one {
+            check.that(known.contains(name), &format!("/what/{index}/name"), "there is no such prompt");
+        }
+    }
+    check.done()?;
     act(&app, &caller, once, body.hash, Command::Play { leg, what, repeat }).await
 }
 

@@ -4,13 +4,13 @@
 //! in which phones restart and read again, it opens nothing. Only HTTPS serves it.
 
 use axum::Json;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::body::{Body, Id};
+use super::body::{Args, Body, Id};
 use super::caller::{self, Caller};
 use super::scope::Scope;
 use super::trunks::random;
@@ -108,6 +108,7 @@ pub struct PhoneList {
 /// Which phones.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Which {
     /// Only those of this extension.
     #[serde(default)]
@@ -135,7 +136,7 @@ impl From<Phone> for PhoneView {
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
-    Query(which): Query<Which>,
+    Args(which): Args<Which>,
 ) -> Result<Json<PhoneList>, Problem> {
     caller.needs(Scope::RoutingRead)?;
     let phones = app.handle.store().phones(which.extension).await?;

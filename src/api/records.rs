@@ -10,6 +10,7 @@ use super::problem::FieldError;
 use super::scope::Scope;
 use super::{App, Problem, openapi, time};
 use crate::base::id::{DidId, ExtensionId, TrunkId};
+use crate::base::phone_number::masked_dialled;
 use crate::base::{Cause, LegId, PhoneNumber, RoomId, Side, Utc};
 use crate::gateway::view::{CallDirection, CallRecord};
 use crate::media::command::Figures;
@@ -49,7 +50,7 @@ pub struct RecordView {
     pub direction: CallDirection,
     /// Who rang, masked without `numbers:read`; none when withheld.
     pub from: Option<String>,
-    /// What was dialled; by us: masked without `numbers:read`.
+    /// What was dialled; a number outside is masked without `numbers:read`.
     pub to: String,
     /// Which trunk it came or went by.
     #[schema(value_type = Option<String>)]
@@ -97,12 +98,10 @@ impl RecordView {
             call_id: record.call_id,
             direction: record.direction,
             from: record.from.map(|from| if numbers { from } else { masked(&from) }),
-            to: match record.direction {
-                // The number that people call us by is no secret of theirs.
-                CallDirection::Outbound if !numbers => {
-                    PhoneNumber::parse(&record.to).map_or(record.to, |to| to.masked())
-                }
-                CallDirection::Inbound | CallDirection::Outbound => record.to,
+            to: {
+                // By which number of ours we are called is no secret of anybody's.
+                let ours = record.direction == CallDirection::Inbound && record.extension.is_none();
+                if numbers || ours { record.to } else { masked_dialled(&record.to) }
             },
             trunk: record.trunk,
             extension: record.extension,

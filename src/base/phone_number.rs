@@ -91,6 +91,21 @@ impl PhoneNumber {
     }
 }
 
+/// Digits from which on what was dialled is somebody's number outside, rather than a number of the house.
+const OUTSIDE: usize = 7;
+
+/// What was dialled, as strangers to it may see it: somebody's number outside but for its last two digits, and a number or
+/// user of the house as it is.
+pub fn masked_dialled(dialled: &str) -> String {
+    let digits = dialled.bytes().filter(u8::is_ascii_digit).count();
+    if digits < OUTSIDE {
+        return dialled.to_owned();
+    }
+    let length = dialled.chars().count();
+    let shown = |(at, c): (usize, char)| if (at == 0 && c == '+') || at + 2 >= length { c } else { '•' };
+    dialled.chars().enumerate().map(shown).collect()
+}
+
 impl fmt::Display for PhoneNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.masked())
@@ -126,6 +141,15 @@ mod tests {
             country: Some(country.into()),
             national_prefix: Some(national.into()),
             international_prefix: Some(international.into()),
+        }
+    }
+
+    #[test]
+    fn a_number_outside_is_hidden_and_one_of_the_house_is_not() {
+        for (dialled, seen) in
+            [("+4930901820", "+••••••••20"), ("030901820", "•••••••20"), ("101", "101"), ("anna", "anna"), ("", "")]
+        {
+            assert_eq!(masked_dialled(dialled), seen);
         }
     }
 

@@ -195,8 +195,8 @@ impl Gateway {
     /// Keeps a leg, its row and its first event.
     pub(super) fn begin_record(&mut self, record: Leg, now: Now) {
         let shown = self.shown_number(record.caller.as_ref(), record.from.as_deref(), false);
-        let happening =
-            Happening::CallBegan { call: record.id, direction: record.direction, from: shown, to: record.to.clone() };
+        let to = Self::shown_called(&record, false);
+        let happening = Happening::CallBegan { call: record.id, direction: record.direction, from: shown, to };
         self.outputs.push_back(Output::Record(Record::Began(Box::new(record.record(None)))));
         self.legs.insert(record.id, record);
         self.publish(happening, now);

@@ -1,8 +1,10 @@
 //! Views for readers.
 
+use crate::base::phone_number::masked_dialled;
 use crate::base::{LegId, ParticipantId, PhoneNumber, RoomId};
 use crate::gateway::Gateway;
-use crate::gateway::view::{CallView, ParticipantView, RoomView, Status};
+use crate::gateway::leg::Leg;
+use crate::gateway::view::{CallDirection, CallView, ParticipantView, RoomView, Status};
 use crate::room::Room;
 
 impl Gateway {
@@ -54,6 +56,13 @@ impl Gateway {
         }
     }
 
+    /// What was dialled, as shown: whom somebody of the house calls outside is hidden, by which number of ours we are called
+    /// is not.
+    pub(super) fn shown_called(leg: &Leg, whole: bool) -> String {
+        let ours = leg.direction == CallDirection::Inbound && leg.party.trunk().is_some();
+        if whole || ours { leg.to.clone() } else { masked_dialled(&leg.to) }
+    }
+
     /// A live call as shown.
     pub(super) fn call_view(&self, id: LegId, numbers: bool) -> Option<CallView> {
         let leg = self.legs.get(&id)?;
@@ -64,7 +73,7 @@ impl Gateway {
             direction: leg.direction,
             state: leg.call_state(),
             from: self.shown_number(leg.caller.as_ref(), leg.from.as_deref(), numbers),
-            to: leg.to.clone(),
+            to: Self::shown_called(leg, numbers),
             trunk: leg.party.trunk(),
             extension: leg.party.extension(),
             profile: leg.profile.name.clone(),

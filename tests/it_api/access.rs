@@ -23,6 +23,7 @@ fn operations() -> Vec<(String, Method, Vec<String>)> {
                 "extensions" => "ext_0000000000000",
                 "groups" => "group_0000000000000",
                 "rules" => "rule_0000000000000",
+                "phones" => "phone_0000000000000",
                 _ => "",
             };
             let verb = match family {
@@ -57,6 +58,7 @@ fn body(path: &str) -> Value {
         "rooms" if path.ends_with("operations") => json!({ "operation": "lock" }),
         "rooms" => json!({ "name": "R" }),
         "extensions" => json!({ "user": "101" }),
+        "phones" => json!({ "extension": "ext_0000000000000", "mac": "00:15:65:12:34:56", "family": "yealink" }),
         "groups" => json!({ "user": "600", "members": [] }),
         "rules" if path.ends_with("/order") => json!({ "rules": [], "version": "*" }),
         "rules" => json!({ "name": "R", "then": { "to": "attendant" } }),

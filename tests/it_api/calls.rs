@@ -129,6 +129,7 @@ async fn nonsense_is_done_to_no_call() {
         ("{leg}/digits", json!({ "digits": "1x" }), "/digits", "1 to 128"),
         ("{leg}/play", json!({ "what": [] }), "/what", "1 to 32"),
         ("{leg}/play", json!({ "what": [{ "play": "noise" }] }), "/what/0/play", "none of its values"),
+        ("{leg}/play", json!({ "what": [{ "play": "prompt", "name": "gossip" }] }), "/what/0/name", "no such prompt"),
         ("{leg}/transfer", json!({}), "/to", "to whom"),
         ("{leg}/transfer", json!({ "consult": leg }), "/consult", "the call itself"),
     ] {
