@@ -10,7 +10,8 @@
 //! | 2 | `sip`, `media`, `profile` | RFC 3261 as machines; frames at 50 Hz; the dialects of carriers and phones |
 //! | 3 | `call`, `room`, `route` | a call's life, a room's roster, where an INVITE leads |
 //! | 6 | `gateway` | everything above as one machine, still without a socket, clock, file or thread |
-//! | 7 | `config`, `store`, `transport`, `provision` | the file, the database, the sockets of SIP, settings for desk phones |
+//! | 6 | `provision` | settings for desk phones, written from templates (with the node) |
+//! | 7 | `config`, `store`, `transport` | the file, the database, the sockets of SIP |
 //! | 8 | `engine` | the owners: threads, the loop, the clock |
 //! | 9, 10 | `api`, `app` | HTTP; what wires it all |
 

@@ -20,7 +20,7 @@ const RANKS: &[(&str, u8)] = &[
     ("sip", 2),
     ("media", 2),
     ("profile", 2),
-    ("provision", 7),
+    ("provision", 6),
     ("identity", 2),
     ("webrtc", 2),
     ("call", 3),

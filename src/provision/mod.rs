@@ -1,4 +1,4 @@
-//! Rank 7: settings for desk phones, as the files that they fetch. The templates are under `sip-profiles/phones`; an
+//! Rank 6: settings for desk phones, as the files that they fetch. The templates are under `sip-profiles/phones`; an
 //! operator's own replace them.
 //!
 //! A phone asks for several files under one address. Only one of them holds the password; [`Asked`] tells them apart.

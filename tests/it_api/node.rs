@@ -451,8 +451,6 @@ impl StandIn {
                 self.tell.send(command.clone()).unwrap();
                 return self.act(command, outbox);
             }
-            Command::Registrations { .. } => return Ok(Reply::Registrations(Vec::new())),
-            Command::CheckSync(_) => return Err(Denial::NotFound("extension")),
             Command::Status => {
                 let refused = BTreeMap::from([(Cause::NoRoute, 2)]);
                 let status =
