@@ -343,11 +343,11 @@ fn over_bad_networks_calls_with_early_media_end_once_and_leave_nothing() {
         let mut done = [0usize; 2];
         for step in 0..120u64 {
             world.pass_ms(250);
-            for node in 0..2 {
+            for (node, done) in done.iter_mut().enumerate() {
                 // Copied out, so that the world can be told.
                 let events: Vec<Event> =
-                    world.nodes[node].events.iter().skip(done[node]).map(|(_, event)| event.clone()).collect();
-                done[node] += events.len();
+                    world.nodes[node].events.iter().skip(*done).map(|(_, event)| event.clone()).collect();
+                *done += events.len();
                 for event in events {
                     world.with(node, |endpoint, now| match event {
                         Event::Invited { leg, .. } => {

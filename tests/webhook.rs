@@ -1,6 +1,12 @@
 //! A routing webhook over real sockets: an INVITE goes into the gateway, its question to a web server, and the answer back.
 #![cfg(feature = "node")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should say where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test stops where it cannot go on, and reads clocks"
+)]
 
 use std::net::SocketAddr;
 use std::time::Duration;
