@@ -256,7 +256,7 @@ impl Bridge {
             let alone = leg.hears_own() || mine > 0;
             match &mut stream.silence {
                 Some(silence) if nothing && !leg.hears_own() => {
-                    leg.send_silence(silence, outlet);
+                    leg.send_frame(silence, true, outlet);
                     continue;
                 }
                 None if alone && member.own == 0 => {
@@ -276,17 +276,18 @@ impl Bridge {
             }
             if alone || (stream.silence.is_none() && member.own > 0) {
                 let frame = self.mixes.heard(leg.rate(), Some(member.participant));
+                let silent = nothing && !leg.hears_own();
                 if leg.hears_own() {
                     leg.mix_own(frame, events);
                 }
                 leg.encode(frame, &mut self.own);
-                leg.send(&mut self.own, outlet);
+                leg.send_frame(&mut self.own, silent, outlet);
                 continue;
             }
             if !stream.ready {
                 stream.encode(self.mixes.heard(leg.rate(), None));
             }
-            leg.send(&mut stream.bytes, outlet);
+            leg.send_frame(&mut stream.bytes, nothing, outlet);
         }
     }
 

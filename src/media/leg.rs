@@ -381,17 +381,16 @@ impl Leg {
         self.encoder.follow(encoder);
     }
 
-    /// Sends a frame, or lets its time pass where we are not to send.
-    pub fn send(&mut self, frame: &mut Encoded, outlet: &mut impl Outlet) {
-        self.quiet = 0;
-        self.transmit(Some(frame), outlet);
-    }
-
-    /// Sends silence: this frame of it, or comfort noise where that was agreed and the silence lasts.
-    pub fn send_silence(&mut self, frame: &mut Encoded, outlet: &mut impl Outlet) {
-        let noise = self.format.comfort_noise.is_some() && self.quiet >= QUIET;
+    /// Sends a frame, or lets its time pass where we are not to send. For a frame of silence comfort noise may stand,
+    /// where that was agreed and the silence lasts.
+    pub fn send_frame(&mut self, frame: &mut Encoded, silent: bool, outlet: &mut impl Outlet) {
+        let noise = silent && self.format.comfort_noise.is_some() && self.quiet >= QUIET;
         self.transmit(Some(frame).filter(|_| !noise), outlet);
-        self.quiet = if self.quiet < QUIET + NOISE_EVERY - 1 { self.quiet + 1 } else { QUIET };
+        self.quiet = match (silent, self.quiet + 1) {
+            (false, _) => 0,
+            (true, quiet) if quiet < QUIET + NOISE_EVERY => quiet,
+            (true, _) => QUIET,
+        };
     }
 
     fn transmit(&mut self, frame: Option<&mut Encoded>, outlet: &mut impl Outlet) {

@@ -259,8 +259,8 @@ impl Plane {
                     }
                     let [ulaw, alaw] = &mut self.silence;
                     match leg.codec().law() {
-                        Some(Law::Mu) if !leg.hears_own() => leg.send_silence(ulaw, outlet),
-                        Some(Law::A) if !leg.hears_own() => leg.send_silence(alaw, outlet),
+                        Some(Law::Mu) if !leg.hears_own() => leg.send_frame(ulaw, true, outlet),
+                        Some(Law::A) if !leg.hears_own() => leg.send_frame(alaw, true, outlet),
                         Some(_) | None => {
                             let frame = self.frame.get_mut(..leg.rate().samples()).unwrap_or(&mut []);
                             frame.fill(0);
@@ -269,11 +269,7 @@ impl Plane {
                                 leg.mix_own(frame, events);
                             }
                             leg.encode(frame, &mut self.own);
-                            if silent {
-                                leg.send_silence(&mut self.own, outlet);
-                            } else {
-                                leg.send(&mut self.own, outlet);
-                            }
+                            leg.send_frame(&mut self.own, silent, outlet);
                         }
                     }
                 }

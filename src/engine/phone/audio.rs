@@ -239,7 +239,7 @@ impl Player {
         self.said_by.process(&frame, wide);
         let mut encoded = Encoded::default();
         leg.encode(wide, &mut encoded);
-        leg.send(&mut encoded, &mut Out(&self.sockets));
+        leg.send_frame(&mut encoded, false, &mut Out(&self.sockets));
     }
 
     fn end(self, leg: Option<Leg>, now: Instant) -> Figures {
