@@ -104,7 +104,16 @@ impl Bridge {
             stream: usize::MAX,
             resamplers: Resamplers::default(),
         });
-        self.prepare(legs);
+        let known = streams::kind(leg, legs).map(|(codec, parameters)| self.streams.place(codec, parameters));
+        match (known, self.members.last_mut()) {
+            (Some(stream), Some(member)) if stream != usize::MAX => {
+                member.stream = stream;
+                if let Some((codec, _)) = streams::kind(leg, legs) {
+                    member.resamplers.prepare(Rate::of(codec), &self.mixes);
+                }
+            }
+            _ => self.prepare(legs),
+        }
     }
 
     /// Takes a leg out; returns whether it talked.
@@ -112,12 +121,12 @@ impl Bridge {
         for index in 0..self.members.len() {
             self.link(index, Link::default(), legs);
         }
-        let talked = match self.members.iter().position(|member| member.leg == leg) {
-            Some(index) => self.members.swap_remove(index).talking,
-            None => false,
-        };
-        self.prepare(legs);
-        talked
+        let Some(index) = self.members.iter().position(|member| member.leg == leg) else { return false };
+        let gone = self.members.swap_remove(index);
+        if self.members.iter().all(|member| member.stream != gone.stream) {
+            self.prepare(legs);
+        }
+        gone.talking
     }
 
     /// Asks for the memory that the members' codecs need. To be called when one of them changes.

@@ -54,7 +54,7 @@ pub struct Coded {
 
 #[derive(Debug)]
 enum Decoder {
-    G722 { ring: Ring, decoder: Box<g722::Decoder>, gauge: g722::Gauge, conceal: Conceal },
+    G722 { ring: Box<Ring>, decoder: Box<g722::Decoder>, gauge: g722::Gauge, conceal: Conceal },
     Opus { packets: Packets, decoder: opus::Decoder },
 }
 
@@ -63,7 +63,7 @@ impl Coded {
     pub fn g722() -> Self {
         let factor = Rate::Wide.factor();
         let decoder = Decoder::G722 {
-            ring: Ring::default(),
+            ring: Box::default(),
             decoder: Box::default(),
             gauge: g722::Gauge::default(),
             conceal: Conceal::new(factor),

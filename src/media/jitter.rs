@@ -27,11 +27,11 @@ pub struct JitterBuffer {
 
 /// Bytes by media time, the last 512 ms of them.
 #[derive(Debug, Clone)]
-pub(super) struct Ring(Box<[u8; HELD]>);
+pub(super) struct Ring([u8; HELD]);
 
 impl Default for Ring {
     fn default() -> Self {
-        Self(Box::new([0xff; HELD]))
+        Self([0xff; HELD])
     }
 }
 

@@ -1,0 +1,197 @@
+//! What comes in from a leg's far end: whose it is, what it is, where it goes.
+
+use std::net::SocketAddr;
+
+use super::{COMFORT_NOISE, Leg};
+use crate::base::Instant;
+use crate::media::command::MediaEvent;
+use crate::media::latch::Verdict;
+use crate::media::outlet::Outlet;
+use crate::media::press::Pressed;
+use crate::media::reception::Arrival;
+use crate::media::relay::Payload;
+use crate::media::samples_at;
+use crate::media::srtp::{self, Refused};
+use crate::media::timeline::Placed;
+use crate::wire::rtp::rtcp::Compound;
+use crate::wire::rtp::{Packet, TelephoneEvent, is_rtcp};
+
+impl Leg {
+    /// Takes a datagram from the RTP socket; `peer` is the partner that [`Leg::link`] names, to whom it may go on at once.
+    pub fn receive_rtp(
+        &mut self,
+        from: SocketAddr,
+        bytes: &[u8],
+        now: Instant,
+        peer: Option<&mut Leg>,
+        outlet: &mut impl Outlet,
+        events: &mut Vec<MediaEvent>,
+    ) {
+        if self.guard.is_handshake(bytes) {
+            if self.latch.judge_rtp(from, now) == Verdict::Stranger {
+                self.counters.strangers += 1;
+                return;
+            }
+            self.alive(now);
+            return self.shake(Some(bytes), now, outlet, events);
+        }
+        if self.latch.multiplexed() && is_rtcp(bytes) {
+            return self.receive_rtcp(from, bytes, now);
+        }
+        if self.guard.is_on() {
+            return self.receive_sealed(from, bytes, now, peer, outlet, events);
+        }
+        self.receive_clear(from, bytes, now, peer, outlet, events);
+    }
+
+    /// Opens an encrypted packet; apart, because its room costs those who need none.
+    #[inline(never)]
+    fn receive_sealed(
+        &mut self,
+        from: SocketAddr,
+        bytes: &[u8],
+        now: Instant,
+        peer: Option<&mut Leg>,
+        outlet: &mut impl Outlet,
+        events: &mut Vec<MediaEvent>,
+    ) {
+        let mut clear = [0; srtp::LONGEST];
+        let opened = self.guard.open_rtp(bytes, &mut clear);
+        if let Some(bytes) = self.believe(opened).and_then(|length| clear.get(..length)) {
+            self.receive_clear(from, bytes, now, peer, outlet, events);
+        }
+    }
+
+    fn receive_clear(
+        &mut self,
+        from: SocketAddr,
+        bytes: &[u8],
+        now: Instant,
+        mut peer: Option<&mut Leg>,
+        outlet: &mut impl Outlet,
+        events: &mut Vec<MediaEvent>,
+    ) {
+        let Ok(packet) = Packet::parse(bytes) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        let header = packet.header;
+        let kind = header.payload_type;
+        let is_event = self.format.telephone_event.is_some_and(|(_, receive)| receive == kind);
+        let is_noise = kind == self.format.comfort_noise.map_or(COMFORT_NOISE, |(_, receive)| receive);
+        if !is_event && kind != self.format.receive_payload_type && !is_noise {
+            self.counters.malformed += 1;
+            return;
+        }
+        if self.latch.judge_rtp(from, now) == Verdict::Stranger {
+            self.counters.strangers += 1;
+            return;
+        }
+        self.alive(now);
+        if !self.format.direction.receives() {
+            return;
+        }
+        if self.reception.ssrc() != Some(header.ssrc) {
+            self.reception.begin(header.ssrc, header.sequence);
+            self.playout.reset();
+        }
+        match self.reception.arrive(header.sequence) {
+            Arrival::Fresh => self.counters.received += 1,
+            Arrival::Duplicate => {
+                self.counters.duplicates += 1;
+                return;
+            }
+            Arrival::Astray => {
+                self.counters.malformed += 1;
+                return;
+            }
+        }
+        let other = |types: Option<(u8, u8)>| types.map(|(send, _)| Payload::Other(send));
+        let passed = if is_event {
+            let Ok(event) = TelephoneEvent::parse(packet.payload) else {
+                self.counters.malformed += 1;
+                return;
+            };
+            self.receive_event(header.timestamp, header.marker, event, now, peer.as_deref_mut(), events);
+            other(peer.as_ref().filter(|_| self.link().keys).and_then(|peer| peer.format.telephone_event))
+        } else if is_noise {
+            self.playout.insert_silence(header.timestamp, Some(packet.payload));
+            other(peer.as_ref().and_then(|peer| peer.format.comfort_noise))
+        } else {
+            let Some(length) = self.playout.duration(packet.payload) else {
+                self.counters.malformed += 1;
+                return;
+            };
+            let arrived = samples_at(now);
+            let clock = i64::from(self.egress.clock());
+            self.reception.time(arrived.wrapping_mul(clock), header.timestamp);
+            match self.playout.insert(header.timestamp, length, packet.payload, arrived) {
+                Placed::Waiting => Some(Payload::Audio(length)),
+                Placed::Late => {
+                    self.counters.late += 1;
+                    Some(Payload::Audio(length))
+                }
+                Placed::Estranged => {
+                    self.counters.late += 1;
+                    None
+                }
+            }
+        };
+        if let Some(peer) = peer {
+            self.pass_on(&header, passed, packet.payload, now, peer, outlet);
+        }
+    }
+
+    /// Takes a datagram from the RTCP socket. RTCP counts as life: a phone that suppresses silence, or is muted at
+    /// its own end, may send no RTP for minutes and goes on reporting; one that is gone sends neither.
+    pub fn receive_rtcp(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
+        let mut clear = [0; srtp::LONGEST];
+        let bytes = if self.guard.is_on() {
+            let opened = self.guard.open_rtcp(bytes, &mut clear);
+            let Some(length) = self.believe(opened) else { return };
+            clear.get(..length).unwrap_or_default()
+        } else {
+            bytes
+        };
+        match Compound::parse(bytes) {
+            Err(_) => self.counters.malformed += 1,
+            Ok(_) if self.latch.judge_rtcp(from) == Verdict::Stranger => self.counters.strangers += 1,
+            Ok(compound) => {
+                self.alive(now);
+                self.reporter.receive(compound, self.egress.ssrc(), now);
+            }
+        }
+    }
+
+    fn receive_event(
+        &mut self,
+        timestamp: u32,
+        marker: bool,
+        event: TelephoneEvent,
+        now: Instant,
+        partner: Option<&mut Leg>,
+        events: &mut Vec<MediaEvent>,
+    ) {
+        self.playout.insert_silence(timestamp, None);
+        let Pressed { began, digits } = self.presses.receive(timestamp, marker, event, now);
+        let (leg, all) = (self.id, digits);
+        let mut digits = digits.into_iter().flatten();
+        // A press that this one ends was there before it.
+        let before = if began && !event.end { digits.next() } else { None };
+        events.extend(before.map(|digit| MediaEvent::Digit { leg, digit }));
+        if began {
+            events.push(MediaEvent::DigitBegan { leg });
+        }
+        events.extend(digits.map(|digit| MediaEvent::Digit { leg, digit }));
+        if let Some(partner) = partner {
+            all.into_iter().flatten().for_each(|digit| self.press_for(partner, digit));
+        }
+    }
+
+    /// Gives a datagram, or the time, to the handshake, and sends what it asks for.
+    /// Counts a packet that an encrypted leg did not believe.
+    fn believe(&mut self, opened: Result<usize, Refused>) -> Option<usize> {
+        self.counters.unauthentic += u64::from(opened.is_err());
+        opened.ok()
+    }
+}
