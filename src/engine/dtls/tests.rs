@@ -82,7 +82,7 @@ impl Ends {
                 leg.begin_tick(self.now, line, events);
                 let mut silence = Encoded::default();
                 silence.silence(crate::wire::codec::g711::Law::Mu);
-                leg.send(&mut silence, line);
+                leg.send_frame(&mut silence, true, line);
             }
             // Answers are answered within the tick.
             for _ in 0..4 {
