@@ -108,6 +108,12 @@ macro_rules! id {
 }
 
 id!(
+    /// A browser's connection to a meeting, by which it is told what happens there.
+    SessionId,
+    "ses"
+);
+
+id!(
     /// One SIP dialog or one WebRTC peer.
     LegId,
     "leg"

@@ -42,6 +42,7 @@ pub mod stretch;
 pub mod timeline;
 pub mod tone;
 pub mod transit;
+pub mod web;
 
 use crate::wire::codec::Codec;
 
