@@ -12,7 +12,7 @@ pub mod time;
 pub mod timers;
 
 pub use cause::{Cause, Side};
-pub use id::{ExtensionId, GroupId, LegId, ParticipantId, RoomId, RuleId};
+pub use id::{ExtensionId, GroupId, LegId, ParticipantId, RoomId, RuleId, SessionId};
 pub use phone_number::PhoneNumber;
 pub use rng::Rng;
 pub use secret::Secret;
