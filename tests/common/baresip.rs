@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub struct Setup {
     pub encryption: &'static str,
     /// Whom it registers as, and where.
     pub account: Option<Account>,
+    /// Rings until it is told to answer, rather than answering by itself.
+    pub rings: bool,
 }
 
 /// Whom a telephone registers as, and where.
@@ -37,7 +40,7 @@ pub struct Account {
     pub password: &'static str,
     /// The registrar: `host:port`.
     pub registrar: String,
-    /// By which transport: `udp`, `tcp`.
+    /// By which transport: `udp`, `tcp`, `tls`.
     pub transport: &'static str,
 }
 
@@ -51,7 +54,13 @@ impl Setup {
             ipv6: false,
             encryption: "",
             account: None,
+            rings: false,
         }
+    }
+
+    /// Ringing until it is told to answer.
+    pub fn ringing(self) -> Self {
+        Self { rings: true, ..self }
     }
 
     /// With these codecs: `pcma`, `pcmu,pcma`.
@@ -127,7 +136,8 @@ impl Baresip {
         folder.write(
             "accounts",
             &format!(
-                "{whom};answermode=auto;audio_codecs={};ptime={}{}\n",
+                "{whom};answermode={};audio_codecs={};ptime={}{}\n",
+                if setup.rings { "manual" } else { "auto" },
                 setup.codecs,
                 setup.ptime,
                 if setup.encryption.is_empty() { String::new() } else { format!(";mediaenc={}", setup.encryption) }
@@ -197,6 +207,32 @@ impl Baresip {
     /// Takes the call back.
     pub fn resume(&mut self) {
         self.command("resume", "");
+    }
+
+    /// Answers a call that rings.
+    pub fn accept(&mut self) {
+        self.command("accept", "");
+    }
+
+    /// Hands the far end over to somebody without asking them first.
+    pub fn transfer(&mut self, uri: &str) {
+        self.command("transfer", uri);
+    }
+
+    /// Waits until a call rings here.
+    #[track_caller]
+    pub fn incoming(&mut self, limit: Duration) {
+        self.sees("CALL_INCOMING", limit);
+    }
+
+    /// The port of its SIP over UDP.
+    pub fn sip_port(&self) -> u16 {
+        self.ports.at(0)
+    }
+
+    /// The ports of its RTP.
+    pub fn rtp_ports(&self) -> RangeInclusive<u16> {
+        self.ports.at(10)..=self.ports.at(99)
     }
 
     /// Hangs up.

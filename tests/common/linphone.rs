@@ -1,6 +1,7 @@
 //! linphonec without a sound card: it plays a WAV file and keeps what it hears in another (tests/peers/README.md).
 
 use std::fmt::Write;
+use std::ops::RangeInclusive;
 use std::process::Command;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub struct Setup {
     pub encryption: &'static str,
     /// Whom it registers as, and where.
     pub account: Option<Account>,
+    /// Answers by itself.
+    pub answers: bool,
 }
 
 impl Setup {
@@ -37,7 +40,13 @@ impl Setup {
             dual_stack: false,
             encryption: "",
             account: None,
+            answers: false,
         }
+    }
+
+    /// Answering by itself.
+    pub fn answering(self) -> Self {
+        Self { answers: true, ..self }
     }
 
     /// With this codec.
@@ -76,7 +85,7 @@ pub struct Linphone {
     process: Process,
     folder: Folder,
     calls: usize,
-    _ports: Ports,
+    ports: Ports,
 }
 
 impl Linphone {
@@ -86,7 +95,7 @@ impl Linphone {
         std::fs::create_dir_all(folder.file(".local/share/linphone")).unwrap();
         std::fs::create_dir_all(folder.file(".config/linphone")).unwrap();
         let mut config = format!(
-            "[sip]\nsip_port={}\nsip_tcp_port={}\nsip_tls_port=-1\nguess_hostname=0\nverify_server_certs=0\n\
+            "[sip]\nsip_port={}\nsip_tcp_port={}\nsip_tls_port=-1\nguess_hostname=0\nverify_server_certs=0\nverify_server_cn=0\n\
              contact=\"linphone\" <sip:linphone@127.0.0.1>\nuse_info={info}\nuse_rfc2833={rfc2833}\n{encryption}\
              [rtp]\naudio_rtp_port={}\naudio_jitt_comp=60\n[sound]\nechocancellation=0\n",
             ports.at(0),
@@ -129,11 +138,14 @@ impl Linphone {
         if !setup.dual_stack {
             process.say("ipv6 disable");
         }
+        if setup.answers {
+            process.say("autoanswer enable");
+        }
         process.say("soundcard use files");
         process.say(&format!("play {}", folder.file("voice.wav").display()));
         process.say(&format!("record {}", folder.file("heard.wav").display()));
         process.printed("Using wav files instead of soundcard.", 1, s(15));
-        Self { process, folder, calls: 0, _ports: ports }
+        Self { process, folder, calls: 0, ports }
     }
 
     /// Calls, and waits until media flow.
@@ -161,6 +173,45 @@ impl Linphone {
     /// Takes the call back.
     pub fn resume(&mut self) {
         self.process.say("resume");
+    }
+
+    /// Waits until media flow in a call that came in.
+    #[track_caller]
+    pub fn called(&mut self) {
+        self.calls += 1;
+        self.process.printed("Media streams established", self.calls, s(15));
+    }
+
+    /// Hands the far end over to somebody without asking them first.
+    pub fn transfer(&mut self, uri: &str) {
+        self.process.say(&format!("transfer {uri}"));
+    }
+
+    /// Joins the far ends of two of its calls, counted from 1, and leaves them.
+    pub fn join(&mut self, one: usize, other: usize) {
+        self.process.say(&format!("transfer {one} --to-call {other}"));
+    }
+
+    /// Types a line.
+    #[track_caller]
+    pub fn say(&mut self, line: &str) {
+        self.process.say(line);
+    }
+
+    /// Waits until it printed this, so many times.
+    #[track_caller]
+    pub fn printed(&mut self, text: &str, times: usize) {
+        self.process.printed(text, times, s(10));
+    }
+
+    /// The port of its SIP over UDP.
+    pub fn sip_port(&self) -> u16 {
+        self.ports.at(0)
+    }
+
+    /// The ports of its RTP.
+    pub fn rtp_ports(&self) -> RangeInclusive<u16> {
+        self.ports.at(10)..=self.ports.at(99)
     }
 
     /// Hangs up and waits until the far end has agreed; the recording is whole then.

@@ -21,6 +21,7 @@ pub mod phone;
 pub mod ports;
 pub mod process;
 pub mod sipp;
+pub mod wiretap;
 
 use std::time::{Duration, Instant};
 

@@ -16,6 +16,7 @@ mod attendant;
 mod encrypted;
 mod lifecycle;
 mod observers;
+mod people;
 mod registering;
 mod registrar;
 mod rooms;

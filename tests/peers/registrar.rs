@@ -7,15 +7,19 @@ use crate::common::gateway::{self, Gateway};
 use crate::common::kamailio;
 use crate::common::{linphone, s, until};
 
-const PASSWORD: &str = "a-good-password";
+/// Of every telephone here.
+pub const PASSWORD: &str = "a-good-password";
 
-fn add_extension(gateway: &Gateway, user: &str) -> String {
+/// Makes somebody of the house, by what others dial.
+pub fn add_extension(gateway: &Gateway, user: &str) -> String {
     let made = gateway.post("/v1/extensions", &json!({ "user": user, "name": user, "password": PASSWORD }));
     made["id"].as_str().unwrap().to_owned()
 }
 
-fn account(gateway: &Gateway, user: &'static str, transport: &'static str) -> Account {
-    Account { user, password: PASSWORD, registrar: gateway.sip(), transport }
+/// A telephone's account.
+pub fn account(gateway: &Gateway, user: &'static str, transport: &'static str) -> Account {
+    let registrar = if transport == "tls" { gateway.sips() } else { gateway.sip() };
+    Account { user, password: PASSWORD, registrar, transport }
 }
 
 /// Waits until a telephone has come, and says what is told of it.
@@ -28,7 +32,7 @@ fn registered(gateway: &Gateway) -> Value {
 
 /// Waits for the next event of this type after a place in the log, and says its place.
 #[track_caller]
-fn event(gateway: &Gateway, after: u64, kind: &str) -> (u64, Value) {
+pub fn event(gateway: &Gateway, after: u64, kind: &str) -> (u64, Value) {
     let events = gateway.events(after, kind);
     let found = events.into_iter().find(|event| event["type"] == kind).unwrap();
     (found["seq"].as_u64().unwrap(), found)
