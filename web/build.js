@@ -5,14 +5,24 @@ import { copyFile, mkdir, rm } from "node:fs/promises";
 await rm("dist", { recursive: true, force: true });
 await mkdir("dist");
 await build({
-  entryPoints: { app: "src/main.ts" },
+  entryPoints: { landing: "src/landing/main.ts", meeting: "src/meeting/main.ts", console: "src/console/main.ts" },
   outdir: "dist",
   bundle: true,
   minify: true,
   format: "esm",
   target: "es2022",
+  // Strings as they are: what cannot be written in ASCII is half of some languages.
+  charset: "utf8",
   legalComments: "none",
 });
-await build({ entryPoints: ["src/app.css"], outdir: "dist", minify: true, target: ["chrome123", "firefox120", "safari17.5"] });
-await copyFile("src/index.html", "dist/index.html");
+const pages = ["landing", "meeting", "console"];
+await build({
+  entryPoints: Object.fromEntries(pages.map((page) => [page, `src/${page}/${page}.css`])),
+  outdir: "dist",
+  bundle: true,
+  minify: true,
+  charset: "utf8",
+  target: ["chrome123", "firefox120", "safari17.5"],
+});
+for (const page of pages) await copyFile(`src/${page}/${page}.html`, `dist/${page}.html`);
 await copyFile("src/icon.svg", "dist/icon.svg");

@@ -107,10 +107,7 @@ pub fn router(app: App) -> Router {
     let known = Known::of(&doc);
     router
         .route_layer(middleware::from_fn(move |request, next| query::check(known.clone(), request, next)))
-        .route("/", get(page::index))
-        .route("/app.js", get(page::script))
-        .route("/app.css", get(page::style))
-        .route("/icon.svg", get(page::icon))
+        .merge(page::routes())
         .route("/provision/{secret}/{file}", get(phones::fetch))
         .fallback(async || Problem::not_found("page"))
         .method_not_allowed_fallback(not_allowed)

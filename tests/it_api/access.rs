@@ -233,9 +233,18 @@ async fn the_page_logs_in_by_cookie_and_no_other_site_can_use_it() {
 #[tokio::test]
 async fn the_page_and_its_files_come_with_a_strict_policy() {
     let node = Node::start().await;
-    for (path, kind) in
-        [("/", "text/html"), ("/app.js", "text/javascript"), ("/app.css", "text/css"), ("/icon.svg", "image/svg+xml")]
-    {
+    for (path, kind) in [
+        ("/", "text/html"),
+        ("/console", "text/html"),
+        ("/m/482913", "text/html"),
+        ("/j/a-ticket", "text/html"),
+        ("/landing.js", "text/javascript"),
+        ("/meeting.js", "text/javascript"),
+        ("/meeting.css", "text/css"),
+        ("/console.js", "text/javascript"),
+        ("/console.css", "text/css"),
+        ("/icon.svg", "image/svg+xml"),
+    ] {
         let response = node.client.get(node.url(path)).header(HOST, "any").send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         assert!(response.headers()[CONTENT_TYPE].to_str().unwrap().starts_with(kind));
@@ -246,7 +255,23 @@ async fn the_page_and_its_files_come_with_a_strict_policy() {
                 && !policy.contains("unsafe")
         );
         assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+        let tag = response.headers()["etag"].clone();
+        let again = node.client.get(node.url(path)).header("if-none-match", tag).send().await.unwrap();
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "{path} is sent once");
     }
+}
+
+#[tokio::test]
+async fn a_browser_that_can_is_sent_the_page_compressed() {
+    let node = Node::start().await;
+    let plain = node.client.get(node.url("/console.js")).send().await.unwrap().bytes().await.unwrap();
+    let asked = node.client.get(node.url("/console.js")).header("accept-encoding", "br, gzip;q=0.8");
+    let packed = asked.send().await.unwrap();
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    let packed = packed.bytes().await.unwrap();
+    assert!(packed.starts_with(&[0x1f, 0x8b]) && packed.len() * 2 < plain.len(), "{} of {}", packed.len(), plain.len());
+    let refused = node.client.get(node.url("/console.js")).header("accept-encoding", "gzip;q=0").send().await.unwrap();
+    assert!(!refused.headers().contains_key("content-encoding"));
 }
 
 #[tokio::test]

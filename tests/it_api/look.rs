@@ -80,7 +80,7 @@ async fn a_node_to_look_at() {
     ok(node.post("/v1/trunks", json!({ "name": "A dead carrier", "outbound": { "targets": [{ "uri": "sip:198.51.100.7:5061;transport=tls" }] } }))).await;
     ok(node.post("/v1/trunks", json!({ "name": "Switchboard", "networks": ["192.168.1.5"] }))).await;
     ok(node.post("/v1/calls", json!({ "from": people[0], "to": "102" }))).await;
-    println!("look at http://{}/#key={}", node.address, node.admin);
+    println!("look at http://{}/console#key={}", node.address, node.admin);
     let (sender, mut lines) = mpsc::unbounded_channel();
     std::thread::spawn(move || std::io::stdin().lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
     let mut speaking = false;

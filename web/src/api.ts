@@ -1,6 +1,6 @@
 // Asking the node. Logged in by cookie: the header tells it that its own page asks.
 
-import type { Happening, Problem } from "./types.js";
+import type { Happening, Problem } from "./console/types.js";
 
 /** What the node refused. */
 export class Refused extends Error {

@@ -1,6 +1,6 @@
 // A small way to say what the document should look like; what differs is changed, so focus and text stay where they are.
 
-type Value = string | number | boolean | null | undefined | ((event: never) => void);
+type Value = string | number | boolean | null | undefined | MediaStream | ((event: never) => void);
 
 export interface Node {
   tag: string;
@@ -25,6 +25,8 @@ function flat(children: Child[]): (Node | string)[] {
 }
 
 const made = new WeakMap<Element, Node>();
+
+const SVG = "http://www.w3.org/2000/svg";
 
 /** Makes the children of `parent` look like this. */
 export function patch(parent: Element, children: (Node | string)[]): void {
@@ -53,7 +55,7 @@ export function patch(parent: Element, children: (Node | string)[]): void {
       if (element === at) at = at.nextSibling;
       else parent.insertBefore(element, at);
     } else {
-      element = document.createElement(child.tag);
+      element = child.tag === "svg" || parent.namespaceURI === SVG ? document.createElementNS(SVG, child.tag) : document.createElement(child.tag);
       parent.insertBefore(element, at);
     }
     update(element, child);
@@ -75,6 +77,8 @@ function update(element: Element, node: Node): void {
   }
   made.set(element, node);
   patch(element, node.children);
+  // What is chosen can be chosen only once it is there.
+  if (element instanceof HTMLSelectElement && "value" in node.props) element.value = String(node.props["value"] ?? "");
 }
 
 function set(element: Element, name: string, value: Value): void {
@@ -90,8 +94,16 @@ function set(element: Element, name: string, value: Value): void {
         if (typeof handler === "function") (handler as (event: Event) => void)(occurred);
       });
     }
-  } else if (name === "value" && element instanceof HTMLInputElement) {
+  } else if (name === "value" && (element instanceof HTMLInputElement || element instanceof HTMLTextAreaElement)) {
     element.value = String(value ?? "");
+  } else if (name === "checked" && element instanceof HTMLInputElement) {
+    element.checked = value === true;
+  } else if (element instanceof HTMLMediaElement && (name === "srcObject" || name === "muted")) {
+    if (name === "muted") element.muted = value === true;
+    else element.srcObject = value instanceof MediaStream ? value : null;
+  } else if (name.startsWith("--")) {
+    // A style written as an attribute is refused by the policy; one set here is not.
+    (element as HTMLElement).style.setProperty(name, value === null || value === undefined ? null : String(value));
   } else if (value === null || value === undefined || value === false) {
     element.removeAttribute(name);
   } else {

@@ -1,6 +1,6 @@
 // Live calls: who talks with whom, how it sounds, and what can be done about it.
 
-import { type Child, h, type Node } from "./dom.js";
+import { type Child, h, type Node } from "../dom.js";
 import { dialForm, transferForm } from "./forms.js";
 import { farEnd, lasted, may, others, quality, type State, whereabouts } from "./model.js";
 import type { Call, Problem } from "./types.js";

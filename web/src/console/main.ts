@@ -1,7 +1,7 @@
 // The page: keeps the state, asks the node, shows what is.
 
-import { ask, follow, Refused } from "./api.js";
-import { type Child, patch } from "./dom.js";
+import { ask, follow, Refused } from "../api.js";
+import { type Child, patch } from "../dom.js";
 import { showOnce } from "./forms.js";
 import { type Anew, blank, called, happen, may, type State, withRoom } from "./model.js";
 import type { Call, Did, Extension, Group, NodeStatus, Problem, Room, Session, Trunk } from "./types.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { build } from "esbuild";
 
-const { outputFiles } = await build({ entryPoints: ["src/model.ts"], bundle: true, format: "esm", write: false });
+const { outputFiles } = await build({ entryPoints: ["src/console/model.ts"], bundle: true, format: "esm", write: false });
 const model = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
 
 const participant = (id, rest = {}) => ({

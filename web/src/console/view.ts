@@ -1,7 +1,7 @@
 // How the page looks for a given state. Nothing here asks the node.
 
 import { type CallActions, calls } from "./calls.js";
-import { type Child, h, type Node } from "./dom.js";
+import { type Child, h, type Node } from "../dom.js";
 import { guestForm, roomForm } from "./forms.js";
 import { called, grouped, lasted, may, shownRooms, type State, waysIn } from "./model.js";
 import { people, type PeopleActions } from "./people.js";

@@ -172,7 +172,7 @@ test("a reader sees no PIN and no buttons", { skip }, async () => {
   });
   const { key } = await made.json();
   const page = await (await browser.newContext()).newPage();
-  await page.goto(new URL("/", link).href);
+  await page.goto(new URL("/console", link).href);
   await page.fill("input[name=key]", key);
   await page.click("button:has-text('Log in')");
   await page.waitForSelector("article.live");
@@ -184,7 +184,7 @@ test("a reader sees no PIN and no buttons", { skip }, async () => {
 
 test("a wrong key is refused, and a lost node is told", { skip }, async () => {
   const page = await (await browser.newContext()).newPage();
-  await page.goto(new URL("/#key=rlk_wrong", link).href);
+  await page.goto(new URL("/console#key=rlk_wrong", link).href);
   await page.waitForSelector("text=This key is not known");
   const watching = await open();
   await watching.waitForSelector(".pill.live");

@@ -1,6 +1,6 @@
 // Extensions: who they are, and which telephones are registered.
 
-import { type Child, h, type Node } from "./dom.js";
+import { type Child, h, type Node } from "../dom.js";
 import { extensionForm } from "./forms.js";
 import { may, type State } from "./model.js";
 import type { Extension, Problem, Telephone } from "./types.js";

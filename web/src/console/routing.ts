@@ -1,6 +1,6 @@
 // Who may call, and where numbers lead.
 
-import { type Child, h, type Node } from "./dom.js";
+import { type Child, h, type Node } from "../dom.js";
 import { numberForm, trunkForm } from "./forms.js";
 import { may, type State } from "./model.js";
 import type { Destination, Did, Problem, Trunk } from "./types.js";

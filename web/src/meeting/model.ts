@@ -1,0 +1,283 @@
+// What the page knows of the meeting, and how what the node says changes it. Pure: no socket, no clock, no device.
+
+import { type ChatLine, type DialIn, type Person, type Reaction, REACTIONS, type Room, type Role, type ServerMessage, type Shown, type Standing } from "./protocol.js";
+
+export type Phase = "preview" | "joining" | "lobby" | "waiting" | "in" | "ended";
+
+export interface Floating {
+  id: number;
+  from: string;
+  reaction: Reaction;
+  /** When it came, in ms. */
+  at: number;
+}
+
+export interface State {
+  phase: Phase;
+  /** The way to the node: not begun, there, or being looked for again. */
+  link: "none" | "live" | "lost";
+  media: "none" | "connected" | "interrupted" | "lost";
+  session: string | null;
+  you: string | null;
+  role: Role;
+  room: Room | null;
+  people: Map<string, Person>;
+  chat: ChatLine[];
+  unread: number;
+  slots: (string | null)[];
+  shown: Shown[];
+  floating: Floating[];
+  dialIn: DialIn | null;
+  limits: Standing["limits"];
+  /** Who spoke, the latest first. */
+  spoke: string[];
+  ended: { cause: string; text: string } | null;
+  goaway: string | null;
+  panel: "people" | "chat" | null;
+  view: "grid" | "speaker";
+  pinned: string | null;
+  /** Whom the next chat line goes to; none is all. */
+  to: string | null;
+}
+
+export const blank: State = {
+  phase: "preview",
+  link: "none",
+  media: "none",
+  session: null,
+  you: null,
+  role: "guest",
+  room: null,
+  people: new Map(),
+  chat: [],
+  unread: 0,
+  slots: [null, null, null, null],
+  shown: [],
+  floating: [],
+  dialIn: null,
+  limits: { chat_chars: 2000, video_slots: 9, avatar_bytes: 262_144 },
+  spoke: [],
+  ended: null,
+  goaway: null,
+  panel: null,
+  view: "grid",
+  pinned: null,
+  to: null,
+};
+
+/** Something to tell the person at the page: said by the words' key, with names. */
+export interface Note {
+  say: "somebody_joined" | "somebody_left" | "somebody_waits" | "hand_up" | "chat_from" | "host_muted_you" | "host_unmuted_you" | "you_are_host" | "you_are_host_no_more" | "locked" | "unlocked" | "shares" | "shares_no_more" | "joined_anew" | "back";
+  values?: Record<string, string>;
+  /** Seen too, not only heard by screen readers. */
+  seen: boolean;
+}
+
+/** Chat lines kept: as many as the node keeps. */
+const CHAT = 200;
+
+/** How long a reaction floats. */
+export const FLOATS = 4000;
+
+export function called(person: Person | undefined, fallback: string): string {
+  return person ? person.name || person.display || person.number || fallback : fallback;
+}
+
+export function you(state: State): Person | undefined {
+  return state.you === null ? undefined : state.people.get(state.you);
+}
+
+export function muted(person: Person | undefined): boolean {
+  return !!person && (person.muted_by_self || person.muted_by_host);
+}
+
+export function isHost(state: State): boolean {
+  return (you(state)?.role ?? state.role) === "host";
+}
+
+const collator = (one: Person, other: Person) => (one.since < other.since ? -1 : one.since > other.since ? 1 : one.id < other.id ? -1 : 1);
+
+/** Who is in the meeting, in the order they came. */
+export function present(state: State): Person[] {
+  return [...state.people.values()].filter((one) => one.state === "active").sort(collator);
+}
+
+/** Who waits to be let in. */
+export function waiting(state: State): Person[] {
+  return [...state.people.values()].filter((one) => one.state === "lobby").sort(collator);
+}
+
+/** Who is being called or waits for the host. */
+export function coming(state: State): Person[] {
+  return [...state.people.values()].filter((one) => one.state === "ringing" || one.state === "waiting_for_host").sort(collator);
+}
+
+/** Raised hands, the first raised first. */
+export function hands(state: State): Person[] {
+  return present(state)
+    .filter((one) => one.hand !== null)
+    .sort((one, other) => (one.hand ?? 0) - (other.hand ?? 0));
+}
+
+/** Its place in the line of raised hands, from 1. */
+export function handPlace(state: State, person: Person): number | null {
+  const at = hands(state).findIndex((one) => one.id === person.id);
+  return at < 0 ? null : at + 1;
+}
+
+/** Whose screen is shown large: the pinned one, or the one that began last. */
+export function sharing(state: State): Person | null {
+  const all = present(state).filter((one) => one.screen && one.id !== state.you);
+  return all.find((one) => one.id === state.pinned) ?? all.at(-1) ?? null;
+}
+
+/** The other way to look at it: what one said in private belongs to the same talk. */
+export function isPrivate(line: ChatLine): boolean {
+  return line.to !== null;
+}
+
+function stand(state: State, standing: Standing): State {
+  const phase = standing.state === "active" ? "in" : standing.state === "lobby" ? "lobby" : "waiting";
+  const people = new Map((standing.people ?? []).map((one) => [one.id, one]));
+  return {
+    ...state,
+    phase,
+    link: "live",
+    session: standing.session ?? state.session,
+    you: standing.you ?? state.you,
+    role: standing.role ?? state.role,
+    room: standing.room ?? state.room,
+    people,
+    chat: (standing.chat ?? []).slice(-CHAT),
+    slots: standing.slots ?? state.slots,
+    shown: [],
+    spoke: state.spoke.filter((id) => people.has(id)),
+    dialIn: standing.dial_in ?? null,
+    limits: { ...state.limits, ...standing.limits },
+    ended: null,
+    goaway: null,
+    pinned: state.pinned !== null && people.has(state.pinned) ? state.pinned : null,
+    to: state.to !== null && people.has(state.to) ? state.to : null,
+  };
+}
+
+/** What the node says, and what of it the person is told. */
+export function receive(state: State, message: ServerMessage, now: number): [State, Note[]] {
+  switch (message.type) {
+    case "welcome":
+    case "admitted": {
+      const next = stand(state, message);
+      if (message.type === "admitted" || state.you === null) return [next, []];
+      // Told once, when it is there again: whether in the same seat or in a new one.
+      return [next, [{ say: state.you === next.you ? "back" : "joined_anew", seen: true }]];
+    }
+    case "joined":
+    case "changed":
+      return person(state, message.person);
+    case "left": {
+      const gone = state.people.get(message.participant);
+      const people = new Map(state.people);
+      people.delete(message.participant);
+      const next = {
+        ...state,
+        people,
+        spoke: state.spoke.filter((id) => id !== message.participant),
+        pinned: state.pinned === message.participant ? null : state.pinned,
+        to: state.to === message.participant ? null : state.to,
+      };
+      const tell = gone && gone.state === "active" && gone.id !== state.you;
+      return [next, tell ? [{ say: "somebody_left", values: { name: called(gone, "") }, seen: false }] : []];
+    }
+    case "speaking": {
+      const one = state.people.get(message.participant);
+      if (!one) return [state, []];
+      const people = new Map(state.people).set(one.id, { ...one, speaking: message.speaking });
+      const spoke = message.speaking ? [one.id, ...state.spoke.filter((id) => id !== one.id)] : state.spoke;
+      return [{ ...state, people, spoke }, []];
+    }
+    case "quality": {
+      const one = state.people.get(message.participant);
+      return one ? [{ ...state, people: new Map(state.people).set(one.id, { ...one, quality: message.quality }) }, []] : [state, []];
+    }
+    case "slots":
+      return [{ ...state, slots: message.slots }, []];
+    case "shown":
+      return [{ ...state, shown: message.slots.filter((one) => one !== null) }, []];
+    case "chat": {
+      if (state.chat.some((line) => line.id === message.line.id)) return [state, []];
+      const own = message.line.from === state.you;
+      const open = state.panel === "chat";
+      const next = { ...state, chat: [...state.chat, message.line].slice(-CHAT), unread: own || open ? state.unread : state.unread + 1 };
+      return [next, own ? [] : [{ say: "chat_from", values: { name: message.line.name, text: message.line.text.slice(0, 120) }, seen: !open }]];
+    }
+    case "reaction": {
+      const reaction = REACTIONS.find((one) => one === message.reaction);
+      if (!reaction) return [state, []];
+      const last = state.floating.at(-1)?.id ?? 0;
+      const floating = [...fresh(state.floating, now), { id: last + 1, from: message.from, reaction, at: now }].slice(-40);
+      return [{ ...state, floating }, []];
+    }
+    case "room": {
+      const next = { ...state, room: message.room };
+      if (!state.room || state.room.locked === message.room.locked) return [next, []];
+      return [next, [{ say: message.room.locked ? "locked" : "unlocked", seen: true }]];
+    }
+    case "media":
+      return [{ ...state, media: message.state }, []];
+    case "goaway":
+      return [{ ...state, goaway: message.text }, []];
+    case "bye":
+      return [{ ...state, phase: "ended", link: "none", ended: { cause: message.cause, text: message.text } }, []];
+    case "answer":
+    case "candidate":
+    case "done":
+    case "problem":
+    case "pong":
+      return [state, []];
+  }
+}
+
+/** The reactions still to be seen. */
+export function fresh(floating: Floating[], now: number): Floating[] {
+  return floating.filter((one) => now - one.at < FLOATS);
+}
+
+function person(state: State, one: Person): [State, Note[]] {
+  const before = state.people.get(one.id);
+  const people = new Map(state.people).set(one.id, one);
+  const spoke = one.speaking && !before?.speaking ? [one.id, ...state.spoke.filter((id) => id !== one.id)] : state.spoke;
+  const mine = one.id === state.you;
+  const role = mine ? one.role : state.role;
+  const notes: Note[] = [];
+  const values = { name: called(one, "") };
+  if (mine && before) {
+    if (one.muted_by_host && !before.muted_by_host) notes.push({ say: "host_muted_you", seen: true });
+    if (!one.muted_by_host && before.muted_by_host && !one.muted_by_self) notes.push({ say: "host_unmuted_you", seen: true });
+    if (one.role === "host" && before.role !== "host") notes.push({ say: "you_are_host", seen: true });
+    if (one.role !== "host" && before.role === "host") notes.push({ say: "you_are_host_no_more", seen: true });
+  }
+  if (!mine) {
+    if (one.state === "active" && before?.state !== "active") notes.push({ say: "somebody_joined", values, seen: false });
+    if (one.state === "lobby" && before?.state !== "lobby" && role === "host") notes.push({ say: "somebody_waits", values, seen: true });
+    if (one.hand !== null && (before?.hand ?? null) === null && before) notes.push({ say: "hand_up", values, seen: true });
+    if (one.screen && !before?.screen) notes.push({ say: "shares", values, seen: false });
+    if (!one.screen && before?.screen) notes.push({ say: "shares_no_more", values, seen: false });
+  }
+  return [{ ...state, people, spoke, role }, notes];
+}
+
+/** Two letters at most for who has no picture; none for a bare number. */
+export function initials(name: string): string {
+  const words = name.trim().split(/[\s\-_.@]+/u).filter((word) => /^\p{L}/u.test(word));
+  const first = words[0];
+  if (!first) return "";
+  const last = words.length > 1 ? words.at(-1) : undefined;
+  return ([...first][0]! + (last ? [...last][0]! : "")).toLocaleUpperCase();
+}
+
+/** One of eight colours, always the same for one person. */
+export function tint(id: string): number {
+  let sum = 0;
+  for (const letter of id) sum = (sum * 31 + (letter.codePointAt(0) ?? 0)) >>> 0;
+  return sum % 8;
+}

@@ -1,0 +1,140 @@
+// What the page and the node say to each other over /meet/socket, version 1 (docs/meeting.md).
+
+export const VERSION = 1;
+
+export type Role = "host" | "member" | "guest";
+export type Source = "microphone" | "camera" | "screen";
+
+export interface Person {
+  id: string;
+  display: string;
+  name: string | null;
+  number: string | null;
+  role: Role;
+  state: "ringing" | "waiting_for_host" | "lobby" | "active";
+  since: string;
+  audio: "phone" | "web" | "none";
+  video: boolean;
+  screen: boolean;
+  camera_on: boolean;
+  muted_by_self: boolean;
+  muted_by_host: boolean;
+  held: boolean;
+  held_by_us: boolean;
+  hand: number | null;
+  speaking: boolean;
+  ringing: boolean;
+  avatar: string | null;
+  quality: number | null;
+  away: boolean;
+}
+
+export interface Room {
+  id: string;
+  name: string;
+  locked: boolean;
+  started: boolean;
+  muted_on_entry: boolean;
+  self_unmute: boolean;
+}
+
+export interface ChatLine {
+  id: number | string;
+  from: string;
+  to: string | null;
+  name: string;
+  text: string;
+  at: string;
+}
+
+export interface DialIn {
+  numbers: string[];
+  pin?: string | null;
+  one_tap?: string | null;
+}
+
+export interface Standing {
+  session: string;
+  resume: string;
+  you: string;
+  role: Role;
+  state: "active" | "lobby" | "waiting_for_host";
+  room: Room;
+  people: Person[];
+  chat: ChatLine[];
+  slots: (string | null)[];
+  ice_servers: { urls: string[]; username?: string; credential?: string }[];
+  limits: { chat_chars: number; video_slots: number; avatar_bytes: number };
+  dial_in?: DialIn | null;
+}
+
+export interface Shown {
+  slot: number;
+  participant: string;
+  source: "camera" | "screen";
+  layer: number | null;
+}
+
+export const REACTIONS = ["thumbs_up", "heart", "laugh", "surprised", "applause", "party"] as const;
+export type Reaction = (typeof REACTIONS)[number];
+
+/** How a reaction looks. */
+export const SIGNS: Record<Reaction, string> = { thumbs_up: "👍", heart: "❤️", laugh: "😂", surprised: "😮", applause: "👏", party: "🎉" };
+
+export type ServerMessage =
+  | ({ type: "welcome"; id: number; version: number } & Standing)
+  | ({ type: "admitted" } & Standing)
+  | { type: "done"; id: number }
+  | { type: "problem"; id: number | null; code: string; detail: string }
+  | { type: "joined" | "changed"; person: Person }
+  | { type: "left"; participant: string; cause?: string }
+  | { type: "speaking"; participant: string; speaking: boolean }
+  | { type: "slots"; slots: (string | null)[] }
+  | { type: "chat"; line: ChatLine }
+  | { type: "reaction"; from: string; reaction: string }
+  | { type: "room"; room: Room }
+  | { type: "answer"; id: number; sdp: string }
+  | { type: "candidate"; candidate: string }
+  | { type: "shown"; slots: (Shown | null)[] }
+  | { type: "quality"; participant: string; quality: number | null }
+  | { type: "media"; state: "connected" | "interrupted" | "lost" }
+  | { type: "bye"; cause: string; text: string }
+  | { type: "goaway"; after_ms: number; text: string }
+  | { type: "pong" };
+
+export interface Wish {
+  slot: number;
+  participant: string;
+  source: "camera" | "screen";
+  height: number;
+}
+
+export type Operation =
+  | { operation: "mute" | "unmute" | "raise_hand" | "lower_hand" | "admit" | "refuse" | "remove"; participant: string }
+  | { operation: "mute_all" | "unmute_all" | "admit_all" | "lock" | "unlock" | "end" }
+  | { operation: "rename"; participant: string; name: string }
+  | { operation: "set_role"; participant: string; role: Role };
+
+export interface Join {
+  type: "join";
+  version: number;
+  ticket?: string;
+  room?: string;
+  passcode?: string;
+  name: string;
+  language: string;
+  resume?: string;
+  listen_only: boolean;
+}
+
+export type Asked =
+  | Join
+  | { type: "operate"; operation: Operation }
+  | { type: "chat"; to: string | null; text: string }
+  | { type: "react"; reaction: Reaction }
+  | { type: "offer"; sdp: string }
+  | { type: "candidate"; candidate: string }
+  | { type: "watch"; slots: Wish[] }
+  | { type: "publish"; source: Source; on: boolean }
+  | { type: "leave" }
+  | { type: "ping" };
