@@ -24,6 +24,7 @@ use crate::base::{LegId, Rng, RoomId};
 use crate::engine::clock::Clock;
 use crate::engine::dtls::Identity;
 use crate::engine::media_thread;
+use crate::engine::media_web::{Homes, WebEnds};
 use crate::engine::media_worker::{Counts, Moved, Order, Report, Worker};
 use crate::engine::os::{self, Doorbell};
 use crate::engine::sockets::LegSockets;
@@ -66,6 +67,10 @@ pub struct MediaPlane {
     bell: AsyncFd<Arc<Doorbell>>,
     stop: Arc<AtomicBool>,
     events: VecDeque<MediaEvent>,
+    /// Where browsers' legs are, as the web thread is told.
+    homes: Homes,
+    /// Until the web thread takes them.
+    web_ends: Option<WebEnds>,
 }
 
 /// Where a leg is.
@@ -73,7 +78,8 @@ pub struct MediaPlane {
 struct Place {
     worker: usize,
     room: Option<RoomId>,
-    port: u16,
+    /// A browser's leg has none.
+    port: Option<u16>,
     /// While it is between threads: what it is to be told when it has arrived.
     moving: Option<Vec<MediaCommand>>,
 }
@@ -96,9 +102,10 @@ impl MediaPlane {
         let stop = Arc::new(AtomicBool::new(false));
         let handshakes = settings.identity.clone().map(|identity| Arc::new(identity) as Arc<dyn Handshakes>);
         let mut workers = Vec::with_capacity(threads);
+        let (homes, mut web_ends) = WebEnds::new()?;
         for index in 0..threads {
             let plane = Plane::new(clips.clone()).with_handshakes(handshakes.clone());
-            workers.push(media_thread::start(index, plane, clock, bell.clone(), stop.clone())?);
+            workers.push(media_thread::start(index, plane, clock, bell.clone(), stop.clone(), web_ends.add_thread())?);
         }
         Ok(Self {
             pool: PortPool::new(settings.first_port, settings.last_port, settings.quarantine),
@@ -112,7 +119,14 @@ impl MediaPlane {
             bell: os::listen(bell)?,
             stop,
             events: VecDeque::new(),
+            homes,
+            web_ends: Some(web_ends),
         })
+    }
+
+    /// What the web thread holds: browsers' voices to the rooms, the rooms' voices to browsers. None when it was given out.
+    pub fn web_ends(&mut self) -> Option<WebEnds> {
+        self.web_ends.take()
     }
 
     /// Binds a pair of sockets for a leg; none when no port is left or no thread runs. Ports that another program has
@@ -160,8 +174,15 @@ impl MediaPlane {
         match command {
             MediaCommand::Open { leg, setup } => {
                 let (Some(sockets), Some(worker)) = (self.bound.remove(&leg), self.least_loaded()) else { return };
-                self.legs.insert(leg, Place { worker, room: None, port: sockets.port(), moving: None });
+                self.legs.insert(leg, Place { worker, room: None, port: Some(sockets.port()), moving: None });
                 self.post(worker, Order::Open { leg, setup, sockets: Box::new(sockets) });
+                self.weigh(worker, 1);
+            }
+            MediaCommand::OpenWeb { leg } => {
+                let Some(worker) = self.least_loaded().filter(|_| !self.legs.contains_key(&leg)) else { return };
+                self.legs.insert(leg, Place { worker, room: None, port: None, moving: None });
+                self.post(worker, Order::Command(command));
+                self.homes.tell(leg, Some(worker));
                 self.weigh(worker, 1);
             }
             MediaCommand::Join { leg, room, .. } => {
@@ -229,7 +250,7 @@ impl MediaPlane {
 
     /// Port pairs in use.
     pub fn ports_in_use(&self) -> usize {
-        self.bound.len() + self.legs.len()
+        self.bound.len() + self.legs.values().filter(|place| place.port.is_some()).count()
     }
 
     /// Media threads.
@@ -302,6 +323,7 @@ impl MediaPlane {
 
     /// Takes every report there is.
     fn collect(&mut self) {
+        self.homes.flush();
         for index in 0..self.workers.len() {
             if let Some(worker) = self.workers.get_mut(index) {
                 worker.flush();
@@ -334,9 +356,13 @@ impl MediaPlane {
         let worker = place.worker;
         // None: it ended before it could be taken; its end has been or will be reported by the old thread.
         let Some(moved) = moved else { return };
+        let of_browser = place.port.is_none();
         self.post(worker, Order::Insert { leg, moved });
         for command in commands {
             self.post(worker, Order::Command(command));
+        }
+        if of_browser {
+            self.homes.tell(leg, Some(worker));
         }
     }
 
@@ -344,7 +370,10 @@ impl MediaPlane {
         self.leave_room(leg);
         if let Some(place) = self.legs.remove(&leg) {
             self.weigh(place.worker, -1);
-            self.pool.give_back(place.port, self.clock.mono());
+            match place.port {
+                Some(port) => self.pool.give_back(port, self.clock.mono()),
+                None => self.homes.tell(leg, None),
+            }
         }
     }
 

@@ -7,10 +7,11 @@ use std::io;
 use std::time::Duration;
 
 use crate::base::LegId;
+use crate::engine::media_web::ThreadEnds;
 use crate::engine::media_worker::{Counts, add};
 use crate::engine::os::{Doorbell, Epoll, Ready};
 use crate::engine::sockets::{Ear, LegSockets};
-use crate::media::outlet::{LegKey, Outgoing, Outlet};
+use crate::media::outlet::{LegKey, Outgoing, Outlet, Spoken};
 
 /// Sockets looked at by one call of epoll. More: memory. Less: more calls under load.
 const READY: usize = 1024;
@@ -154,17 +155,20 @@ impl Seats {
         self.hurry = if hurry { self.hurry + 1 } else { self.hurry - 1 };
     }
 
-    /// A way out through them.
-    pub(super) fn outlet(&self) -> Sockets<'_> {
-        Sockets { seats: &self.seats, sent: 0, unsent: 0 }
+    /// A way out through them, and to browsers.
+    pub(super) fn outlet<'a>(&'a self, web: &'a mut ThreadEnds) -> Sockets<'a> {
+        Sockets { seats: &self.seats, web, sent: 0, unsent: 0, slots: 0, slots_dropped: 0 }
     }
 }
 
-/// Sends from a leg's sockets.
+/// Sends from legs' sockets, and to the web plane.
 pub(super) struct Sockets<'a> {
     seats: &'a [Option<Seat>],
+    web: &'a mut ThreadEnds,
     sent: u64,
     unsent: u64,
+    slots: u64,
+    slots_dropped: u64,
 }
 
 impl Outlet for Sockets<'_> {
@@ -176,6 +180,14 @@ impl Outlet for Sockets<'_> {
             self.unsent += 1;
         }
     }
+
+    fn slot(&mut self, spoken: Spoken<'_>) {
+        if self.web.push(spoken) {
+            self.slots += 1;
+        } else {
+            self.slots_dropped += 1;
+        }
+    }
 }
 
 impl Sockets<'_> {
@@ -183,5 +195,7 @@ impl Sockets<'_> {
     pub(super) fn count(&self, counts: &Counts) {
         add(&counts.sent, self.sent);
         add(&counts.unsent, self.unsent);
+        add(&counts.slots, self.slots);
+        add(&counts.slots_dropped, self.slots_dropped);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! t      wake at an absolute deadline
-//!        orders in (ring) ── packets in (epoll, until nothing is readable) ── units that are due: mix, encode, packets out
+//!        orders in (ring) ── packets in (epoll, until nothing is readable) ── browsers' voices in (ring) ── units that are due: mix, encode, packets out
 //!        ── reports out (ring, one ring of the doorbell)
 //! t+5ms  the next
 //! ```
@@ -25,6 +25,7 @@ use tracing::debug;
 use crate::base::{Instant, LegId};
 use crate::engine::clock::Clock;
 use crate::engine::media_seats::{Found, Seats};
+use crate::engine::media_web::ThreadEnds;
 use crate::engine::media_worker::{Counts, Moved, Order, Report, Worker, add};
 use crate::engine::os::{Doorbell, prefer_this_thread};
 use crate::engine::sockets::{Ear, LegSockets};
@@ -56,6 +57,7 @@ pub(super) fn start(
     clock: Clock,
     bell: Arc<Doorbell>,
     stop: Arc<AtomicBool>,
+    web: ThreadEnds,
 ) -> io::Result<Worker> {
     let (orders, inbox) = RingBuffer::new(ORDERS);
     let (outbox, reports) = RingBuffer::new(REPORTS);
@@ -65,6 +67,7 @@ pub(super) fn start(
     let thread = Thread {
         plane,
         seats: Seats::new(&doorbell)?,
+        web,
         orders: inbox,
         reports: outbox,
         backlog: VecDeque::with_capacity(REPORTS),
@@ -104,6 +107,8 @@ pub(super) fn start(
 struct Thread {
     plane: Plane,
     seats: Seats,
+    /// To and from the web thread.
+    web: ThreadEnds,
     orders: Consumer<Order>,
     reports: Producer<Report>,
     /// Reports that found the ring full and may not be dropped.
@@ -148,7 +153,9 @@ impl Thread {
             }
             self.take_orders(now);
             self.receive(now);
+            self.hear(now);
             self.tick(now);
+            self.web.ring();
             while let Some((key, hurry)) = self.plane.poll_turned() {
                 self.seats.hurry(key, hurry);
             }
@@ -207,15 +214,17 @@ impl Thread {
             Order::Take { leg } => {
                 let state = self.plane.take_leg(leg);
                 let moved = state.and_then(|state| {
-                    let sockets = self.seats.unseat(leg)?;
-                    Some(Box::new(Moved { state, sockets }))
+                    let sockets = self.seats.unseat(leg);
+                    (sockets.is_some() || state.is_browser()).then(|| Box::new(Moved { state, sockets }))
                 });
                 self.push(Report::Taken { leg, moved });
             }
             Order::Insert { leg, moved } => {
                 let Moved { state, sockets } = *moved;
                 let key = self.plane.insert_leg(state, now);
-                self.seat(leg, key, sockets, now);
+                if let Some(sockets) = sockets {
+                    self.seat(leg, key, sockets, now);
+                }
             }
             #[cfg(test)]
             Order::Fail { room } => self.plane.fail_next(room),
@@ -223,7 +232,7 @@ impl Thread {
     }
 
     fn command(&mut self, command: MediaCommand, now: Instant) {
-        let mut outlet = self.seats.outlet();
+        let mut outlet = self.seats.outlet(&mut self.web);
         self.plane.handle(command, now, &mut outlet, &mut self.events);
         outlet.count(&self.counts);
     }
@@ -295,7 +304,7 @@ impl Thread {
             let bytes = buffer.get(..length).unwrap_or_default();
             self.at = Some(seat.leg);
             received += 1;
-            let mut outlet = self.seats.outlet();
+            let mut outlet = self.seats.outlet(&mut self.web);
             match ear {
                 Ear::Rtp | Ear::Trap => self.plane.receive_rtp(key, from, bytes, now, &mut outlet, &mut self.events),
                 Ear::Rtcp => self.plane.receive_rtcp(key, from, bytes, now),
@@ -305,9 +314,31 @@ impl Thread {
         add(&self.counts.received, received);
     }
 
+    /// Takes browsers' voices, at most as many as the ring holds.
+    fn hear(&mut self, now: Instant) {
+        let voices = self.web.voices.slots();
+        for _ in 0..voices {
+            if catch_unwind(AssertUnwindSafe(|| self.hear_one(now))).is_err() {
+                self.end_failed(now);
+            }
+        }
+        if !self.events.is_empty() {
+            self.settle_events();
+        }
+        add(&self.counts.voices, u64::try_from(voices).unwrap_or(0));
+    }
+
+    fn hear_one(&mut self, now: Instant) {
+        let Ok(voice) = self.web.voices.pop() else { return };
+        self.at = Some(voice.leg);
+        let mut outlet = self.seats.outlet(&mut self.web);
+        self.plane.receive_voice(&voice, now, &mut outlet, &mut self.events);
+        outlet.count(&self.counts);
+    }
+
     fn tick(&mut self, now: Instant) {
         while let Some(unit) = self.plane.poll_due(now) {
-            let mut outlet = self.seats.outlet();
+            let mut outlet = self.seats.outlet(&mut self.web);
             let ticked = catch_unwind(AssertUnwindSafe(|| self.plane.tick(unit, &mut outlet, &mut self.events)));
             outlet.count(&self.counts);
             if ticked.is_err() {
@@ -384,6 +415,7 @@ impl Thread {
                 | MediaEvent::Secured { .. }
                 | MediaEvent::SecurityFailed { .. }
                 | MediaEvent::TimedOut { .. }
+                | MediaEvent::Slots { .. }
                 | MediaEvent::BridgeFailed { .. } => self.push(Report::Event(event)),
             }
         }

@@ -29,10 +29,11 @@ pub(super) enum Order {
     Fail { room: crate::base::RoomId },
 }
 
-/// A leg between two threads: packets wait in its sockets.
+/// A leg between two threads: packets wait in its sockets, a browser's voice is let fall.
 pub(super) struct Moved {
     pub(super) state: Box<Leg>,
-    pub(super) sockets: Box<LegSockets>,
+    /// A browser's has none.
+    pub(super) sockets: Option<Box<LegSockets>>,
 }
 
 /// What a thread reports.
@@ -54,6 +55,7 @@ impl Order {
             Order::Fail { .. } => None,
             Order::Command(command) => match command {
                 MediaCommand::Open { leg, .. }
+                | MediaCommand::OpenWeb { leg }
                 | MediaCommand::Modify { leg, .. }
                 | MediaCommand::Play { leg, .. }
                 | MediaCommand::StopPlaying { leg }
@@ -123,6 +125,12 @@ counts! {
     sent,
     /// Datagrams the kernel did not take.
     unsent,
+    /// Browsers' voices taken.
+    voices,
+    /// Packets of rooms' voices handed to the web plane.
+    slots,
+    /// Those that it had no room for.
+    slots_dropped,
     /// Periodic reports dropped because the gateway fell behind.
     reports_dropped,
     /// Faults of ours that ended a leg or a room.

@@ -10,6 +10,7 @@ pub mod log;
 pub mod media;
 mod media_seats;
 pub mod media_thread;
+pub mod media_web;
 pub mod media_worker;
 pub mod meters;
 pub mod os;

@@ -25,6 +25,7 @@ impl Gateway {
                 }
                 self.carry_out(room, now);
             }
+            MediaEvent::Slots { .. } => {}
             MediaEvent::Latched { leg, .. } => {
                 if let Some(Leg { stage: Stage::Answering, .. }) = self.legs.get(&leg) {
                     self.begin_attending(leg, now);

@@ -12,6 +12,7 @@ use super::level::{AUDIBLE, Voice};
 use super::mix;
 use super::outlet::{LegKey, Outlet};
 use super::player::{Played, Playlist};
+use super::web;
 use super::{FRAME, Rate};
 use crate::base::{Instant, ParticipantId, RoomId};
 
@@ -89,7 +90,7 @@ impl Bridge {
     }
 
     /// Puts a leg in; `keys` says whether keys go through to the other, where there are two.
-    pub fn join(&mut self, leg: LegKey, participant: ParticipantId, muted: bool, keys: bool, legs: &Legs) {
+    pub fn join(&mut self, leg: LegKey, participant: ParticipantId, muted: bool, keys: bool, legs: &mut Legs) {
         self.members.push(Member {
             leg,
             participant,
@@ -113,6 +114,21 @@ impl Bridge {
                 }
             }
             _ => self.prepare(legs),
+        }
+    }
+
+    /// Takes a browser's voice.
+    pub fn receive_voice(
+        &mut self,
+        leg: LegKey,
+        voice: &web::Voice,
+        now: Instant,
+        legs: &mut Legs,
+        _outlet: &mut impl Outlet,
+        _events: &mut Vec<MediaEvent>,
+    ) {
+        if let Some(leg) = legs.get_mut(leg) {
+            leg.receive_voice(voice, now);
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::base::{LegId, ParticipantId, RoomId};
 use crate::media::clip::Clip;
+use crate::media::web::SLOTS;
 use crate::wire::codec::{Codec, opus};
 use crate::wire::sdp::{Fingerprint, MasterKey, Suite};
 
@@ -168,6 +169,13 @@ pub enum MediaCommand {
         /// Its media.
         setup: Box<LegSetup>,
     },
+    /// Begins a browser's leg. It has no sockets: its voice comes by [`super::plane::Plane::receive_voice`], and what the
+    /// room says goes to all its browsers by [`super::outlet::Outlet::slot`]. It is joined, muted, taken out and closed as
+    /// a telephone's is; there is no way to play to it, so that what is played once is over at once.
+    OpenWeb {
+        /// The leg.
+        leg: LegId,
+    },
     /// Applies a re-negotiation: hold, resume, another codec, another address (which is learned anew).
     Modify {
         /// The leg.
@@ -275,6 +283,14 @@ pub enum MediaEvent {
         /// Began or stopped.
         talking: bool,
     },
+    /// Other voices than before are where a room's browsers hear them: whose, slot by slot. A slot that nobody has taken
+    /// over is still its last speaker's, who may be silent.
+    Slots {
+        /// The room.
+        room: RoomId,
+        /// Slot by slot.
+        slots: [Option<ParticipantId>; SLOTS],
+    },
     /// The first packet was accepted and the far end's address is known.
     Latched {
         /// The leg.
@@ -323,6 +339,7 @@ impl fmt::Debug for MediaCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             MediaCommand::Open { leg, .. } => write!(f, "Open({leg})"),
+            MediaCommand::OpenWeb { leg } => write!(f, "OpenWeb({leg})"),
             MediaCommand::Modify { leg, format, .. } => write!(f, "Modify({leg}, {format:?})"),
             MediaCommand::Play { leg, play, clips, repeat } => write!(f, "Play({leg}, {play:?}, {clips:?}, {repeat})"),
             MediaCommand::StopPlaying { leg } => write!(f, "StopPlaying({leg})"),
@@ -346,6 +363,7 @@ impl fmt::Debug for MediaEvent {
             MediaEvent::DigitBegan { leg } => write!(f, "DigitBegan({leg})"),
             MediaEvent::Played { leg, play } => write!(f, "Played({leg}, {play:?})"),
             MediaEvent::Talking { leg, talking } => write!(f, "Talking({leg}, {talking})"),
+            MediaEvent::Slots { room, slots } => write!(f, "Slots({room}, {slots:?})"),
             MediaEvent::Latched { leg, remote } => write!(f, "Latched({leg}, {remote})"),
             MediaEvent::Secured { leg } => write!(f, "Secured({leg})"),
             MediaEvent::SecurityFailed { leg } => write!(f, "SecurityFailed({leg})"),

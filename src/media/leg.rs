@@ -22,9 +22,11 @@ use super::{FRAME, Rate, mix, noise, samples_at};
 use crate::base::{Instant, LegId};
 use crate::wire::codec::{Codec, opus};
 
+mod browser;
 mod receive;
 mod way;
 
+use browser::Loudness;
 use way::Way;
 
 pub use way::Link;
@@ -75,6 +77,8 @@ pub struct Leg {
     playlist: Option<Playlist>,
     guard: Guard,
     way: Way,
+    /// A browser's: what it says of its loudness.
+    browser: Option<Loudness>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -116,6 +120,7 @@ impl Leg {
             playlist: None,
             guard: Guard::new(security),
             way: Way::default(),
+            browser: None,
             format,
         }
     }
@@ -172,6 +177,9 @@ impl Leg {
     /// What falls due in a tick apart from audio: digits given up on, the latch, the timeout, RTCP.
     pub fn begin_tick(&mut self, now: Instant, outlet: &mut impl Outlet, events: &mut Vec<MediaEvent>) {
         let leg = self.id;
+        if self.is_browser() {
+            return;
+        }
         self.shake(None, now, outlet, events);
         while let Some(digit) = self.presses.expire(now) {
             events.push(MediaEvent::Digit { leg, digit });
@@ -194,6 +202,9 @@ impl Leg {
 
     /// How loud the next frame is; zero where the room must not hear it. Where nobody is to hear it, about will do.
     pub fn level(&mut self, now: Instant) -> u16 {
+        if let Some(loudness) = &mut self.browser {
+            return loudness.next();
+        }
         let glance = self.passes();
         if self.presses.is_down() { 0 } else { self.playout.level(samples_at(now), glance) }
     }

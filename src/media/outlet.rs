@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use crate::base::{ParticipantId, RoomId};
+
 /// Names a leg within its plane: small, dense, given again after the leg has gone, so that the engine can keep its
 /// sockets in a plain array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,10 +35,30 @@ pub struct Outgoing<'a> {
 /// what is passed on may be longer.
 pub const MAX_DATAGRAM: usize = 1452;
 
+/// One packet of a room's voices for its browsers: what a [`super::web::SlotFrame`] holds, before it is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spoken<'a> {
+    /// The room.
+    pub room: RoomId,
+    /// Which slot.
+    pub slot: u8,
+    /// Whose voice: no browser of this person is sent it.
+    pub participant: ParticipantId,
+    /// When within the slot, at 48 kHz: each later than the one before, whoever speaks.
+    pub timestamp: u32,
+    /// The first after a silence.
+    pub first: bool,
+    /// Opus, at most [`super::web::LONGEST_VOICE`] bytes, valid during the call only.
+    pub payload: &'a [u8],
+}
+
 /// Takes datagrams. Called from within the tick: it copies or sends, and does not wait.
 pub trait Outlet {
     /// Takes one.
     fn send(&mut self, packet: Outgoing<'_>);
+
+    /// Takes a packet for a room's browsers; where none can be reached, it is let fall.
+    fn slot(&mut self, _spoken: Spoken<'_>) {}
 }
 
 /// A datagram kept for later.

@@ -27,6 +27,7 @@ use super::leg::Leg;
 use super::legs::Legs;
 use super::outlet::{LegKey, Outlet};
 use super::player::Playlist;
+use super::web::Voice;
 use super::{Rate, TICK};
 use crate::base::{Instant, LegId, ParticipantId, RoomId};
 use crate::wire::codec::g711::Law;
@@ -131,8 +132,11 @@ impl Plane {
                 leg.equip(self.handshakes.clone(), now);
                 self.insert_leg(leg, now);
             }
+            MediaCommand::OpenWeb { leg } => {
+                self.insert_leg(Box::new(Leg::of_browser(leg, now)), now);
+            }
             MediaCommand::Modify { leg, format, remote, security } => {
-                if let Some(leg) = self.leg_mut(leg) {
+                if let Some(leg) = self.leg_mut(leg).filter(|leg| !leg.is_browser()) {
                     leg.modify(format, remote, security, now);
                 }
                 if let Some((_, Place::Room(room))) = self.by_id.get(&leg)
@@ -141,6 +145,12 @@ impl Plane {
                     room.bridge.prepare(&self.legs);
                 }
                 self.settle(leg, now);
+            }
+            MediaCommand::Play { leg, play, repeat, .. } if self.leg_mut(leg).is_some_and(|leg| leg.is_browser()) => {
+                // What would never end by itself is not over either.
+                if !repeat {
+                    events.push(MediaEvent::Played { leg, play });
+                }
             }
             MediaCommand::Play { leg, play, clips, repeat } => {
                 let list = Playlist::new(play, &clips, repeat, &self.library);
@@ -204,6 +214,21 @@ impl Plane {
         }
     }
 
+    /// Takes a browser's voice. Of a leg that is in no room, or not here (any more), it is let fall.
+    pub fn receive_voice(
+        &mut self,
+        voice: &Voice,
+        now: Instant,
+        outlet: &mut impl Outlet,
+        events: &mut Vec<MediaEvent>,
+    ) {
+        if let Some((key, Place::Room(room))) = self.by_id.get(&voice.leg)
+            && let Some(room) = self.rooms.get_mut(room)
+        {
+            room.bridge.receive_voice(*key, voice, now, &mut self.legs, outlet, events);
+        }
+    }
+
     /// Takes a datagram from a leg's RTCP socket.
     pub fn receive_rtcp(&mut self, leg: LegKey, from: SocketAddr, bytes: &[u8], now: Instant) {
         if let Some(leg) = self.legs.get_mut(leg) {
@@ -251,7 +276,7 @@ impl Plane {
                 let Some(Phase { due: now, alone, .. }) = self.phases.get(usize::from(phase)) else { return };
                 for key in alone {
                     self.ticking = Some(*key);
-                    let Some(leg) = self.legs.get_mut(*key) else { continue };
+                    let Some(leg) = self.legs.get_mut(*key).filter(|leg| !leg.is_browser()) else { continue };
                     leg.begin_tick(*now, outlet, events);
                     leg.skip(*now);
                     if leg.is_early() {
@@ -401,7 +426,7 @@ impl Plane {
         self.by_id.insert(leg, (key, Place::Room(room)));
         // A room keeps its first leg's phase, so that this leg's packets stay 20 ms apart.
         let place = self.rooms.entry(room).or_insert_with(|| Room { bridge: Box::new(Bridge::new(room)), phase });
-        place.bridge.join(key, participant, muted, keys, &self.legs);
+        place.bridge.join(key, participant, muted, keys, &mut self.legs);
         place.bridge.settle(now, &mut self.legs);
         if let Some(phase) = self.phases.get_mut(place.phase) {
             phase.load += 1;

@@ -187,7 +187,7 @@ pub struct WebFigures {
 }
 
 /// A browser's voice on its way into a room: one Opus packet as it came.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Voice {
     /// Whose.
     pub leg: LegId,
@@ -202,7 +202,7 @@ pub struct Voice {
 }
 
 /// One of a room's voices on its way to the browsers.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct SlotFrame {
     /// The room.
     pub room: RoomId,
@@ -237,6 +237,13 @@ impl Packet {
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Packet {
+    /// How long it is; what is said is nobody's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Packet({} bytes)", self.length)
     }
 }
 

@@ -379,7 +379,10 @@ impl World {
                 self.playing.remove(&leg);
                 self.gateway.handle(Input::Media(MediaEvent::Closed { leg, figures: Default::default() }), self.now);
             }
-            MediaCommand::Open { .. } | MediaCommand::Modify { .. } | MediaCommand::SendDigit { .. } => {}
+            MediaCommand::Open { .. }
+            | MediaCommand::OpenWeb { .. }
+            | MediaCommand::Modify { .. }
+            | MediaCommand::SendDigit { .. } => {}
         }
     }
 }

@@ -101,7 +101,7 @@ impl Stream {
     }
 }
 
-/// The kinds of streams that these legs listen to.
+/// The kind of stream that a leg listens to; a browser's listens to none.
 pub(super) fn kind(leg: crate::media::outlet::LegKey, legs: &Legs) -> Option<(Codec, opus::Parameters)> {
-    legs.get(leg).map(|leg| (leg.codec(), leg.opus()))
+    legs.get(leg).filter(|leg| !leg.is_browser()).map(|leg| (leg.codec(), leg.opus()))
 }

@@ -49,6 +49,8 @@ impl Leg {
         (ours.codec, ours.ptime) == (theirs.codec, theirs.ptime)
             && ours.direction.receives()
             && theirs.direction.sends()
+            && !self.is_browser()
+            && !peer.is_browser()
             && !peer.hears_own()
             && peer.dial.is_idle()
             && peer.latch.rtp().is_some()
