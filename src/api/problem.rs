@@ -163,13 +163,17 @@ impl From<Denial> for Problem {
             Denial::Invalid(why) => Self::field("", why),
             Denial::Refused(Refusal::NoSuchParticipant) => Self::not_found("participant in this room"),
             Denial::Refused(refusal @ Refusal::BadName) => Self::field("/name", refusal.to_string()),
+            Denial::Refused(refusal @ Refusal::BadText) => Self::field("/text", refusal.to_string()),
             Denial::Refused(
                 refusal @ (Refusal::HostOnly
                 | Refusal::NotInLobby
                 | Refusal::MutedByHost
                 | Refusal::NobodyWaiting
                 | Refusal::MutedItself
-                | Refusal::NotActive),
+                | Refusal::NotActive
+                | Refusal::CannotRead
+                | Refusal::TooOften
+                | Refusal::OnlyThemselves),
             ) => Self::new(StatusCode::CONFLICT, "refused", refusal.to_string()),
         }
     }

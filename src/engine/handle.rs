@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::engine::pages::{FromPage, INBOX};
 use crate::gateway::Record;
 use crate::gateway::command::{Command, Outcome};
 use crate::gateway::event::Event;
@@ -26,6 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct Handle {
     commands: mpsc::Sender<Asked>,
+    pages: mpsc::Sender<FromPage>,
     events: broadcast::Sender<Arc<Event>>,
     store: Store,
     writer: Writer,
@@ -45,6 +47,8 @@ pub struct Asked {
 pub struct Inbox {
     /// Commands, in order.
     pub commands: mpsc::Receiver<Asked>,
+    /// What pages' connections bring, in order.
+    pub pages: mpsc::Receiver<FromPage>,
     /// Where events and records go.
     pub outbox: Outbox,
 }
@@ -72,9 +76,10 @@ impl Handle {
     /// Both ends.
     pub fn new(store: Store, writer: Writer) -> (Self, Inbox) {
         let (commands, asked) = mpsc::channel(COMMANDS);
+        let (pages, from_pages) = mpsc::channel(INBOX);
         let (events, _) = broadcast::channel(EVENTS);
         let outbox = Outbox { events: events.clone(), writer: writer.clone() };
-        (Self { commands, events, store, writer }, Inbox { commands: asked, outbox })
+        (Self { commands, pages, events, store, writer }, Inbox { commands: asked, pages: from_pages, outbox })
     }
 
     /// Asks the gateway.
@@ -85,6 +90,11 @@ impl Handle {
             Ok(Ok(outcome)) => Ok(outcome),
             Ok(Err(_)) | Err(_) => Err(Unavailable),
         }
+    }
+
+    /// The way by which pages' connections bring what they hear. Whoever sends waits while it is full: TCP slows the page.
+    pub fn pages(&self) -> &mpsc::Sender<FromPage> {
+        &self.pages
     }
 
     /// Whether the gateway has ended: nothing that is asked will ever be answered.

@@ -14,6 +14,7 @@ pub mod media_web;
 pub mod media_worker;
 pub mod meters;
 pub mod os;
+pub mod pages;
 pub mod phone;
 pub mod resolve;
 pub mod run;

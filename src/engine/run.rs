@@ -25,11 +25,13 @@ use crate::engine::handle::{Asked, Inbox};
 use crate::engine::media::MediaPlane;
 use crate::engine::meters;
 use crate::engine::os;
+use crate::engine::pages::Pages;
 use crate::engine::resolve::Resolver;
 use crate::engine::signals::{Signal, Signals};
 use crate::engine::story;
 use crate::gateway::command::{CommandId, Outcome};
 use crate::gateway::{Gateway, Input, Output};
+use crate::media::web::{WebCommand, WebEvent};
 use crate::sip::endpoint;
 use crate::transport::{Arrival, CloseReason, SendError, Transports};
 
@@ -63,6 +65,7 @@ pub struct Engine {
     resolver: Resolver,
     fetcher: Fetcher,
     inbox: Inbox,
+    pages: Pages,
     signals: Signals,
     waiting: BTreeMap<CommandId, oneshot::Sender<Outcome>>,
     next_command: u64,
@@ -114,6 +117,7 @@ impl Engine {
             resolver,
             fetcher,
             inbox,
+            pages: Pages::default(),
             signals: Signals::new()?,
             waiting: BTreeMap::new(),
             next_command: 0,
@@ -158,6 +162,10 @@ impl Engine {
                 (id, lookup) = self.resolver.next() => self.step(Input::Resolved { id, lookup }),
                 (id, result) = self.fetcher.next() => self.step(Input::Fetched { id, result }),
                 Some(asked) = self.inbox.commands.recv() => self.take_command(asked),
+                Some(from) = self.inbox.pages.recv() => {
+                    let input = self.pages.take(from);
+                    self.step(Input::Web(input));
+                }
                 signal = self.signals.next() => self.take_signal(signal),
                 () = sleep_until(alarm) => self.take_timeout(),
             }
@@ -302,6 +310,17 @@ impl Engine {
             Output::Fetch { id, request } => self.fetcher.ask(id, request),
             Output::FreePorts { leg } => self.media.free_ports(leg),
             Output::Media(command) => self.media.send(command),
+            Output::Web(order) => {
+                let gone = self.pages.perform(order);
+                self.inputs.extend(gone.into_iter().map(Input::Web));
+            }
+            Output::WebMedia(command) => {
+                debug!(?command, "no web plane carries this out");
+                if let WebCommand::Offer { leg, .. } = command {
+                    let why = "this node carries no browsers' audio".into();
+                    self.inputs.push_back(Input::WebMedia(WebEvent::Refused { leg, why }));
+                }
+            }
             Output::Record(record) => self.inbox.outbox.record(record),
             Output::Publish(event) => {
                 story::tell(&event.what);

@@ -93,7 +93,7 @@ impl Gateway {
             }
             Command::Operate { room, operation } => {
                 let result = match self.rooms.get_mut(&room) {
-                    Some(room) => room.operate(Actor::Api, &operation),
+                    Some(room) => room.operate(Actor::Api, &operation, now),
                     None => return Err(Denial::NotFound("room")),
                 };
                 self.carry_out(room, now);

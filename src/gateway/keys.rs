@@ -188,7 +188,7 @@ impl Gateway {
             Action::UnmuteAll => Operation::UnmuteAll {},
             Action::MuteAllToggle => {
                 let someone_heard =
-                    live.participants().any(|p| p.role == Role::Guest && p.state == State::Active && !p.muted_by_host);
+                    live.participants().any(|p| p.role != Role::Host && p.state == State::Active && !p.muted_by_host);
                 if someone_heard { Operation::MuteAll {} } else { Operation::UnmuteAll {} }
             }
             Action::AdmitAll => Operation::AdmitAll {},
@@ -214,7 +214,7 @@ impl Gateway {
             Action::HostPin => return self.begin_step_up(leg, now),
         };
         let result = match self.rooms.get_mut(&room) {
-            Some(live) => live.operate(Actor::Participant(id), &operation),
+            Some(live) => live.operate(Actor::Participant(id), &operation, now),
             None => return,
         };
         let answer = match (&result, &operation) {
@@ -279,7 +279,7 @@ impl Gateway {
         }
         if let Some(live) = self.rooms.get_mut(&room) {
             // The PIN is the right: whoever knows it acts with the room's own authority.
-            let _ = live.operate(Actor::Api, &Operation::SetRole { participant, role: Role::Host });
+            let _ = live.operate(Actor::Api, &Operation::SetRole { participant, role: Role::Host }, now);
         }
         self.carry_out(room, now);
     }

@@ -6,6 +6,7 @@ pub mod event;
 pub mod fetch;
 pub mod settings;
 pub mod view;
+pub mod web;
 
 mod ask;
 mod attest;
@@ -55,6 +56,7 @@ use crate::gateway::ringing::{Ring, RingId};
 use crate::gateway::settings::Settings;
 use crate::gateway::view::CallRecord;
 use crate::media::command::{Figures, MediaCommand, MediaEvent};
+use crate::media::web::{WebCommand, WebEvent};
 use crate::profile::{Book, GENERIC, Profile};
 use crate::room::{Room, RoomSettings};
 use crate::route::{Did, Extension, Group, Home, Party, Rule, Table, TlsRules, Trunk};
@@ -265,6 +267,8 @@ impl Gateway {
             Input::PortsBound { leg, rtp_port } => self.on_ports(leg, Some(rtp_port), now),
             Input::PortsExhausted { leg } => self.on_ports(leg, None, now),
             Input::Media(event) => self.on_media(event, now),
+            Input::Web(input) => self.on_web(input),
+            Input::WebMedia(_) => {}
             Input::Asked { id, command } => {
                 let outcome = self.ask(*command, now);
                 self.outputs.push_back(Output::Answer { id, outcome });
@@ -416,6 +420,10 @@ pub enum Input {
     },
     /// The media plane reports.
     Media(MediaEvent),
+    /// A page connected, says something, is gone.
+    Web(web::Input),
+    /// The web plane, which owns browsers' peer connections, reports.
+    WebMedia(WebEvent),
     /// Somebody asks for something.
     Asked {
         /// Which command.
@@ -469,6 +477,10 @@ pub enum Output {
     },
     /// Carry an order to the media plane.
     Media(MediaCommand),
+    /// Tell pages something, or close their connections.
+    Web(web::Output),
+    /// Carry an order to the web plane.
+    WebMedia(WebCommand),
     /// Keep this.
     Record(Record),
     /// Keep and publish this.

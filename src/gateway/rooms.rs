@@ -7,7 +7,7 @@ use crate::gateway::leg::Stage;
 use crate::gateway::{Gateway, Output, Record, Timer};
 use crate::media::clip::{Clip, Tone};
 use crate::media::command::MediaCommand;
-use crate::room::{self, Change, Entrant};
+use crate::room::{self, Change, Entrant, Role};
 
 impl Gateway {
     /// Somebody with a PIN, or by a number that leads there, comes to a room's door.
@@ -29,9 +29,12 @@ impl Gateway {
                 id: participant,
                 leg,
                 number: record.caller.clone(),
-                host,
+                name: None,
+                role: if host { Role::Host } else { Role::Guest },
                 language: record.language.tag().to_owned(),
                 held: record.held,
+                browser: false,
+                muted: false,
             },
             now,
         );
@@ -68,6 +71,7 @@ impl Gateway {
                     self.order(MediaCommand::PlayToRoom { room: room_id, clips: [Clip::Tone(tone)].into() });
                 }
                 room::Output::Dismiss { leg, cause, what } => self.dismiss(leg, cause, &what, now),
+                room::Output::Chat(_) | room::Output::Reacted { .. } => {}
                 room::Output::Report(change) => self.report(room_id, change, now),
             }
         }

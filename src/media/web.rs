@@ -20,6 +20,7 @@ pub const LONGEST_VOICE: usize = 1275;
 /// What a browser sends, or is sent, as one track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
 pub enum Source {
     /// Its microphone.
     Microphone,
@@ -32,10 +33,12 @@ pub enum Source {
 /// Whom a browser wants to see in one of its video slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
 pub struct Wish {
     /// Which slot, from 0.
     pub slot: u8,
     /// Whom.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
     pub participant: ParticipantId,
     /// Camera or screen.
     pub source: Source,
@@ -45,10 +48,12 @@ pub struct Wish {
 
 /// What a browser is shown in one of its video slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
 pub struct Shown {
     /// Which slot.
     pub slot: u8,
     /// Whom.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
     pub participant: ParticipantId,
     /// Camera or screen.
     pub source: Source,

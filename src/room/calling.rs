@@ -11,21 +11,9 @@ impl Room {
     pub fn expect(&mut self, expected: Expected, now: Now) {
         let id = expected.id;
         let participant = Participant {
-            id,
             name: expected.name,
             number: expected.number,
-            role: Role::Guest,
-            state: State::Ringing,
-            held: false,
-            held_by_us: false,
-            early: false,
-            muted_by_self: false,
-            muted_by_host: false,
-            hand: None,
-            speaking: false,
-            language: expected.language,
-            audio: None,
-            since: now.utc,
+            ..Participant::new(id, Role::Guest, expected.language, now.utc)
         };
         self.participants.insert(id, participant);
         self.order.push(id);
@@ -47,22 +35,6 @@ impl Room {
     pub fn hear_early(&mut self, id: ParticipantId, early: bool) {
         let Some(participant) = self.participants.get_mut(&id).filter(|p| p.state == State::Ringing) else { return };
         participant.early = early;
-        self.settle_waiting();
-    }
-
-    /// The leg that carries a person's audio changed, the place did not: another telephone took the call over.
-    pub fn rebind(&mut self, id: ParticipantId, leg: LegId, held: bool) {
-        let Some(participant) = self.participants.get_mut(&id) else { return };
-        participant.audio = Some(leg);
-        participant.held = held;
-        participant.held_by_us = false;
-        let (active, muted) = (participant.state == State::Active, participant.is_muted());
-        if active {
-            self.outputs.push_back(Output::Attach { leg, participant: id, muted });
-        }
-        // What the old leg was made to hear went with it.
-        self.entertained.remove(&id);
-        self.outputs.push_back(Output::Report(Change::Changed(id)));
         self.settle_waiting();
     }
 

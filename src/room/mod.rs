@@ -12,7 +12,9 @@
 //! ```
 
 pub mod announcement;
+pub mod binding;
 pub mod calling;
+pub mod chat;
 pub mod operate;
 pub mod operation;
 pub mod participant;
@@ -20,8 +22,10 @@ pub mod roster;
 pub mod settings;
 
 pub use announcement::{Announcement, RollCallEntry, Waiting};
+pub use chat::{ChatLine, Reaction};
+pub use operate::read_name;
 pub use operation::{Actor, Operation, Refusal};
-pub use participant::{Participant, Role, State};
+pub use participant::{Channel, Participant, Role, State};
 pub use roster::{Change, Entrant, Expected, Output, Room};
 pub use settings::{FirstCaller, RoomSettings};
 

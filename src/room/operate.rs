@@ -1,14 +1,29 @@
 //! Operations on a room: who may do what, decided here for every door.
 
-use crate::base::{Cause, ParticipantId};
+use crate::base::{Cause, Now, ParticipantId};
+use crate::media::web::Source;
 use crate::room::{Actor, Announcement, Change, Operation, Output, Participant, Refusal, Role, Room, State};
 
 /// Longest name, in characters: what a roster line shows.
 const LONGEST_NAME: usize = 64;
 
+/// A name as the roster shows it; none where it is empty.
+pub fn read_name(name: &str) -> Result<Option<String>, Refusal> {
+    let name = name.trim();
+    if name.chars().count() > LONGEST_NAME || name.chars().any(is_odd) {
+        return Err(Refusal::BadName);
+    }
+    Ok((!name.is_empty()).then(|| name.to_owned()))
+}
+
+/// Control characters, and those that turn the text around them: one name or line would rewrite the page.
+pub(super) fn is_odd(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 impl Room {
     /// Does what is asked, or says why not; nothing is changed by a refusal.
-    pub fn operate(&mut self, actor: Actor, operation: &Operation) -> Result<(), Refusal> {
+    pub fn operate(&mut self, actor: Actor, operation: &Operation, now: Now) -> Result<(), Refusal> {
         match operation {
             Operation::Mute { participant } => self.mute(actor, *participant),
             Operation::Unmute { participant } => self.unmute(actor, *participant),
@@ -22,6 +37,10 @@ impl Room {
             Operation::Refuse { participant } => self.refuse(actor, *participant),
             Operation::Remove { participant } => self.remove(actor, *participant),
             Operation::SetRole { participant, role } => self.set_role(actor, *participant, *role),
+            Operation::Say { to, text } => self.say(actor, *to, text, now),
+            Operation::React { reaction } => self.react(actor, *reaction, now),
+            Operation::Show { participant, source } => self.set_shown(actor, *participant, *source, true),
+            Operation::Hide { participant, source } => self.set_shown(actor, *participant, *source, false),
             Operation::Lock {} => self.set_locked(actor, true),
             Operation::Unlock {} => self.set_locked(actor, false),
             Operation::End {} => self.end(actor),
@@ -50,7 +69,7 @@ impl Room {
         let participant = self.active_participant(id)?;
         let was = participant.is_muted();
         if by_self {
-            if participant.muted_by_host && !self_unmute && participant.role == Role::Guest {
+            if participant.muted_by_host && !self_unmute && participant.role != Role::Host {
                 return Err(Refusal::MutedByHost);
             }
             participant.muted_by_self = false;
@@ -78,7 +97,7 @@ impl Room {
         self.require_host(actor)?;
         let guests: Vec<ParticipantId> = self
             .participants()
-            .filter(|p| p.role == Role::Guest && p.state == State::Active && p.muted_by_host != muted)
+            .filter(|p| p.role != Role::Host && p.state == State::Active && p.muted_by_host != muted)
             .map(|p| p.id)
             .collect();
         for id in guests {
@@ -98,10 +117,14 @@ impl Room {
         self.own_or_host(actor, id)?;
         let next = self.hands + 1;
         let participant = self.active_participant(id)?;
-        if participant.hand.is_some() != up {
+        let before = participant.hand;
+        if before.is_some() != up {
             participant.hand = up.then_some(next);
             self.hands = next;
             self.outputs.push_back(Output::Report(Change::Changed(id)));
+            if let Some(lowered) = before {
+                self.hands_moved_up(lowered);
+            }
         }
         self.tell(id, if up { Announcement::HandRaised } else { Announcement::HandLowered });
         Ok(())
@@ -109,20 +132,34 @@ impl Room {
 
     fn rename(&mut self, actor: Actor, id: ParticipantId, name: &str) -> Result<(), Refusal> {
         self.own_or_host(actor, id)?;
-        let name = name.trim();
-        // Characters that turn the text around them would let one name rewrite the roster.
-        let odd = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if name.chars().count() > LONGEST_NAME || name.chars().any(odd) {
-            return Err(Refusal::BadName);
-        }
+        let name = read_name(name)?;
         let participant = self.participants.get_mut(&id).ok_or(Refusal::NoSuchParticipant)?;
-        participant.name = (!name.is_empty()).then(|| name.to_owned());
+        participant.name = name;
         self.outputs.push_back(Output::Report(Change::Changed(id)));
         Ok(())
     }
 
+    /// Shows camera or screen, or ends that. Nobody's camera is opened by somebody else.
+    fn set_shown(&mut self, actor: Actor, id: ParticipantId, source: Source, on: bool) -> Result<(), Refusal> {
+        let by_self = self.own_or_host(actor, id)?;
+        if on && !by_self {
+            return Err(Refusal::OnlyThemselves);
+        }
+        let participant = self.active_participant(id)?;
+        let shown = match source {
+            Source::Camera => &mut participant.camera_on,
+            Source::Screen => &mut participant.screen_on,
+            // What is heard has operations of its own.
+            Source::Microphone => return if on { self.unmute(actor, id) } else { self.mute(actor, id) },
+        };
+        if std::mem::replace(shown, on) != on {
+            self.outputs.push_back(Output::Report(Change::Changed(id)));
+        }
+        Ok(())
+    }
+
     fn admit(&mut self, actor: Actor, id: ParticipantId) -> Result<(), Refusal> {
-        self.require_host(actor)?;
+        self.require_admitter(actor)?;
         let participant = self.participants.get(&id).ok_or(Refusal::NoSuchParticipant)?;
         match participant.state {
             State::Lobby | State::WaitingForHost => {}
@@ -135,7 +172,7 @@ impl Room {
     }
 
     fn admit_all(&mut self, actor: Actor) -> Result<(), Refusal> {
-        self.require_host(actor)?;
+        self.require_admitter(actor)?;
         let waiting: Vec<ParticipantId> = self
             .participants()
             .filter(|p| matches!(p.state, State::Lobby | State::WaitingForHost))
@@ -186,7 +223,7 @@ impl Room {
                 self.outputs.push_back(Output::Report(Change::Changed(id)));
                 self.host_came();
             }
-            Role::Guest => self.outputs.push_back(Output::Report(Change::Changed(id))),
+            Role::Member | Role::Guest => self.outputs.push_back(Output::Report(Change::Changed(id))),
         }
         Ok(())
     }
@@ -227,6 +264,14 @@ impl Room {
                 Some(_) => Err(Refusal::HostOnly),
                 None => Err(Refusal::NoSuchParticipant),
             },
+        }
+    }
+
+    /// Hosts and members let people in.
+    fn require_admitter(&self, actor: Actor) -> Result<(), Refusal> {
+        match actor {
+            Actor::Participant(id) if self.participants.get(&id).is_some_and(|p| p.role.admits()) => Ok(()),
+            Actor::Participant(_) | Actor::Api => self.require_host(actor),
         }
     }
 

@@ -6,7 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::base::ParticipantId;
-use crate::room::Role;
+use crate::media::web::Source;
+use crate::room::{Reaction, Role};
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,13 +79,43 @@ pub enum Operation {
         #[cfg_attr(feature = "node", schema(value_type = String))]
         participant: ParticipantId,
     },
-    /// Makes a guest a host or a host a guest.
+    /// Makes somebody host, member or guest.
     SetRole {
         /// Who.
         #[cfg_attr(feature = "node", schema(value_type = String))]
         participant: ParticipantId,
         /// As what.
         role: Role,
+    },
+    /// Writes to everyone, or to one alone.
+    Say {
+        /// To whom; none for everyone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+        to: Option<ParticipantId>,
+        /// 1 to 2000 characters.
+        text: String,
+    },
+    /// Shows a reaction to everyone.
+    React {
+        /// Which.
+        reaction: Reaction,
+    },
+    /// Lets the others see one's camera or screen.
+    Show {
+        /// Whose: one's own.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        participant: ParticipantId,
+        /// Which.
+        source: Source,
+    },
+    /// Ends that. A host may for anybody.
+    Hide {
+        /// Whose.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        participant: ParticipantId,
+        /// Which.
+        source: Source,
     },
     /// Nobody else comes in.
     Lock {},
@@ -114,6 +145,14 @@ pub enum Refusal {
     BadName,
     /// The participant is not in the meeting yet.
     NotActive,
+    /// A line has 1 to 2000 characters.
+    BadText,
+    /// The participant is on a telephone and reads nothing.
+    CannotRead,
+    /// Lines or reactions follow each other too fast.
+    TooOften,
+    /// Only the participant itself may.
+    OnlyThemselves,
 }
 
 impl fmt::Display for Refusal {
@@ -127,6 +166,10 @@ impl fmt::Display for Refusal {
             Refusal::NobodyWaiting => "nobody is waiting",
             Refusal::BadName => "a name has at most 64 characters and no control characters",
             Refusal::NotActive => "the participant is not in the meeting yet",
+            Refusal::BadText => "a line has 1 to 2000 characters",
+            Refusal::CannotRead => "this participant is on a telephone and cannot read",
+            Refusal::TooOften => "too many lines or reactions in a short time",
+            Refusal::OnlyThemselves => "only the participant itself may do this",
         })
     }
 }

@@ -11,8 +11,29 @@ use crate::base::{LegId, ParticipantId, PhoneNumber, Utc};
 pub enum Role {
     /// May mute, admit, remove, lock, end.
     Host,
-    /// May speak, mute itself, raise a hand.
+    /// Is known here: comes in without waiting in the lobby and lets others in from it; else as a guest.
+    Member,
+    /// May speak, mute itself, raise a hand, write, show camera and screen.
     Guest,
+}
+
+impl Role {
+    /// Whether it lets people in from the lobby, and so sees who waits there.
+    pub const fn admits(self) -> bool {
+        matches!(self, Role::Host | Role::Member)
+    }
+}
+
+/// What of a person a leg carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// The voice, and what is heard.
+    Audio,
+    /// Camera and screen, and what is seen.
+    Video,
+    /// What is read and written: roster, chat, reactions.
+    Data,
 }
 
 /// Where a participant stands.
@@ -61,11 +82,64 @@ pub struct Participant {
     pub language: String,
     /// The leg that carries audio.
     pub audio: Option<LegId>,
+    /// The leg that carries camera and screen.
+    pub video: Option<LegId>,
+    /// The leg that carries roster and chat: a browser's.
+    pub data: Option<LegId>,
+    /// Wants its camera to be seen.
+    pub camera_on: bool,
+    /// Wants its screen to be seen.
+    pub screen_on: bool,
+    /// Its picture: a path on this node.
+    pub avatar: Option<String>,
+    /// The connection of its page dropped; the place is kept for a while.
+    pub away: bool,
     /// When the place was taken.
     pub since: Utc,
 }
 
 impl Participant {
+    /// A place that is not entered yet, without a leg.
+    pub(super) fn new(id: ParticipantId, role: Role, language: String, since: Utc) -> Self {
+        Self {
+            id,
+            name: None,
+            number: None,
+            role,
+            state: State::Ringing,
+            held: false,
+            held_by_us: false,
+            early: false,
+            muted_by_self: false,
+            muted_by_host: false,
+            hand: None,
+            speaking: false,
+            language,
+            audio: None,
+            video: None,
+            data: None,
+            camera_on: false,
+            screen_on: false,
+            avatar: None,
+            away: false,
+            since,
+        }
+    }
+
+    /// Whether it reads what is written: not on a telephone alone.
+    pub const fn reads(&self) -> bool {
+        self.data.is_some()
+    }
+
+    /// The leg that carries a channel.
+    pub const fn leg(&self, channel: Channel) -> Option<LegId> {
+        match channel {
+            Channel::Audio => self.audio,
+            Channel::Video => self.video,
+            Channel::Data => self.data,
+        }
+    }
+
     /// Whether the room must not hear it.
     pub const fn is_muted(&self) -> bool {
         self.muted_by_self || self.muted_by_host

@@ -4,23 +4,32 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::base::{Cause, Instant, LegId, Now, ParticipantId, PhoneNumber, Timers};
-use crate::room::{Announcement, FirstCaller, Participant, Role, RollCallEntry, RoomSettings, State, Waiting};
+use crate::room::chat::Chat;
+use crate::room::{
+    Announcement, ChatLine, FirstCaller, Participant, Reaction, Role, RollCallEntry, RoomSettings, State, Waiting,
+};
 
 /// Somebody at the door: authorised, in possession of a PIN or of a number that leads here.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entrant {
     /// The place to be taken.
     pub id: ParticipantId,
-    /// The leg that carries audio.
+    /// The leg that carries audio; a browser's carries all.
     pub leg: LegId,
     /// The caller's number, where it was shown.
     pub number: Option<PhoneNumber>,
-    /// Keyed the host PIN.
-    pub host: bool,
+    /// What people call them, where they said so.
+    pub name: Option<String>,
+    /// As what: a host keyed the host PIN, or was invited as one.
+    pub role: Role,
     /// The language prompts are spoken in.
     pub language: String,
     /// The far end holds us already.
     pub held: bool,
+    /// The leg is a browser's: it carries video and data, too.
+    pub browser: bool,
+    /// Comes in unheard, by their own wish.
+    pub muted: bool,
 }
 
 /// Somebody whose telephones are being rung for this room.
@@ -95,6 +104,15 @@ pub enum Output {
         /// Why: how the last of the others went.
         cause: Cause,
     },
+    /// Somebody wrote: for everyone who reads, or the two it is between.
+    Chat(ChatLine),
+    /// Somebody reacted: for everyone who reads.
+    Reacted {
+        /// Who.
+        from: ParticipantId,
+        /// How.
+        reaction: Reaction,
+    },
     /// Something for the event log.
     Report(Change),
 }
@@ -130,6 +148,7 @@ pub struct Room {
     pub(super) hands: u64,
     pub(super) timers: Timers<ParticipantId>,
     pub(super) outputs: VecDeque<Output>,
+    pub(super) chat: Chat,
     longest_wait: Duration,
     /// Who hears music or tones for want of anybody to hear.
     pub(super) entertained: BTreeSet<ParticipantId>,
@@ -147,6 +166,7 @@ impl Room {
             hands: 0,
             timers: Timers::new(),
             outputs: VecDeque::new(),
+            chat: Chat::new(),
             longest_wait,
             entertained: BTreeSet::new(),
         }
@@ -160,34 +180,27 @@ impl Room {
 
     /// Somebody comes to the door.
     pub fn enter(&mut self, entrant: Entrant, now: Now) {
-        if self.locked && !entrant.host {
-            return self.turn_away(entrant.leg, Cause::RoomLocked, Announcement::RoomLocked);
+        match self.admits(entrant.role) {
+            Ok(()) => {}
+            Err(Cause::RoomFull) => return self.turn_away(entrant.leg, Cause::RoomFull, Announcement::RoomFull),
+            Err(cause) => return self.turn_away(entrant.leg, cause, Announcement::RoomLocked),
         }
-        if self.participants.len() >= self.settings.max_participants as usize {
-            return self.turn_away(entrant.leg, Cause::RoomFull, Announcement::RoomFull);
-        }
-        let id = entrant.id;
+        let (id, leg, role) = (entrant.id, entrant.leg, entrant.role);
         let participant = Participant {
-            id,
-            name: None,
+            name: entrant.name,
             number: entrant.number,
-            role: if entrant.host { Role::Host } else { Role::Guest },
-            state: State::Ringing,
             held: entrant.held,
-            held_by_us: false,
-            early: false,
-            muted_by_self: false,
-            muted_by_host: false,
-            hand: None,
-            speaking: false,
-            language: entrant.language,
-            audio: Some(entrant.leg),
-            since: now.utc,
+            muted_by_self: entrant.muted,
+            audio: Some(leg),
+            video: entrant.browser.then_some(leg),
+            data: entrant.browser.then_some(leg),
+            ..Participant::new(id, role, entrant.language, now.utc)
         };
         self.participants.insert(id, participant);
         self.order.push(id);
-        let waits_in_lobby = self.settings.lobby && !entrant.host;
-        let waits_for_host = !entrant.host && self.settings.first_caller == FirstCaller::Host && !self.started;
+        let waits_in_lobby = self.settings.lobby && !role.admits();
+        let host = role == Role::Host;
+        let waits_for_host = !host && self.settings.first_caller == FirstCaller::Host && !self.started;
         if waits_in_lobby {
             self.begin_waiting(id, State::Lobby, now.mono);
             self.outputs.push_back(Output::Report(Change::Joined(id)));
@@ -195,15 +208,26 @@ impl Room {
             self.begin_waiting(id, State::WaitingForHost, now.mono);
             self.outputs.push_back(Output::Report(Change::Joined(id)));
         } else {
-            if entrant.host {
+            if host {
                 self.tell(id, Announcement::YouAreHost);
             }
             self.activate(id);
             self.outputs.push_back(Output::Report(Change::Joined(id)));
-            if entrant.host {
+            if host {
                 self.host_came();
             }
         }
+    }
+
+    /// Whether somebody of this role may come to the door now; else why not.
+    pub fn admits(&self, role: Role) -> Result<(), Cause> {
+        if self.locked && role != Role::Host {
+            return Err(Cause::RoomLocked);
+        }
+        if self.participants.len() >= self.settings.max_participants as usize {
+            return Err(Cause::RoomFull);
+        }
+        Ok(())
     }
 
     /// A participant's call ended.
@@ -293,6 +317,13 @@ impl Room {
         let mine = self.participants.get(&id)?.hand?;
         let before = self.participants.values().filter(|p| p.hand.is_some_and(|hand| hand < mine)).count();
         u32::try_from(before).ok().map(|before| before + 1)
+    }
+
+    /// A hand went down: whose hands went up after it are further in front.
+    pub(super) fn hands_moved_up(&mut self, lowered: u64) {
+        let behind = self.participants().filter(|p| p.hand.is_some_and(|hand| hand > lowered));
+        let behind: Vec<ParticipantId> = behind.map(|p| p.id).collect();
+        self.outputs.extend(behind.into_iter().map(|id| Output::Report(Change::Changed(id))));
     }
 
     /// Who is here, for one of them to hear.
@@ -411,6 +442,9 @@ impl Room {
     }
 
     fn after_leaving(&mut self, gone: &Participant, cause: Cause) {
+        if let Some(hand) = gone.hand {
+            self.hands_moved_up(hand);
+        }
         let left = self.active();
         if gone.state == State::Active && left > 0 && left < self.settings.tones_up_to {
             self.outputs.push_back(Output::Tone { entry: false });
@@ -419,6 +453,7 @@ impl Room {
             let was_on = self.started;
             self.started = false;
             self.hands = 0;
+            self.chat = Chat::new();
             if std::mem::take(&mut self.locked) {
                 self.outputs.push_back(Output::Report(Change::Locked(false)));
             }

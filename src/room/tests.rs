@@ -29,14 +29,24 @@ impl Scene {
 
     fn comes(&mut self, n: u64, host: bool) -> &mut Self {
         self.room.enter(
-            Entrant { id: id(n), leg: LegId::from_bits(n), number: None, host, language: "en".into(), held: false },
+            Entrant {
+                id: id(n),
+                leg: LegId::from_bits(n),
+                number: None,
+                name: None,
+                role: if host { Role::Host } else { Role::Guest },
+                language: "en".into(),
+                held: false,
+                browser: false,
+                muted: false,
+            },
             at(0),
         );
         self.drain()
     }
 
     fn does(&mut self, actor: Actor, operation: Operation) -> Result<(), Refusal> {
-        let result = self.room.operate(actor, &operation);
+        let result = self.room.operate(actor, &operation, at(0));
         self.drain();
         result
     }
@@ -54,6 +64,8 @@ impl Scene {
                 | Output::Release { .. }
                 | Output::Wait { .. }
                 | Output::Tone { .. }
+                | Output::Chat(_)
+                | Output::Reacted { .. }
                 | Output::Report(_) => {}
             }
             self.outputs.push(output);

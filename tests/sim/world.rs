@@ -331,6 +331,7 @@ impl World {
                 Output::Fetch { id, request } => self.fetches.push((id, request)),
                 Output::FreePorts { .. } => self.ports_free += 1,
                 Output::Media(command) => self.media(command),
+                Output::Web(_) | Output::WebMedia(_) => {}
                 Output::Record(record) => self.records.push(record),
                 Output::Publish(event) => self.events.push(event.what),
                 Output::Answer { id, outcome } => {

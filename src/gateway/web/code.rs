@@ -1,0 +1,130 @@
+//! Why a request of a page was refused, as stable names.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::Cause;
+use crate::room::Refusal;
+
+/// Why a request was refused. The names are stable: pages translate them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub enum Code {
+    /// The ticket is none of ours, or was revoked.
+    BadTicket,
+    /// The ticket was good once.
+    ExpiredTicket,
+    /// As many people as the ticket was for have come.
+    UsedTicket,
+    /// There is no such room, or none with this passcode.
+    NoSuchRoom,
+    /// The passcode is not this room's.
+    WrongPasscode,
+    /// Too many wrong tickets or passcodes: wait.
+    TooManyAttempts,
+    /// Nobody else comes in.
+    RoomLocked,
+    /// Nobody else fits in.
+    RoomFull,
+    /// The node goes out of service: come back in a moment.
+    Draining,
+    /// Another version of this protocol.
+    BadVersion,
+    /// A message that cannot be read.
+    BadMessage,
+    /// A message that is too long.
+    TooLarge,
+    /// Too many messages in too short a time.
+    TooOften,
+    /// Not for this role, or not at this moment.
+    NotAllowed,
+    /// The first message is `join`.
+    NotJoined,
+    /// This connection has a place already.
+    AlreadyJoined,
+    /// The offer was not understood, or there is no peer connection that it could restart.
+    BadOffer,
+    /// Only a host may.
+    HostOnly,
+    /// No such participant is in this room.
+    NoSuchParticipant,
+    /// The participant does not wait in the lobby.
+    NotInLobby,
+    /// A host muted the participant, who may not unmute alone.
+    MutedByHost,
+    /// The participant muted itself.
+    MutedItself,
+    /// Nobody waits.
+    NobodyWaiting,
+    /// A name has at most 64 characters and no control characters.
+    BadName,
+    /// The participant is not in the meeting yet.
+    NotActive,
+    /// A line has 1 to 2000 characters.
+    BadText,
+    /// That person is on a telephone and reads nothing.
+    CannotRead,
+}
+
+impl Code {
+    /// In words, for whoever writes pages.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Code::BadTicket => "this invitation is not known here, or was withdrawn",
+            Code::ExpiredTicket => "this invitation has expired",
+            Code::UsedTicket => "this invitation was used by as many people as it was for",
+            Code::NoSuchRoom => "there is no such room",
+            Code::WrongPasscode => "the passcode is wrong",
+            Code::TooManyAttempts => "too many attempts: wait a little",
+            Code::RoomLocked => "the meeting is locked",
+            Code::RoomFull => "the meeting is full",
+            Code::Draining => "this node goes out of service: come back in a moment",
+            Code::BadVersion => "this node speaks version 1: load the page anew",
+            Code::BadMessage => "the message cannot be read",
+            Code::TooLarge => "the message is too long",
+            Code::TooOften => "too many messages: slow down",
+            Code::NotAllowed => "this is not allowed now",
+            Code::NotJoined => "join first",
+            Code::AlreadyJoined => "this connection has a place already",
+            Code::BadOffer => "the offer cannot be used",
+            Code::HostOnly => "only a host may do this",
+            Code::NoSuchParticipant => "no such participant is in this room",
+            Code::NotInLobby => "the participant does not wait in the lobby",
+            Code::MutedByHost => "a host muted this participant, and the room does not let it unmute alone",
+            Code::MutedItself => "the participant muted itself; only it can unmute",
+            Code::NobodyWaiting => "nobody is waiting",
+            Code::BadName => "a name has at most 64 characters and no control characters",
+            Code::NotActive => "the participant is not in the meeting yet",
+            Code::BadText => "a line has 1 to 2000 characters",
+            Code::CannotRead => "this person is on a telephone and cannot read",
+        }
+    }
+
+    /// For whom the room's door is closed.
+    pub const fn of_door(cause: Cause) -> Self {
+        match cause {
+            Cause::RoomLocked => Code::RoomLocked,
+            Cause::RoomFull => Code::RoomFull,
+            _ => Code::NotAllowed,
+        }
+    }
+}
+
+impl From<Refusal> for Code {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::HostOnly => Code::HostOnly,
+            Refusal::NoSuchParticipant => Code::NoSuchParticipant,
+            Refusal::NotInLobby => Code::NotInLobby,
+            Refusal::MutedByHost => Code::MutedByHost,
+            Refusal::NobodyWaiting => Code::NobodyWaiting,
+            Refusal::MutedItself => Code::MutedItself,
+            Refusal::BadName => Code::BadName,
+            Refusal::NotActive => Code::NotActive,
+            Refusal::BadText => Code::BadText,
+            Refusal::CannotRead => Code::CannotRead,
+            Refusal::TooOften => Code::TooOften,
+            Refusal::OnlyThemselves => Code::NotAllowed,
+        }
+    }
+}

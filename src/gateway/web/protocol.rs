@@ -1,0 +1,481 @@
+//! What a page and the gateway say to each other over a WebSocket: version 1, one JSON object per text message.
+//!
+//! ```text
+//! page                                    gateway
+//!  ── join {id, ticket | passcode} ──────▶
+//!  ◀──────────────── welcome {id, people, chat, slots, resume} ──
+//!  ── offer {id, sdp} ───────────────────▶   the browser's one peer connection; candidates both ways
+//!  ◀──────────────────────────── answer {id, sdp} ──
+//!  ── operate, chat, react, watch, publish {id} ─▶
+//!  ◀───────────────── done {id} | problem {id, code} ──
+//!  ◀── joined, changed, left, speaking, slots, chat, reaction, room, shown, quality, media ──
+//! ```
+//!
+//! Every request is answered: `join` by `welcome`, `offer` by `answer`, `ping` by `pong`, all others by `done`; each of
+//! them by `problem` where it is refused. `docs/meeting.md` has an example of every message, and a test that reads them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Cause, ParticipantId, RoomId, Secret, SessionId};
+use crate::gateway::web::code::Code;
+use crate::media::web::{Shown, Source, Wish};
+use crate::room::{ChatLine, Operation, Reaction, Role, State};
+
+/// The one version there is.
+pub const VERSION: u32 = 1;
+
+/// Longest message of a page that is no offer, in bytes.
+pub const LONGEST: usize = 16 * 1024;
+
+/// Longest offer with all around it, in bytes: Chromium writes 4 KiB for each of a dozen tracks.
+pub const LONGEST_OFFER: usize = 128 * 1024;
+
+/// Video slots a page may fill.
+pub const VIDEO_SLOTS: u8 = 9;
+
+/// A message of a page, with the number it chose for the answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Chosen by the page; the answer repeats it.
+    pub id: u64,
+    /// What it asks.
+    pub message: ClientMessage,
+}
+
+/// Why a message of a page could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its number, where it had one.
+    pub id: Option<u64>,
+    /// [`Code::BadMessage`] or [`Code::TooLarge`].
+    pub code: Code,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl Request {
+    /// Reads a message.
+    pub fn parse(text: &str) -> Result<Self, Unreadable> {
+        if text.len() > LONGEST_OFFER {
+            return Err(Unreadable { id: None, code: Code::TooLarge, why: "the message is too long".into() });
+        }
+        let bad = |id, why: String| Unreadable { id, code: Code::BadMessage, why };
+        let value: serde_json::Value = serde_json::from_str(text).map_err(|error| bad(None, error.to_string()))?;
+        let serde_json::Value::Object(mut fields) = value else {
+            return Err(bad(None, "a message is a JSON object".into()));
+        };
+        let id = fields.remove("id").and_then(|id| id.as_u64());
+        let Some(id) = id else { return Err(bad(None, "`id`: choose a number from 0".into())) };
+        let message: ClientMessage =
+            serde_json::from_value(fields.into()).map_err(|error| bad(Some(id), error.to_string()))?;
+        if text.len() > LONGEST && !matches!(message, ClientMessage::Offer { .. }) {
+            return Err(Unreadable { id: Some(id), code: Code::TooLarge, why: "the message is too long".into() });
+        }
+        Ok(Self { id, message })
+    }
+}
+
+/// What a page says; on the wire with `id` beside `type`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub enum ClientMessage {
+    /// The first message, within ten seconds: who is here and by what right.
+    Join(Box<Join>),
+    /// Does something in the room, as by the REST API; who may is decided by the room.
+    Operate {
+        /// What.
+        operation: Operation,
+    },
+    /// Writes to everyone, or to one alone.
+    Chat {
+        /// To whom; none for everyone.
+        #[serde(default)]
+        #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+        to: Option<ParticipantId>,
+        /// 1 to 2000 characters.
+        text: String,
+    },
+    /// Shows a reaction to everyone.
+    React {
+        /// Which.
+        reaction: Reaction,
+    },
+    /// SDP of the browser's peer connection. A new one takes the place of an old one once it is connected; until then the
+    /// old one carries everything.
+    Offer {
+        /// SDP.
+        sdp: String,
+        /// The peer connection that was offered before, whose ways are renewed (ICE restart).
+        #[serde(default)]
+        restart: bool,
+    },
+    /// One more way to the browser (trickle ICE); an empty one says that there are no more.
+    Candidate {
+        /// The line `candidate:…`.
+        candidate: String,
+    },
+    /// Whom the page shows where; slots that are not named are empty.
+    Watch {
+        /// Slot by slot.
+        slots: Vec<Wish>,
+    },
+    /// Whether the person wants a track of theirs to be sent. For the microphone this is muting oneself, as by key.
+    Publish {
+        /// Which.
+        source: Source,
+        /// To be sent.
+        on: bool,
+    },
+    /// Leaves for good: no place is kept.
+    Leave {},
+    /// Asks for a `pong`.
+    Ping {},
+}
+
+/// By what right somebody comes in, and how.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct Join {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The end of an invitation's link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub ticket: Option<Secret>,
+    /// Instead of a ticket: the room's id. Not needed where a passcode is given, which is one room's alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
+    /// Instead of a ticket: the room's PIN, or its host PIN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub passcode: Option<Secret>,
+    /// What the person is called.
+    #[serde(default)]
+    pub name: String,
+    /// The language of the page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// What the last welcome gave, to take the same place again. Where the place is gone, the ticket or passcode counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub resume: Option<Secret>,
+    /// Has no microphone, or does not want to be heard: comes in muted.
+    #[serde(default)]
+    pub listen_only: bool,
+}
+
+/// What a page is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub enum ServerMessage {
+    /// A request was done.
+    Done {
+        /// Which.
+        id: u64,
+    },
+    /// A request was refused, or a message could not be read.
+    Problem {
+        /// Which, where it had a number.
+        id: Option<u64>,
+        /// Why; stable, for the page to translate.
+        code: Code,
+        /// Why, in words for whoever writes pages.
+        detail: String,
+        /// When to try again, in milliseconds, where waiting helps.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after_ms: Option<u64>,
+    },
+    /// The answer to `join`.
+    Welcome(Box<Welcome>),
+    /// The lobby is over: the same as a welcome, with everything in it.
+    Admitted(Box<Welcome>),
+    /// Somebody took a place.
+    Joined {
+        /// Who.
+        person: Box<Person>,
+    },
+    /// Somebody changed; who was not known to the page joined.
+    Changed {
+        /// Who.
+        person: Box<Person>,
+    },
+    /// Somebody's place is gone.
+    Left {
+        /// Who.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        participant: ParticipantId,
+        /// Why.
+        cause: Cause,
+    },
+    /// Everybody anew: the page's rights changed, and with them whom it sees.
+    People {
+        /// In order of arrival.
+        people: Vec<Person>,
+    },
+    /// Somebody began or ceased to be heard.
+    Speaking {
+        /// Who.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        participant: ParticipantId,
+        /// Began.
+        speaking: bool,
+    },
+    /// Whose voice is on which audio track.
+    Slots {
+        /// Track by track.
+        #[cfg_attr(feature = "node", schema(value_type = Vec<Option<String>>))]
+        slots: Vec<Option<ParticipantId>>,
+    },
+    /// Somebody wrote.
+    Chat {
+        /// What.
+        line: ChatLine,
+    },
+    /// Somebody reacted.
+    Reaction {
+        /// Who.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        from: ParticipantId,
+        /// How.
+        reaction: Reaction,
+    },
+    /// The room itself changed.
+    Room {
+        /// As it is now.
+        room: RoomInfo,
+    },
+    /// The answer to `offer`.
+    Answer {
+        /// Which offer.
+        id: u64,
+        /// SDP.
+        sdp: String,
+    },
+    /// One more way to us.
+    Candidate {
+        /// The line `candidate:…`.
+        candidate: String,
+    },
+    /// What is on which video track; tracks that are not named show nothing.
+    Shown {
+        /// Slot by slot.
+        slots: Vec<Shown>,
+    },
+    /// How good somebody's network is.
+    Quality {
+        /// Whose.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        participant: ParticipantId,
+        /// 0 unusable to 4 good.
+        quality: u8,
+    },
+    /// How the page's own peer connection is.
+    Media {
+        /// How.
+        state: MediaState,
+    },
+    /// The place is gone; the socket closes.
+    Bye {
+        /// Why: `replaced` where another tab took the place.
+        cause: Cause,
+        /// The same in words.
+        text: String,
+    },
+    /// The node goes out of service: the page comes back by itself, after the bye or after this time.
+    Goaway {
+        /// At the latest, in milliseconds.
+        after_ms: u64,
+        /// The same in words.
+        text: String,
+    },
+    /// The answer to `ping`.
+    Pong {
+        /// Which.
+        id: u64,
+    },
+}
+
+/// How a browser's peer connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub enum MediaState {
+    /// Packets flow both ways.
+    Connected,
+    /// Nothing was heard for seconds; an ICE restart may help.
+    Interrupted,
+    /// Given up: offer a new peer connection.
+    Lost,
+}
+
+/// Everything a page needs to begin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct Welcome {
+    /// The `join` that this answers; none in `admitted`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<u64>,
+    /// [`VERSION`].
+    pub version: u32,
+    /// This connection, for logs.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub session: SessionId,
+    /// Takes the same place again after the connection dropped; also the right to set one's picture.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub resume: Secret,
+    /// The same place as before: `people` has it, and who was there knows it.
+    pub resumed: bool,
+    /// Whose page this is.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub you: ParticipantId,
+    /// What they may do.
+    pub role: Role,
+    /// Where they stand.
+    pub state: State,
+    /// The room.
+    pub room: RoomInfo,
+    /// Who is there, in order of arrival; oneself alone in the lobby.
+    pub people: Vec<Person>,
+    /// What was written, the oldest first; nothing in the lobby.
+    pub chat: Vec<ChatLine>,
+    /// Whose voice is on which audio track.
+    #[cfg_attr(feature = "node", schema(value_type = Vec<Option<String>>))]
+    pub slots: Vec<Option<ParticipantId>>,
+    /// For the peer connection.
+    pub ice_servers: Vec<IceServer>,
+    /// What is taken at most.
+    pub limits: Limits,
+    /// How to come by telephone.
+    pub dial_in: DialIn,
+}
+
+/// A room as its pages see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct RoomInfo {
+    /// Its id.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub id: RoomId,
+    /// What people call it.
+    pub name: String,
+    /// Nobody else comes in.
+    pub locked: bool,
+    /// The meeting is on.
+    pub started: bool,
+    /// Guests come in muted.
+    pub muted_on_entry: bool,
+    /// Guests whom a host muted may unmute alone.
+    pub self_unmute: bool,
+    /// Guests wait until they are admitted.
+    pub lobby: bool,
+}
+
+/// Somebody in a room as pages see them: by telephone or by browser alike.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct Person {
+    /// Their place.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub id: ParticipantId,
+    /// The name, else the masked number, else words for neither.
+    pub display: String,
+    /// The name.
+    pub name: Option<String>,
+    /// The telephone number, masked.
+    pub number: Option<String>,
+    /// What they may do.
+    pub role: Role,
+    /// Where they stand.
+    pub state: State,
+    /// When they came, RFC 3339.
+    pub since: String,
+    /// What carries their voice.
+    pub audio: AudioBy,
+    /// A browser of theirs could show a camera or a screen.
+    pub video: bool,
+    /// A screen of theirs can be seen.
+    pub screen_on: bool,
+    /// A camera of theirs can be seen.
+    pub camera_on: bool,
+    /// Muted by themselves.
+    pub muted_by_self: bool,
+    /// Muted by a host or the API.
+    pub muted_by_host: bool,
+    /// On hold by their telephone.
+    pub held: bool,
+    /// On hold by us.
+    pub held_by_us: bool,
+    /// The place in the queue of raised hands, from 1.
+    pub hand: Option<u32>,
+    /// Among the voices that are heard.
+    pub speaking: bool,
+    /// Their telephone rings; they are not here yet.
+    pub ringing: bool,
+    /// Their picture, a path on this node.
+    pub avatar: Option<String>,
+    /// How good their network is, 0 unusable to 4 good; none while nothing is known.
+    pub quality: Option<u8>,
+    /// The connection of their page dropped; the place is kept for a while.
+    pub away: bool,
+}
+
+/// What carries a person's voice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub enum AudioBy {
+    /// A telephone.
+    Phone,
+    /// A browser.
+    Web,
+    /// Nothing yet.
+    None,
+}
+
+/// Where a browser may ask for its own address, or have its packets carried (RFC 8656).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct IceServer {
+    /// `stun:…`, `turn:…`, `turns:…`.
+    pub urls: Vec<String>,
+    /// For TURN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// For TURN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub credential: Option<Secret>,
+}
+
+/// What is taken at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct Limits {
+    /// Characters of a line of chat.
+    pub chat_chars: u32,
+    /// Slots in `watch`.
+    pub video_slots: u8,
+    /// Bytes of a picture.
+    pub avatar_bytes: u32,
+}
+
+/// How to come by telephone.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct DialIn {
+    /// Numbers in E.164, those that lead straight into the room first.
+    pub numbers: Vec<String>,
+    /// What is keyed after the greeting; none where the numbers lead straight in.
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub pin: Option<Secret>,
+    /// Number and PIN as one thing to dial: `+4930901820,,482913#`.
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub one_tap: Option<Secret>,
+    /// The same as a link.
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub tel: Option<Secret>,
+}
