@@ -1,5 +1,6 @@
 //! Kamailio as what stands between us and the world: a carrier's edge, a call manager that redirects, a registrar.
 
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
@@ -74,7 +75,7 @@ impl Kamailio {
         let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
         let mut command = Command::new("kamailio");
         command.arg("-f").arg(config).args(["-DD", "-E", "-m", "64", "-M", "8", "-Y"]).arg(self.folder.path());
-        command.current_dir(self.folder.path()).env("PATH", path);
+        command.current_dir(self.folder.path()).env("PATH", path).process_group(0);
         self.process = Some(Process::start("kamailio", &mut command, self.folder.file("log")));
         let address = self.address();
         until("kamailio to listen", s(20), || {
@@ -85,8 +86,8 @@ impl Kamailio {
     /// Ends it in the middle of whatever it does.
     pub fn kill(&mut self) {
         let Some(mut process) = self.process.take() else { return };
-        // Its children go with it only when it is asked to end.
-        process.signal("TERM");
+        // Its children too, which would answer on: they are a group of processes of their own.
+        let _ = Command::new("kill").args(["-s", "KILL", "--", &format!("-{}", process.id())]).status();
         let _ = process.ended(s(5));
     }
 

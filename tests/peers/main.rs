@@ -13,6 +13,7 @@ mod common;
 
 mod alone;
 mod attendant;
+mod carrier;
 mod encrypted;
 mod lifecycle;
 mod observers;
