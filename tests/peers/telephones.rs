@@ -1,6 +1,10 @@
 //! The telephones themselves, without the gateway: what the other tests rely on.
 
-use crate::common::{baresip, impair, linphone, ms, s, talk};
+use std::path::Path;
+use std::process::Command;
+
+use crate::common::process::{Folder, Process};
+use crate::common::{baresip, impair, linphone, ms, s, talk, until_clear};
 
 #[test]
 fn two_baresips_hear_each_other() {
@@ -26,6 +30,20 @@ fn linphone_and_baresip_hear_each_other() {
     one.heard().between(s(1), s(2)).hears_exactly("one", &[1500.0], &[440.0, 1500.0]);
     two.heard().between(s(1), s(2)).hears_exactly("two", &[440.0], &[440.0, 1500.0]);
     assert!(one.log().contains("received event: '1'") && one.log().contains("received event: '#'"), "{}", one.log());
+}
+
+#[test]
+fn the_telephone_that_comes_with_the_compose_file_says_its_tone() {
+    let one = baresip::Setup::tone(1000.0).codecs("pcma,pcmu").start();
+    let folder = Folder::new("compose");
+    let comes = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/phone");
+    for file in ["config", "accounts", "contacts"] {
+        std::fs::copy(comes.join(file), folder.file(file)).unwrap();
+    }
+    let mut command = Command::new("baresip");
+    command.args(["-4", "-e", &format!("/dial {}", one.uri()), "-f"]).arg(folder.path());
+    let _two = Process::start("baresip", &mut command, folder.file("log"));
+    until_clear(&[440.0], || one.heard());
 }
 
 #[test]
