@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::ports::Ports;
 use super::process::{Folder, Process};
+use super::rtpengine::Rtpengine;
 use super::{s, until};
 
 /// What the carrier and we know of each other.
@@ -19,12 +20,13 @@ pub struct Setup {
     next: String,
     algorithm: &'static str,
     min_expires: u32,
+    rtpengine: Option<u16>,
 }
 
 impl Setup {
     /// One that relays what is not for itself to `host:port`.
     pub fn towards(next: &str) -> Self {
-        Self { next: next.to_owned(), algorithm: "MD5", min_expires: 60 }
+        Self { next: next.to_owned(), algorithm: "MD5", min_expires: 60, rtpengine: None }
     }
 
     /// Asks for digests with SHA-256.
@@ -35,6 +37,11 @@ impl Setup {
     /// Refuses registrations shorter than this with 423.
     pub fn min_expires(self, min_expires: u32) -> Self {
         Self { min_expires, ..self }
+    }
+
+    /// Lets audio pass through this rtpengine, plain towards where calls go.
+    pub fn through(self, rtpengine: &Rtpengine) -> Self {
+        Self { rtpengine: Some(rtpengine.port()), ..self }
     }
 
     /// Starts it on a port of its own.
@@ -61,6 +68,11 @@ impl Kamailio {
         format!("127.0.0.1:{}", self.ports.at(0))
     }
 
+    /// The port of its SIP.
+    pub fn port(&self) -> u16 {
+        self.ports.at(0)
+    }
+
     /// Starts it, or starts it again.
     #[track_caller]
     pub fn run(&mut self) {
@@ -69,12 +81,16 @@ impl Kamailio {
             .replace("{{next}}", &self.setup.next)
             .replace("{{algorithm}}", self.setup.algorithm)
             .replace("{{min_expires}}", &self.setup.min_expires.to_string())
+            .replace("{{rtpengine}}", &self.setup.rtpengine.unwrap_or_default().to_string())
             .replace("{{user}}", USER)
             .replace("{{password}}", PASSWORD);
         let config = self.folder.write("kamailio.cfg", &text);
         let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
         let mut command = Command::new("kamailio");
         command.arg("-f").arg(config).args(["-DD", "-E", "-m", "64", "-M", "8", "-Y"]).arg(self.folder.path());
+        if self.setup.rtpengine.is_some() {
+            command.args(["-A", "WITH_RTPENGINE"]);
+        }
         command.current_dir(self.folder.path()).env("PATH", path).process_group(0);
         self.process = Some(Process::start("kamailio", &mut command, self.folder.file("log")));
         let address = self.address();

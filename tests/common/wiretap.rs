@@ -16,7 +16,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::audio::{RATE, Recording};
 use super::gateway::Gateway;
-use super::ms;
+use super::{ms, s, talk, until};
 
 /// One datagram.
 #[derive(Debug, Clone)]
@@ -63,6 +63,11 @@ impl Message {
     /// Whether it is a request.
     pub fn is_request(&self) -> bool {
         !self.text.starts_with("SIP/2.0")
+    }
+
+    /// The user part of a request's URI.
+    pub fn user(&self) -> &str {
+        self.text.split_once("sip:").and_then(|(_, rest)| rest.split('@').next()).unwrap_or_default()
     }
 
     /// A header's value.
@@ -120,6 +125,19 @@ impl Wiretap {
         let length = streams.values().map(Vec::len).max().unwrap_or_default();
         let at = |n: usize| streams.values().filter_map(|s| s.get(n)).fold(0i16, |sum, x| sum.saturating_add(*x));
         Recording((0..length).map(at).collect())
+    }
+
+    /// Waits until whoever listens at these ports hears this voice, and no other of all from then on.
+    #[track_caller]
+    pub fn hears(&self, who: &str, to: &RangeInclusive<u16>, voice: f64, all: &[f64]) {
+        let began = Instant::now();
+        until(&format!("{who} to hear {voice} Hz"), s(8), || {
+            let heard = self.heard(to, began).last(ms(300));
+            (heard.length() >= ms(300) && heard.level(voice) > -20.0).then_some(())
+        });
+        let since = Instant::now();
+        talk(ms(800));
+        self.heard(to, since).hears_exactly(who, &[voice], all);
     }
 
     /// The SIP messages between the gateway and this port since then.

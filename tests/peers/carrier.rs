@@ -1,4 +1,5 @@
-//! Kamailio between us and the world: a carrier's edge that dies and comes back.
+//! Carriers: Kamailio as an edge that dies and comes back, as a call manager that redirects and asks for credentials, as
+//! the registrar calls come from; one that is found by name; one whose rtpengine encrypts.
 
 use std::time::Instant;
 
@@ -8,8 +9,8 @@ use crate::common::gateway::{self, Gateway};
 use crate::common::ports::Ports;
 use crate::common::process::Folder;
 use crate::common::wiretap::Wiretap;
-use crate::common::{baresip, kamailio, ms, phone, s, talk, until, until_clear};
-use crate::registrar::{account, add_extension};
+use crate::common::{baresip, dns, kamailio, ms, phone, rtpengine, s, talk, until, until_clear};
+use crate::registrar::{account, add_extension, event, registering};
 
 /// The voices: tones that no harmonic of another meets.
 const ANNA: f64 = 440.0;
@@ -41,16 +42,6 @@ fn hears(who: &str, phone: &phone::Phone, voice: f64) {
     until_clear(&[voice], || phone.heard());
     talk(ms(700));
     phone.heard().last(ms(700)).hears_exactly(who, &[voice], ALL);
-}
-
-/// Waits until baresip hears this voice, and no other from then on.
-#[track_caller]
-fn is_heard_by(tap: &Wiretap, who: &str, phone: &baresip::Baresip, voice: f64) {
-    let began = Instant::now();
-    until_clear(&[voice], || tap.heard(&phone.rtp_ports(), began));
-    let since = Instant::now();
-    talk(ms(700));
-    tap.heard(&phone.rtp_ports(), since).hears_exactly(who, &[voice], ALL);
 }
 
 /// Waits until the trunk's place at this address is seen as up or down; what is told of the trunk then.
@@ -96,18 +87,18 @@ fn a_call_outlives_the_carriers_edge_and_the_next_takes_another_until_it_is_back
     let outside = format!("sip:+4989123456@{}", gateway.sip());
     anna.call(&outside);
     hears("Ben", &ben, ANNA);
-    is_heard_by(&tap, "Anna", &anna, BEN);
+    tap.hears("Anna", &anna.rtp_ports(), BEN, ALL);
     kamailio.kill();
     let state = marked(&gateway, trunk, &kamailio.address(), false);
     assert_eq!(state["up"], true, "the other place takes calls: {state}");
     hears("Ben without the edge", &ben, ANNA);
-    is_heard_by(&tap, "Anna without the edge", &anna, BEN);
+    tap.hears("Anna without the edge", &anna.rtp_ports(), BEN, ALL);
     // The next call goes where there is somebody, and waits for nobody else.
     let dialled = Instant::now();
     carla.call(&outside);
     assert!(dialled.elapsed() < s(2), "the call waited {:?}", dialled.elapsed());
     hears("Dora", &dora, CARLA);
-    is_heard_by(&tap, "Carla", &carla, DORA);
+    tap.hears("Carla", &carla.rtp_ports(), DORA, ALL);
     // Nobody answers the BYE of the first: the call is over all the same, and soon forgotten.
     anna.hang_up();
     anna.closed(s(5));
@@ -119,11 +110,152 @@ fn a_call_outlives_the_carriers_edge_and_the_next_takes_another_until_it_is_back
     marked(&gateway, trunk, &kamailio.address(), true);
     anna.dial(&outside);
     hears("Ben by the edge that is back", &ben, ANNA);
-    is_heard_by(&tap, "Anna by the edge that is back", &anna, BEN);
+    tap.hears("Anna by the edge that is back", &anna.rtp_ports(), BEN, ALL);
     ben.hang_up();
     until("two calls", s(10), || (gateway.calls().len() == 2).then_some(()));
     carla.hang_up();
     dora.ended(s(10));
     drop((anna, carla));
     gateway.done();
+}
+
+/// Anna's telephone, who may call out.
+fn annas(gateway: &Gateway) -> baresip::Baresip {
+    add_caller(gateway, "101");
+    let mut anna = baresip::Setup::tone(ANNA).account(account(gateway, "101", "udp")).start();
+    anna.registered(s(15));
+    anna
+}
+
+/// Anna and Ben hear each other; she hangs up.
+#[track_caller]
+fn talk_and_part(tap: &Wiretap, anna: &mut baresip::Baresip, ben: &mut phone::Phone) {
+    hears("Ben", ben, ANNA);
+    tap.hears("Anna", &anna.rtp_ports(), BEN, ALL);
+    anna.hang_up();
+    ben.ended(s(10));
+}
+
+#[test]
+fn a_call_manager_that_redirects_and_then_asks_who_we_are_is_followed() {
+    let gateway = gateway::Setup::new().start();
+    let tap = Wiretap::on(&gateway);
+    let ports = Ports::block();
+    let kamailio = kamailio::Setup::towards(&format!("127.0.0.1:{}", ports.at(0))).sha256().start();
+    let mut ben = waits_at(ports.at(0), BEN);
+    gateway.post(
+        "/v1/trunks",
+        &json!({
+            "name": "manager", "networks": [], "profile": "kamailio", "numbers": { "country": "49" },
+            "outbound": {
+                "targets": [{ "uri": format!("sip:{}", kamailio.address()) }],
+                "credentials": { "username": kamailio::USER, "password": kamailio::PASSWORD },
+                "follow_redirects": true,
+            },
+        }),
+    );
+    let mut anna = annas(&gateway);
+    anna.call(&format!("sip:+4930777123@{}", gateway.sip()));
+    let messages = tap.messages(kamailio.port(), Instant::now() - s(30));
+    let invited: Vec<&str> = messages.iter().filter(|m| m.text.starts_with("INVITE ")).map(|m| m.user()).collect();
+    assert_eq!(invited, ["+4930777123", "+4940555", "+4940555"], "redirected, then asked for credentials");
+    talk_and_part(&tap, &mut anna, &mut ben);
+    drop((anna, kamailio));
+    gateway.done();
+}
+
+#[test]
+fn calls_come_in_from_the_registrar_that_the_gateway_registered_with() {
+    let gateway = gateway::Setup::new().start();
+    let tap = Wiretap::on(&gateway);
+    let kamailio = kamailio::Setup::towards(&gateway.sip()).start();
+    let anna = annas(&gateway);
+    let id = gateway.get("/v1/extensions")["items"][0]["id"].clone();
+    gateway.post(
+        "/v1/rules",
+        &json!({ "name": "Office", "when": { "sources": ["trunk"] }, "then": { "to": "extension", "extension": id } }),
+    );
+    registering(&gateway, &kamailio, 90);
+    event(&gateway, 0, "trunk.up");
+    let uri = format!("sip:{}@{}", kamailio::USER, kamailio.address());
+    let mut ben = phone::Setup::tone(BEN).call(&uri);
+    ben.answered();
+    hears("Ben", &ben, ANNA);
+    tap.hears("Anna", &anna.rtp_ports(), BEN, ALL);
+    ben.hang_up();
+    until("no call", s(5), || gateway.calls().is_empty().then_some(()));
+    drop((anna, kamailio));
+    gateway.done();
+}
+
+#[test]
+fn a_carrier_known_by_name_is_called_at_its_next_address_when_the_first_is_silent() {
+    let dns = dns::Dns::start();
+    let ports = Ports::block();
+    dns.set("carrier.test", 60, [dns::naptr(10, "SIP+D2U", "_sip._udp.carrier.test")]);
+    let line = |priority, port, name| dns::srv(priority, 0, port, name);
+    let lines = [line(10, ports.at(7), "dead.carrier.test"), line(20, ports.at(0), "alive.carrier.test")];
+    dns.set("_sip._udp.carrier.test", 60, lines);
+    dns.set("dead.carrier.test", 60, [dns::address("127.0.0.1")]);
+    dns.set("alive.carrier.test", 60, [dns::address("127.0.0.1")]);
+    let servers = format!("servers = [\"{}\"]", dns.address());
+    let gateway = gateway::Setup::new().with("sip", "t1 = \"50ms\"").with("dns", &servers).start();
+    let tap = Wiretap::on(&gateway);
+    let mut ben = waits_at(ports.at(0), BEN);
+    let made = gateway.post(
+        "/v1/trunks",
+        &json!({
+            "name": "carrier", "networks": [], "profile": "kamailio", "numbers": { "country": "49" },
+            "outbound": { "targets": [{ "uri": "sip:carrier.test" }] },
+        }),
+    );
+    let mut anna = annas(&gateway);
+    anna.call(&format!("sip:+4989123456@{}", gateway.sip()));
+    talk_and_part(&tap, &mut anna, &mut ben);
+    assert!(dns.asked().contains(&"SRV _sip._udp.carrier.test".to_owned()));
+    let tried = tap.messages(ports.at(7), Instant::now() - s(60));
+    assert!(tried.iter().any(|m| m.method() == "INVITE" || m.method() == "OPTIONS"), "the first is tried first");
+    let state = gateway.get(&format!("/v1/trunks/{}", made["id"].as_str().unwrap()))["state"].clone();
+    assert_eq!(state["far_ends"].as_array().map(Vec::len), Some(2), "{state}");
+    drop(anna);
+    gateway.done();
+}
+
+#[test]
+fn rtpengine_reads_what_we_encrypt_and_we_what_it_encrypts() {
+    for (offer_dtls, way) in [(false, "RTP/SAVP"), (true, "UDP/TLS/RTP/SAVP")] {
+        let profiles = Folder::new("profiles");
+        profiles.write(
+            "secret.toml",
+            &format!(
+                "about = \"A carrier that wants encryption\"\nproof = \"tests/peers\"\n\
+                 [srtp]\npolicy = \"require\"\noffer_dtls = {offer_dtls}\n"
+            ),
+        );
+        let directory = format!("directory = {:?}", profiles.path());
+        let gateway = gateway::Setup::new().with("profiles", &directory).start();
+        let tap = Wiretap::on(&gateway);
+        let ports = Ports::block();
+        let engine = rtpengine::Rtpengine::start();
+        let towards = kamailio::Setup::towards(&format!("127.0.0.1:{}", ports.at(0)));
+        let kamailio = towards.through(&engine).start();
+        let mut ben = waits_at(ports.at(0), BEN);
+        gateway.post(
+            "/v1/trunks",
+            &json!({
+                "name": "carrier", "networks": [], "profile": "secret", "numbers": { "country": "49" },
+                "outbound": { "targets": [{ "uri": format!("sip:{}", kamailio.address()) }] },
+            }),
+        );
+        let mut anna = annas(&gateway);
+        anna.call(&format!("sip:+4989123456@{}", gateway.sip()));
+        let messages = tap.messages(kamailio.port(), Instant::now() - s(30));
+        let described: Vec<&str> =
+            messages.iter().flat_map(|m| m.text.lines()).filter(|line| line.starts_with("m=audio")).collect();
+        assert!(described.len() >= 2, "an offer and an answer: {described:?}");
+        assert!(described.iter().all(|line| line.contains(&format!(" {way} "))), "{described:?}");
+        talk_and_part(&tap, &mut anna, &mut ben);
+        drop((anna, kamailio, engine));
+        gateway.done();
+    }
 }

@@ -27,19 +27,6 @@ fn registrations(gateway: &Gateway, count: u64) {
     });
 }
 
-/// Waits until exactly this voice has been heard at these ports for a moment, and it goes on so.
-#[track_caller]
-fn hears(tap: &Wiretap, who: &str, ports: &RangeInclusive<u16>, voice: f64) {
-    let began = Instant::now();
-    until(&format!("{who} to hear {voice} Hz"), s(8), || {
-        let heard = tap.heard(ports, began).last(ms(300));
-        (heard.length() >= ms(300) && heard.level(voice) > -20.0).then_some(())
-    });
-    let since = Instant::now();
-    talk(ms(800));
-    tap.heard(ports, since).hears_exactly(who, &[voice], ALL);
-}
-
 /// Waits until whoever listens at these ports hears music, and no voice.
 #[track_caller]
 fn hears_music(tap: &Wiretap, who: &str, ports: &RangeInclusive<u16>) {
@@ -88,23 +75,23 @@ fn two_people_hear_each_other_and_music_while_one_holds() {
     let began = Instant::now();
     let (annas, bens) = (anna.rtp_ports(), ben.rtp_ports());
     ben.call(&format!("sip:101@{}", gateway.sip()));
-    hears(&tap, "Anna", &annas, BEN);
-    hears(&tap, "Ben", &bens, ANNA);
+    tap.hears("Anna", &annas, BEN, ALL);
+    tap.hears("Ben", &bens, ANNA, ALL);
     anna.hold();
     until("a held call", s(5), || (held(&gateway) == 1).then_some(()));
     hears_music(&tap, "Ben", &bens);
     hears_nothing(&tap, "Anna, who holds", &annas);
     anna.resume();
-    hears(&tap, "Ben", &bens, ANNA);
-    hears(&tap, "Anna", &annas, BEN);
+    tap.hears("Ben", &bens, ANNA, ALL);
+    tap.hears("Anna", &annas, BEN, ALL);
     assert_eq!(held(&gateway), 0);
     ben.hold();
     until("a held call", s(5), || (held(&gateway) == 1).then_some(()));
     hears_music(&tap, "Anna", &annas);
     hears_nothing(&tap, "Ben, who holds", &bens);
     ben.resume();
-    hears(&tap, "Anna", &annas, BEN);
-    hears(&tap, "Ben", &bens, ANNA);
+    tap.hears("Anna", &annas, BEN, ALL);
+    tap.hears("Ben", &bens, ANNA, ALL);
     assert_eq!(tap.dialogs(anna.sip_port(), began).len(), 1, "Anna's one dialog");
     anna.hang_up();
     anna.closed(s(5));
@@ -130,12 +117,12 @@ fn baresip_hands_its_caller_over_without_asking_and_the_caller_keeps_its_call() 
     let began = Instant::now();
     let (annas, bens, carlas) = (anna.rtp_ports(), ben.rtp_ports(), carla.rtp_ports());
     ben.call(&format!("sip:101@{}", gateway.sip()));
-    hears(&tap, "Anna", &annas, BEN);
-    hears(&tap, "Ben", &bens, ANNA);
+    tap.hears("Anna", &annas, BEN, ALL);
+    tap.hears("Ben", &bens, ANNA, ALL);
     anna.transfer(&format!("sip:103@{}", gateway.sip()));
     carla.established(s(10));
-    hears(&tap, "Ben", &bens, CARLA);
-    hears(&tap, "Carla", &carlas, BEN);
+    tap.hears("Ben", &bens, CARLA, ALL);
+    tap.hears("Carla", &carlas, BEN, ALL);
     anna.closed(s(10));
     until("two calls", s(5), || (gateway.calls().len() == 2).then_some(()));
     tap.is_one_stream("Ben", &bens, began);
@@ -155,18 +142,18 @@ fn linphone_asks_a_third_and_joins_both_who_keep_their_streams_and_their_one_dia
     let began = Instant::now();
     let (annas, bens, carlas) = (anna.rtp_ports(), ben.rtp_ports(), carla.rtp_ports());
     anna.call(&format!("sip:102@{}", gateway.sip()));
-    hears(&tap, "Anna", &annas, BEN);
-    hears(&tap, "Ben", &bens, ANNA);
+    tap.hears("Anna", &annas, BEN, ALL);
+    tap.hears("Ben", &bens, ANNA, ALL);
     ben.hold();
     hears_music(&tap, "Anna", &annas);
     ben.say(&format!("call sip:103@{}", gateway.sip()));
     carla.established(s(10));
-    hears(&tap, "Carla", &carlas, BEN);
-    hears(&tap, "Ben", &bens, CARLA);
+    tap.hears("Carla", &carlas, BEN, ALL);
+    tap.hears("Ben", &bens, CARLA, ALL);
     let asked = Instant::now();
     ben.join(1, 2);
-    hears(&tap, "Anna", &annas, CARLA);
-    hears(&tap, "Carla", &carlas, ANNA);
+    tap.hears("Anna", &annas, CARLA, ALL);
+    tap.hears("Carla", &carlas, ANNA, ALL);
     until("one call for each who stays", s(5), || (gateway.calls().len() == 2).then_some(()));
     let status = gateway.status();
     assert_eq!((&status["calls"], &status["dialogs"]), (&json!(2), &json!(2)), "{status}");
@@ -201,11 +188,11 @@ fn linphone_hands_its_caller_over_to_our_own_phone_without_asking() {
     let began = Instant::now();
     let (annas, bens) = (anna.rtp_ports(), ben.rtp_ports());
     anna.call(&format!("sip:102@{}", gateway.sip()));
-    hears(&tap, "Anna", &annas, BEN);
-    hears(&tap, "Ben", &bens, ANNA);
+    tap.hears("Anna", &annas, BEN, ALL);
+    tap.hears("Ben", &bens, ANNA, ALL);
     ben.transfer(&format!("sip:103@{}", gateway.sip()));
     carla.answered();
-    hears(&tap, "Anna", &annas, CARLA);
+    tap.hears("Anna", &annas, CARLA, ALL);
     until_clear(&[ANNA], || carla.heard());
     talk(ms(600));
     carla.heard().last(ms(600)).hears_exactly("Carla", &[ANNA], ALL);
@@ -242,14 +229,14 @@ fn telephones_that_registered_over_tls_and_tcp_are_reached_by_the_connection_the
     assert_eq!((by("tls "), by("tcp ")), (2, 1), "{shown}");
     carla.call(&format!("sip:102@{};transport=tcp", gateway.sip()));
     ben.called();
-    hears(&tap, "Carla", &carla.rtp_ports(), BEN);
-    hears(&tap, "Ben", &ben.rtp_ports(), CARLA);
+    tap.hears("Carla", &carla.rtp_ports(), BEN, ALL);
+    tap.hears("Ben", &ben.rtp_ports(), CARLA, ALL);
     carla.hang_up();
     carla.closed(s(5));
     ben.ended(s(5));
     ben.call(&format!("sip:101@{};transport=tls", gateway.sips()));
-    hears(&tap, "Anna", &anna.rtp_ports(), BEN);
-    hears(&tap, "Ben", &ben.rtp_ports(), ANNA);
+    tap.hears("Anna", &anna.rtp_ports(), BEN, ALL);
+    tap.hears("Ben", &ben.rtp_ports(), ANNA, ALL);
     ben.hang_up();
     anna.closed(s(5));
     drop((anna, ben, carla));

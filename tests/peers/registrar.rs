@@ -82,7 +82,7 @@ fn a_telephone_with_a_wrong_password_does_not_show_up() {
 }
 
 /// A trunk to a Kamailio that it registers with.
-fn registering(gateway: &Gateway, kamailio: &kamailio::Kamailio, expires: u32) -> String {
+pub fn registering(gateway: &Gateway, kamailio: &kamailio::Kamailio, expires: u32) -> String {
     let uri = format!("sip:{}", kamailio.address());
     let made = gateway.post(
         "/v1/trunks",
