@@ -20,6 +20,7 @@ mod observers;
 mod people;
 mod registering;
 mod registrar;
+mod ringing;
 mod rooms;
 mod sipp;
 mod telephones;
