@@ -52,6 +52,11 @@ impl Reception {
         self.restart(sequence);
     }
 
+    /// What comes is not taken for a while: what goes by meanwhile is not lost.
+    pub fn pause(&mut self) {
+        self.started = false;
+    }
+
     /// Takes a packet's sequence number.
     pub fn arrive(&mut self, sequence: u16) -> Arrival {
         let ahead = sequence.wrapping_sub(self.highest as u16);
@@ -149,6 +154,18 @@ mod tests {
             seen.push(reception.arrive(number));
         }
         (reception, seen)
+    }
+
+    #[test]
+    fn what_goes_by_on_hold_is_not_lost() {
+        let mut reception = Reception::default();
+        reception.begin(1, 10);
+        assert!([10, 11, 13].into_iter().all(|sequence| reception.arrive(sequence) == Arrival::Fresh));
+        reception.pause();
+        assert_eq!(reception.ssrc(), None, "the next packet begins anew");
+        reception.begin(1, 90);
+        assert!([90, 91].into_iter().all(|sequence| reception.arrive(sequence) == Arrival::Fresh));
+        assert_eq!(reception.lost(), 1);
     }
 
     #[test]
