@@ -6,6 +6,7 @@ mod first;
 mod inspect;
 mod phones;
 mod reach;
+mod trial;
 
 use std::fmt;
 use std::io::Write;
@@ -44,6 +45,7 @@ use crate::transport::{self, Transports, tls};
 
 pub use explain::{Question, explain};
 pub use inspect::check;
+pub use trial::{TrialOptions, TrunkCommand, test};
 
 /// What ends a start: one line for each thing to mend.
 #[derive(Debug, Clone, PartialEq, Eq)]

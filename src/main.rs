@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use ringlift::app::{self, Failure};
+use ringlift::app::{self, Failure, TrunkCommand};
 use ringlift::engine::phone::{self, PhoneCommand};
 
 /// A telephone gateway that lifts calls into meetings.
@@ -40,6 +40,9 @@ enum Command {
         #[arg(long, default_value = "127.0.0.1")]
         source: IpAddr,
     },
+    /// Looks after trunks.
+    #[command(subcommand)]
+    Trunk(TrunkCommand),
     /// A SIP phone for scripts and demonstrations: calls, plays, keys digits, records.
     #[command(subcommand)]
     Phone(PhoneCommand),
@@ -68,6 +71,11 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Check => app::check(&config, remarks).await.map(say),
         Command::Explain { file, to, from, source } => {
             app::explain(&config, app::Question { file, to, from, source }).await.map(say)
+        }
+        Command::Trunk(TrunkCommand::Test(options)) => {
+            let (report, well) = app::test(&config, options).await?;
+            let printed = say(report);
+            Ok(if well { printed } else { ExitCode::FAILURE })
         }
         // Needs no configuration; done above.
         Command::Phone(_) => Ok(ExitCode::SUCCESS),

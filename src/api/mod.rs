@@ -39,6 +39,7 @@ pub mod serve;
 pub mod session;
 pub mod status;
 pub mod time;
+pub mod trials;
 pub mod trunks;
 pub mod valid;
 pub mod words;

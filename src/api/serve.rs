@@ -26,7 +26,7 @@ use utoipa_axum::routes;
 use super::query::Known;
 use super::{
     App, Problem, acts, body, calls, dids, events, explain, extensions, groups, keys, metrics, openapi, operations,
-    page, phones, profiles, query, records, registrations, rooms, rules, session, status, trunks,
+    page, phones, profiles, query, records, registrations, rooms, rules, session, status, trials, trunks,
 };
 use crate::transport::tls;
 
@@ -63,6 +63,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(records::list))
         .routes(routes!(trunks::list, trunks::create))
         .routes(routes!(trunks::show, trunks::change, trunks::patch, trunks::delete))
+        .routes(routes!(trials::begin, trials::show))
         .routes(routes!(dids::list, dids::create))
         .routes(routes!(dids::show, dids::change, dids::patch, dids::delete))
         .routes(routes!(rules::list, rules::create))

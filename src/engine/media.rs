@@ -218,7 +218,8 @@ impl MediaPlane {
             | MediaCommand::Play { leg, .. }
             | MediaCommand::StopPlaying { leg }
             | MediaCommand::Mute { leg, .. }
-            | MediaCommand::SendDigit { leg, .. } => self.forward(leg, command),
+            | MediaCommand::SendDigit { leg, .. }
+            | MediaCommand::Sound { leg } => self.forward(leg, command),
         }
     }
 

@@ -412,6 +412,7 @@ impl Thread {
                 MediaEvent::Digit { .. }
                 | MediaEvent::DigitBegan { .. }
                 | MediaEvent::Played { .. }
+                | MediaEvent::Sounded { .. }
                 | MediaEvent::Secured { .. }
                 | MediaEvent::SecurityFailed { .. }
                 | MediaEvent::TimedOut { .. }

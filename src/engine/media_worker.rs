@@ -63,6 +63,7 @@ impl Order {
                 | MediaCommand::Leave { leg }
                 | MediaCommand::Mute { leg, .. }
                 | MediaCommand::SendDigit { leg, .. }
+                | MediaCommand::Sound { leg }
                 | MediaCommand::Close { leg } => Some(*leg),
                 MediaCommand::PlayToRoom { .. } => None,
             },

@@ -124,6 +124,8 @@ impl Gateway {
                 .map_err(Denial::Invalid),
             Command::Registrations { extension } => Ok(Reply::Registrations(self.registration_views(extension, now))),
             Command::TrunkStates { trunk } => Ok(Reply::TrunkStates(self.trunk_states(trunk, now))),
+            Command::TestTrunk { trunk, request } => self.begin_trial(trunk, request, now),
+            Command::TrunkTest(trunk) => self.trial_report(trunk, now),
             Command::CheckSync(extension) => {
                 if self.table.extensions.get(&extension).is_none() {
                     return Err(Denial::NotFound("extension"));

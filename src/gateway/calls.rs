@@ -254,6 +254,7 @@ impl Gateway {
             | Stage::Answering
             | Stage::Attendant { .. }
             | Stage::Replacing { .. }
+            | Stage::OnTrial {}
             | Stage::Leaving { .. } => Err(Cause::Cancelled),
         }
     }

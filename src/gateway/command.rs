@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::id::{DidId, ExtensionId, GroupId, RuleId, TrunkId};
 use crate::base::{LegId, PhoneNumber, RoomId, Secret, Utc};
-use crate::gateway::view::{CallView, RegistrationView, RoomView, Status, TrunkStateView};
+use crate::gateway::view::{CallView, RegistrationView, RoomView, Status, TrialReport, TrialRequest, TrunkStateView};
 use crate::room::{self, Operation, RoomSettings};
 use crate::route::{Did, Explanation, Extension, Group, Party, Problem, Rule, Trunk};
 
@@ -137,6 +137,15 @@ pub enum Command {
         /// This one alone; none for all.
         trunk: Option<TrunkId>,
     },
+    /// Begins a test of a trunk; what it found so far is answered.
+    TestTrunk {
+        /// Which.
+        trunk: TrunkId,
+        /// What is tested beyond OPTIONS and the registration.
+        request: TrialRequest,
+    },
+    /// What the latest test of a trunk found so far, with whole numbers.
+    TrunkTest(TrunkId),
     /// Makes every telephone of an extension read its settings again.
     CheckSync(ExtensionId),
     /// Counts and state of the node.
@@ -249,6 +258,8 @@ pub enum Reply {
     Registrations(Vec<RegistrationView>),
     /// How trunks stand.
     TrunkStates(Vec<TrunkStateView>),
+    /// What a test of a trunk found so far.
+    Trial(Box<TrialReport>),
     /// The node.
     Status(Box<Status>),
 }

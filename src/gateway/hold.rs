@@ -72,6 +72,7 @@ impl Gateway {
                 }
             }
         }
+        self.trial_modified(leg, result.map(|sdp| sdp.is_some()), now);
     }
 
     /// An answer to what we said last: to a change of ours, or to a refresh that repeated it.

@@ -315,6 +315,7 @@ impl Gateway {
             | Stage::Ringing { .. }
             | Stage::Answering
             | Stage::Attendant { .. }
+            | Stage::OnTrial {}
             | Stage::InRoom { .. } => cause,
         };
         self.outputs.push_back(Output::Record(Record::Ended(Box::new(record.record(Some((now.utc, cause)))))));
@@ -333,9 +334,11 @@ impl Gateway {
             | Stage::Replacing { .. }
             | Stage::Answering
             | Stage::Attendant { .. }
+            | Stage::OnTrial {}
             | Stage::Leaving { .. } => {}
         }
         self.transfer_without(leg, cause, now);
+        self.trial_leg_ended(leg, cause, now);
     }
 
     /// The words with which one of two hangs up go to the other.

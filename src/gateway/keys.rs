@@ -45,6 +45,7 @@ impl Gateway {
             | Stage::Ringing { .. }
             | Stage::Answering
             | Stage::Leaving { .. } => {}
+            Stage::OnTrial {} => self.trial_key(leg),
         }
     }
 
@@ -142,6 +143,7 @@ impl Gateway {
             | Stage::Ringing { .. }
             | Stage::Answering
             | Stage::Attendant { .. }
+            | Stage::OnTrial {}
             | Stage::Leaving { .. } => {}
         }
     }

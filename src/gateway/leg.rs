@@ -104,6 +104,8 @@ pub(super) enum Stage {
     Attendant { attendant: Box<Attendant> },
     /// Has a place.
     InRoom { room: RoomId, participant: ParticipantId, keys: KeyReader, step_up: Option<PinReader> },
+    /// Outbound: it is there to test its trunk.
+    OnTrial {},
     /// Hears a last word.
     Leaving { cause: Cause },
 }
@@ -295,7 +297,7 @@ impl Leg {
                 CallState::Ringing
             }
             Stage::Answering | Stage::Attendant { .. } => CallState::Attendant,
-            Stage::InRoom { .. } => CallState::InRoom,
+            Stage::InRoom { .. } | Stage::OnTrial {} => CallState::InRoom,
             Stage::Leaving { .. } => CallState::Leaving,
         }
     }
@@ -312,6 +314,7 @@ impl Leg {
             | Stage::Ringing { .. }
             | Stage::Answering
             | Stage::Attendant { .. }
+            | Stage::OnTrial {}
             | Stage::Leaving { .. } => None,
         }
     }

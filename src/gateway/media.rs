@@ -17,6 +17,7 @@ impl Gateway {
                     self.on_digit(leg, digit, Way::Event, now);
                 }
             }
+            MediaEvent::Sounded { leg, echo, figures } => self.trial_sounded(leg, echo, figures, now),
             MediaEvent::Played { leg, play } => self.on_played(leg, play, now),
             MediaEvent::Talking { leg, talking } => {
                 let Some((room, participant)) = self.legs.get(&leg).and_then(Leg::place) else { return };

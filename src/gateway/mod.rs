@@ -64,6 +64,7 @@ use crate::sip::auth::Verifier;
 use crate::sip::endpoint::{self, Endpoint, SendRef, TransactionId};
 use crate::sip::locate::{self, Locator, Lookup, LookupId, Question};
 use crate::sip::transport::Target;
+use crate::wire::sip::Message;
 
 /// The whole node as one machine: one input, then drain the outputs, then re-read the timeout.
 #[derive(Debug)]
@@ -260,6 +261,11 @@ impl Gateway {
                 if let endpoint::Input::FlowClosed { flow } = &input {
                     self.on_flow_closed(*flow, now);
                 }
+                if let endpoint::Input::Received { message: Ok(message), source } = &input
+                    && self.is_trying()
+                {
+                    self.trial_notes(message, false, source.transport, source.remote, now);
+                }
                 if !self.is_ignored(&input, now) {
                     self.endpoint.handle(input, now);
                 }
@@ -344,6 +350,11 @@ impl Gateway {
                 quiet = false;
                 match output {
                     endpoint::Output::Send { to, bytes, reference } => {
+                        if self.is_trying()
+                            && let Ok(message) = Message::parse(&bytes)
+                        {
+                            self.trial_notes(&message, true, to.transport, to.remote, now);
+                        }
                         self.outputs.push_back(Output::Send { to, bytes, reference });
                     }
                     endpoint::Output::Event(event) => self.on_signalling(event, now),

@@ -137,7 +137,7 @@ impl Gateway {
         }
         let wanted = match ring.waits {
             Waits::Caller(caller) => self.codec_of_caller(caller),
-            Waits::Room | Waits::Next(_) => None,
+            Waits::Room | Waits::Next(_) | Waits::Trial => None,
         };
         let Branch { party, profile, uri, to, called, target, hop, routes, mut prover, auto_answer } = branch;
         let inside = party.extension().is_some();
@@ -222,6 +222,9 @@ impl Gateway {
         let (ring, invite) = (*ring, call.invite.clone());
         self.endpoint.invite_as(leg, invite, now);
         let call_id = self.endpoint.dialog(leg).map(|dialog| dialog.call_id.to_string());
+        if let Some(call_id) = &call_id {
+            self.trial_calls(ring, call_id);
+        }
         if let Some(record) = self.legs.get_mut(&leg) {
             record.call_id = call_id.unwrap_or_default();
             let row = record.record(None);

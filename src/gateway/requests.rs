@@ -19,6 +19,8 @@ pub(super) enum Asker {
     Probe(TrunkId, (Transport, SocketAddr)),
     /// A trunk's REGISTER.
     Registration(TrunkId),
+    /// An OPTIONS of a trunk's test.
+    Trial,
     /// A NOTIFY that makes a telephone read its settings again, not repeated with credentials yet.
     Telephone {
         /// Whose.
@@ -58,6 +60,7 @@ impl Gateway {
                 self.presence.answered(id, status, now);
             }
             Some(Asker::Probe(trunk, place)) => self.on_probed(trunk, place, result, now),
+            Some(Asker::Trial) => self.trial_options_answered(transaction, result, now),
             Some(Asker::Registration(trunk)) => self.on_registered(trunk, result, source, now),
             Some(Asker::Telephone { extension, again }) => self.on_check_sync(extension, again, result, now),
             None => {}

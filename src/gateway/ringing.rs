@@ -65,6 +65,8 @@ pub(super) enum Waits {
     Room,
     /// Whoever answers is to be connected with somebody else, who is rung then.
     Next(Box<CallPlan>),
+    /// The test of a trunk; the room of the attempt is not there.
+    Trial,
 }
 
 /// What is tried together.
@@ -197,14 +199,17 @@ impl Gateway {
         let Some(ring) = self.rings.get_mut(&id) else { return };
         ring.rang = true;
         let (room, participant) = (ring.room, ring.participant);
-        let hears = early && ring.early.is_none_or(|of| of == leg) && ring.branches.len() == 1;
+        let hears = early
+            && !matches!(ring.waits, Waits::Trial)
+            && ring.early.is_none_or(|of| of == leg)
+            && ring.branches.len() == 1;
         let begins = hears && ring.early != Some(leg);
         if hears {
             ring.early = Some(leg);
         }
         let caller = match ring.waits {
             Waits::Caller(caller) => Some(caller),
-            Waits::Room | Waits::Next(_) => None,
+            Waits::Room | Waits::Next(_) | Waits::Trial => None,
         };
         if begins {
             self.bridge_early(leg, room, participant);
@@ -240,6 +245,7 @@ impl Gateway {
                 self.arrive(leg, ring.room, ring.participant, now);
                 self.handover_answered(id, leg, now);
             }
+            Waits::Trial => self.trial_answered(leg, now),
             Waits::Next(plan) => {
                 let room = ring.room;
                 if let Err(cause) = self.place(*plan, room, Waits::Room, now) {
@@ -271,6 +277,9 @@ impl Gateway {
                 let reasons = ring.failure.map(|failure| failure.reasons).unwrap_or_default();
                 self.refuse_caller(caller, cause, &reasons, now);
             }
+        }
+        if matches!(ring.waits, Waits::Trial) {
+            self.trial_call_failed(cause, now);
         }
         self.handover_failed(id, cause, now);
         self.leave_room(ring.room, ring.participant, cause, now);

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::gateway::registrar::RegistrationView;
-pub use crate::gateway::trunks::{FarEndView, TrunkStateView};
+pub use crate::gateway::trunks::{
+    FarEndView, StepName, StepOutcome, TrialMessage, TrialReport, TrialRequest, TrialStep, TrunkStateView,
+};
 
 use crate::base::id::{DidId, ExtensionId, TrunkId};
 use crate::base::{Cause, LegId, ParticipantId, RoomId, Utc};

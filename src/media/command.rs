@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::base::{LegId, ParticipantId, RoomId};
 use crate::media::clip::Clip;
+use crate::media::sounder::Echo;
 use crate::media::web::SLOTS;
 use crate::wire::codec::{Codec, opus};
 use crate::wire::sdp::{Fingerprint, MasterKey, Suite};
@@ -247,6 +248,12 @@ pub enum MediaCommand {
         /// How long, in milliseconds.
         duration: u16,
     },
+    /// Sends a known tone to a leg outside any room, whose far end sends back what it hears. Ends with
+    /// [`MediaEvent::Sounded`].
+    Sound {
+        /// The leg.
+        leg: LegId,
+    },
     /// Ends the leg: RTCP BYE, sockets closed, [`MediaEvent::Closed`] reported.
     Close {
         /// The leg.
@@ -275,6 +282,15 @@ pub enum MediaEvent {
         leg: LegId,
         /// Which run.
         play: PlayId,
+    },
+    /// What came back of the tone that [`MediaCommand::Sound`] sent.
+    Sounded {
+        /// The leg.
+        leg: LegId,
+        /// What.
+        echo: Echo,
+        /// The leg's figures so far.
+        figures: Figures,
     },
     /// The leg's voice began or stopped being among those the room hears.
     Talking {
@@ -350,6 +366,7 @@ impl fmt::Debug for MediaCommand {
             MediaCommand::Mute { leg, muted } => write!(f, "Mute({leg}, {muted})"),
             MediaCommand::PlayToRoom { room, clips } => write!(f, "PlayToRoom({room}, {clips:?})"),
             MediaCommand::SendDigit { leg, .. } => write!(f, "SendDigit({leg})"),
+            MediaCommand::Sound { leg } => write!(f, "Sound({leg})"),
             MediaCommand::Close { leg } => write!(f, "Close({leg})"),
         }
     }
@@ -362,6 +379,7 @@ impl fmt::Debug for MediaEvent {
             MediaEvent::Digit { leg, .. } => write!(f, "Digit({leg})"),
             MediaEvent::DigitBegan { leg } => write!(f, "DigitBegan({leg})"),
             MediaEvent::Played { leg, play } => write!(f, "Played({leg}, {play:?})"),
+            MediaEvent::Sounded { leg, echo, figures: _ } => write!(f, "Sounded({leg}, {echo:?})"),
             MediaEvent::Talking { leg, talking } => write!(f, "Talking({leg}, {talking})"),
             MediaEvent::Slots { room, slots } => write!(f, "Slots({room}, {slots:?})"),
             MediaEvent::Latched { leg, remote } => write!(f, "Latched({leg}, {remote})"),

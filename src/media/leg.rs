@@ -17,6 +17,7 @@ use super::press::Presses;
 use super::reception::Reception;
 use super::report::Reporter;
 use super::resample::Resampler;
+use super::sounder::Sounder;
 use super::srtp::Guard;
 use super::{FRAME, Rate, mix, noise, samples_at};
 use crate::base::{Instant, LegId};
@@ -75,6 +76,8 @@ pub struct Leg {
     reporter: Reporter,
     dial: Dial,
     playlist: Option<Playlist>,
+    /// The tone that is being sent to it, and whether that is over.
+    sounder: Option<(Box<Sounder>, bool)>,
     guard: Guard,
     way: Way,
     /// A browser's: what it says of its loudness.
@@ -118,6 +121,7 @@ impl Leg {
             reporter: Reporter::new(&cname, seed, now),
             dial: Dial::default(),
             playlist: None,
+            sounder: None,
             guard: Guard::new(security),
             way: Way::default(),
             browser: None,
@@ -147,6 +151,7 @@ impl Leg {
         }
         if opened || !format.direction.receives() {
             self.playout.reset();
+            self.reception.pause();
         }
         if resumed {
             // Their silence is counted from the moment at which they may send.
@@ -165,6 +170,30 @@ impl Leg {
     pub fn stop_playing(&mut self) {
         self.playlist = None;
         self.playing = false;
+    }
+
+    /// Sends a known tone from now on and listens for it; only outside rooms.
+    pub fn sound(&mut self) {
+        let rate = u32::try_from(self.rate().samples() * 50).unwrap_or(8000);
+        self.playout.forget();
+        self.sounder = Some((Box::new(Sounder::new(rate)), false));
+    }
+
+    /// Whether a known tone is being sent.
+    pub fn is_sounding(&self) -> bool {
+        matches!(self.sounder, Some((_, false)))
+    }
+
+    /// Takes what came in this tick and puts what is to be sent of the tone in its place.
+    pub fn echo(&mut self, now: Instant, frame: &mut [i16], events: &mut Vec<MediaEvent>) {
+        self.take(false, now, frame);
+        // Let go outside the tick, by the next order.
+        let Some((sounder, over)) = &mut self.sounder else { return };
+        if sounder.tick(frame) {
+            *over = true;
+            let echo = sounder.echo();
+            events.push(MediaEvent::Sounded { leg: self.id, echo, figures: self.figures() });
+        }
     }
 
     /// Queues a digit; without negotiated telephone-events there is no way to key it, and it is left out.

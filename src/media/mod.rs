@@ -37,6 +37,7 @@ pub mod reception;
 pub mod relay;
 pub mod report;
 pub mod resample;
+pub mod sounder;
 pub mod srtp;
 pub mod stretch;
 pub mod timeline;

@@ -189,6 +189,11 @@ impl Plane {
                 }
                 self.settle(leg, now);
             }
+            MediaCommand::Sound { leg } => {
+                if let Some(leg) = self.leg_mut(leg) {
+                    leg.sound();
+                }
+            }
             MediaCommand::Close { leg } => {
                 if let Some(mut leg) = self.take_leg(leg) {
                     let figures = leg.close(now, outlet);
@@ -278,6 +283,13 @@ impl Plane {
                     self.ticking = Some(*key);
                     let Some(leg) = self.legs.get_mut(*key).filter(|leg| !leg.is_browser()) else { continue };
                     leg.begin_tick(*now, outlet, events);
+                    if leg.is_sounding() {
+                        let frame = self.frame.get_mut(..leg.rate().samples()).unwrap_or(&mut []);
+                        leg.echo(*now, frame, events);
+                        leg.encode(frame, &mut self.own);
+                        leg.send_frame(&mut self.own, false, outlet);
+                        continue;
+                    }
                     leg.skip(*now);
                     if leg.is_early() {
                         continue;

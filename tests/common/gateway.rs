@@ -194,6 +194,19 @@ impl Gateway {
         self.process.log()
     }
 
+    /// Runs another command of the program beside it: what it printed, what it complained of, and its exit code.
+    #[track_caller]
+    pub fn run(&self, words: &[&str], limit: Duration) -> (String, String, i32) {
+        let (out, error) = (self.folder.file("run.out"), self.folder.file("run.err"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringlift"));
+        command.args(words).args(["--config", "ringlift.toml"]).current_dir(self.folder.path());
+        command.stdout(std::fs::File::create(&out).unwrap()).stderr(std::fs::File::create(&error).unwrap());
+        let mut child = command.spawn().unwrap();
+        let status = until("the command to end", limit, || child.try_wait().unwrap());
+        let read = |path| std::fs::read_to_string(path).unwrap();
+        (read(out), read(error), status.code().unwrap_or(-1))
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, name: &str) {
         self.process.signal(name);

@@ -48,6 +48,7 @@ fn operations() -> Vec<(String, Method, Vec<String>)> {
 /// A body that the route can read, so that what is refused is refused for another reason.
 fn body(path: &str) -> Value {
     match path.split('/').nth(2).unwrap_or_default() {
+        "trunks" if path.ends_with("/test") => json!({ "call": "9196" }),
         "trunks" => json!({ "name": "T", "networks": ["192.0.2.1"] }),
         "dids" => json!({ "called": "*", "action": { "to": "attendant" } }),
         "rooms" if path.ends_with("/dial") => json!({ "to": "101" }),

@@ -438,6 +438,10 @@ impl StandIn {
                 let states = self.table.trunks.values().filter(wanted).map(|one| self.state(one));
                 return Ok(Reply::TrunkStates(states.collect()));
             }
+            Command::TestTrunk { trunk, .. } | Command::TrunkTest(trunk) => {
+                let known = self.table.trunks.contains_key(&trunk);
+                return Err(Denial::NotFound(if known { "test" } else { "trunk" }));
+            }
             Command::CheckSync(_)
             | Command::Dial(_)
             | Command::AddToRoom { .. }

@@ -25,3 +25,4 @@ mod rooms;
 mod sipp;
 mod telephones;
 mod transports;
+mod trunk_test;

@@ -383,7 +383,8 @@ impl World {
             MediaCommand::Open { .. }
             | MediaCommand::OpenWeb { .. }
             | MediaCommand::Modify { .. }
-            | MediaCommand::SendDigit { .. } => {}
+            | MediaCommand::SendDigit { .. }
+            | MediaCommand::Sound { .. } => {}
         }
     }
 }

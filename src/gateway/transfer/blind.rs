@@ -295,6 +295,7 @@ impl Gateway {
             | Stage::Preparing { .. }
             | Stage::Ringing { .. }
             | Stage::Replacing { .. }
+            | Stage::OnTrial {}
             | Stage::Leaving { .. } => {}
         }
     }

@@ -64,6 +64,8 @@ enum Instead {
     Ring(Box<CallPlan>),
     /// The call is joined with another.
     Join(LegId),
+    /// None: it is a test.
+    Report,
 }
 
 /// How long a carrier that took a REFER on and reports nothing may take to hang up. Longer: the API waits for word.
@@ -192,6 +194,24 @@ impl Gateway {
         }
     }
 
+    /// Asks the far end of a test's call to call somebody else.
+    pub(in crate::gateway) fn refer_on_trial(
+        &mut self,
+        leg: LegId,
+        to: &Destination,
+        dialled: Option<&Dialled>,
+        now: Now,
+    ) -> Result<(), &'static str> {
+        let uri = self.refer_target(leg, to, dialled).ok_or("the profile says that this carrier takes no REFER")?;
+        let target =
+            Target { user: uri.user().unwrap_or_default().to_owned(), headers: Headers::new(), uui: Vec::new() };
+        if self.ask_far_end(leg, None, ReferTo::new(uri), Instead::Report, &target, now) {
+            Ok(())
+        } else {
+            Err("REFER could not be sent")
+        }
+    }
+
     /// Asks a far end by REFER; false if that is not possible now.
     fn ask_far_end(
         &mut self,
@@ -257,7 +277,8 @@ impl Gateway {
             ReferStep::Unanswered(Unanswered::TimedOut) | ReferStep::Lost => {
                 self.ordered_failed(leg, Cause::TransportFailed, Some(Status::REQUEST_TIMEOUT), now);
             }
-            ReferStep::Refused(_) | ReferStep::Unanswered(_) => self.bridge_instead(leg, now),
+            ReferStep::Refused(response) => self.bridge_instead(leg, Some(response.status), now),
+            ReferStep::Unanswered(_) => self.bridge_instead(leg, None, now),
         }
     }
 
@@ -277,7 +298,7 @@ impl Gateway {
         true
     }
 
-    fn bridge_instead(&mut self, leg: LegId, now: Now) {
+    fn bridge_instead(&mut self, leg: LegId, refused: Option<Status>, now: Now) {
         let Some(ordered) = self.transfers.ordered.remove(&leg) else { return };
         let giver = ordered.giver.filter(|giver| self.legs.contains_key(giver));
         match (ordered.instead, giver) {
@@ -286,6 +307,7 @@ impl Gateway {
                 self.publish_done((leg, Some(giver), None), ordered.to, TransferWay::Bridged, now);
                 self.hang_up(giver, Cause::Transferred, now);
             }
+            (Instead::Report, _) => self.trial_referred(leg, Err(refused), now),
             (Instead::Join(_), _) => self.publish_failed(leg, ordered.to, Cause::NoRoute, None, now),
         }
     }
@@ -294,6 +316,9 @@ impl Gateway {
     fn ordered_done(&mut self, leg: LegId, now: Now) {
         let Some(ordered) = self.transfers.ordered.remove(&leg) else { return };
         self.timers.disarm(&Timer::TakesOver(leg));
+        if matches!(ordered.instead, Instead::Report) {
+            return self.trial_referred(leg, Ok(()), now);
+        }
         self.publish_done((leg, ordered.giver, None), ordered.to, TransferWay::Referred, now);
         if let Instead::Join(second) = ordered.instead {
             self.hang_up(second, Cause::Transferred, now);
@@ -306,6 +331,9 @@ impl Gateway {
     fn ordered_failed(&mut self, leg: LegId, cause: Cause, status: Option<Status>, now: Now) {
         let Some(ordered) = self.transfers.ordered.remove(&leg) else { return };
         self.timers.disarm(&Timer::TakesOver(leg));
+        if matches!(ordered.instead, Instead::Report) {
+            return self.trial_referred(leg, Err(status), now);
+        }
         self.publish_failed(leg, ordered.to, cause, status, now);
     }
 

@@ -6,6 +6,7 @@
 //!   route_to ────► locate each line ─► hops in order; what is down is left out, what rests comes last
 //! ```
 
+mod trial;
 mod view;
 mod watch;
 
@@ -24,6 +25,7 @@ use crate::sip::probe::{Health, Probe, Rules};
 use crate::sip::registration::{Order, Registration};
 use crate::sip::transport::{Target, Transport};
 use crate::wire::sip::{Status, Uri};
+pub use trial::{StepName, StepOutcome, TrialMessage, TrialReport, TrialRequest, TrialStep};
 pub use view::{FarEndView, TrunkStateView};
 use watch::Standing;
 
@@ -69,6 +71,8 @@ pub(super) struct Trunks {
     routed: VecDeque<(RingId, Result<Vec<Hop>, Cause>)>,
     /// Whom we have said is at an address that TLS connects to.
     peers: BTreeMap<SocketAddr, (String, Option<TlsRules>)>,
+    /// The test that runs, or the last one.
+    trial: Option<Box<trial::Trial>>,
     timers: Timers<Timer>,
 }
 
@@ -94,6 +98,8 @@ enum Timer {
     Probe(TrunkId, Place),
     /// The registration of a trunk.
     Registration(TrunkId),
+    /// A step of the test takes too long.
+    Trial,
 }
 
 /// One trunk that calls go out by, or that we register with.
@@ -135,6 +141,7 @@ impl Trunks {
     fn forget(&mut self, id: TrunkId) -> Option<Link> {
         let of = |timer: &Timer| match timer {
             Timer::Locate(trunk, _) | Timer::Probe(trunk, _) | Timer::Registration(trunk) => *trunk == id,
+            Timer::Trial => false,
         };
         let link = self.links.remove(&id)?;
         let lines = (0..link.lines.len()).map(|line| Timer::Locate(id, line));

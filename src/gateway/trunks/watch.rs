@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 
-use super::{FarEnd, Link, Place, Search, Timer};
+use super::{FarEnd, Link, Place, Search, StepName, Timer};
 use crate::base::id::TrunkId;
 use crate::base::{Now, Utc};
 use crate::gateway::event::Happening;
 use crate::gateway::requests::Asker;
 use crate::gateway::trunks::Hop;
 use crate::gateway::{Gateway, Output};
-use crate::sip::endpoint::{Headers, OutboundRequest, SendRef, Unanswered};
+use crate::sip::endpoint::{Headers, OutboundRequest, SendRef, TransactionId, Unanswered};
 use crate::sip::locate::{Located, REST};
 use crate::sip::probe::{Health, Probe, Why};
 use crate::sip::registration::{self, Failure, Registration, retry_after};
@@ -42,6 +42,7 @@ impl Gateway {
                 Timer::Registration(trunk) => {
                     self.with_registration(trunk, now, |registration, _| registration.handle_timeout(now));
                 }
+                Timer::Trial => self.trial_timed_out(now),
             }
         }
     }
@@ -103,6 +104,12 @@ impl Gateway {
     }
 
     fn send_probe(&mut self, id: TrunkId, place: Place, uri: &Uri, now: Now) {
+        let sent = self.send_options(id, place, uri, now);
+        self.askers.insert(sent, Asker::Probe(id, place));
+    }
+
+    /// Asks a far end whether it takes calls.
+    pub(super) fn send_options(&mut self, id: TrunkId, place: Place, uri: &Uri, now: Now) -> TransactionId {
         let target = Target::new(place.0, place.1);
         self.expect_peer(id, uri, &target);
         let from = Uri::sip(Some("ringlift"), self.own_host(&target), None);
@@ -118,8 +125,7 @@ impl Gateway {
             body: None,
             again: None,
         };
-        let sent = self.endpoint.request(request, now);
-        self.askers.insert(sent, Asker::Probe(id, place));
+        self.endpoint.request(request, now)
     }
 
     /// What came of an OPTIONS.
@@ -169,6 +175,7 @@ impl Gateway {
 
     pub(super) fn registrar_located(&mut self, id: TrunkId, targets: Vec<Target>, now: Now) {
         self.with_registration(id, now, |registration, rng| registration.located(targets, rng, now));
+        self.trial_registration(id, now);
     }
 
     /// What came of a REGISTER.
@@ -180,6 +187,7 @@ impl Gateway {
         now: Now,
     ) {
         self.with_registration(id, now, |registration, rng| registration.answered(result, source, rng, now));
+        self.trial_registration(id, now);
     }
 
     /// A connection is gone that carriers may have called us by.
@@ -204,7 +212,7 @@ impl Gateway {
         self.trunks.links.values().find_map(from_registrar)
     }
 
-    fn with_registration(
+    pub(super) fn with_registration(
         &mut self,
         id: TrunkId,
         now: Now,
@@ -243,6 +251,7 @@ impl Gateway {
                     self.expect_peer(id, &registration.order().registrar, &request.target);
                     let sent = self.endpoint.request(*request, now);
                     self.askers.insert(sent, Asker::Registration(id));
+                    self.trial_sends(id, sent, StepName::Register);
                 }
                 registration::Output::KeepAlive(target) => {
                     let (bytes, reference) = (bytes::Bytes::from_static(PING), SendRef::Nothing);

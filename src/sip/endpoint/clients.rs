@@ -12,7 +12,7 @@ use crate::sip::dialog::Dialog;
 use crate::sip::timing::Timer;
 use crate::sip::transaction::{ClientInput, ClientInvite, ClientOther, Effect, Setting, client_invite, client_other};
 use crate::sip::transport::{Source, Target, Transport};
-use crate::wire::sip::{Method, Name, NameAddr, Response, Text, Uri};
+use crate::wire::sip::{Message, Method, Name, NameAddr, Response, Text, Uri};
 
 /// A request longer than this goes by a transport with congestion control (§18.1.1), the path's MTU being unknown.
 const MAX_DATAGRAM: usize = 1300;
@@ -165,6 +165,12 @@ impl Endpoint {
         self.perform_client(id, &mut effects, None, now);
         self.effects = effects;
         id
+    }
+
+    /// The Call-ID of a request of ours that is not answered yet.
+    pub fn call_id_of(&self, id: TransactionId) -> Option<Text> {
+        let message = Message::parse(&self.clients.get(&id)?.bytes).ok()?;
+        message.headers().call_id().map(Text::from)
     }
 
     /// Sends the CANCEL of an INVITE of ours (§9.1) and gives the INVITE 64·T1 more.

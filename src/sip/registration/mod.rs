@@ -156,6 +156,14 @@ impl Registration {
         }
     }
 
+    /// Asks again now, rather than when it is due; what is under way goes on.
+    pub fn refresh(&mut self) {
+        if matches!(self.state, State::Registered { .. } | State::Failed(_)) {
+            self.timers.disarm(&Timer::Next);
+            self.locate();
+        }
+    }
+
     /// Where the registrar is, in order.
     pub fn located(&mut self, targets: Vec<Target>, rng: &mut Rng, now: Now) {
         if self.state != State::Locating {
