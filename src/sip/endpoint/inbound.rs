@@ -222,6 +222,7 @@ impl Endpoint {
                     Some(cause) => self.send_bye(id, cause, now),
                     None => {
                         self.event(Event::Acked { leg: id, sdp });
+                        self.send_waiting_refers(id, now);
                         self.offer_waiting(id, now);
                     }
                 }

@@ -98,6 +98,46 @@ fn a_carrier_that_takes_refer_calls_by_itself_and_both_legs_end() {
 }
 
 #[test]
+fn a_caller_who_has_not_acknowledged_our_answer_yet_is_referred_once_it_has() {
+    for acknowledges in [true, false] {
+        let mut world = house();
+        let mut phone = Phone::new(1);
+        world.invite(&mut phone, "+49891101");
+        let mut anna = Line::at(ANNA);
+        anna.pick_up(&mut world);
+        world.response(&phone).expect("it rings");
+        let answer = world.response(&phone).expect("an answer");
+        assert_eq!(answer.status.code(), 200);
+        phone.to_tag = answer.headers.to().and_then(|to| to.tag().map(str::to_owned));
+        let mut bob = Line::of(&phone);
+        let order = Command::Transfer {
+            leg: leg_of(&mut world, &bob),
+            to: "+493077712".into(),
+            consult: None,
+            headers: vec![],
+            uui: None,
+        };
+        assert_eq!(world.ask(order), Ok(Reply::Done));
+        assert!(bob.take(&mut world, Method::Refer).is_empty(), "it may not have heard that it is answered");
+        if acknowledges {
+            world.ack(&mut phone, &answer);
+            bob = Line::of(&phone);
+            let refer = bob.take(&mut world, Method::Refer).remove(0);
+            bob.reply(&mut world, &refer, "202 Accepted", "", "");
+            notify(&mut bob, &mut world, "terminated;reason=noresource", "200 OK");
+            assert_eq!(transferred(&world)[0].2, TransferWay::Referred);
+        } else {
+            world.pass(Duration::from_secs(40));
+            assert!(bob.take(&mut world, Method::Refer).is_empty());
+            assert_eq!(failures(&world).len(), 1, "its call ended without");
+        }
+        anna.look(&mut world);
+        bob.look(&mut world);
+        world.ends_clean();
+    }
+}
+
+#[test]
 fn a_carrier_that_refuses_refer_is_bridged() {
     for refusal in ["603 Decline", "405 Method Not Allowed", "403 Forbidden"] {
         let mut world = house();

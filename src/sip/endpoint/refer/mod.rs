@@ -144,7 +144,8 @@ impl Endpoint {
     /// How the far end of a call that is up is told to let another call of its take this one's place: for the Refer-To of
     /// an attended transfer, or an INVITE of ours to it.
     pub fn replaces(&self, leg: LegId) -> Option<Replaces> {
-        let leg = self.legs.get(&leg).filter(|leg| !leg.over && matches!(leg.state, State::Confirmed))?;
+        let up = |state: &State| matches!(state, State::Confirmed | State::Answered { then: None, .. });
+        let leg = self.legs.get(&leg).filter(|leg| !leg.over && up(&leg.state))?;
         let tag = |tag: &Text| if tag.is_empty() { "0".into() } else { tag.clone() };
         Some(Replaces {
             call_id: leg.dialog.call_id.clone(),
@@ -280,8 +281,8 @@ impl Endpoint {
     /// The leg is about to be forgotten: its subscriptions keep what they need of the dialog.
     pub(super) fn refers_outlive(&mut self, leg: LegId) {
         self.refers.reported.remove(&leg);
-        let told = self.refers.of(leg).filter(|(_, refer)| matches!(refer, Refer::Ours(ours) if ours.is_told()));
-        let over: Vec<ReferId> = told.map(|(id, _)| id).chain(self.asked(leg).into_iter().map(|(id, _)| id)).collect();
+        let done = self.refers.of(leg).filter(|(_, refer)| matches!(refer, Refer::Ours(ours) if ours.is_over()));
+        let over: Vec<ReferId> = done.map(|(id, _)| id).chain(self.asked(leg).into_iter().map(|(id, _)| id)).collect();
         for id in over {
             self.close_refer(leg, id);
         }

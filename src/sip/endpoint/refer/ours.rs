@@ -15,6 +15,9 @@ pub(super) struct Ours {
     /// Its CSeq, which names the subscription.
     seq: u32,
     state: Phase,
+    /// Its header fields, while it waits for the ACK to our 2xx: a far end that has not heard our answer yet knows no call
+    /// in which it could be asked.
+    waiting: Option<Headers>,
 }
 
 /// Where it stands.
@@ -29,18 +32,22 @@ enum Phase {
 }
 
 impl Ours {
-    /// Whether nothing more is to be told of it.
-    pub(super) fn is_told(&self) -> bool {
-        self.state == Phase::Told
+    /// Whether nothing of it outlives its call: all is told, or nothing was asked.
+    pub(super) fn is_over(&self) -> bool {
+        self.state == Phase::Told || self.waiting.is_some()
     }
 }
 
 impl Endpoint {
     /// Asks the far end of a call to call somebody (RFC 3515); [`Event::ReferProgress`] follows. `reports` says whether
-    /// we want to hear what comes of it; a far end that cannot report is told that none is wanted (RFC 4488). None if
-    /// the call is not up.
+    /// we want to hear what comes of it; a far end that cannot report is told that none is wanted (RFC 4488). A call that we
+    /// answered is asked once the far end has acknowledged that. None if the call is not up.
     pub fn refer(&mut self, leg: LegId, to: &ReferTo, reports: bool, headers: &Headers, now: Now) -> Option<ReferId> {
-        self.legs.get(&leg).filter(|leg| !leg.over && matches!(leg.state, State::Confirmed))?;
+        let unacknowledged = match self.legs.get(&leg).filter(|leg| !leg.over)?.state {
+            State::Confirmed => false,
+            State::Answered { then: None, .. } => true,
+            _ => return None,
+        };
         let id = self.refers.fresh();
         let mut headers = headers.clone();
         headers.push((Name::ReferTo, Text::from(to.to_string())));
@@ -48,9 +55,29 @@ impl Endpoint {
             headers.push((Name::ReferSub, Text::from_static("false")));
             headers.push((Name::Supported, Text::from_static("norefersub")));
         }
-        let (_, seq) = self.send_of(leg, Method::Refer, &headers, None, User::Refer(leg, id), now)?;
-        self.refers.open.insert((leg, id), Refer::Ours(Ours { seq, state: Phase::Asking { reports } }));
+        let (seq, waiting) = match unacknowledged {
+            true => (0, Some(headers)),
+            false => (self.send_of(leg, Method::Refer, &headers, None, User::Refer(leg, id), now)?.1, None),
+        };
+        self.refers.open.insert((leg, id), Refer::Ours(Ours { seq, state: Phase::Asking { reports }, waiting }));
         Some(id)
+    }
+
+    /// The far end has acknowledged our answer: sends what waited for that.
+    pub(in crate::sip::endpoint) fn send_waiting_refers(&mut self, leg: LegId, now: Now) {
+        let waiting = |(id, refer): (ReferId, &Refer)| match refer {
+            Refer::Ours(Ours { waiting: Some(headers), .. }) => Some((id, headers.clone())),
+            Refer::Ours(_) | Refer::Theirs(_) => None,
+        };
+        let waiting: Vec<_> = self.refers.of(leg).filter_map(waiting).collect();
+        for (id, headers) in waiting {
+            let Some((_, seq)) = self.send_of(leg, Method::Refer, &headers, None, User::Refer(leg, id), now) else {
+                continue;
+            };
+            if let Some(Refer::Ours(ours)) = self.refers.open.get_mut(&(leg, id)) {
+                (ours.seq, ours.waiting) = (seq, None);
+            }
+        }
     }
 
     /// A REFER of ours was finally answered, or was not.
@@ -94,7 +121,9 @@ impl Endpoint {
         let tag = self.tag_in(leg);
         let asked = event_of(request).flatten();
         let found = self.refers.of(leg).find_map(|(id, refer)| match refer {
-            Refer::Ours(ours) if asked.is_none_or(|seq| seq == ours.seq) => Some((id, ours.state)),
+            Refer::Ours(ours) if ours.waiting.is_none() && asked.is_none_or(|seq| seq == ours.seq) => {
+                Some((id, ours.state))
+            }
             Refer::Ours(_) | Refer::Theirs(_) => None,
         });
         let Some((id, state)) = found else {
