@@ -100,7 +100,7 @@ mod tests {
         let profiles = built_in().unwrap();
         assert!(profiles.len() >= 25, "{} profiles", profiles.len());
         for profile in &profiles {
-            assert_eq!(profile.proof, format!("tests/profiles/{}", profile.name));
+            assert!(!profile.proof.is_empty(), "{}", profile.name);
             assert!(!profile.about.is_empty(), "{}", profile.name);
         }
     }

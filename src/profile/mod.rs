@@ -19,8 +19,8 @@ pub struct Profile {
     pub name: String,
     /// For people: whose dialect this is and where the facts come from.
     pub about: String,
-    /// The SIPp scenario under `tests/profiles` that proves it.
-    pub proof: String,
+    /// The SIPp scenarios under `tests/profiles/scenarios` that prove it.
+    pub proof: Vec<String>,
     /// Beginnings of `User-Agent` by which a registering phone is known, without regard to case.
     pub user_agents: Vec<String>,
     /// Hashes its digests may be made with, as we ask for them: `SHA-256`, `MD5`. Some telephones register with nobody who
@@ -336,7 +336,7 @@ impl Default for Profile {
         Self {
             name: "generic".into(),
             about: String::new(),
-            proof: String::new(),
+            proof: Vec::new(),
             user_agents: Vec::new(),
             digest: ["SHA-256", "MD5"].map(String::from).to_vec(),
             transport: TransportRules::default(),

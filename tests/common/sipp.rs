@@ -19,13 +19,19 @@ pub struct Setup {
     rate: u32,
     at_once: u32,
     words: Vec<String>,
+    port: Option<u16>,
+    built_in: bool,
 }
 
 impl Setup {
-    /// Plays this scenario once towards `host:port`.
+    /// Plays this scenario of `tests/peers/sipp` once towards `host:port`.
     pub fn new(scenario: &str, remote: &str) -> Self {
-        let scenario =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/sipp").join(scenario).with_extension("xml");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/sipp");
+        Self::of(folder.join(scenario).with_extension("xml"), remote)
+    }
+
+    /// Plays the scenario in this file once towards `host:port`.
+    pub fn of(scenario: PathBuf, remote: &str) -> Self {
         Self {
             scenario,
             remote: remote.to_owned(),
@@ -35,6 +41,8 @@ impl Setup {
             rate: 10,
             at_once: 10,
             words: Vec::new(),
+            port: None,
+            built_in: false,
         }
     }
 
@@ -53,6 +61,16 @@ impl Setup {
         Self { calls, rate, at_once, ..self }
     }
 
+    /// One of SIPp's own scenarios, by its name.
+    pub fn built_in(self) -> Self {
+        Self { built_in: true, ..self }
+    }
+
+    /// On this port, with audio on the seven above, rather than on a block of its own.
+    pub fn port(self, port: u16) -> Self {
+        Self { port: Some(port), ..self }
+    }
+
     /// With these words more.
     pub fn with(mut self, words: &[&str]) -> Self {
         self.words.extend(words.iter().map(|word| (*word).to_owned()));
@@ -61,16 +79,21 @@ impl Setup {
 
     /// Begins.
     pub fn start(self) -> Sipp {
-        let (folder, ports) = (Folder::new("sipp"), Ports::block());
+        let (folder, ports) = (Folder::new("sipp"), self.port.is_none().then(Ports::block));
+        let (port, audio) = match (self.port, &ports) {
+            (Some(port), _) => (port, port + 2),
+            (None, ports) => ports.as_ref().map(|ports| (ports.at(0), ports.at(10))).unwrap(),
+        };
         let mut command = Command::new("sipp");
-        command.arg(&self.remote).arg("-sf").arg(&self.scenario).args(["-s", &self.service]);
-        command.args(["-i", &self.address.to_string(), "-p", &ports.at(0).to_string()]);
-        command.args(["-mi", &self.address.to_string(), "-mp", &ports.at(10).to_string()]);
+        let how = if self.built_in { "-sn" } else { "-sf" };
+        command.arg(&self.remote).arg(how).arg(&self.scenario).args(["-s", &self.service]);
+        command.args(["-i", &self.address.to_string(), "-p", &port.to_string()]);
+        command.args(["-mi", &self.address.to_string(), "-mp", &audio.to_string()]);
         command.args(["-m", &self.calls.to_string(), "-r", &self.rate.to_string(), "-l", &self.at_once.to_string()]);
         command.args(["-nostdin", "-trace_err", "-trace_msg", "-timeout", "100", "-timeout_error"]);
         command.args(&self.words).current_dir(folder.path()).env("TERM", "dumb");
         let process = Process::start("sipp", &mut command, folder.file("log"));
-        Sipp { process, folder, ports }
+        Sipp { process, folder, port, _ports: ports }
     }
 
     /// Plays to the end, which must be a success.
@@ -86,13 +109,14 @@ impl Setup {
 pub struct Sipp {
     process: Process,
     folder: Folder,
-    ports: Ports,
+    port: u16,
+    _ports: Option<Ports>,
 }
 
 impl Sipp {
     /// Where it is called.
     pub fn port(&self) -> u16 {
-        self.ports.at(0)
+        self.port
     }
 
     /// Waits for its end, which must be a success of every call.
