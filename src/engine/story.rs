@@ -41,6 +41,8 @@ pub fn tell(what: &Happening) {
         Happening::RoomDeleted { room } => info!(%room, "deleted"),
         Happening::TrunkUp { trunk } => info!(%trunk, "takes calls"),
         Happening::TrunkDown { trunk, why } => warn!(%trunk, why, "takes no calls"),
+        Happening::TrunkTargetUp { trunk, address } => info!(%trunk, address, "takes calls there"),
+        Happening::TrunkTargetDown { trunk, address, why } => warn!(%trunk, address, why, "takes no calls there"),
         Happening::ExtensionRegistered { extension, address, user_agent } => {
             debug!(%extension, %address, user_agent = user_agent.as_deref().unwrap_or(""), "registered");
         }

@@ -233,6 +233,26 @@ pub enum Happening {
         /// Why, in words.
         why: String,
     },
+    /// One of the places that take a trunk's calls answers OPTIONS.
+    #[serde(rename = "trunk.target_up")]
+    TrunkTargetUp {
+        /// Which trunk.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        trunk: TrunkId,
+        /// Transport, address and port.
+        address: String,
+    },
+    /// One of the places that take a trunk's calls is passed over; others of the trunk may take its calls.
+    #[serde(rename = "trunk.target_down")]
+    TrunkTargetDown {
+        /// Which trunk.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        trunk: TrunkId,
+        /// Transport, address and port.
+        address: String,
+        /// Why, in words.
+        why: String,
+    },
     /// A telephone registered.
     #[serde(rename = "extension.registered")]
     ExtensionRegistered {
@@ -306,6 +326,8 @@ impl Happening {
             Happening::NodeStarted {}
             | Happening::TrunkUp { .. }
             | Happening::TrunkDown { .. }
+            | Happening::TrunkTargetUp { .. }
+            | Happening::TrunkTargetDown { .. }
             | Happening::ExtensionRegistered { .. }
             | Happening::ExtensionUnregistered { .. }
             | Happening::NodeDraining {}

@@ -87,6 +87,16 @@ fn told(world: &World) -> Vec<String> {
     told.collect()
 }
 
+/// What is told of the places that take a trunk's calls.
+fn told_of_targets(world: &World) -> Vec<String> {
+    let told = world.events.iter().filter_map(|event| match event {
+        Happening::TrunkTargetUp { address, .. } => Some(format!("{address} up")),
+        Happening::TrunkTargetDown { address, why, .. } => Some(format!("{address} down: {why}")),
+        _ => None,
+    });
+    told.collect()
+}
+
 fn state(world: &mut World) -> TrunkStateView {
     match world.ask(Command::TrunkStates { trunk: Some(TRUNK) }) {
         Ok(Reply::TrunkStates(states)) => states[0].clone(),
@@ -121,6 +131,7 @@ fn a_carrier_that_stops_answering_is_left_out_and_comes_back_by_itself() {
     assert_eq!(calls_out(&mut world, 1, &all), Some(first), "the lower priority");
     pass(&mut world, 90, &[second], &all);
     assert_eq!(told(&world), ["up"], "the other takes its calls");
+    assert_eq!(told_of_targets(&world).split_off(2), ["udp 203.0.113.10:5060 down: no answer to OPTIONS"]);
     let far_ends = state(&mut world).far_ends;
     assert_eq!(far_ends.iter().map(|far| far.up).collect::<Vec<_>>(), [Some(false), Some(true)]);
     assert_eq!(calls_out(&mut world, 2, &all), Some(second), "the dead one is not even tried");
@@ -132,6 +143,9 @@ fn a_carrier_that_stops_answering_is_left_out_and_comes_back_by_itself() {
     assert!(refusal.status.code() >= 500, "{}", refusal.status);
     pass(&mut world, 65, &all, &all);
     assert_eq!(told(&world).last().unwrap(), "up");
+    let back = told_of_targets(&world).split_off(4);
+    assert_eq!(back.len(), 2, "both are back: {back:?}");
+    assert!(back.iter().all(|told| told.ends_with(" up")), "{back:?}");
     assert_eq!(calls_out(&mut world, 4, &all), Some(first));
     assert_eq!(told(&world).len(), 3);
 }

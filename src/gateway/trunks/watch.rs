@@ -99,8 +99,23 @@ impl Gateway {
             self.send_probe(id, place, &uri, now);
         }
         if step.changed {
-            self.weigh(id, now);
+            self.far_end_changed(id, place, now);
         }
+    }
+
+    /// Tells how a far end is now, and weighs what that means for its trunk.
+    fn far_end_changed(&mut self, id: TrunkId, place: Place, now: Now) {
+        let health =
+            self.trunks.links.get(&id).and_then(|link| Some(link.far_ends.get(&place)?.probe.as_ref()?.health()));
+        let address = format!("{} {}", place.0, place.1);
+        match health {
+            Some(Health::Up) => self.publish(Happening::TrunkTargetUp { trunk: id, address }, now),
+            Some(Health::Down(why)) => {
+                self.publish(Happening::TrunkTargetDown { trunk: id, address, why: probe_words(why) }, now);
+            }
+            Some(Health::Unknown) | None => {}
+        }
+        self.weigh(id, now);
     }
 
     fn send_probe(&mut self, id: TrunkId, place: Place, uri: &Uri, now: Now) {
@@ -154,7 +169,7 @@ impl Gateway {
         };
         self.trunks.timers.arm(Timer::Probe(id, place), probe.poll_timeout());
         if changed {
-            self.weigh(id, now);
+            self.far_end_changed(id, place, now);
         }
     }
 
@@ -312,10 +327,13 @@ fn standing(link: &Link) -> (Option<bool>, Option<String>) {
             Health::Up | Health::Unknown => return (link.standing.up, link.standing.why.clone()),
         }
     }
-    match words {
-        Some(Why::Silent) => (Some(false), Some("no answer to OPTIONS".to_owned())),
-        Some(Why::Unavailable(status)) => (Some(false), Some(format!("OPTIONS answered with {status}"))),
-        None => (Some(false), Some("no address is found for it".to_owned())),
+    (Some(false), Some(words.map_or_else(|| "no address is found for it".to_owned(), probe_words)))
+}
+
+fn probe_words(why: Why) -> String {
+    match why {
+        Why::Silent => "no answer to OPTIONS".to_owned(),
+        Why::Unavailable(status) => format!("OPTIONS answered with {status}"),
     }
 }
 
