@@ -20,7 +20,7 @@ pub struct Setup {
     next: String,
     algorithm: &'static str,
     min_expires: u32,
-    rtpengine: Option<u16>,
+    rtpengine: Option<(u16, &'static str)>,
 }
 
 impl Setup {
@@ -39,9 +39,9 @@ impl Setup {
         Self { min_expires, ..self }
     }
 
-    /// Lets audio pass through this rtpengine, plain towards where calls go.
-    pub fn through(self, rtpengine: &Rtpengine) -> Self {
-        Self { rtpengine: Some(rtpengine.port()), ..self }
+    /// Lets audio pass through this rtpengine, which offers it onwards as its flags say: `RTP/AVP` is plain.
+    pub fn through(self, rtpengine: &Rtpengine, flags: &'static str) -> Self {
+        Self { rtpengine: Some((rtpengine.port(), flags)), ..self }
     }
 
     /// Starts it on a port of its own.
@@ -76,12 +76,14 @@ impl Kamailio {
     /// Starts it, or starts it again.
     #[track_caller]
     pub fn run(&mut self) {
+        let (port, flags) = self.setup.rtpengine.unwrap_or_default();
         let text = include_str!("../peers/kamailio.cfg")
             .replace("{{port}}", &self.ports.at(0).to_string())
             .replace("{{next}}", &self.setup.next)
             .replace("{{algorithm}}", self.setup.algorithm)
             .replace("{{min_expires}}", &self.setup.min_expires.to_string())
-            .replace("{{rtpengine}}", &self.setup.rtpengine.unwrap_or_default().to_string())
+            .replace("{{rtpengine}}", &port.to_string())
+            .replace("{{flags}}", flags)
             .replace("{{user}}", USER)
             .replace("{{password}}", PASSWORD);
         let config = self.folder.write("kamailio.cfg", &text);

@@ -91,6 +91,8 @@ fn a_call_outlives_the_carriers_edge_and_the_next_takes_another_until_it_is_back
     kamailio.kill();
     let state = marked(&gateway, trunk, &kamailio.address(), false);
     assert_eq!(state["up"], true, "the other place takes calls: {state}");
+    let (down, told) = event(&gateway, 0, "trunk.target_down");
+    assert_eq!(told["address"], format!("udp {}", kamailio.address()), "{told}");
     hears("Ben without the edge", &ben, ANNA);
     tap.hears("Anna without the edge", &anna.rtp_ports(), BEN, ALL);
     // The next call goes where there is somebody, and waits for nobody else.
@@ -108,6 +110,7 @@ fn a_call_outlives_the_carriers_edge_and_the_next_takes_another_until_it_is_back
     ben = waits_at(ports.at(0), BEN);
     kamailio.run();
     marked(&gateway, trunk, &kamailio.address(), true);
+    event(&gateway, down, "trunk.target_up");
     anna.dial(&outside);
     hears("Ben by the edge that is back", &ben, ANNA);
     tap.hears("Anna by the edge that is back", &anna.rtp_ports(), BEN, ALL);
@@ -221,24 +224,39 @@ fn a_carrier_known_by_name_is_called_at_its_next_address_when_the_first_is_silen
     gateway.done();
 }
 
+/// A gateway that encrypts with its trunks, by a handshake where it is to offer that.
+fn secretive(offer_dtls: bool) -> (Gateway, Folder) {
+    let profiles = Folder::new("profiles");
+    profiles.write(
+        "secret.toml",
+        &format!(
+            "about = \"A carrier that wants encryption\"\nproof = \"tests/peers\"\n\
+             [srtp]\npolicy = \"require\"\noffer_dtls = {offer_dtls}\n"
+        ),
+    );
+    let directory = format!("directory = {:?}", profiles.path());
+    (gateway::Setup::new().with("profiles", &directory).start(), profiles)
+}
+
+/// Panics unless an offer and its answer between the gateway and Kamailio are encrypted this way.
+#[track_caller]
+fn described_as(tap: &Wiretap, kamailio: &kamailio::Kamailio, way: &str) {
+    let messages = tap.messages(kamailio.port(), Instant::now() - s(30));
+    let described: Vec<&str> =
+        messages.iter().flat_map(|m| m.text.lines()).filter(|line| line.starts_with("m=audio")).collect();
+    assert!(described.len() >= 2, "an offer and an answer: {described:?}");
+    assert!(described.iter().all(|line| line.contains(&format!(" {way} "))), "{described:?}");
+}
+
 #[test]
-fn rtpengine_reads_what_we_encrypt_and_we_what_it_encrypts() {
+fn rtpengine_reads_what_we_offer_to_encrypt_and_we_what_it_encrypts() {
     for (offer_dtls, way) in [(false, "RTP/SAVP"), (true, "UDP/TLS/RTP/SAVP")] {
-        let profiles = Folder::new("profiles");
-        profiles.write(
-            "secret.toml",
-            &format!(
-                "about = \"A carrier that wants encryption\"\nproof = \"tests/peers\"\n\
-                 [srtp]\npolicy = \"require\"\noffer_dtls = {offer_dtls}\n"
-            ),
-        );
-        let directory = format!("directory = {:?}", profiles.path());
-        let gateway = gateway::Setup::new().with("profiles", &directory).start();
+        let (gateway, _profiles) = secretive(offer_dtls);
         let tap = Wiretap::on(&gateway);
         let ports = Ports::block();
         let engine = rtpengine::Rtpengine::start();
         let towards = kamailio::Setup::towards(&format!("127.0.0.1:{}", ports.at(0)));
-        let kamailio = towards.through(&engine).start();
+        let kamailio = towards.through(&engine, "RTP/AVP").start();
         let mut ben = waits_at(ports.at(0), BEN);
         gateway.post(
             "/v1/trunks",
@@ -249,11 +267,28 @@ fn rtpengine_reads_what_we_encrypt_and_we_what_it_encrypts() {
         );
         let mut anna = annas(&gateway);
         anna.call(&format!("sip:+4989123456@{}", gateway.sip()));
-        let messages = tap.messages(kamailio.port(), Instant::now() - s(30));
-        let described: Vec<&str> =
-            messages.iter().flat_map(|m| m.text.lines()).filter(|line| line.starts_with("m=audio")).collect();
-        assert!(described.len() >= 2, "an offer and an answer: {described:?}");
-        assert!(described.iter().all(|line| line.contains(&format!(" {way} "))), "{described:?}");
+        described_as(&tap, &kamailio, way);
+        talk_and_part(&tap, &mut anna, &mut ben);
+        drop((anna, kamailio, engine));
+        gateway.done();
+    }
+}
+
+#[test]
+fn what_rtpengine_offers_to_encrypt_is_answered_so_that_it_reads_us_and_we_it() {
+    for (flags, way) in [("RTP/SAVP DTLS=off", "RTP/SAVP"), ("UDP/TLS/RTP/SAVP SDES=off", "UDP/TLS/RTP/SAVP")] {
+        let (gateway, _profiles) = secretive(false);
+        let tap = Wiretap::on(&gateway);
+        let engine = rtpengine::Rtpengine::start();
+        let kamailio = kamailio::Setup::towards(&gateway.sip()).through(&engine, flags).start();
+        gateway.post("/v1/trunks", &json!({ "name": "carrier", "networks": ["127.0.0.1/32"], "profile": "secret" }));
+        let mut anna = annas(&gateway);
+        let id = gateway.get("/v1/extensions")["items"][0]["id"].clone();
+        let then = json!({ "to": "extension", "extension": id });
+        gateway.post("/v1/rules", &json!({ "name": "In", "when": { "sources": ["trunk"] }, "then": then }));
+        let mut ben = phone::Setup::tone(BEN).call(&format!("sip:+4930901820@{}", kamailio.address()));
+        ben.answered();
+        described_as(&tap, &kamailio, way);
         talk_and_part(&tap, &mut anna, &mut ben);
         drop((anna, kamailio, engine));
         gateway.done();
