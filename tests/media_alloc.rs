@@ -13,10 +13,11 @@ use std::time::Duration;
 use media_support::{Coder, ROOM, number, setup};
 use ringlift::base::{Instant, LegId, ParticipantId, RoomId};
 use ringlift::media::clip::{Clip, ClipLibrary, Tone};
-use ringlift::media::command::{MediaCommand, PlayId, Sdes, Security, SrtpKey};
+use ringlift::media::command::{MediaCommand, MediaEvent, PlayId, Sdes, Security, SrtpKey};
 use ringlift::media::outlet::{LegKey, Outbox};
 use ringlift::media::plane::Plane;
 use ringlift::media::srtp::Sender;
+use ringlift::media::web::{self, Voice};
 use ringlift::wire::codec::Codec;
 use ringlift::wire::rtp::{Header, Packet, TelephoneEvent};
 use ringlift::wire::sdp::{MasterKey, Suite};
@@ -236,4 +237,89 @@ fn seconds_of_talk_in_every_codec_ask_for_no_memory() {
         }
     }
     assert_eq!(asked, 0);
+}
+
+#[test]
+fn seconds_of_browsers_and_telephones_in_a_room_ask_for_no_memory() {
+    let mut plane = Plane::new(Arc::new(ClipLibrary::with_tones()));
+    let mut outbox = Outbox::with_capacity(1000);
+    let mut events = Vec::with_capacity(1000);
+    let mut now = Instant::from_start(Duration::from_secs(1));
+    let join = |number: u64| MediaCommand::Join {
+        leg: LegId::from_bits(number),
+        room: ROOM,
+        participant: ParticipantId::from_bits(number),
+        muted: number == 11,
+        keys: false,
+    };
+    let mut phones = Vec::new();
+    for (number, codec) in [(0, Codec::Pcmu), (1, Codec::G722), (2, Codec::Opus), (3, Codec::Pcma)] {
+        let address: SocketAddr = format!("192.0.2.{}:{}", number + 1, 4000).parse().unwrap();
+        let leg = LegId::from_bits(number);
+        let setup = Box::new(setup(number, address, codec, 20));
+        plane.handle(MediaCommand::Open { leg, setup }, now, &mut outbox, &mut events);
+        plane.handle(join(number), now, &mut outbox, &mut events);
+        phones.push((plane.key(leg).unwrap(), address, codec, Coder::new(codec)));
+    }
+    let mut browsers: Vec<Coder> = Vec::new();
+    for number in 4..12 {
+        plane.handle(MediaCommand::OpenWeb { leg: LegId::from_bits(number) }, now, &mut outbox, &mut events);
+        plane.handle(join(number), now, &mut outbox, &mut events);
+        browsers.push(Coder::new(Codec::Opus));
+    }
+    let mut packets: Vec<Vec<u8>> = phones.iter().map(|_| Vec::with_capacity(600)).collect();
+    let mut voices: Vec<Voice> = Vec::with_capacity(browsers.len());
+    let (mut asked, mut slots, mut changes) = (0, 0, 0);
+    for turn in 0..400u32 {
+        now = now + Duration::from_millis(20);
+        outbox.clear();
+        events.clear();
+        // Who speaks changes all the while, so that slots change hands between telephones and browsers.
+        let samples = |index: u32, count: usize| -> Vec<i16> {
+            let loud = (turn / 29 + index).is_multiple_of(2);
+            (0..count).map(|n| if loud { ((n * 37 + index as usize * 911) % 3000) as i16 } else { 0 }).collect()
+        };
+        for (index, (packet, (_, _, codec, coder))) in packets.iter_mut().zip(&mut phones).enumerate() {
+            let payload = coder.encode(*codec, &samples(index as u32 / 2, codec.sample_rate() as usize / 50));
+            let header = Header {
+                marker: false,
+                payload_type: number(*codec),
+                sequence: turn as u16,
+                timestamp: turn * codec.clock_rate() / 50,
+                ssrc: index as u32,
+            };
+            packet.clear();
+            Packet { header, csrcs: &[], extension: None, payload: &payload, padding: 0 }.write(packet);
+        }
+        voices.clear();
+        for (index, coder) in browsers.iter_mut().enumerate() {
+            let samples = samples(index as u32 / 3 + 1, 960);
+            let voice = Voice {
+                leg: LegId::from_bits(index as u64 + 4),
+                sequence: turn as u16,
+                timestamp: turn * 960,
+                level: if samples[0..10].iter().any(|sample| *sample != 0) { 25 } else { 127 },
+                payload: web::Packet::copy(&coder.encode(Codec::Opus, &samples)).unwrap(),
+            };
+            voices.push(voice);
+        }
+        let count = counted(|| {
+            for (packet, (key, address, ..)) in packets.iter().zip(&phones) {
+                plane.receive_rtp(*key, *address, packet, now, &mut outbox, &mut events);
+            }
+            for (index, voice) in voices.iter().enumerate() {
+                if !(turn as usize + index * 7).is_multiple_of(23) {
+                    plane.receive_voice(voice, now, &mut outbox, &mut events);
+                }
+            }
+            plane.tick_all(now, &mut outbox, &mut events);
+        });
+        if turn > 0 {
+            asked += count;
+        }
+        slots += outbox.slots().len();
+        changes += events.iter().filter(|event| matches!(event, MediaEvent::Slots { .. })).count();
+    }
+    assert_eq!(asked, 0);
+    assert!(slots > 1000 && changes > 10, "{slots} packets, {changes} changes");
 }

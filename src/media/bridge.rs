@@ -4,6 +4,8 @@
 //! nothing of their own hears the same bytes, encoded once per codec, and gets them with a header of their own. Two
 //! people of one codec need none of it: their packets go on as they come.
 
+use std::collections::BTreeMap;
+
 use super::command::MediaEvent;
 use super::egress::Encoded;
 use super::leg::{Leg, Link};
@@ -17,9 +19,11 @@ use super::{FRAME, Rate};
 use crate::base::{Instant, ParticipantId, RoomId};
 
 mod mixes;
+mod slots;
 mod streams;
 
 use mixes::{Mixes, Resamplers};
+use slots::{Ears, Slots};
 use streams::Streams;
 
 /// Voices mixed at once. More: noise adds up and nobody can follow. Fewer: an interjection goes unheard.
@@ -49,6 +53,12 @@ pub struct Bridge {
     own: Encoded,
     /// Whether there are exactly two people, whose packets may go on as they come.
     linked: bool,
+    /// Who listens by telephone, and who by browser.
+    telephones: Ears,
+    browsers: Ears,
+    slots: Slots,
+    /// Browsers' legs among the members.
+    seats: BTreeMap<LegKey, usize>,
     #[cfg(test)]
     fails: bool,
 }
@@ -60,6 +70,9 @@ struct Member {
     /// Keys go through to the other of two.
     keys: bool,
     voice: Voice,
+    /// It is among the speakers.
+    chosen: bool,
+    /// It is decoded.
     speaks: bool,
     talking: bool,
     taken: bool,
@@ -84,6 +97,10 @@ impl Bridge {
             streams: Streams::default(),
             own: Encoded::default(),
             linked: false,
+            telephones: Ears::None,
+            browsers: Ears::None,
+            slots: Slots::new(room),
+            seats: BTreeMap::new(),
             #[cfg(test)]
             fails: false,
         }
@@ -91,12 +108,15 @@ impl Bridge {
 
     /// Puts a leg in; `keys` says whether keys go through to the other, where there are two.
     pub fn join(&mut self, leg: LegKey, participant: ParticipantId, muted: bool, keys: bool, legs: &mut Legs) {
+        let both = self.mixes_for_browsers();
+        let telephoned = self.telephones.any();
         self.members.push(Member {
             leg,
             participant,
             muted,
             keys,
             voice: Voice::default(),
+            chosen: false,
             speaks: false,
             talking: false,
             taken: false,
@@ -105,16 +125,31 @@ impl Bridge {
             stream: usize::MAX,
             resamplers: Resamplers::default(),
         });
-        let known = streams::kind(leg, legs).map(|(codec, parameters)| self.streams.place(codec, parameters));
-        match (known, self.members.last_mut()) {
-            (Some(stream), Some(member)) if stream != usize::MAX => {
-                member.stream = stream;
-                if let Some((codec, _)) = streams::kind(leg, legs) {
-                    member.resamplers.prepare(Rate::of(codec), &self.mixes);
-                }
+        match legs.get_mut(leg) {
+            Some(browser) if browser.is_browser() => {
+                browser.begin_voice();
+                self.browsers.note(participant);
+                self.seats.insert(leg, self.members.len() - 1);
             }
-            _ => self.prepare(legs),
+            _ => self.telephones.note(participant),
         }
+        if !telephoned && self.telephones.any() {
+            // Nobody had asked for their voices.
+            self.seats.keys().for_each(|leg| legs.get_mut(*leg).into_iter().for_each(Leg::begin_voice));
+        }
+        let known = streams::kind(leg, legs).map(|(codec, parameters)| self.streams.place(codec, parameters));
+        if known == Some(usize::MAX) || both != self.mixes_for_browsers() {
+            return self.prepare(legs);
+        }
+        if let (Some(leg), Some(member)) = (legs.get(leg), self.members.last_mut()) {
+            member.stream = known.unwrap_or(usize::MAX);
+            member.resamplers.prepare(leg.rate(), &self.mixes);
+        }
+    }
+
+    /// Whether telephones' voices are wanted by browsers.
+    fn mixes_for_browsers(&self) -> bool {
+        self.browsers.any() && self.telephones.any()
     }
 
     /// Takes a browser's voice.
@@ -124,11 +159,24 @@ impl Bridge {
         voice: &web::Voice,
         now: Instant,
         legs: &mut Legs,
-        _outlet: &mut impl Outlet,
-        _events: &mut Vec<MediaEvent>,
+        outlet: &mut impl Outlet,
+        events: &mut Vec<MediaEvent>,
     ) {
-        if let Some(leg) = legs.get_mut(leg) {
-            leg.receive_voice(voice, now);
+        let Some(member) = self.seats.get(&leg).and_then(|index| self.members.get_mut(*index)) else { return };
+        let wanted = self.telephones.any();
+        let Some(heard) = legs.get_mut(leg).and_then(|leg| leg.receive_voice(voice, wanted, now)) else { return };
+        if member.muted {
+            return;
+        }
+        if !self.slots.has(leg) {
+            if heard.level < AUDIBLE || !self.slots.admit(leg, member.participant, now) {
+                return;
+            }
+            member.chosen = true;
+            self.slots.tell(events);
+        }
+        if self.browsers.any_but(member.participant) {
+            self.slots.forward(leg, voice, heard.length, now, outlet);
         }
     }
 
@@ -138,8 +186,20 @@ impl Bridge {
             self.link(index, Link::default(), legs);
         }
         let Some(index) = self.members.iter().position(|member| member.leg == leg) else { return false };
+        let both = self.mixes_for_browsers();
         let gone = self.members.swap_remove(index);
-        if self.members.iter().all(|member| member.stream != gone.stream) {
+        self.seats.remove(&leg);
+        if let Some(seat) = self.members.get(index).and_then(|moved| self.seats.get_mut(&moved.leg)) {
+            *seat = index;
+        }
+        self.slots.leave(leg);
+        (self.telephones, self.browsers) = (Ears::None, Ears::None);
+        for member in &self.members {
+            let ears = if self.seats.contains_key(&member.leg) { &mut self.browsers } else { &mut self.telephones };
+            ears.note(member.participant);
+        }
+        let unheard = gone.stream != usize::MAX && self.members.iter().all(|member| member.stream != gone.stream);
+        if unheard || both != self.mixes_for_browsers() {
             self.prepare(legs);
         }
         gone.talking
@@ -147,17 +207,21 @@ impl Bridge {
 
     /// Asks for the memory that the members' codecs need. To be called when one of them changes.
     pub fn prepare(&mut self, legs: &Legs) {
-        let Self { members, streams, mixes, .. } = self;
+        let both = self.mixes_for_browsers();
+        let Self { members, streams, mixes, slots, .. } = self;
+        slots.prepare(both);
         streams.begin();
         for (codec, parameters) in members.iter().filter_map(|member| streams::kind(member.leg, legs)) {
             streams.need(codec, parameters);
         }
         streams.end();
-        mixes.prepare(|rate| streams.listen_at(rate));
+        mixes.prepare(|rate| streams.listen_at(rate) || both && rate == Rate::Full);
         for member in members {
             if let Some((codec, parameters)) = streams::kind(member.leg, legs) {
                 member.stream = streams.place(codec, parameters);
-                member.resamplers.prepare(Rate::of(codec), mixes);
+            }
+            if let Some(leg) = legs.get(member.leg) {
+                member.resamplers.prepare(leg.rate(), mixes);
             }
         }
     }
@@ -262,8 +326,10 @@ impl Bridge {
         assert!(!self.fails, "as the test wants it");
         self.settle(now, legs);
         let speakers = self.listen(now, legs, outlet, events);
+        self.seat(&speakers, now);
         self.mixes.clear();
-        self.decode(&speakers, now, legs, events);
+        self.decode(&speakers, now, legs, outlet, events);
+        self.slots.tell(events);
         let toned = self.add_tones();
         let voices = self.mixes.count();
         self.streams.clear();
@@ -334,7 +400,8 @@ impl Bridge {
             if member.muted || loudness < AUDIBLE {
                 continue;
             }
-            let mut entry = (u32::from(loudness) * if member.speaks { ADVANTAGE } else { 1 }, Some(index));
+            let mut entry =
+                (u32::from(loudness) * if member.chosen || member.speaks { ADVANTAGE } else { 1 }, Some(index));
             for place in &mut chosen {
                 if entry.0 > place.0 {
                     std::mem::swap(place, &mut entry);
@@ -344,17 +411,31 @@ impl Bridge {
         chosen.map(|(_, index)| index)
     }
 
+    /// Gives the speakers their places in what browsers hear.
+    fn seat(&mut self, speakers: &[Option<usize>; SPEAKERS], now: Instant) {
+        if !self.browsers.any() {
+            return self.slots.clear();
+        }
+        let members = &self.members;
+        let chosen = speakers.iter().flatten().filter_map(|index| members.get(*index));
+        self.slots.seat(chosen.map(|member| (member.leg, member.participant)), now);
+    }
+
     /// Decodes the speakers and those who cease to be ones.
     fn decode(
         &mut self,
         speakers: &[Option<usize>; SPEAKERS],
         now: Instant,
         legs: &mut Legs,
+        outlet: &mut impl Outlet,
         events: &mut Vec<MediaEvent>,
     ) {
         for (index, member) in self.members.iter_mut().enumerate() {
             let chosen = speakers.contains(&Some(index));
-            let speaks = chosen && !passes(member, legs);
+            let browser = legs.get(member.leg).is_some_and(Leg::is_browser);
+            let wanted = !browser || self.telephones.any_but(member.participant);
+            let speaks = chosen && wanted && !passes(member, legs);
+            member.chosen = chosen;
             if (speaks || member.speaks)
                 && let Some(leg) = legs.get_mut(member.leg)
             {
@@ -362,11 +443,14 @@ impl Bridge {
                 if first {
                     member.resamplers.reset();
                 }
-                self.mixes.add(member.participant, leg.rate(), &mut member.resamplers, |frame| {
+                let number = self.mixes.add(member.participant, leg.rate(), &mut member.resamplers, |frame| {
                     leg.take(first, now, frame);
                     mix::ramp(frame, if first { 0 } else { 256 }, if speaks { 256 } else { 0 });
                     member.taken = true;
                 });
+                if let Some(number) = number.filter(|_| !browser && self.browsers.any_but(member.participant)) {
+                    self.slots.speak(member.leg, self.mixes.voice(Rate::Full, number), now, outlet);
+                }
             }
             member.speaks = speaks;
             let talking = chosen && member.voice.talks();

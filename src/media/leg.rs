@@ -30,6 +30,7 @@ mod way;
 use browser::Loudness;
 use way::Way;
 
+pub use browser::Heard;
 pub use way::Link;
 
 /// Comfort noise (RFC 3389): understood, negotiated or not, because phones send it unasked.

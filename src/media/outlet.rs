@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::web::{self, SlotFrame};
 use crate::base::{ParticipantId, RoomId};
 
 /// Names a leg within its plane: small, dense, given again after the leg has gone, so that the engine can keep its
@@ -83,22 +84,31 @@ impl Packet {
 
 /// An outlet that keeps everything in one reused buffer, which the engine sends in batches.
 #[derive(Debug, Default)]
-pub struct Outbox(Vec<Packet>);
+pub struct Outbox {
+    packets: Vec<Packet>,
+    slots: Vec<SlotFrame>,
+}
 
 impl Outbox {
-    /// With room for so many datagrams; more make it grow.
+    /// With room for so many datagrams, and as many packets for browsers; more make it grow.
     pub fn with_capacity(packets: usize) -> Self {
-        Self(Vec::with_capacity(packets))
+        Self { packets: Vec::with_capacity(packets), slots: Vec::with_capacity(packets) }
     }
 
     /// What is inside.
     pub fn packets(&self) -> &[Packet] {
-        &self.0
+        &self.packets
+    }
+
+    /// What is inside for browsers.
+    pub fn slots(&self) -> &[SlotFrame] {
+        &self.slots
     }
 
     /// Empties it and keeps its memory.
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.packets.clear();
+        self.slots.clear();
     }
 }
 
@@ -108,6 +118,13 @@ impl Outlet for Outbox {
         let mut bytes = [0; MAX_DATAGRAM];
         bytes[..length].copy_from_slice(&packet.bytes[..length]);
         let length = u16::try_from(length).unwrap_or(0);
-        self.0.push(Packet { leg: packet.leg, port: packet.port, to: packet.to, length, bytes });
+        self.packets.push(Packet { leg: packet.leg, port: packet.port, to: packet.to, length, bytes });
+    }
+
+    fn slot(&mut self, spoken: Spoken<'_>) {
+        let Spoken { room, slot, participant, timestamp, first, payload } = spoken;
+        if let Some(payload) = web::Packet::copy(payload) {
+            self.slots.push(SlotFrame { room, slot, participant, timestamp, first, payload });
+        }
     }
 }

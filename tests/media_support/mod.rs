@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
+pub mod browser;
+
 use std::f32::consts::TAU;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -70,6 +72,7 @@ pub struct World {
     pub now: Instant,
     pub outbox: Outbox,
     pub phones: Vec<Phone>,
+    pub browsers: Vec<browser::Browser>,
     pub events: Vec<(Instant, MediaEvent)>,
     pub rng: Rng,
     in_flight: Vec<(Instant, usize, Vec<u8>)>,
@@ -178,6 +181,7 @@ impl World {
             now: Instant::from_start(Duration::from_secs(100)),
             outbox: Outbox::with_capacity(64),
             phones: Vec::new(),
+            browsers: Vec::new(),
             events: Vec::new(),
             rng: Rng::from_number(7),
             in_flight: Vec::new(),
@@ -256,6 +260,7 @@ impl World {
             self.now = self.now + Duration::from_millis(5);
             self.phones_send();
             self.deliver();
+            self.browsers_speak();
             let mut events = Vec::new();
             self.plane.tick_all(self.now, &mut self.outbox, &mut events);
             self.take(events);
@@ -371,6 +376,7 @@ impl World {
             }
             phone.heard[at..at + samples.len()].copy_from_slice(&samples);
         }
+        self.browsers_hear();
         self.outbox.clear();
     }
 }

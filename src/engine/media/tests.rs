@@ -14,6 +14,8 @@ use crate::wire::codec::Codec;
 use crate::wire::codec::g711::Law;
 use crate::wire::rtp::{Header, Packet};
 
+mod browsers;
+
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn plane(threads: usize, first_port: u16, pairs: u16) -> MediaPlane {

@@ -85,18 +85,18 @@ impl Mixes {
         self.mixes.iter_mut().flatten().for_each(|mix| mix.total.fill(0));
     }
 
-    /// Adds a voice, if there is room for it: `decode` fills a frame at its rate.
+    /// Adds a voice, if there is room for it: `decode` fills a frame at its rate. Returns its number.
     pub(super) fn add(
         &mut self,
         owner: ParticipantId,
         rate: Rate,
         resamplers: &mut Resamplers,
         decode: impl FnOnce(&mut [i16]),
-    ) {
-        let (index, Some(place)) = (self.count, self.owners.get_mut(self.count)) else { return };
+    ) -> Option<usize> {
+        let (index, Some(place)) = (self.count, self.owners.get_mut(self.count)) else { return None };
         *place = Some(owner);
         self.count += 1;
-        let Some(voice) = self.frame.get_mut(..rate.samples()) else { return };
+        let voice = self.frame.get_mut(..rate.samples())?;
         decode(voice);
         for (mix, resampler) in self.mixes.iter_mut().zip(&mut resamplers.0) {
             let Some(mix) = mix else { continue };
@@ -108,6 +108,14 @@ impl Mixes {
             }
             mix::add(&mut mix.total, frame);
         }
+        Some(index)
+    }
+
+    /// A voice of this tick at a rate that is listened to.
+    pub(super) fn voice(&self, rate: Rate, number: usize) -> &[i16] {
+        let length = rate.samples();
+        let frame = self.of(rate).and_then(|mix| mix.frames.get(number * length..(number + 1) * length));
+        frame.unwrap_or_default()
     }
 
     /// Adds a tone at 8 kHz that everyone hears.

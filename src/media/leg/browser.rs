@@ -9,6 +9,7 @@ use crate::media::command::{Direction, Format, LegSetup, Remote, Security};
 use crate::media::encoder::Encoder;
 use crate::media::reception::Arrival;
 use crate::media::samples_at;
+use crate::media::timeline::Placed;
 use crate::media::web::Voice;
 use crate::wire::codec::g711::Law;
 use crate::wire::codec::{Codec, opus};
@@ -26,6 +27,15 @@ pub(super) struct Loudness {
     fresh: bool,
     /// Ticks without one.
     age: u8,
+}
+
+/// What a browser's packet is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// How long it lasts, at 48 kHz.
+    pub length: u32,
+    /// How loud it is, as telephones' levels are measured.
+    pub level: u16,
 }
 
 impl Loudness {
@@ -80,7 +90,7 @@ impl Leg {
         self.browser.is_some()
     }
 
-    /// What came before is no part of what comes next: it was outside a room.
+    /// A browser's voice begins anew with the next packet: what came before was heard by nobody.
     pub fn begin_voice(&mut self) {
         if self.is_browser() {
             self.playout.reset();
@@ -88,8 +98,9 @@ impl Leg {
         }
     }
 
-    /// Takes a browser's packet; returns how long it lasts, at 48 kHz, where it is a new one of that browser's voice.
-    pub fn receive_voice(&mut self, voice: &Voice, now: Instant) -> Option<u32> {
+    /// Takes a browser's packet, and keeps it to be decoded where that is `wanted`; returns what it is, where it is a new one
+    /// of that browser's voice.
+    pub fn receive_voice(&mut self, voice: &Voice, wanted: bool, now: Instant) -> Option<Heard> {
         let loudness = self.browser.as_mut()?;
         let payload = voice.payload.bytes();
         let Some(length) = opus::duration(payload) else {
@@ -110,12 +121,15 @@ impl Leg {
                 return None;
             }
         }
-        loudness.hear(level(voice.level));
+        let level = level(voice.level);
+        loudness.hear(level);
         let arrived = samples_at(now);
         self.reception.time(arrived.wrapping_mul(i64::from(self.egress.clock())), voice.timestamp);
-        let placed = self.playout.insert(voice.timestamp, i64::from(length) / 6, payload, arrived);
-        self.counters.late += u64::from(placed != crate::media::timeline::Placed::Waiting);
-        Some(length)
+        if wanted {
+            let placed = self.playout.insert(voice.timestamp, i64::from(length) / 6, payload, arrived);
+            self.counters.late += u64::from(placed != Placed::Waiting);
+        }
+        Some(Heard { length, level })
     }
 }
 
