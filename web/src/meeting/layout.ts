@@ -118,7 +118,7 @@ export function step(height: number): number {
 export function wishes(state: State, tiles: (Tile & { height: number })[], before: Wish[], slots: number): Wish[] {
   const wanted = tiles.filter(({ participant, source }) => {
     const one = state.people.get(participant);
-    return participant !== state.you && one && !one.away && (source === "screen" ? one.screen : one.camera_on);
+    return participant !== state.you && one && !one.away && (source === "screen" ? one.screen_on : one.camera_on);
   });
   wanted.sort((one, other) => Number(other.large) - Number(one.large));
   const chosen = wanted.slice(0, slots);

@@ -95,6 +95,11 @@ export function isHost(state: State): boolean {
   return (you(state)?.role ?? state.role) === "host";
 }
 
+/** Hosts and members let people in. */
+export function admits(state: State): boolean {
+  return (you(state)?.role ?? state.role) !== "guest";
+}
+
 const collator = (one: Person, other: Person) => (one.since < other.since ? -1 : one.since > other.since ? 1 : one.id < other.id ? -1 : 1);
 
 /** Who is in the meeting, in the order they came. */
@@ -127,7 +132,7 @@ export function handPlace(state: State, person: Person): number | null {
 
 /** Whose screen is shown large: the pinned one, or the one that began last. */
 export function sharing(state: State): Person | null {
-  const all = present(state).filter((one) => one.screen && one.id !== state.you);
+  const all = present(state).filter((one) => one.screen_on && one.id !== state.you);
   return all.find((one) => one.id === state.pinned) ?? all.at(-1) ?? null;
 }
 
@@ -169,11 +174,15 @@ export function receive(state: State, message: ServerMessage, now: number): [Sta
       const next = stand(state, message);
       if (message.type === "admitted" || state.you === null) return [next, []];
       // Told once, when it is there again: whether in the same seat or in a new one.
-      return [next, [{ say: state.you === next.you ? "back" : "joined_anew", seen: true }]];
+      return [next, [{ say: message.resumed ?? state.you === next.you ? "back" : "joined_anew", seen: true }]];
     }
     case "joined":
     case "changed":
       return person(state, message.person);
+    case "people": {
+      const people = new Map(message.people.map((one) => [one.id, one]));
+      return [{ ...state, people, role: people.get(state.you ?? "")?.role ?? state.role }, []];
+    }
     case "left": {
       const gone = state.people.get(message.participant);
       const people = new Map(state.people);
@@ -202,7 +211,7 @@ export function receive(state: State, message: ServerMessage, now: number): [Sta
     case "slots":
       return [{ ...state, slots: message.slots }, []];
     case "shown":
-      return [{ ...state, shown: message.slots.filter((one) => one !== null) }, []];
+      return [{ ...state, shown: message.slots }, []];
     case "chat": {
       if (state.chat.some((line) => line.id === message.line.id)) return [state, []];
       const own = message.line.from === state.you;
@@ -258,12 +267,13 @@ function person(state: State, one: Person): [State, Note[]] {
   }
   if (!mine) {
     if (one.state === "active" && before?.state !== "active") notes.push({ say: "somebody_joined", values, seen: false });
-    if (one.state === "lobby" && before?.state !== "lobby" && role === "host") notes.push({ say: "somebody_waits", values, seen: true });
+    if (one.state === "lobby" && before?.state !== "lobby" && role !== "guest") notes.push({ say: "somebody_waits", values, seen: true });
     if (one.hand !== null && (before?.hand ?? null) === null && before) notes.push({ say: "hand_up", values, seen: true });
-    if (one.screen && !before?.screen) notes.push({ say: "shares", values, seen: false });
-    if (!one.screen && before?.screen) notes.push({ say: "shares_no_more", values, seen: false });
+    if (one.screen_on && !before?.screen_on) notes.push({ say: "shares", values, seen: false });
+    if (!one.screen_on && before?.screen_on) notes.push({ say: "shares_no_more", values, seen: false });
   }
-  return [{ ...state, people, spoke, role }, notes];
+  const phase = !mine ? state.phase : one.state === "active" ? "in" : one.state === "lobby" ? "lobby" : one.state === "waiting_for_host" ? "waiting" : state.phase;
+  return [{ ...state, people, spoke, role, phase }, notes];
 }
 
 /** Two letters at most for who has no picture; none for a bare number. */

@@ -15,7 +15,7 @@ export interface Person {
   since: string;
   audio: "phone" | "web" | "none";
   video: boolean;
-  screen: boolean;
+  screen_on: boolean;
   camera_on: boolean;
   muted_by_self: boolean;
   muted_by_host: boolean;
@@ -36,26 +36,32 @@ export interface Room {
   started: boolean;
   muted_on_entry: boolean;
   self_unmute: boolean;
+  lobby?: boolean;
 }
 
 export interface ChatLine {
   id: number | string;
-  from: string;
+  /** Who wrote; none: the operator. */
+  from: string | null;
   to: string | null;
   name: string;
   text: string;
-  at: string;
+  /** In ms since 1970, or RFC 3339. */
+  at: number | string;
 }
 
 export interface DialIn {
   numbers: string[];
   pin?: string | null;
   one_tap?: string | null;
+  tel?: string | null;
 }
 
 export interface Standing {
   session: string;
   resume: string;
+  /** The same place as before. */
+  resumed?: boolean;
   you: string;
   role: Role;
   state: "active" | "lobby" | "waiting_for_host";
@@ -85,9 +91,10 @@ export type ServerMessage =
   | ({ type: "welcome"; id: number; version: number } & Standing)
   | ({ type: "admitted" } & Standing)
   | { type: "done"; id: number }
-  | { type: "problem"; id: number | null; code: string; detail: string }
+  | { type: "problem"; id: number | null; code: string; detail: string; after_ms?: number }
   | { type: "joined" | "changed"; person: Person }
   | { type: "left"; participant: string; cause?: string }
+  | { type: "people"; people: Person[] }
   | { type: "speaking"; participant: string; speaking: boolean }
   | { type: "slots"; slots: (string | null)[] }
   | { type: "chat"; line: ChatLine }
@@ -95,12 +102,12 @@ export type ServerMessage =
   | { type: "room"; room: Room }
   | { type: "answer"; id: number; sdp: string }
   | { type: "candidate"; candidate: string }
-  | { type: "shown"; slots: (Shown | null)[] }
+  | { type: "shown"; slots: Shown[] }
   | { type: "quality"; participant: string; quality: number | null }
   | { type: "media"; state: "connected" | "interrupted" | "lost" }
   | { type: "bye"; cause: string; text: string }
   | { type: "goaway"; after_ms: number; text: string }
-  | { type: "pong" };
+  | { type: "pong"; id: number };
 
 export interface Wish {
   slot: number;
@@ -111,6 +118,7 @@ export interface Wish {
 
 export type Operation =
   | { operation: "mute" | "unmute" | "raise_hand" | "lower_hand" | "admit" | "refuse" | "remove"; participant: string }
+  | { operation: "hide"; participant: string; source: "camera" | "screen" }
   | { operation: "mute_all" | "unmute_all" | "admit_all" | "lock" | "unlock" | "end" }
   | { operation: "rename"; participant: string; name: string }
   | { operation: "set_role"; participant: string; role: Role };
@@ -132,7 +140,7 @@ export type Asked =
   | { type: "operate"; operation: Operation }
   | { type: "chat"; to: string | null; text: string }
   | { type: "react"; reaction: Reaction }
-  | { type: "offer"; sdp: string }
+  | { type: "offer"; sdp: string; restart: boolean }
   | { type: "candidate"; candidate: string }
   | { type: "watch"; slots: Wish[] }
   | { type: "publish"; source: Source; on: boolean }

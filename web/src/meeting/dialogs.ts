@@ -1,0 +1,265 @@
+// What is asked and shown in front of the rest. Each is a modal dialog: the browser keeps the focus in it and gives it back.
+
+import { h, type Child, type Node } from "../dom.js";
+import { canShare } from "./devices.js";
+import { icon, type Sign } from "./icons.js";
+import type { App } from "./local.js";
+import { handPlace, isHost, muted } from "./model.js";
+import { languages, picker } from "./preview.js";
+import { type Person, REACTIONS, SIGNS } from "./protocol.js";
+import { path, qr } from "./qr.js";
+import { avatar, name } from "./stage.js";
+
+export function dialog(app: App): Node | null {
+  const { local, state } = app;
+  const open = local.dialog;
+  if (!open) return null;
+  const person = "person" in open ? state.people.get(open.person) : undefined;
+  switch (open.kind) {
+    case "invite":
+      return invite(app);
+    case "settings":
+      return settings(app);
+    case "more":
+      return more(app);
+    case "react":
+      return react(app);
+    case "leave":
+      return leave(app);
+    case "end":
+      return sure(app, app.t("end_sure"), app.t("end_for_all"), () => app.act.operate({ operation: "end" }));
+    case "person":
+      return person ? menu(app, person) : null;
+    case "rename":
+      return person ? rename(app, person) : null;
+    case "remove":
+      return person ? sure(app, app.t("remove_sure", { name: name(app, person) }), app.t("remove"), () => app.act.operate({ operation: "remove", participant: person.id })) : null;
+  }
+}
+
+function frame(app: App, key: string, title: string, kind: string, ...children: Child[]): Node {
+  return h(
+    "dialog",
+    {
+      key: `dialog-${key}`,
+      class: kind,
+      "aria-labelledby": `title-${key}`,
+      onclose: () => app.act.dismiss(),
+      // A touch beside it closes it.
+      onclick: (event: MouseEvent) => (event.target as HTMLElement).tagName === "DIALOG" && (event.target as HTMLDialogElement).close(),
+    },
+    h(
+      "div",
+      { class: "sheet" },
+      h("div", { class: "head" }, h("h2", { id: `title-${key}` }, title), h("button", { class: "tool", "aria-label": app.t("close"), title: app.t("close"), onclick: () => app.act.dismiss() }, icon("close"))),
+      children,
+    ),
+  );
+}
+
+function item(sign: Sign, label: string, act: () => void, kind = ""): Node {
+  return h("button", { key: label, class: `item ${kind}`, onclick: act }, icon(sign), h("span", {}, label));
+}
+
+/** Does something, and closes. */
+function then(app: App, act: () => void): () => void {
+  return () => {
+    app.act.dismiss();
+    act();
+  };
+}
+
+function menu(app: App, person: Person): Node {
+  const { state, t, act } = app;
+  const own = person.id === state.you;
+  const host = isHost(state);
+  const active = person.state === "active";
+  const items: Child[] = [];
+  if (active) {
+    const pinned = state.pinned === person.id;
+    items.push(item("pin", t(pinned ? "unpin" : "pin"), then(app, () => act.pin(pinned ? null : person.id))));
+    if (!own && (person.audio !== "phone" || person.video)) items.push(item("chat", t("write_to"), then(app, () => act.to(person.id))));
+    if (host && !own) {
+      items.push(muted(person) ? item("mic", t("unmute"), then(app, () => act.mute(person, false))) : item("mic_off", t("mute"), then(app, () => act.mute(person, true))));
+      if (person.camera_on) items.push(item("camera_off", t("stop_camera"), then(app, () => act.operate({ operation: "hide", participant: person.id, source: "camera" }))));
+      if (person.screen_on) items.push(item("screen", t("stop_their_sharing"), then(app, () => act.operate({ operation: "hide", participant: person.id, source: "screen" }))));
+    }
+    if ((host || own) && handPlace(state, person) !== null) items.push(item("hand", t("lower_hand"), then(app, () => act.operate({ operation: "lower_hand", participant: person.id }))));
+  }
+  if (own || host) items.push(item("edit", t("rename"), then(app, () => act.open({ kind: "rename", person: person.id }))));
+  if (host && !own && active) {
+    const one = person.role === "host";
+    items.push(item("crown", t(one ? "take_host" : "make_host"), then(app, () => act.operate({ operation: "set_role", participant: person.id, role: one ? "guest" : "host" }))));
+  }
+  if (host && !own) items.push(item("out", t("remove"), then(app, () => act.open({ kind: "remove", person: person.id })), "danger"));
+  return frame(app, `person-${person.id}`, name(app, person), "menu", h("div", { class: "about" }, avatar(person, name(app, person)), h("p", { class: "quiet" }, person.number ?? t(person.audio === "phone" ? "on_phone" : "in_browser"))), h("div", { class: "items" }, items));
+}
+
+function more(app: App): Node {
+  const { state, local, t, act } = app;
+  const open = (kind: "invite" | "settings" | "end") => then(app, () => act.open({ kind }));
+  const host = isHost(state);
+  const items: Child[] = [
+    h(
+      "div",
+      { class: "reactions narrow-only", key: "reactions", role: "group", "aria-label": t("react") },
+      REACTIONS.map((one) => h("button", { class: "tool", "aria-label": t(one), title: t(one), onclick: then(app, () => act.react(one)) }, SIGNS[one])),
+    ),
+    item("invite", t("invite"), open("invite")),
+    canShare() ? item("screen", t(local.sharing ? "stop_sharing" : "share_screen"), then(app, () => act.screen()), "narrow-only") : null,
+    item("people", t("people"), then(app, () => act.panel("people")), "narrow-only"),
+    sharingOrNot(app),
+    document.fullscreenEnabled ? item("spread", t(document.fullscreenElement ? "small_screen" : "full_screen"), then(app, fullScreen)) : null,
+    item("settings", t("settings"), open("settings")),
+  ];
+  if (host) {
+    items.push(
+      h("hr", { key: "rule" }),
+      item("mic_off", t("mute_all"), then(app, () => act.operate({ operation: "mute_all" }))),
+      item("mic", t("unmute_all"), then(app, () => act.operate({ operation: "unmute_all" }))),
+      state.room?.locked ? item("unlock", t("unlock"), then(app, () => act.operate({ operation: "unlock" }))) : item("lock", t("lock"), then(app, () => act.operate({ operation: "lock" }))),
+      item("leave", t("end_for_all"), open("end"), "danger"),
+    );
+  }
+  return frame(app, "more", t("more"), "menu", h("div", { class: "items" }, items));
+}
+
+function sharingOrNot(app: App): Node {
+  const grid = app.state.view === "grid";
+  return item(grid ? "speaker" : "grid", app.t(grid ? "speaker_view" : "grid_view"), then(app, () => app.act.view()));
+}
+
+function fullScreen(): void {
+  if (document.fullscreenElement) void document.exitFullscreen();
+  else void document.documentElement.requestFullscreen().catch(() => undefined);
+}
+
+function react(app: App): Node {
+  return frame(app, "react", app.t("react"), "menu small-one", h("div", { class: "reactions" }, REACTIONS.map((one) => h("button", { class: "tool", "aria-label": app.t(one), title: app.t(one), onclick: then(app, () => app.act.react(one)) }, SIGNS[one]))));
+}
+
+function leave(app: App): Node {
+  const { state, t, act } = app;
+  return frame(
+    app,
+    "leave",
+    t("leave_sure"),
+    "ask",
+    h("div", { class: "stack" }, h("button", { class: "main stop", onclick: then(app, () => act.leave()) }, t("leave_meeting")), isHost(state) ? h("button", { class: "danger", onclick: then(app, () => act.open({ kind: "end" })) }, t("end_for_all")) : null, h("button", { onclick: () => act.dismiss() }, t("cancel"))),
+  );
+}
+
+function sure(app: App, question: string, verb: string, act: () => void): Node {
+  return frame(app, `sure-${verb}`, question, "ask", h("div", { class: "stack" }, h("button", { class: "main stop", onclick: then(app, act) }, verb), h("button", { onclick: () => app.act.dismiss() }, app.t("cancel"))));
+}
+
+function rename(app: App, person: Person): Node {
+  return frame(
+    app,
+    "rename",
+    app.t("rename"),
+    "ask",
+    h(
+      "form",
+      {
+        class: "stack",
+        onsubmit: (event: Event) => {
+          event.preventDefault();
+          const typed = String(new FormData(event.target as HTMLFormElement).get("name") ?? "").trim();
+          app.act.dismiss();
+          app.act.rename(person.id, typed);
+        },
+      },
+      h("label", { class: "field" }, app.t("name"), h("input", { name: "name", value: person.name ?? "", maxlength: 64, autocomplete: "off" })),
+      h("button", { class: "main" }, app.t("save")),
+    ),
+  );
+}
+
+function settings(app: App): Node {
+  const { t, state } = app;
+  const pickers = [picker(app, "microphone"), picker(app, "camera"), picker(app, "speaker")];
+  return frame(
+    app,
+    "settings",
+    t("settings"),
+    "wide",
+    h(
+      "div",
+      { class: "stack" },
+      pickers,
+      pickers.every((one) => one === null) ? h("p", { class: "notice" }, t("no_devices")) : null,
+      h("label", { class: "field" }, t("language"), languages(app)),
+      state.you ? h("label", { class: "field" }, t("your_picture"), h("input", { type: "file", accept: "image/*", onchange: (event: Event) => chosen(app, event) }), h("small", {}, t("picture_hint"))) : null,
+      h(
+        "div",
+        { class: "keys" },
+        h("h3", {}, t("keyboard")),
+        h("dl", {}, ([["M", "mute"], ["V", "camera_on"], ["H", "raise_hand"], ["C", "chat"], ["P", "people"], ["S", "share_screen"], ["␣", "push_to_talk"]] as const).map(([key, words]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, t(words))])),
+      ),
+    ),
+  );
+}
+
+function chosen(app: App, event: Event): void {
+  const file = (event.target as HTMLInputElement).files?.[0];
+  if (file) app.act.picture(file);
+}
+
+/** The link by which others come. */
+export function link(app: App): string {
+  if (app.local.invitation) return app.local.invitation.link;
+  const { state } = app;
+  const number = state.dialIn?.pin ?? state.room?.id ?? "";
+  return `${location.origin}/m/${encodeURIComponent(number)}`;
+}
+
+/** Numbers as people read them: what is keyed after them apart. */
+function dialText(app: App): string[] {
+  const dial = app.state.dialIn;
+  if (!dial || dial.numbers.length === 0) return [];
+  const lines = [`${app.t("by_phone")}: ${dial.numbers.join(", ")}`];
+  if (dial.pin) lines.push(`${app.t("meeting_pin")}: ${dial.pin}#`);
+  if (dial.one_tap) lines.push(`${app.t("one_tap")}: ${dial.one_tap}`);
+  return lines;
+}
+
+export function invitationText(app: App): string {
+  return [app.t("invitation_for", { name: app.state.room?.name ?? "Ringlift" }), link(app), ...dialText(app)].join("\n");
+}
+
+function invite(app: App): Node {
+  const { state, local, t, act } = app;
+  const to = link(app);
+  const dial = state.dialIn;
+  const code = qr(to);
+  return frame(
+    app,
+    "invite",
+    t("invite"),
+    "wide",
+    h(
+      "div",
+      { class: "invite" },
+      h(
+        "div",
+        { class: "stack" },
+        h("label", { class: "field" }, t("link"), h("input", { name: "link", readonly: true, value: to, onfocus: (event: Event) => (event.target as HTMLInputElement).select() })),
+        h("div", { class: "row" }, h("button", { class: "main", onclick: () => act.copy(invitationText(app)) }, icon(local.copied ? "check" : "copy"), t(local.copied ? "copied" : "copy_invitation")), typeof navigator.share === "function" ? h("button", { onclick: () => act.share(invitationText(app), to) }, icon("share"), t("share")) : null),
+        dial && dial.numbers.length > 0
+          ? h(
+              "div",
+              { class: "dial" },
+              h("h3", {}, t("by_phone")),
+              h("ul", {}, dial.numbers.map((number) => h("li", { key: number }, h("a", { href: `tel:${number}` }, number)))),
+              dial.pin ? h("p", {}, `${t("meeting_pin")}: `, h("b", {}, `${dial.pin}#`)) : null,
+              dial.one_tap ? h("a", { class: "button", href: dial.tel ?? `tel:${dial.one_tap.replaceAll("#", "%23")}` }, icon("phone"), t("one_tap")) : null,
+            )
+          : null,
+      ),
+      code
+        ? h("figure", { class: "qr" }, h("svg", { viewBox: `0 0 ${code.length + 8} ${code.length + 8}`, role: "img", "aria-label": t("qr") }, h("rect", { width: code.length + 8, height: code.length + 8 }), h("path", { d: path(code) })), h("figcaption", { class: "quiet" }, t("qr")))
+        : null,
+    ),
+  );
+}

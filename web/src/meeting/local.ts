@@ -1,0 +1,96 @@
+// What only this browser knows: its devices, what is open, what is being typed.
+
+import type { Devices, Trouble } from "./devices.js";
+import type { Words } from "../i18n/words.js";
+import type { Values } from "../i18n/core.js";
+import type { Language } from "../i18n/core.js";
+import type { Person, Reaction } from "./protocol.js";
+import type { State } from "./model.js";
+
+export interface Taken {
+  /** The person wants it. */
+  on: boolean;
+  /** Which was chosen; none is the browser's own choice. */
+  device: string | null;
+  track: MediaStreamTrack | null;
+  trouble: Trouble | null;
+}
+
+export type Dialog =
+  | { kind: "invite" | "settings" | "more" | "react" | "leave" | "end" }
+  | { kind: "person" | "rename" | "remove"; person: string };
+
+export interface Local {
+  language: Language;
+  name: string;
+  /** Whether a passcode is asked for, and what was typed. */
+  asks: "nothing" | "passcode" | "number";
+  passcode: string;
+  microphone: Taken;
+  camera: Taken;
+  speaker: string | null;
+  devices: Devices;
+  sharing: MediaStreamTrack | null;
+  listenOnly: boolean;
+  /** What was asked and is not answered: shown at once. */
+  muting: boolean | null;
+  talking: boolean;
+  refused: string | null;
+  retryAt: number | null;
+  silenced: boolean;
+  dialog: Dialog | null;
+  voices: Map<number, MediaStream>;
+  pictures: Map<number, MediaStream>;
+  size: { width: number; height: number };
+  seen: string[];
+  draft: string;
+  copied: boolean;
+  /** Signed link for guests, once it was asked for. */
+  invitation: { link: string; qr: string | null } | null;
+}
+
+export interface App {
+  state: State;
+  local: Local;
+  now: number;
+  t(key: keyof Words, values?: Values): string;
+  act: Actions;
+}
+
+export interface Actions {
+  join(): void;
+  again(): void;
+  type(field: "name" | "passcode" | "draft", value: string): void;
+  listenOnly(on: boolean): void;
+  microphone(): void;
+  camera(): void;
+  screen(): void;
+  hand(): void;
+  react(reaction: Reaction): void;
+  choose(kind: "microphone" | "camera" | "speaker", device: string): void;
+  allow(): void;
+  unblock(): void;
+  panel(panel: "people" | "chat" | null): void;
+  view(): void;
+  pin(person: string | null): void;
+  open(dialog: Dialog): void;
+  dismiss(): void;
+  chat(): void;
+  to(person: string | null): void;
+  mute(person: Person, on: boolean): void;
+  operate(operation: import("./protocol.js").Operation): void;
+  rename(person: string, name: string): void;
+  leave(): void;
+  speak(language: string): void;
+  picture(file: File): void;
+  copy(text: string): void;
+  share(text: string, link: string): void;
+  retry(): void;
+}
+
+/** Whether the microphone is silent, as the person at the page is shown it: at once, and in the end as the node says. */
+export function silent(state: State, local: Local): boolean {
+  const one = state.you === null ? undefined : state.people.get(state.you);
+  if (one?.muted_by_host && local.muting !== false) return true;
+  return local.muting ?? one?.muted_by_self ?? !local.microphone.on;
+}

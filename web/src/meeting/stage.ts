@@ -1,0 +1,109 @@
+// The stage: a tile for everybody who has room, and large what matters.
+
+import { h, type Child, type Node } from "../dom.js";
+import { icon } from "./icons.js";
+import { grid, slotOf, stage, type Tile } from "./layout.js";
+import { type App, silent } from "./local.js";
+import { called, fresh, handPlace, initials, isHost, muted, tint, type State } from "./model.js";
+import { type Person, SIGNS } from "./protocol.js";
+import { streamOf } from "./preview.js";
+
+export function avatar(person: Person, name: string, kind = ""): Node {
+  const letters = initials(person.name ?? "");
+  const inside: Child = person.avatar ? h("img", { src: person.avatar, alt: "" }) : letters || icon(person.audio === "phone" ? "phone" : "people");
+  return h("span", { class: `avatar tint-${tint(person.id)} ${kind}`, "aria-hidden": "true", title: name }, inside);
+}
+
+/** The state of somebody in words, besides speaking and muted. */
+export function standing(app: App, person: Person): string | null {
+  if (person.ringing || person.state === "ringing") return app.t("state_ringing");
+  if (person.state === "lobby") return app.t("state_lobby");
+  if (person.state === "waiting_for_host") return app.t("state_waiting");
+  if (person.held || person.held_by_us) return app.t("state_held");
+  if (person.away) return app.t("state_away");
+  return null;
+}
+
+export function mutedWords(app: App, person: Person): string {
+  if (person.muted_by_host) return app.t("muted_by_host");
+  return app.t(person.audio === "phone" ? "muted_by_key" : "muted");
+}
+
+export function name(app: App, person: Person): string {
+  const plain = called(person, app.t("guest"));
+  return person.id === app.state.you ? app.t("you_named", { name: plain }) : plain;
+}
+
+export function bars(app: App, person: Person): Node | null {
+  if (person.quality === null || person.quality === undefined) return null;
+  const words = app.t((["quality_0", "quality_1", "quality_2", "quality_3", "quality_4"] as const)[Math.max(0, Math.min(4, person.quality))] ?? "quality_4");
+  return h("span", { class: `bars q${person.quality}`, role: "img", "aria-label": words, title: words }, h("i", {}), h("i", {}), h("i", {}), h("i", {}));
+}
+
+function isSilent(state: State, app: App, person: Person): boolean {
+  return person.id === state.you && person.audio !== "phone" ? silent(state, app.local) : muted(person);
+}
+
+function tile(app: App, one: Tile): Node | null {
+  const { state, local, t, act } = app;
+  const person = state.people.get(one.participant);
+  if (!person) return null;
+  const own = person.id === state.you;
+  const label = name(app, person);
+  const slot = own ? null : slotOf(state.shown, one.participant, one.source);
+  const stream = own ? (one.source === "camera" && local.camera.on && local.camera.track ? streamOf(local.camera.track) : null) : slot !== null ? (local.pictures.get(slot) ?? null) : null;
+  const quiet = isSilent(state, app, person);
+  const words = standing(app, person);
+  const hand = handPlace(state, person);
+  const speaks = person.speaking && one.source === "camera" && !quiet;
+  const said = [label, person.audio === "phone" ? t("on_phone") : null, quiet ? mutedWords(app, person) : speaks ? t("speaks") : null, words, hand !== null ? t("hand_place", { n: hand }) : null].filter(Boolean).join(", ");
+  const reactions = one.source === "camera" ? fresh(state.floating, app.now).filter((float) => float.from === person.id) : [];
+  return h(
+    "figure",
+    {
+      key: `${one.source}:${one.participant}`,
+      class: `tile ${one.source}${one.large ? " large" : ""}${speaks ? " speaks" : ""}${stream ? " seen" : ""}${person.away || words ? " dim" : ""}`,
+      "data-person": one.participant,
+      "data-source": one.source,
+      "data-large": one.large,
+      role: "group",
+      "aria-label": one.source === "screen" ? t("screen_of", { name: label }) : said,
+    },
+    stream
+      ? h("video", { key: "video", autoplay: true, playsinline: true, muted: true, srcObject: stream, class: own ? "mirror" : "", "aria-hidden": "true" })
+      : one.source === "screen"
+        ? h("div", { key: "wait", class: "center quiet" }, t("screen_comes"))
+        : h("div", { key: "face", class: "center" }, avatar(person, label, "face")),
+    hand !== null && one.source === "camera" ? h("span", { key: "hand", class: "flag hand", "aria-hidden": "true" }, icon("hand"), String(hand)) : null,
+    h("span", { key: "signs", class: "signs" }, one.source === "camera" ? bars(app, person) : null),
+    reactions.map((float) => h("span", { key: `r${float.id}`, class: `float f${float.id % 5}`, "aria-hidden": "true" }, SIGNS[float.reaction])),
+    h(
+      "figcaption",
+      { key: "plate", "aria-hidden": "true" },
+      quiet && one.source === "camera" ? h("span", { class: "silent" }, icon("mic_off")) : null,
+      person.audio === "phone" && one.source === "camera" ? h("span", { class: "phone" }, icon("phone")) : null,
+      h("b", {}, one.source === "screen" ? t("screen_of", { name: label }) : label),
+      words && one.source === "camera" ? h("small", {}, words) : null,
+    ),
+    h("button", { key: "menu", class: "dot", "aria-label": t("actions_for", { name: label }), title: t("actions_for", { name: label }), onclick: () => act.open({ kind: "person", person: person.id }) }, icon("more")),
+  );
+}
+
+export function stageView(app: App): Node {
+  const { state, local, t, act } = app;
+  const { width, height } = local.size;
+  const shown = stage(state, local.seen, width, height);
+  local.seen = shown.tiles.filter((one) => !one.large).map((one) => one.participant);
+  const large = shown.tiles[0]?.large === true;
+  const alone = state.people.size > 0 && [...state.people.values()].filter((one) => one.state === "active").length === 1;
+  const cells = grid(shown.tiles.length, width, height - (alone ? 90 : 0));
+  return h(
+    "div",
+    { class: `stage ${large ? (width > height ? "beside" : "below") : "grid"}`, id: "stage", "--w": `${cells.width}px`, "--h": `${cells.height}px`, role: "region", "aria-label": t("stage") },
+    h("div", { class: "tiles", key: "tiles" }, shown.tiles.map((one) => tile(app, one))),
+    alone ? h("div", { class: "alone", key: "alone" }, h("p", {}, t("alone")), h("button", { onclick: () => act.open({ kind: "invite" }) }, icon("invite"), t("invite"))) : null,
+    shown.hidden > 0 ? h("button", { class: "others", key: "others", onclick: () => act.panel("people") }, t("and_others", { n: shown.hidden })) : null,
+  );
+}
+
+export { isHost };

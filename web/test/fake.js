@@ -1,0 +1,256 @@
+// A node that the meeting's page can be tried with: it serves web/dist as the real one does, and speaks the protocol with people
+// who are made up. What it decides is what the tests tell it to.
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { gzipSync } from "node:zlib";
+
+const dist = new URL("../dist/", import.meta.url);
+const source = readFileSync(new URL("../../src/api/page.rs", import.meta.url), "utf8");
+const policy = source.match(/"(default-src [^"]+)"/)[1];
+const devices = source.match(/"(camera=[^"]+)"/)[1];
+const files = { "/": "landing.html", "/console": "console.html" };
+const kinds = { html: "text/html; charset=utf-8", js: "text/javascript; charset=utf-8", css: "text/css; charset=utf-8", svg: "image/svg+xml" };
+
+export const person = (id, rest = {}) => ({
+  id, display: rest.name ?? rest.number ?? "Guest", name: null, number: null, role: "guest", state: "active", since: `2026-01-01T10:00:${String(id.length).padStart(2, "0")}Z`, audio: "web", video: true,
+  screen_on: false, camera_on: false, muted_by_self: false, muted_by_host: false, held: false, held_by_us: false, hand: null, speaking: false, ringing: false, avatar: null, quality: 4, away: false, ...rest,
+});
+
+export class FakeNode {
+  people = [];
+  chat = [];
+  heard = [];
+  /** Bytes sent for each path, compressed. */
+  sent = new Map();
+  sockets = new Set();
+  refuse = null;
+  state = "active";
+  role = "host";
+  audio = "web";
+  room = { id: "room_1", name: "Board meeting", locked: false, started: true, muted_on_entry: false, self_unmute: true, lobby: false };
+  dialIn = { numbers: ["+49 30 901820", "+43 1 205060"], pin: "482913", one_tap: "+4930901820,,482913#", tel: "tel:+4930901820,,482913%23" };
+  answer = null;
+  refuseOperation = null;
+  you = "part_you";
+  silent = false;
+
+  async start(port = 0) {
+    this.server = createServer((request, response) => this.serve(request, response));
+    this.server.on("upgrade", (request, socket) => this.upgrade(request, socket));
+    await new Promise((done) => this.server.listen(port, "127.0.0.1", done));
+    this.url = `http://127.0.0.1:${this.server.address().port}`;
+    this.port = this.server.address().port;
+    return this;
+  }
+
+  async stop() {
+    for (const socket of this.sockets) socket.destroy();
+    this.server.closeAllConnections();
+    await new Promise((done) => this.server.close(done));
+  }
+
+  serve(request, response) {
+    const path = new URL(request.url, this.url).pathname;
+    this.asked?.(request, path);
+    const file = files[path] ?? (/^\/[jm]\/[^/]+$/.test(path) ? "meeting.html" : /^\/[a-z]+\.(js|css|svg)$/.test(path) ? path.slice(1) : null);
+    response.setHeader("Content-Security-Policy", policy);
+    response.setHeader("Permissions-Policy", devices);
+    if (!file) return response.writeHead(path === "/v1/session" ? 401 : 404, { "Content-Type": "application/json" }).end("{}");
+    const packed = gzipSync(readFileSync(new URL(file, dist)), { level: 9 });
+    this.sent.set(path, packed.length);
+    response.writeHead(200, { "Content-Type": kinds[file.split(".").pop()], "Content-Encoding": "gzip" }).end(packed);
+  }
+
+  upgrade(request, socket) {
+    const accept = createHash("sha1").update(`${request.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
+    this.sockets.add(socket);
+    socket.setNoDelay(true);
+    let bytes = Buffer.alloc(0);
+    let text = [];
+    socket.on("error", () => {});
+    socket.on("close", () => this.sockets.delete(socket));
+    socket.on("data", (data) => {
+      bytes = Buffer.concat([bytes, data]);
+      for (;;) {
+        if (bytes.length < 2) return;
+        const [first, second] = bytes;
+        let [length, at] = [second & 127, 2];
+        if (length === 126) [length, at] = [bytes.length >= 4 ? bytes.readUInt16BE(2) : Infinity, 4];
+        else if (length === 127) [length, at] = [bytes.length >= 10 ? Number(bytes.readBigUInt64BE(2)) : Infinity, 10];
+        if (bytes.length < at + 4 + length) return;
+        const mask = bytes.subarray(at, at + 4);
+        const payload = Buffer.from(bytes.subarray(at + 4, at + 4 + length)).map((byte, i) => byte ^ mask[i % 4]);
+        bytes = bytes.subarray(at + 4 + length);
+        if ((first & 15) === 8) return socket.end();
+        text.push(payload);
+        if (first & 128) {
+          const whole = Buffer.concat(text).toString();
+          text = [];
+          this.hear(socket, JSON.parse(whole));
+        }
+      }
+    });
+  }
+
+  to(socket, message) {
+    const payload = Buffer.from(JSON.stringify(message));
+    const head = payload.length < 126 ? Buffer.from([129, payload.length]) : payload.length < 65536 ? Buffer.from([129, 126, payload.length >> 8, payload.length & 255]) : Buffer.concat([Buffer.from([129, 127]), (() => { const long = Buffer.alloc(8); long.writeBigUInt64BE(BigInt(payload.length)); return long; })()]);
+    socket.write(Buffer.concat([head, payload]));
+  }
+
+  say(message) {
+    for (const socket of this.sockets) if (socket.in) this.to(socket, message);
+  }
+
+  drop() {
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  change(id, rest) {
+    const one = this.people.find((one) => one.id === id);
+    Object.assign(one, rest);
+    this.say({ type: "changed", person: one });
+  }
+
+  join(one) {
+    this.people.push(one);
+    this.say({ type: "joined", person: one });
+  }
+
+  leave(id) {
+    this.people = this.people.filter((one) => one.id !== id);
+    this.say({ type: "left", participant: id, cause: "hung_up" });
+  }
+
+  standing(message) {
+    let own = this.people.find((one) => one.id === this.you);
+    if (!own) {
+      own = person(this.you, { name: message.name || null, role: this.role, state: this.state, audio: this.audio, since: "2026-01-01T09:00:00Z", muted_by_self: message.listen_only, display: message.name || "Guest" });
+      this.people.unshift(own);
+    }
+    own.state = this.state;
+    const inside = this.state === "active";
+    return {
+      version: 1, session: "ses_1", resume: "resume-token", resumed: message.resume !== undefined && !this.forgot, you: this.you, role: this.role, state: this.state, room: this.room,
+      people: inside ? this.people : [own], chat: inside ? this.chat : [], slots: [null, null, null, null], ice_servers: [], limits: { chat_chars: 2000, video_slots: 9, avatar_bytes: 262144 }, dial_in: this.dialIn,
+    };
+  }
+
+  admit() {
+    this.state = "active";
+    this.say({ type: "admitted", ...this.standing({}) });
+  }
+
+  async hear(socket, message) {
+    this.heard.push(message);
+    if (this.silent) return;
+    const { id } = message;
+    const done = () => this.to(socket, { type: "done", id });
+    const own = () => this.people.find((one) => one.id === this.you);
+    switch (message.type) {
+      case "join": {
+        if (this.refuse) return this.to(socket, { type: "problem", id, ...this.refuse });
+        socket.in = true;
+        return this.to(socket, { type: "welcome", id, ...this.standing(message) });
+      }
+      case "ping":
+        return this.to(socket, { type: "pong", id });
+      case "offer": {
+        if (!this.answer) return;
+        const sdp = await this.answer(message.sdp);
+        this.to(socket, { type: "answer", id, sdp });
+        return this.to(socket, { type: "media", state: "connected" });
+      }
+      case "watch":
+        done();
+        return this.to(socket, { type: "shown", slots: message.slots.map(({ slot, participant, source }) => ({ slot, participant, source, layer: 1 })) });
+      case "publish": {
+        if (this.refuseOperation) return this.to(socket, { type: "problem", id, ...this.refuseOperation });
+        const field = { microphone: { muted_by_self: !message.on }, camera: { camera_on: message.on }, screen: { screen_on: message.on } }[message.source];
+        this.change(this.you, field);
+        return done();
+      }
+      case "chat": {
+        const line = { id: this.chat.length + 1, from: this.you, to: message.to, name: own().name, text: message.text, at: Date.now() };
+        this.chat.push(line);
+        done();
+        return this.say({ type: "chat", line });
+      }
+      case "react":
+        done();
+        return this.say({ type: "reaction", from: this.you, reaction: message.reaction });
+      case "operate": {
+        if (this.refuseOperation) return this.to(socket, { type: "problem", id, ...this.refuseOperation });
+        const { operation, participant, name, role } = message.operation;
+        const fields = {
+          mute: participant === this.you ? { muted_by_self: true } : { muted_by_host: true },
+          unmute: { muted_by_self: false, muted_by_host: false },
+          raise_hand: { hand: 1 + this.people.filter((one) => one.hand !== null).length },
+          lower_hand: { hand: null },
+          rename: { name, display: name },
+          set_role: { role },
+          admit: { state: "active" },
+        }[operation];
+        done();
+        if (operation === "remove" || operation === "refuse") this.leave(participant);
+        else if (operation === "lock" || operation === "unlock") this.say({ type: "room", room: (this.room = { ...this.room, locked: operation === "lock" }) });
+        else if (operation === "end") this.say({ type: "bye", cause: "room_ended", text: "the meeting was ended" });
+        else if (fields) this.change(participant, fields);
+        return undefined;
+      }
+      default:
+        return done();
+    }
+  }
+}
+
+/** In a page of its own: the far end of the peer connection. It hears what comes and shows a picture in each slot. */
+export async function farEnd(browser) {
+  const page = await (await browser.newContext()).newPage();
+  await page.goto("about:blank");
+  await page.evaluate(() => {
+    const colours = ["#35507a", "#7a4b35", "#3f6f4c", "#6a3f6f", "#70662f", "#2f6a70", "#70304a", "#454d66", "#2f4f2f"];
+    globalThis.answer = async (sdp) => {
+      globalThis.far?.close();
+      const far = (globalThis.far = new RTCPeerConnection());
+      await far.setRemoteDescription({ type: "offer", sdp });
+      const context = new AudioContext();
+      let slot = 0;
+      for (const one of far.getTransceivers()) {
+        const line = sdp.split("\r\nm=").find((part) => part.includes(`a=mid:${one.mid}\r\n`)) ?? "";
+        if (!line.includes("a=recvonly")) continue;
+        one.direction = "sendonly";
+        if (one.receiver.track.kind === "audio") {
+          const tone = context.createOscillator();
+          const out = context.createMediaStreamDestination();
+          tone.connect(out);
+          tone.start();
+          await one.sender.replaceTrack(out.stream.getAudioTracks()[0]);
+          continue;
+        }
+        const at = slot++;
+        const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 360 });
+        const pen = canvas.getContext("2d");
+        setInterval(() => {
+          pen.fillStyle = colours[at];
+          pen.fillRect(0, 0, 640, 360);
+          pen.fillStyle = "#e9cfb5";
+          pen.beginPath();
+          pen.arc(320, 150 + 3 * Math.sin(Date.now() / 300), 70, 0, 7);
+          pen.fill();
+          pen.fillStyle = "#ffffff33";
+          pen.beginPath();
+          pen.ellipse(320, 380, 160, 140, 0, 0, 7);
+          pen.fill();
+        }, 60);
+        await one.sender.replaceTrack(canvas.captureStream(15).getVideoTracks()[0]);
+      }
+      await far.setLocalDescription();
+      await new Promise((done) => (far.iceGatheringState === "complete" ? done() : far.addEventListener("icegatheringstatechange", () => far.iceGatheringState === "complete" && done())));
+      return far.localDescription.sdp;
+    };
+  });
+  return { page, answer: (sdp) => page.evaluate((sdp) => globalThis.answer(sdp), sdp) };
+}
