@@ -23,6 +23,7 @@ export const de: Words = {
   microphone: "Mikrofon",
   camera: "Kamera",
   speaker: "Lautsprecher",
+  devices: "Geräte",
   try_again: "Erneut versuchen",
   no_devices: "Der Browser zeigt noch keine Geräte. Erlauben Sie Mikrofon und Kamera, um sie hier zu wählen.",
 

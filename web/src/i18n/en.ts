@@ -21,6 +21,7 @@ export const en = {
   microphone: "Microphone",
   camera: "Camera",
   speaker: "Speaker",
+  devices: "Devices",
   try_again: "Try again",
   no_devices: "The browser shows no devices yet. Allow microphone and camera to choose them here.",
 

@@ -23,6 +23,7 @@ export const es: Words = {
   microphone: "Micrófono",
   camera: "Cámara",
   speaker: "Altavoz",
+  devices: "Dispositivos",
   try_again: "Intentar de nuevo",
   no_devices: "El navegador aún no muestra dispositivos. Permita el micrófono y la cámara para elegirlos aquí.",
 

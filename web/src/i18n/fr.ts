@@ -23,6 +23,7 @@ export const fr: Words = {
   microphone: "Micro",
   camera: "Caméra",
   speaker: "Haut-parleur",
+  devices: "Appareils",
   try_again: "Réessayer",
   no_devices: "Le navigateur ne montre encore aucun appareil. Autorisez micro et caméra pour les choisir ici.",
 

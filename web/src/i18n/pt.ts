@@ -23,6 +23,7 @@ export const pt: Words = {
   microphone: "Microfone",
   camera: "Câmera",
   speaker: "Alto-falante",
+  devices: "Dispositivos",
   try_again: "Tentar de novo",
   no_devices: "O navegador ainda não mostra dispositivos. Permita microfone e câmera para escolhê-los aqui.",
 

@@ -23,6 +23,7 @@ export const zh: Words = {
   microphone: "麦克风",
   camera: "摄像头",
   speaker: "扬声器",
+  devices: "设备",
   try_again: "重试",
   no_devices: "浏览器尚未显示任何设备。请允许使用麦克风和摄像头后在此选择。",
 

@@ -1,4 +1,4 @@
-// The page at `/`: join by number and passcode, begin a meeting, or go to the console.
+// The page at `/`: join by number or link, begin a meeting, or go to the console.
 
 import { ask, Refused } from "../api.js";
 import { type Child, h, type Node, patch } from "../dom.js";
@@ -44,8 +44,7 @@ function view(): Node[] {
           h(
             "form",
             { onsubmit: join, novalidate: true },
-            field("number", t("number"), { autocomplete: "off", autocapitalize: "off", spellcheck: "false", inputmode: "text", enterkeyhint: "next" }),
-            field("passcode", t("passcode"), { autocomplete: "off", type: "password", inputmode: "numeric", enterkeyhint: "go" }, t("passcode_hint")),
+            field("number", t("number"), { autocomplete: "off", autocapitalize: "off", spellcheck: "false", inputmode: "text", enterkeyhint: "go" }),
             h("p", { class: "wrong", role: "alert" }, joinWrong),
             h("button", { class: "main" }, t("join_button")),
           ),
@@ -92,7 +91,7 @@ function text(form: FormData, name: string): string {
 function join(event: SubmitEvent): void {
   event.preventDefault();
   const form = new FormData(event.target as HTMLFormElement);
-  const to = destination(text(form, "number"), text(form, "passcode"), location.origin);
+  const to = destination(text(form, "number"), location.origin);
   if ("wrong" in to) {
     joinWrong = t(to.wrong);
     draw();

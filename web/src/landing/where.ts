@@ -2,8 +2,8 @@
 
 export type Destination = { path: string } | { wrong: "number_missing" | "foreign_link" };
 
-/** A link of ours is followed; of a number, spaces and signs are dropped. The passcode goes behind `#`, which no server sees. */
-export function destination(typed: string, passcode: string, origin: string): Destination {
+/** A link of ours is followed; of a number, spaces and signs are dropped. It goes behind `#`, which no server sees and no log holds. */
+export function destination(typed: string, origin: string): Destination {
   const text = typed.trim();
   if (text === "") return { wrong: "number_missing" };
   if (/^https?:/i.test(text) || text.startsWith(`${new URL(origin).host}/`)) {
@@ -11,9 +11,9 @@ export function destination(typed: string, passcode: string, origin: string): De
     if (!url || url.host !== new URL(origin).host || !/^\/[jm]\/[^/]+$/.test(url.pathname)) return { wrong: "foreign_link" };
     return { path: url.pathname + url.hash };
   }
-  const room = /^[\d\s().\-–#*]+$/.test(text) ? text.replace(/\D/g, "") : text;
-  if (room === "") return { wrong: "number_missing" };
-  return { path: `/m/${encodeURIComponent(room)}${passcode ? `#${new URLSearchParams({ passcode })}` : ""}` };
+  const number = text.replace(/[\s().\-–#*]/g, "");
+  if (!/^\d+$/.test(number)) return { wrong: "number_missing" };
+  return { path: `/m/number#${new URLSearchParams({ passcode: number })}` };
 }
 
 function parsed(text: string): URL | null {

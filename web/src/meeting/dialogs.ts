@@ -38,13 +38,15 @@ export function dialog(app: App): Node | null {
 }
 
 function frame(app: App, key: string, title: string, kind: string, ...children: Child[]): Node {
+  const open = app.local.dialog;
   return h(
     "dialog",
     {
       key: `dialog-${key}`,
       class: kind,
       "aria-labelledby": `title-${key}`,
-      onclose: () => app.act.dismiss(),
+      // Told late: by then another one may be open.
+      onclose: () => app.local.dialog === open && app.act.dismiss(),
       // A touch beside it closes it.
       onclick: (event: MouseEvent) => (event.target as HTMLElement).tagName === "DIALOG" && (event.target as HTMLDialogElement).close(),
     },

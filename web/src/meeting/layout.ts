@@ -10,9 +10,10 @@ export interface Tile {
   large: boolean;
 }
 
-export interface Grid {
-  columns: number;
-  rows: number;
+/** Where a tile is on the stage, in pixels. */
+export interface Place {
+  x: number;
+  y: number;
   width: number;
   height: number;
 }
@@ -21,25 +22,41 @@ export interface Grid {
 const NARROWEST = 150;
 const GAP = 8;
 
-/** The columns that make tiles of about 16:9 (down to 4:5 on a tall screen) largest. */
-export function grid(count: number, width: number, height: number): Grid {
-  let best: Grid = { columns: 1, rows: 1, width: 0, height: 0 };
+/** The tiles that are largest in this room: of about 16:9, up to 4:5 on a tall screen. A last row that is not full stands in the middle. */
+export function grid(count: number, width: number, height: number): Place[] {
+  let best = { columns: 1, rows: 1, width: 0, height: 0 };
   for (let columns = 1; columns <= Math.max(1, count); columns++) {
     const rows = Math.ceil(count / columns);
     const wide = (width - GAP * (columns - 1)) / columns;
     const high = (height - GAP * (rows - 1)) / rows;
     if (wide <= 0 || high <= 0) continue;
-    const tile = { columns, rows, width: Math.min(wide, high * (16 / 9)), height: Math.min(high, wide * (5 / 4)) };
+    const tile = { columns, rows, width: Math.floor(Math.min(wide, high * (16 / 9))), height: Math.floor(Math.min(high, wide * (5 / 4))) };
     if (tile.width * tile.height > best.width * best.height) best = tile;
   }
-  return { ...best, width: Math.floor(best.width), height: Math.floor(best.height) };
+  const top = (height - best.rows * (best.height + GAP) + GAP) / 2;
+  return Array.from({ length: count }, (_, at) => {
+    const row = Math.floor(at / best.columns);
+    const inRow = Math.min(best.columns, count - row * best.columns);
+    const left = (width - inRow * (best.width + GAP) + GAP) / 2;
+    return { x: Math.round(left + (at % best.columns) * (best.width + GAP)), y: Math.round(top + row * (best.height + GAP)), width: best.width, height: best.height };
+  });
 }
 
-/** How many tiles have room. */
-export function room(width: number, height: number): number {
+/** How many tiles have room in a grid. */
+function room(width: number, height: number): number {
   const columns = Math.max(1, Math.floor((width + GAP) / (NARROWEST + GAP)));
   const rows = Math.max(1, Math.floor((height + GAP) / (NARROWEST * 0.75 + GAP)));
   return Math.min(columns * rows, 49);
+}
+
+/** One large, and a strip of cells beside or below it. */
+function withLarge(width: number, height: number): { large: Place; cells: Place[] } {
+  const beside = width > height;
+  const wide = beside ? Math.floor(Math.min(240, Math.max(130, width * 0.17))) : Math.floor((width - 2 * GAP) / Math.max(3, Math.floor(width / 180)));
+  const high = Math.floor(beside ? wide * (9 / 16) : Math.min(wide * 0.8, height * 0.2));
+  const count = Math.max(1, beside ? Math.floor((height + GAP) / (high + GAP)) : Math.floor((width + GAP) / (wide + GAP)));
+  const cells = Array.from({ length: count }, (_, at) => (beside ? { x: width - wide, y: at * (high + GAP), width: wide, height: high } : { x: at * (wide + GAP), y: height - high, width: wide, height: high }));
+  return { large: beside ? { x: 0, y: 0, width: width - wide - GAP, height } : { x: 0, y: 0, width, height: height - high - GAP }, cells };
 }
 
 /**
@@ -71,9 +88,10 @@ export function seats(all: string[], before: string[], spoke: string[], count: n
 }
 
 export interface Stage {
-  tiles: Tile[];
-  /** How many people have no tile. */
+  tiles: (Tile & Place)[];
+  /** How many people have no tile, and where that is said. */
   hidden: number;
+  rest: Place | null;
 }
 
 /** What is on the stage, for a place of this size. */
@@ -81,21 +99,22 @@ export function stage(state: State, before: string[], width: number, height: num
   const people = present(state).map((one) => one.id);
   const screen = sharing(state);
   const pinned = state.pinned !== null && people.includes(state.pinned) ? state.pinned : null;
-  const large: Tile | null = screen
+  const keep = state.you !== null ? [state.you] : [];
+  const chosen: Tile | null = screen
     ? { participant: screen.id, source: "screen", large: true }
-    : pinned || state.view === "speaker"
+    : (pinned !== null || state.view === "speaker") && people.length > 1
       ? { participant: pinned ?? speaker(state, people), source: "camera", large: true }
       : null;
-  const keep = state.you !== null ? [state.you] : [];
-  if (!large || people.length < 2 && !screen) {
-    const all = seats(people, before, state.spoke, room(width, height), keep);
-    return { tiles: all.map((participant) => ({ participant, source: "camera", large: false })), hidden: people.length - all.length };
-  }
-  const others = people.filter((id) => large.source === "screen" || id !== large.participant);
-  const beside = width > height;
-  const along = beside ? Math.floor((height + GAP) / (116 + GAP)) : Math.floor((width + GAP) / (116 + GAP));
-  const strip = seats(others, before, state.spoke, Math.max(1, along), keep);
-  return { tiles: [large, ...strip.map((participant): Tile => ({ participant, source: "camera", large: false }))], hidden: others.length - strip.length };
+  const others = chosen?.source === "camera" ? people.filter((id) => id !== chosen.participant) : people;
+  const around = chosen ? withLarge(width, height) : null;
+  const space = around ? around.cells.length : room(width, height);
+  // Where not all have room, the last place says how many more there are.
+  const seen = seats(others, before, state.spoke, others.length > space ? space - 1 : space, keep);
+  const hidden = others.length - seen.length;
+  const cells = around ? around.cells : grid(seen.length + (hidden > 0 ? 1 : 0), width, height);
+  const nowhere = { x: 0, y: 0, width: 0, height: 0 };
+  const tiles = seen.map((participant, at) => ({ participant, source: "camera" as const, large: false, ...(cells[at] ?? nowhere) }));
+  return { tiles: chosen && around ? [{ ...chosen, ...around.large }, ...tiles] : tiles, hidden, rest: hidden > 0 ? (cells[seen.length] ?? null) : null };
 }
 
 /** Who speaks, or spoke last; of the others the first; alone oneself. */

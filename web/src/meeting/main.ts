@@ -381,7 +381,6 @@ async function useAudio(): Promise<void> {
   const byPhone = you(state)?.audio === "phone";
   if (byPhone && local.microphone.track) {
     stop(local.microphone);
-    say(t("audio_by_phone"));
   }
   hush();
   await peer?.send("microphone", byPhone || local.listenOnly ? null : local.microphone.track);

@@ -8,6 +8,9 @@ import { icon } from "./icons.js";
 import type { App } from "./local.js";
 import { initials } from "./model.js";
 
+/** On a telephone the way in comes before the choice of devices. */
+const WIDE = matchMedia("(min-width: 50rem) and (min-height: 30rem)").matches;
+
 export function header(app: App): Node {
   return h(
     "header",
@@ -125,9 +128,7 @@ export function preview(app: App): Node[] {
                   oninput: (event: Event) => act.type("passcode", (event.target as HTMLInputElement).value),
                 }),
               ),
-          picker(app, "microphone"),
-          picker(app, "camera"),
-          picker(app, "speaker"),
+          h("details", { key: "devices", open: WIDE }, h("summary", {}, t("devices")), h("div", { class: "stack" }, picker(app, "microphone"), picker(app, "camera"), picker(app, "speaker"), local.devices.microphones.length + local.devices.cameras.length === 0 ? h("p", { class: "quiet" }, t("no_devices")) : null)),
           h(
             "label",
             { class: "check", key: "listen" },

@@ -2,11 +2,14 @@
 
 import { h, type Child, type Node } from "../dom.js";
 import { icon } from "./icons.js";
-import { grid, slotOf, stage, type Tile } from "./layout.js";
+import { type Place, slotOf, stage, type Tile } from "./layout.js";
 import { type App, silent } from "./local.js";
-import { called, fresh, handPlace, initials, isHost, muted, tint, type State } from "./model.js";
+import { called, fresh, handPlace, initials, muted, tint, type State } from "./model.js";
 import { type Person, SIGNS } from "./protocol.js";
 import { streamOf } from "./preview.js";
+
+/** Height of what is said to whoever is alone, in pixels. */
+const ALONE = 76;
 
 export function avatar(person: Person, name: string, kind = ""): Node {
   const letters = initials(person.name ?? "");
@@ -44,7 +47,11 @@ function isSilent(state: State, app: App, person: Person): boolean {
   return person.id === state.you && person.audio !== "phone" ? silent(state, app.local) : muted(person);
 }
 
-function tile(app: App, one: Tile): Node | null {
+function pixels({ x, y, width, height }: Place): Record<string, string> {
+  return { "--x": `${x}px`, "--y": `${y}px`, "--w": `${width}px`, "--h": `${height}px` };
+}
+
+function tile(app: App, one: Tile & Place): Node | null {
   const { state, local, t, act } = app;
   const person = state.people.get(one.participant);
   if (!person) return null;
@@ -63,6 +70,7 @@ function tile(app: App, one: Tile): Node | null {
     {
       key: `${one.source}:${one.participant}`,
       class: `tile ${one.source}${one.large ? " large" : ""}${speaks ? " speaks" : ""}${stream ? " seen" : ""}${person.away || words ? " dim" : ""}`,
+      ...pixels(one),
       "data-person": one.participant,
       "data-source": one.source,
       "data-large": one.large,
@@ -82,7 +90,7 @@ function tile(app: App, one: Tile): Node | null {
       { key: "plate", "aria-hidden": "true" },
       quiet && one.source === "camera" ? h("span", { class: "silent" }, icon("mic_off")) : null,
       person.audio === "phone" && one.source === "camera" ? h("span", { class: "phone" }, icon("phone")) : null,
-      h("b", {}, one.source === "screen" ? t("screen_of", { name: label }) : label),
+      h("b", {}, one.source === "screen" ? t("screen_of", { name: label }) : own ? t("you") : label),
       words && one.source === "camera" ? h("small", {}, words) : null,
     ),
     h("button", { key: "menu", class: "dot", "aria-label": t("actions_for", { name: label }), title: t("actions_for", { name: label }), onclick: () => act.open({ kind: "person", person: person.id }) }, icon("more")),
@@ -92,18 +100,14 @@ function tile(app: App, one: Tile): Node | null {
 export function stageView(app: App): Node {
   const { state, local, t, act } = app;
   const { width, height } = local.size;
-  const shown = stage(state, local.seen, width, height);
+  const alone = [...state.people.values()].filter((one) => one.state === "active").length === 1;
+  const shown = stage(state, local.seen, width, height - (alone ? ALONE : 0));
   local.seen = shown.tiles.filter((one) => !one.large).map((one) => one.participant);
-  const large = shown.tiles[0]?.large === true;
-  const alone = state.people.size > 0 && [...state.people.values()].filter((one) => one.state === "active").length === 1;
-  const cells = grid(shown.tiles.length, width, height - (alone ? 90 : 0));
   return h(
     "div",
-    { class: `stage ${large ? (width > height ? "beside" : "below") : "grid"}`, id: "stage", "--w": `${cells.width}px`, "--h": `${cells.height}px`, role: "region", "aria-label": t("stage") },
-    h("div", { class: "tiles", key: "tiles" }, shown.tiles.map((one) => tile(app, one))),
+    { class: "stage", id: "stage", role: "region", "aria-label": t("stage") },
+    shown.tiles.map((one) => tile(app, one)),
+    shown.rest ? h("button", { class: "others", key: "others", ...pixels(shown.rest), onclick: () => act.panel("people") }, t("and_others", { n: shown.hidden })) : null,
     alone ? h("div", { class: "alone", key: "alone" }, h("p", {}, t("alone")), h("button", { onclick: () => act.open({ kind: "invite" }) }, icon("invite"), t("invite"))) : null,
-    shown.hidden > 0 ? h("button", { class: "others", key: "others", onclick: () => act.panel("people") }, t("and_others", { n: shown.hidden })) : null,
   );
 }
-
-export { isHost };
