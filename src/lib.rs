@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | 0 | `base` | ids, time, timers, numbers, secrets, causes |
 //! | 1 | `wire` | bytes to values and back |
-//! | 2 | `sip`, `media`, `profile`, `identity` | RFC 3261 as machines; frames at 50 Hz; dialects; signed callers |
+//! | 2 | `sip`, `media`, `profile`, `identity`, `texting` | RFC 3261 as machines; frames at 50 Hz; dialects; signed callers; text messages |
 //! | 3 | `call`, `room`, `route` | a call's life, a room's roster, where an INVITE leads |
 //! | 6 | `gateway` | everything above as one machine, still without a socket, clock, file or thread |
 //! | 6 | `provision` | settings for desk phones, written from templates (with the node) |
@@ -34,6 +34,7 @@ pub mod profile;
 pub mod room;
 pub mod route;
 pub mod sip;
+pub mod texting;
 pub mod wire;
 
 #[cfg(feature = "node")]

@@ -22,6 +22,7 @@ const RANKS: &[(&str, u8)] = &[
     ("profile", 2),
     ("provision", 6),
     ("identity", 2),
+    ("texting", 2),
     ("call", 3),
     ("room", 3),
     ("route", 3),

@@ -163,6 +163,11 @@ id!(
     KeyId,
     "key"
 );
+id!(
+    /// A text message that we send.
+    TextId,
+    "text"
+);
 
 #[cfg(test)]
 mod tests {
