@@ -7,6 +7,7 @@ pub mod anchors;
 pub mod check;
 mod keys;
 pub mod listen;
+mod operator;
 pub mod period;
 pub mod profiles;
 mod read;
@@ -29,6 +30,7 @@ use crate::gateway::settings::Settings;
 use crate::route::{CallLimits, Home, Network};
 use crate::wire::codec::Codec;
 pub use listen::{Listen, NameServer, Transport};
+pub use operator::OperatorLimits;
 pub use period::Period;
 
 /// One thing wrong with the configuration, in one line that says what to change.
@@ -66,6 +68,8 @@ pub struct Config {
     pub routing: Routing,
     /// What calls out of an extension may cost, as far as nothing else is said of it.
     pub limits: CallLimits,
+    /// What calls out may cost that the API makes in nobody's name.
+    pub operator_limits: OperatorLimits,
     /// Signed caller identities.
     pub stir: Stir,
     /// Audio.
@@ -352,6 +356,7 @@ impl Config {
             longest_wait: attendant.longest_wait.0,
             drain_limit: self.drain.limit.0,
             max_calls: self.sip.max_calls,
+            operator_limits: self.operator_limits.limits(),
             language: Language::parse(&self.node.language).unwrap_or_else(Language::english),
             caller_burst: throttle.caller_burst,
             caller_refill: throttle.caller_refill.0,

@@ -160,6 +160,9 @@ impl From<Denial> for Problem {
         match denial {
             Denial::NotFound(what) => Self::not_found(what),
             Denial::Conflict(why) => Self::conflict(why),
+            Denial::TooOften(why, seconds) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "throttled", why).retry_after(seconds)
+            }
             Denial::Invalid(why) => Self::field("", why),
             Denial::Refused(Refusal::NoSuchParticipant) => Self::not_found("participant in this room"),
             Denial::Refused(refusal @ Refusal::BadName) => Self::field("/name", refusal.to_string()),

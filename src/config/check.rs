@@ -329,6 +329,9 @@ fn limits(config: &Config, found: &mut Findings) {
     for wrong in wrong_limits(&config.limits) {
         found.fatal(&format!("limits.{}", wrong.0), wrong.1);
     }
+    for wrong in wrong_limits(&config.operator_limits.limits()) {
+        found.fatal(&format!("operator_limits.{}", wrong.0), wrong.1);
+    }
     if let Some(directory) = config.stir.anchors.as_ref().filter(|directory| !directory.is_dir()) {
         found.fatal(
             "stir.anchors",

@@ -51,7 +51,7 @@ fn a_mistake_is_named_with_what_to_write_instead() {
         ("[meida]\npacket = 20", "meida: is no key of the configuration; did you mean media?"),
         (
             "[node]\nmax_calls = 5",
-            "node.max_calls: is no key of the configuration; did you mean limits.max_calls or sip.max_calls?",
+            "node.max_calls: is no key of the configuration; did you mean limits.max_calls or operator_limits.max_calls or sip.max_calls?",
         ),
         ("[node]\ncolour = 1", "node.colour: is no key of the configuration; ringlift.example.toml has them all"),
         ("advertised = \"x\"", "advertised: is no key of the configuration; did you mean sip.advertised?"),

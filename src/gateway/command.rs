@@ -273,6 +273,8 @@ pub enum Denial {
     Conflict(String),
     /// The room says no.
     Refused(room::Refusal),
+    /// Too much of it in too short a time: not before so many seconds.
+    TooOften(String, u64),
     /// What was sent cannot be understood.
     Invalid(String),
 }

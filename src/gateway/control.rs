@@ -111,7 +111,7 @@ impl Gateway {
         if made && placed.is_err() {
             self.rooms.remove(&room);
         }
-        placed.map(|call| Reply::Dialled { call, room }).map_err(|cause| Denial::Conflict(cause.text().into()))
+        placed.map(|call| Reply::Dialled { call, room }).map_err(denied)
     }
 
     /// Where a dialled number or user leads: by the rules and limits of whose call it is.
@@ -121,7 +121,7 @@ impl Gateway {
             Some(id) => self.lead(Party::Extension(id), to, now).map(|accepted| (accepted.to, accepted.dialled)),
             None => self.lead_operator(to),
         };
-        led.map_err(|cause| Denial::Conflict(cause.text().into()))
+        led.map_err(denied)
     }
 
     /// Answers a caller for whom somebody is being rung: they hear music until somebody answers.
@@ -253,6 +253,14 @@ impl Gateway {
             }
         };
         self.timers.arm(Timer::Keying(leg), now.mono + length);
+    }
+}
+
+/// Why a call is not made. Calls in a second are given back second by second.
+fn denied(cause: Cause) -> Denial {
+    match cause {
+        Cause::Throttled => Denial::TooOften(cause.text().into(), 1),
+        _ => Denial::Conflict(cause.text().into()),
     }
 }
 

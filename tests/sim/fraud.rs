@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ringlift::base::id::ExtensionId;
 use ringlift::base::{Cause, Secret};
-use ringlift::gateway::command::{Command, DialRequest};
+use ringlift::gateway::command::{Command, Denial, DialRequest};
 use ringlift::route::{CallLimits, Calling, Extension};
 
 use crate::desks::Desk;
@@ -190,4 +190,16 @@ fn what_the_api_dials_has_limits_of_its_own() {
     assert_eq!(invites(&mut world), 0);
     world.ask(to("030555501")).unwrap();
     assert_eq!(invites(&mut world), 1);
+}
+
+#[test]
+fn a_program_that_dials_too_fast_is_told_when_to_come_back() {
+    let mut world = World::office();
+    let dial =
+        || Command::Dial(Box::new(DialRequest { to: "030555501".into(), room: Some(ROOM), ..Default::default() }));
+    (0..10).for_each(|_| drop(world.ask(dial()).unwrap()));
+    assert!(matches!(world.ask(dial()), Err(Denial::TooOften(_, 1))));
+    assert_eq!(invites(&mut world), 10);
+    world.pass(Duration::from_secs(1));
+    assert!(world.ask(dial()).is_ok(), "a second later");
 }
