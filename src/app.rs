@@ -1,6 +1,7 @@
 //! Rank 10: wires the parts together, in the order in which they need each other, and takes them down in the reverse.
 
 mod banner;
+mod expiry;
 mod explain;
 mod first;
 mod inspect;
@@ -112,8 +113,9 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
     let made = first::make(&store, &config.node.language, &mut rng).await.map_err(stored)?;
     let key = api::first_key::first_key(&store).await.map_err(stored)?;
     let profiles = profiles(config)?;
+    let trunks = store.trunks().await.map_err(stored)?;
     let directory = Directory {
-        trunks: store.trunks().await.map_err(stored)?,
+        trunks: trunks.clone(),
         dids: store.dids().await.map_err(stored)?,
         extensions: store.extensions().await.map_err(stored)?,
         groups: store.groups().await.map_err(stored)?,
@@ -154,7 +156,9 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
         api::first_key::take_back(&store, &key).await.map_err(stored)?;
         return Err(failure);
     }
-    for remark in remarks.iter().chain(&clips.remarks) {
+    let found = expiry::look(config, trunks.iter(), clock.now().utc);
+    found.wrong.iter().for_each(|_| meters::certificate_refused());
+    for remark in remarks.iter().chain(&clips.remarks).chain(&found.wrong).chain(&found.soon) {
         warn!("{remark}");
     }
     if opened.cut_off > 0 {

@@ -3,10 +3,10 @@
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 
-use crate::app::{Failure, reach};
+use crate::app::{Failure, expiry, reach};
 use crate::config::{Config, Transport, profiles};
-use crate::engine::clips;
 use crate::engine::sockets::LegSockets;
+use crate::engine::{clips, clock};
 use crate::route::Table;
 use crate::store::{OpenError, Store};
 
@@ -68,6 +68,7 @@ pub async fn check(config: &Config, remarks: Vec<String>) -> Result<String, Fail
         }
         Err(error) => wrong.push(error.to_string()),
     }
+    let mut trunks = Vec::new();
     if config.store.path.exists() {
         match Store::open_to_read(&config.store.path).await {
             Ok(store) => {
@@ -82,6 +83,7 @@ pub async fn check(config: &Config, remarks: Vec<String>) -> Result<String, Fail
                             table.rules.len()
                         ));
                         wrong.extend(references(config, &table));
+                        trunks.extend(table.trunks.into_values());
                     }
                     Err(error) => wrong.push(format!("store.path: {error}")),
                 }
@@ -106,6 +108,11 @@ pub async fn check(config: &Config, remarks: Vec<String>) -> Result<String, Fail
             wrong.push(format!("api.admin_key_file: {} cannot be written: {why}", path.display()));
         }
     }
+    let found = expiry::look(config, &trunks, clock::utc());
+    wrong.extend(found.wrong);
+    // What ends soon is told beside faults, too.
+    let told = if wrong.is_empty() { &mut good } else { &mut wrong };
+    told.extend(found.soon.iter().map(|line| format!("warning: {line}")));
     if taken {
         wrong.push("ports in use are no fault when the gateway is running".into());
     }
@@ -126,15 +133,29 @@ fn references(config: &Config, table: &Table) -> Vec<String> {
             problems.iter().map(|problem| format!("number {}: {}: {}", did.called, problem.pointer, problem.why)),
         );
     }
-    for trunk in config.routing.outward.iter().filter(|trunk| !table.trunks.contains_key(trunk)) {
-        wrong.push(format!("routing.outward: there is no {trunk}"));
+    for trunk in &config.routing.outward {
+        match table.trunks.get(trunk) {
+            None => wrong.push(format!("routing.outward: there is no {trunk}: take it out")),
+            Some(found) if !found.enabled || found.outbound.is_none() => wrong.push(format!(
+                "routing.outward: trunk {} is disabled, or no calls go out by it: enable it, or take it out",
+                found.name
+            )),
+            Some(_) => {}
+        }
+    }
+    for group in table.groups.values() {
+        for member in group.members.iter().filter(|member| table.extensions.get(member).is_none()) {
+            wrong.push(format!("group {}: there is no {member}: take it out of its members", group.user));
+        }
     }
     let Ok(profiles) = profiles::load(config.profiles.directory.as_deref()) else { return wrong };
     let of_trunks = table.trunks.values().map(|trunk| (format!("trunk {}", trunk.name), Some(&trunk.profile)));
     let of_people = table.extensions.values().map(|one| (format!("extension {}", one.user), one.profile.as_ref()));
     for (whose, profile) in of_trunks.chain(of_people) {
         if let Some(profile) = profile.filter(|profile| !profiles.has(profile)) {
-            wrong.push(format!("{whose}: there is no profile {profile}"));
+            wrong.push(format!(
+                "{whose}: there is no profile {profile}: name another, or put {profile}.toml into profiles.directory"
+            ));
         }
     }
     wrong

@@ -27,9 +27,18 @@ fn describe() {
     describe_gauge!("ringlift_sip_connections", "Open TCP and TLS connections that carry SIP.");
     describe_counter!("ringlift_messages_unsent_total", "SIP messages that could not be sent.");
     describe_counter!("ringlift_transport_total", "What the SIP transports did or dropped, by kind.");
+    describe_counter!(
+        "ringlift_certificates_refused_total",
+        "Certificates that were over, or unusable, when they were read."
+    );
     describe_gauge!("ringlift_ports_in_use", "RTP port pairs in use.");
     describe_gauge!("ringlift_media_legs", "Legs that a media thread carries.");
     describe_counter!("ringlift_media_total", "What a media thread did or dropped, by kind.");
+}
+
+/// A certificate was over, or of no use, when it was read at the start or after SIGHUP.
+pub fn certificate_refused() {
+    metrics::counter!("ringlift_certificates_refused_total").increment(1);
 }
 
 /// All figures in Prometheus' text format; empty before [`install`].

@@ -249,9 +249,12 @@ impl Engine {
 
     fn take_signal(&mut self, signal: Signal) {
         match (signal, self.stage) {
-            (Signal::Reload, _) => match self.transports.reload_certificates() {
+            (Signal::Reload, _) => match self.transports.reload_certificates(self.clock.now().utc) {
                 Ok(()) => info!("certificates read again"),
-                Err(error) => warn!(%error, "the certificates in use stay"),
+                Err(error) => {
+                    meters::certificate_refused();
+                    warn!(%error, "the certificates in use stay");
+                }
             },
             (Signal::End, Stage::Serving) => {
                 info!("going out of service: calls may finish; a second signal ends them");

@@ -32,6 +32,7 @@ use tokio_rustls::TlsConnector;
 pub use arrival::{Arrival, CloseReason};
 pub use listen::ListenError;
 
+use crate::base::Utc;
 use crate::route::TlsRules;
 use crate::sip::endpoint::SendRef;
 use crate::sip::transport::{FlowId, Target, Transport};
@@ -226,9 +227,9 @@ impl Transports {
     }
 
     /// Reads the certificate files again; new handshakes use what they say. On an error the old ones stay.
-    pub fn reload_certificates(&mut self) -> Result<(), tls::CertificateError> {
+    pub fn reload_certificates(&mut self, now: Utc) -> Result<(), tls::CertificateError> {
         let Some(certificates) = &self.certificates else { return Ok(()) };
-        let ours = certificates.reload();
+        let ours = certificates.reload(now);
         ours.and(self.peers.reload(certificates.client()))
     }
 

@@ -263,7 +263,7 @@ mod tests {
             let (address, carrier) = carrier(&folder, "carrier", &ours).await;
             transports.expect_peer(address, "sip.carrier.example", Some(&rules)).unwrap();
             certificate(&folder, "client", "gateway.example", if expected { &ours } else { &strangers }, 2040);
-            transports.reload_certificates().unwrap();
+            transports.reload_certificates(crate::base::Utc(0)).unwrap();
             let target = Target::new(Transport::Tls, address);
             transports.send(&target, Bytes::from_static(b"OPTIONS"), SendRef::Nothing).unwrap();
             assert_eq!(timeout(Duration::from_secs(10), carrier).await.unwrap().unwrap(), expected);

@@ -292,7 +292,7 @@ async fn tls_goes_both_ways_and_a_stranger_to_tls_is_counted() {
     assert_eq!((call_id.as_str(), source.transport), ("hello", Transport::Tls));
     server.send(&Target::back_to(&source), Bytes::from(options("answer")), SendRef::Nothing).unwrap();
     assert_eq!(message(&mut client).await.0, "answer");
-    server.reload_certificates().unwrap();
+    server.reload_certificates(crate::base::Utc(0)).unwrap();
 
     let mut strict = start(&[], |s| s.tls = Some(tls::Settings::default()));
     strict.send(&Target::new(Transport::Tls, here), Bytes::from(options("x")), SendRef::Nothing).unwrap();

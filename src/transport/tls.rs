@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -14,6 +14,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, Serve
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
+use x509_cert::der::Decode;
+
+use crate::base::Utc;
 
 /// What is known of certificates.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +40,8 @@ pub enum CertificateError {
     Empty(PathBuf),
     /// Certificate and key do not fit, or are of no use.
     Unusable(String),
+    /// It is over since then.
+    Expired(PathBuf, Utc),
     /// None could be made.
     Made(String),
 }
@@ -47,6 +52,7 @@ impl fmt::Display for CertificateError {
             CertificateError::File(path, error) => write!(f, "cannot read {}: {error}", path.display()),
             CertificateError::Empty(path) => write!(f, "{} holds no certificate", path.display()),
             CertificateError::Unusable(error) => write!(f, "the TLS certificate cannot be used: {error}"),
+            CertificateError::Expired(path, end) => write!(f, "{} expired at {end}", path.display()),
             CertificateError::Made(error) => write!(f, "no TLS certificate could be made: {error}"),
         }
     }
@@ -74,9 +80,13 @@ impl Certificates {
         Ok(Self { settings, server: watch::Sender::new(Arc::new(server)), client: Arc::new(client) })
     }
 
-    /// Reads the files again. A certificate that was made stays.
-    pub fn reload(&self) -> Result<(), CertificateError> {
-        if self.settings.files.is_some() {
+    /// Reads the files again. A certificate that was made stays, and so does the one in use where the new one is over already.
+    pub fn reload(&self, now: Utc) -> Result<(), CertificateError> {
+        if let Some((chain, _)) = &self.settings.files {
+            let end = ends(chain)?;
+            if end <= now {
+                return Err(CertificateError::Expired(chain.clone(), end));
+            }
             self.server.send_replace(Arc::new(server_config(&self.settings)?));
         }
         Ok(())
@@ -91,6 +101,16 @@ impl Certificates {
     pub(super) fn client(&self) -> &Arc<ClientConfig> {
         &self.client
     }
+}
+
+/// When the first certificate of a PEM file ends: the owner's, where it is a chain.
+pub fn ends(path: &Path) -> Result<Utc, CertificateError> {
+    let chain = read_chain(&path.to_path_buf())?;
+    let odd = |why: String| CertificateError::File(path.to_path_buf(), why);
+    let first = chain.first().ok_or_else(|| CertificateError::Empty(path.to_path_buf()))?;
+    let certificate = x509_cert::Certificate::from_der(first).map_err(|error| odd(error.to_string()))?;
+    let seconds = certificate.tbs_certificate().validity().not_after.to_unix_duration().as_secs();
+    Ok(Utc(i64::try_from(seconds).unwrap_or(i64::MAX / 1000).saturating_mul(1000)))
 }
 
 /// An acceptor with the certificate as it is now.

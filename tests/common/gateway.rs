@@ -194,6 +194,14 @@ impl Gateway {
         self.process.log()
     }
 
+    /// What a path that needs no key answers.
+    #[track_caller]
+    pub fn text(&self, path: &str) -> String {
+        let url = format!("http://{}{path}", self.api());
+        let asked = self.client.get(&url).bearer_auth(&self.key);
+        self.runtime.block_on(async { asked.send().await.unwrap().text().await.unwrap() })
+    }
+
     /// Runs another command of the program beside it: what it printed, what it complained of, and its exit code.
     #[track_caller]
     pub fn run(&self, words: &[&str], limit: Duration) -> (String, String, i32) {

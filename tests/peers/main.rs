@@ -14,6 +14,7 @@ mod common;
 mod alone;
 mod attendant;
 mod carrier;
+mod checks;
 mod encrypted;
 mod lifecycle;
 mod observers;
