@@ -99,6 +99,7 @@ export const de: Words = {
   cancel: "Abbrechen",
   close: "Schließen",
   save: "Speichern",
+  space: "Leertaste",
   push_to_talk: "Zum Sprechen halten",
   keyboard: "Tastatur",
   your_picture: "Ihr Bild",

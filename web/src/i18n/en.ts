@@ -97,6 +97,7 @@ export const en = {
   cancel: "Cancel",
   close: "Close",
   save: "Save",
+  space: "Space",
   push_to_talk: "Hold to talk",
   keyboard: "Keyboard",
   your_picture: "Your picture",

@@ -99,6 +99,7 @@ export const es: Words = {
   cancel: "Cancelar",
   close: "Cerrar",
   save: "Guardar",
+  space: "Espacio",
   push_to_talk: "Mantener para hablar",
   keyboard: "Teclado",
   your_picture: "Su foto",

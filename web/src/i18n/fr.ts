@@ -99,6 +99,7 @@ export const fr: Words = {
   cancel: "Annuler",
   close: "Fermer",
   save: "Enregistrer",
+  space: "Espace",
   push_to_talk: "Maintenir pour parler",
   keyboard: "Clavier",
   your_picture: "Votre photo",

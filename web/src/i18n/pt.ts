@@ -99,6 +99,7 @@ export const pt: Words = {
   cancel: "Cancelar",
   close: "Fechar",
   save: "Salvar",
+  space: "Espaço",
   push_to_talk: "Segurar para falar",
   keyboard: "Teclado",
   your_picture: "Sua foto",

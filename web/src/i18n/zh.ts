@@ -99,6 +99,7 @@ export const zh: Words = {
   cancel: "取消",
   close: "关闭",
   save: "保存",
+  space: "空格",
   push_to_talk: "按住说话",
   keyboard: "键盘",
   your_picture: "您的头像",

@@ -2,6 +2,7 @@
 
 import { h, type Child, type Node } from "../dom.js";
 import { canShare } from "./devices.js";
+import type { Words } from "../i18n/words.js";
 import { icon, type Sign } from "./icons.js";
 import type { App } from "./local.js";
 import { handPlace, isHost, muted } from "./model.js";
@@ -192,12 +193,12 @@ function settings(app: App): Node {
       pickers,
       pickers.every((one) => one === null) ? h("p", { class: "notice" }, t("no_devices")) : null,
       h("label", { class: "field" }, t("language"), languages(app)),
-      state.you ? h("label", { class: "field" }, t("your_picture"), h("input", { type: "file", accept: "image/*", onchange: (event: Event) => chosen(app, event) }), h("small", {}, t("picture_hint"))) : null,
+      state.you ? h("div", { class: "field" }, h("label", { class: "button file" }, t("your_picture"), h("input", { type: "file", accept: "image/*", onchange: (event: Event) => chosen(app, event) })), h("small", { class: "hint" }, t("picture_hint"))) : null,
       h(
         "div",
         { class: "keys" },
         h("h3", {}, t("keyboard")),
-        h("dl", {}, ([["M", "mute"], ["V", "camera_on"], ["H", "raise_hand"], ["C", "chat"], ["P", "people"], ["S", "share_screen"], ["␣", "push_to_talk"]] as const).map(([key, words]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, t(words))])),
+        h("dl", {}, ([["M", "mute"], ["V", "camera_on"], ["H", "raise_hand"], ["C", "chat"], ["P", "people"], ["S", "share_screen"], [t("space"), "push_to_talk"]] as [string, keyof Words][]).map(([key, words]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, t(words))])),
       ),
     ),
   );

@@ -232,7 +232,8 @@ function hear(message: ServerMessage): void {
   }
   if (message.type === "reaction") setTimeout(() => change({ floating: fresh(state.floating, Date.now()) }), FLOATS + 50);
   const now = you(state);
-  if (phase === "in" && before && now) followed(before, now);
+  // A welcome tells of a seat, which may be a new one: nobody decided anything.
+  if (phase === "in" && before && now && message.type !== "welcome" && message.type !== "admitted") followed(before, now);
   if (phase !== "in" && state.phase === "in" && message.type !== "welcome") enter(false);
   if (message.type === "media" && message.state === "lost") connect();
   draw();

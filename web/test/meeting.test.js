@@ -1,0 +1,554 @@
+// The meeting's page in a real browser, against a node that is made up and a far end that is not. Needs Chromium: CHROMIUM names it.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+import { chromium } from "playwright-core";
+import { FakeNode, farEnd, person } from "./fake.js";
+
+const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const skip = existsSync(executablePath) ? false : `no ${executablePath}`;
+const DESKTOP = { viewport: { width: 1280, height: 800 } };
+const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
+let browser, far, node, complaints, contexts;
+
+before(async () => {
+  if (skip) return;
+  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--auto-select-desktop-capture-source=Entire screen", "--host-resolver-rules=MAP meet.test 127.0.0.1"] });
+  far = await farEnd(browser);
+});
+after(async () => browser?.close());
+beforeEach(async () => {
+  if (skip) return;
+  [complaints, contexts] = [[], []];
+  node = await new FakeNode().start();
+  node.answer = far.answer;
+});
+afterEach(async () => {
+  if (skip) return;
+  for (const context of contexts) await context.close();
+  await node.stop();
+});
+
+const crowd = () => [
+  person("p1", { name: "Anna Schmidt", camera_on: true, role: "host" }),
+  person("p22", { number: "+49 ••• ••67", display: "+49 ••• ••67", audio: "phone", video: false, quality: 2 }),
+  person("p333", { name: "Zoë <img src=x onerror=alert(1)>", camera_on: true, hand: 1 }),
+  person("p4444", { name: "Ben Yılmaz", audio: "phone", number: "+44 ••• ••12", video: false, held: true }),
+  person("p55555", { name: "Maximilian Graf von Hohenstein-Wittgenstein", muted_by_self: true, audio: "phone", video: false, hand: 2, quality: 1 }),
+  person("p666666", { name: "Carla", audio: "phone", state: "ringing", ringing: true, video: false, quality: null }),
+  person("p7777777", { name: "Waltraud", state: "lobby", quality: null }),
+];
+
+async function open(options = {}, path = "/j/a-ticket", origin = node.url) {
+  const context = await browser.newContext({ ...DESKTOP, locale: "en", ...options });
+  contexts.push(context);
+  const page = await context.newPage();
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("console", (message) => /Content Security|Refused|Permissions-Policy/.test(message.text()) && complaints.push(message.text()));
+  page.on("request", (request) => !request.url().startsWith(origin) && !request.url().startsWith("blob:") && complaints.push(`asked a third party: ${request.url()}`));
+  await page.addInitScript(() => {
+    // What the page takes of devices and plays, for the tests to look at.
+    globalThis.taken = [];
+    const media = navigator.mediaDevices;
+    if (media) {
+      const take = media.getUserMedia.bind(media);
+      media.getUserMedia = async (wanted) => {
+        if (globalThis.deny?.(wanted)) throw new DOMException("denied for the test", globalThis.deny(wanted));
+        const stream = await take(wanted);
+        globalThis.taken.push(...stream.getTracks());
+        return stream;
+      };
+    }
+    globalThis.played = [];
+    globalThis.Audio = class extends Audio { constructor() { super(); globalThis.played.push(this); } };
+  });
+  await page.goto(origin + path);
+  await page.waitForSelector("#app > *");
+  return page;
+}
+
+async function enter(page, name = "Dora") {
+  await page.fill("input[name=name]", name);
+  await page.click(".enter button.main.wide");
+  await page.waitForSelector("#stage .tile");
+}
+
+async function until(what, says, ms = 5000) {
+  const end = Date.now() + ms;
+  for (;;) {
+    const value = await what();
+    if (value) return value;
+    if (Date.now() > end) assert.fail(`${says} within ${ms} ms`);
+    await new Promise((done) => setTimeout(done, 30));
+  }
+}
+
+const asked = (type) => node.heard.filter((one) => one.type === type);
+
+test("the first load is small, and asks nobody else", { skip }, async () => {
+  await open();
+  const sum = [...node.sent.values()].reduce((all, one) => all + one, 0);
+  assert.ok(sum <= 60 * 1024, `${sum} bytes: ${JSON.stringify([...node.sent])}`);
+  assert.deepEqual(complaints, []);
+});
+
+test("one offers the fixed tracks, is heard and seen, and hears and sees", { skip }, async () => {
+  node.people = crowd();
+  const page = await open();
+  await page.waitForSelector(".preview video");
+  await until(() => page.$eval("#meter", (one) => Number(one.getAttribute("aria-valuenow")) > 0), "the meter shows the microphone");
+  await enter(page);
+  const offer = (await until(() => asked("offer")[0], "an offer")).sdp;
+  const lines = offer.split("\r\nm=").slice(1).map((part) => [part.split(" ")[0], part.match(/a=(sendonly|recvonly|sendrecv|inactive)/)?.[1]]);
+  assert.deepEqual(lines, [["audio", "sendonly"], ["video", "sendonly"], ["video", "sendonly"], ...Array(4).fill(["audio", "recvonly"]), ...Array(9).fill(["video", "recvonly"]), ["application", undefined]]);
+  assert.match(offer, /a=simulcast:send q;h;f/);
+  await until(() => page.$$eval(".tile.seen video", (all) => all.filter((one) => one.videoWidth > 0 && !one.paused).length >= 3), "own picture and those of two others");
+  await until(() => page.evaluate(() => globalThis.played.length === 4 && globalThis.played.every((one) => !one.paused && !one.muted)), "four voices play");
+  const heard = await until(() => far.page.evaluate(async () => {
+    const all = [...(await globalThis.far.getStats()).values()].filter((one) => one.type === "inbound-rtp" && one.bytesReceived > 2000);
+    return ["audio", "video"].every((kind) => all.some((one) => one.kind === kind)) && all.length;
+  }), "microphone and camera arrive", 8000);
+  assert.ok(heard >= 2);
+  assert.deepEqual(complaints, []);
+});
+
+test("what has no picture is not asked for, and what is asked for is as high as it is shown", { skip }, async () => {
+  node.people = crowd();
+  const page = await open();
+  await enter(page);
+  const first = (await until(() => asked("watch").at(-1), "a wish")).slots;
+  assert.deepEqual(first.map((one) => one.participant).sort(), ["p1", "p333"]);
+  const shown = await page.$eval(".tile[data-person=p1]", (one) => one.clientHeight);
+  assert.ok(first[0].height >= shown && first[0].height <= 2.1 * shown, `${first[0].height} for ${shown}`);
+  node.change("p1", { camera_on: false });
+  await until(() => asked("watch").at(-1).slots.every((one) => one.participant !== "p1"), "it is not asked for any more");
+  node.change("p1", { screen_on: true });
+  await until(() => asked("watch").at(-1).slots.some((one) => one.participant === "p1" && one.source === "screen" && one.height >= 540), "the screen is asked for large");
+  await page.waitForSelector(".tile.large.screen.seen");
+});
+
+test("who begins to speak is lit within 200 ms, in the tile and in the list, by telephone too", { skip }, async () => {
+  node.people = crowd();
+  const page = await open();
+  await enter(page);
+  await page.click("#people");
+  await page.waitForSelector("li.person:has-text('+49') >> text=Phone");
+  const began = performance.now();
+  node.say({ type: "speaking", participant: "p22", speaking: true });
+  await Promise.all([page.waitForSelector(".tile.speaks[data-person=p22]"), page.waitForSelector("li.person.speaks:has-text('+49')")]);
+  assert.ok(performance.now() - began < 200, `${performance.now() - began} ms`);
+});
+
+test("muting is immediate here, and the node's word counts in the end", { skip }, async () => {
+  node.people = crowd();
+  const page = await open();
+  await enter(page);
+  const sends = () => page.evaluate(() => globalThis.taken.some((one) => one.kind === "audio" && one.readyState === "live" && one.enabled));
+  assert.equal(await sends(), true);
+  node.silent = true;
+  await page.keyboard.press("m");
+  assert.equal(await sends(), false, "silent before the node answered");
+  await page.waitForSelector("#mic.off");
+  node.silent = false;
+  node.change("part_you", { muted_by_self: true });
+  await page.keyboard.press("m");
+  await page.waitForSelector("#mic:not(.off)");
+  assert.equal(await sends(), true);
+  node.change("part_you", { muted_by_host: true });
+  await page.waitForSelector("#mic.off");
+  await page.waitForSelector("#said:has-text('The host muted you')");
+  assert.equal(await sends(), false);
+  node.refuseOperation = { code: "muted_by_host", detail: "no" };
+  await page.keyboard.press("m");
+  await page.waitForSelector("#said:has-text('does not let you unmute')");
+  await page.waitForSelector("#mic.off");
+  assert.equal(await sends(), false, "what was refused is not sent");
+});
+
+test("held down, the space bar lets one speak while muted", { skip }, async () => {
+  const page = await open();
+  await enter(page);
+  await page.keyboard.press("m");
+  await until(() => node.people[0].muted_by_self, "muted");
+  await page.evaluate(() => document.activeElement.blur());
+  await page.keyboard.down("Space");
+  await until(() => !node.people[0].muted_by_self, "heard");
+  await page.keyboard.up("Space");
+  await until(() => node.people[0].muted_by_self, "muted again");
+});
+
+test("what a host clicks happens, and reaches the node as the REST API has it", { skip }, async () => {
+  node.people = crowd();
+  const page = await open();
+  await enter(page);
+  const did = (operation) => until(() => asked("operate").find((one) => one.operation.operation === operation), operation);
+  await page.click("#people");
+  await page.click("[aria-label='Admit Waltraud']");
+  assert.deepEqual((await did("admit")).operation, { operation: "admit", participant: "p7777777" });
+  await page.waitForSelector("#stage .tile[data-person=p7777777]");
+  const menu = async (item) => {
+    await page.click("#menu-here-p22");
+    await page.click(`dialog .item:has-text('${item}')`);
+  };
+  await menu("Mute");
+  await did("mute");
+  await page.waitForSelector("li.person:has-text('+49') >> text=muted by host");
+  await menu("Rename");
+  await page.fill("dialog input[name=name]", "Karl");
+  await page.click("dialog >> text=Save");
+  assert.deepEqual((await did("rename")).operation, { operation: "rename", participant: "p22", name: "Karl" });
+  await page.waitForSelector("li.person:has-text('Karl') >> text=+49 ••• ••67");
+  await menu("Make host");
+  assert.equal((await did("set_role")).operation.role, "host");
+  await menu("Remove");
+  await page.click("dialog button.stop");
+  await did("remove");
+  await page.waitForSelector("li.person:has-text('Karl')", { state: "detached" });
+  await page.click("#more");
+  await page.click("dialog .item:has-text('Lock meeting')");
+  await page.waitForSelector("header >> text=Locked");
+  await page.click("#hand");
+  await did("raise_hand");
+  await page.waitForSelector("#hand.on");
+  await page.click("#leave");
+  await page.click("dialog >> text=End for everyone");
+  await page.click("dialog[aria-labelledby^=title-sure] >> text=End for everyone");
+  await did("end");
+  await page.waitForSelector("text=The meeting has ended");
+  assert.deepEqual(complaints, []);
+});
+
+test("chat goes to all or to one, counts what is unread, and is never more than text", { skip }, async () => {
+  node.people = crowd();
+  const page = await open();
+  await enter(page);
+  node.say({ type: "chat", line: { id: 50, from: "p333", to: "part_you", name: "<b>Zoë</b>", text: "<script>globalThis.hacked = 1</script><img src=x onerror=globalThis.hacked=1>", at: Date.now() } });
+  await page.waitForSelector("#chat .badge:has-text('1')");
+  await page.keyboard.press("c");
+  await page.waitForSelector("li.line.private >> text=<script>");
+  assert.equal(await page.evaluate(() => globalThis.hacked), undefined);
+  assert.equal(await page.locator("#chat .badge").count(), 0);
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), "TEXTAREA");
+  await page.keyboard.type("Hello c and m");
+  await page.keyboard.press("Enter");
+  await until(() => asked("chat").length === 1, "sent");
+  assert.deepEqual([asked("chat")[0].to, asked("chat")[0].text], [null, "Hello c and m"]);
+  assert.equal(await page.inputValue("#panel textarea"), "");
+  const readers = await page.$$eval("#panel select option", (all) => all.map((one) => one.textContent));
+  assert.ok(readers.includes("Anna Schmidt") && !readers.includes("+49 ••• ••67"), "who has only a telephone cannot read");
+  await page.selectOption("#panel select", { label: "Anna Schmidt" });
+  await page.fill("#panel textarea", "psst");
+  await page.click(".send");
+  await until(() => asked("chat")[1]?.to === "p1", "to one");
+  await page.waitForSelector("li.line.own.private >> text=to Anna Schmidt");
+  await page.fill("#panel textarea", "x".repeat(2001));
+  assert.equal(await page.isDisabled(".send"), true);
+});
+
+test("in the lobby one waits, and comes in by oneself", { skip }, async () => {
+  node.state = "lobby";
+  node.role = "guest";
+  const page = await open();
+  await page.click(".enter button.main.wide");
+  await page.waitForSelector("text=You will be let in soon");
+  node.people = [...crowd(), ...node.people];
+  node.admit();
+  await page.waitForSelector(".tile[data-person=p1]");
+  await until(() => asked("offer").length === 1, "then it offers");
+  await page.click("#people");
+  assert.equal(await page.locator("text=Waltraud").count(), 0, "a guest sees no lobby");
+});
+
+test("a dropped connection comes back to the same seat, with the resume token", { skip }, async () => {
+  node.people = crowd();
+  const page = await open();
+  await enter(page);
+  await until(() => asked("offer").length === 1, "connected");
+  node.drop();
+  await until(() => asked("join").length === 2, "back", 3000);
+  assert.equal(asked("join")[1].resume, "resume-token");
+  await page.waitForSelector("#said:has-text('connected again')");
+  await page.waitForSelector(".banner:has-text('Connection lost')", { state: "detached" });
+});
+
+test("after a restart of the node one joins anew, and is told", { skip }, async () => {
+  node.people = crowd();
+  const page = await open();
+  await enter(page);
+  await until(() => asked("offer").length === 1, "connected");
+  node.say({ type: "goaway", after_ms: 100, text: "the node goes out of service" });
+  await page.waitForSelector("text=The server restarts in a moment");
+  node.say({ type: "bye", cause: "drained_out", text: "this node went out of service" });
+  await node.stop();
+  await page.waitForSelector(".banner:has-text('Connection lost')");
+  const port = node.port;
+  node = new FakeNode();
+  Object.assign(node, { answer: far.answer, people: crowd(), you: "part_new", forgot: true });
+  await node.start(port);
+  await until(() => asked("offer").length === 1, "a new peer connection", 12_000);
+  assert.equal(asked("offer")[0].restart, false);
+  await page.waitForSelector("#said:has-text('joined again by yourself')");
+  await page.waitForSelector(".tile[data-person=part_new]");
+});
+
+test("when packets cease, the ways are renewed on the same tracks, within three seconds", { skip }, async () => {
+  const page = await open();
+  await enter(page);
+  await until(() => far.page.evaluate(() => globalThis.far.connectionState === "connected"), "connected");
+  await until(() => far.page.evaluate(async () => [...(await globalThis.far.getStats()).values()].some((one) => one.type === "outbound-rtp" && one.kind === "audio" && one.packetsSent > 250)), "five seconds of voices", 9000);
+  await far.page.evaluate(() => globalThis.far.close());
+  const began = performance.now();
+  const offer = await until(() => asked("offer")[1], "another offer", 10_000);
+  assert.equal(offer.restart, true);
+  assert.ok(performance.now() - began < 3500, `${Math.round(performance.now() - began)} ms`);
+  const ufrag = (sdp) => sdp.match(/a=ice-ufrag:(\S+)/)[1];
+  assert.notEqual(ufrag(offer.sdp), ufrag(asked("offer")[0].sdp));
+});
+
+test("every refusal at the door is said in words", { skip }, async () => {
+  const page = await open();
+  for (const [code, words] of [["expired_ticket", "expired"], ["room_locked", "locked"], ["room_full", "full"], ["too_many_attempts", "Too many attempts"], ["something_new", "because"]]) {
+    node.refuse = { code, detail: "because", after_ms: 60_000 };
+    await page.click(".enter button.main.wide");
+    await page.waitForSelector(`.wrong:has-text('${words}')`);
+  }
+  const numbered = await open({}, "/m/number");
+  await numbered.click(".enter button.main.wide");
+  await numbered.waitForSelector(".wrong:has-text('Enter the meeting number')");
+  node.refuse = { code: "wrong_passcode", detail: "no" };
+  await numbered.fill("input[name=passcode]", "999");
+  await numbered.click(".enter button.main.wide");
+  await numbered.waitForSelector(".wrong:has-text('passcode is wrong')");
+  node.refuse = null;
+  await numbered.fill("input[name=passcode]", "482913");
+  await numbered.click(".enter button.main.wide");
+  await numbered.waitForSelector("#stage .tile");
+  assert.equal(asked("join").at(-1).passcode, "482913");
+});
+
+test("a passcode in a link leaves the address bar", { skip }, async () => {
+  const page = await open({}, "/m/number#passcode=482913");
+  assert.equal(new URL(page.url()).hash, "");
+  await enter(page);
+  assert.equal(asked("join")[0].passcode, "482913");
+});
+
+test("another tab takes the seat, and this one says so", { skip }, async () => {
+  const page = await open();
+  await enter(page);
+  node.say({ type: "bye", cause: "replaced", text: "another tab" });
+  await page.waitForSelector("text=in another tab or window");
+  assert.equal(asked("join").length, 1, "and does not fight for it");
+});
+
+test("denied, missing and busy devices, each with what to do; one can join without", { skip }, async () => {
+  for (const [error, words] of [["NotAllowedError", "Allow it at the left of the address bar"], ["NotReadableError", "another program may be using it"], ["NotFoundError", "No microphone was found"]]) {
+    const one = await open();
+    await one.addInitScript((error) => { globalThis.deny = () => error; }, error);
+    await one.reload();
+    await one.waitForSelector(`.notice:has-text('${words}')`);
+    await enter(one);
+    assert.equal(asked("join").at(-1).listen_only, true);
+    await one.click("#mic");
+    await one.waitForSelector(`#said:has-text('${words}')`);
+    node.people = [];
+  }
+});
+
+test("over plain http it says what to do, and lets one watch", { skip }, async () => {
+  node.people = crowd();
+  const page = await open({}, "/j/a-ticket", `http://meet.test:${node.port}`);
+  await page.waitForSelector(".notice:has-text('https://')");
+  await enter(page);
+  assert.equal(asked("join")[0].listen_only, true);
+  await page.waitForSelector("#mic[disabled]");
+  const landing = await open({}, "/", `http://meet.test:${node.port}`);
+  await landing.waitForSelector(".notice:has-text('https://')");
+});
+
+test("a microphone that is pulled out is replaced, and said; without another one is muted", { skip }, async () => {
+  const page = await open();
+  await enter(page);
+  await until(() => page.evaluate(() => globalThis.taken.length >= 2), "devices");
+  const pull = () => page.evaluate(() => {
+    const track = globalThis.taken.findLast((one) => one.kind === "audio");
+    track.stop();
+    track.dispatchEvent(new Event("ended"));
+  });
+  await pull();
+  await page.waitForSelector("#said:has-text('Now in use')");
+  await page.evaluate(() => { globalThis.deny = () => "NotFoundError"; });
+  await pull();
+  await page.waitForSelector("#said:has-text('The others cannot hear you')");
+  await until(() => node.people[0].muted_by_self, "the others see it");
+});
+
+test("whose sound goes over the telephone has no microphone open here and plays nothing", { skip }, async () => {
+  const page = await open();
+  await enter(page);
+  await until(() => page.evaluate(() => globalThis.played.length === 4), "voices");
+  node.change("part_you", { audio: "phone" });
+  await page.waitForSelector(".banner:has-text('over the phone')");
+  await until(() => page.evaluate(() => globalThis.taken.every((one) => one.kind !== "audio" || one.readyState === "ended") && globalThis.played.every((one) => one.muted)), "all silent");
+  await page.click("#mic");
+  await until(() => asked("operate").some((one) => one.operation.operation === "mute" && one.operation.participant === "part_you"), "the button mutes the telephone");
+});
+
+test("where the browser holds back sound, a button lets it go", { skip }, async () => {
+  const page = await open();
+  await page.evaluate(() => {
+    const play = HTMLMediaElement.prototype.play;
+    let held = true;
+    HTMLMediaElement.prototype.play = function () {
+      return held && this instanceof HTMLAudioElement ? Promise.reject(new DOMException("held", "NotAllowedError")) : play.call(this);
+    };
+    addEventListener("click", (event) => { if (event.target.closest(".banner")) held = false; }, true);
+  });
+  await enter(page);
+  await page.click(".banner >> text=Turn on sound");
+  await page.waitForSelector("text=Turn on sound", { state: "detached" });
+});
+
+test("one's screen is shared, said, and ended by the page or by a host", { skip }, async () => {
+  const page = await open();
+  await page.evaluate(() => {
+    navigator.mediaDevices.getDisplayMedia = async () => document.createElement("canvas").captureStream(5);
+  });
+  await enter(page);
+  await page.click("#screen");
+  await page.waitForSelector(".banner >> text=You are sharing your screen");
+  await until(() => node.people[0].screen_on, "published");
+  node.change("part_you", { screen_on: false });
+  await page.waitForSelector("#said:has-text('The host ended your screen sharing')");
+  await page.waitForSelector("text=You are sharing your screen", { state: "detached" });
+});
+
+test("the invitation has link, numbers, one tap and a code, and copies as text", { skip }, async () => {
+  const page = await open({ permissions: ["clipboard-read", "clipboard-write", "microphone", "camera"] });
+  await enter(page);
+  await page.click("#invite");
+  assert.equal(await page.inputValue("dialog input[name=link]"), `${node.url}/m/482913`);
+  assert.equal(await page.getAttribute("dialog a.button", "href"), "tel:+4930901820,,482913%23");
+  await page.waitForSelector("dialog svg[role=img] path");
+  await page.click("dialog >> text=Copy invitation");
+  await page.waitForSelector("dialog >> text=Copied");
+  const text = await page.evaluate(() => navigator.clipboard.readText());
+  for (const part of ["Board meeting", `${node.url}/m/482913`, "+49 30 901820", "482913#", "+4930901820,,482913#"]) assert.ok(text.includes(part), text);
+});
+
+test("it can be used by keyboard: every control is reached, dialogs keep the focus and give it back", { skip }, async () => {
+  node.people = crowd();
+  const page = await open();
+  await enter(page);
+  await page.evaluate(() => document.activeElement.blur());
+  const reached = new Set();
+  for (let at = 0; at < 40; at++) {
+    await page.keyboard.press("Tab");
+    reached.add(await page.evaluate(() => document.activeElement.id || document.activeElement.getAttribute("aria-label") || document.activeElement.tagName));
+  }
+  for (const id of ["mic", "camera", "screen", "hand", "react", "chat", "people", "more", "leave", "invite", "Actions for Anna Schmidt"]) assert.ok(reached.has(id), `${id}: ${[...reached]}`);
+  await page.focus("#more");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("dialog[open]");
+  for (let at = 0; at < 25; at++) {
+    await page.keyboard.press("Tab");
+    assert.ok(await page.evaluate(() => document.activeElement === document.body || document.activeElement.closest("dialog") !== null), "the focus stays in the dialog");
+  }
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("dialog", { state: "detached" });
+  assert.equal(await page.evaluate(() => document.activeElement.id), "more");
+  await page.keyboard.press("v");
+  await until(() => asked("publish").some((one) => one.source === "camera" && one.on === false), "V is the camera");
+  await page.keyboard.press("h");
+  await until(() => asked("operate").some((one) => one.operation.operation === "raise_hand"), "H is the hand");
+  node.join(person("p99", { name: "Newcomer" }));
+  await page.waitForSelector("#heard:has-text('Newcomer joined')", { state: "attached" });
+  assert.equal(await page.evaluate(() => document.activeElement.id), "more", "what happens elsewhere moves no focus");
+});
+
+/** In the page: every text whose contrast is too small (WCAG 2.2, 1.4.3), every control without a name, and every cut text. */
+function faults() {
+  const found = [];
+  const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1); const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data; return [r, g, b, a / 255]; };
+  const over = (top, under) => top.slice(0, 3).map((one, at) => one * top[3] + under[at] * (1 - top[3]));
+  const ground = (element) => {
+    const layers = [];
+    for (let at = element; at; at = at.parentElement) {
+      if (at.matches?.("video, .picture, .tile.seen")) return null;
+      layers.push(rgba(getComputedStyle(at).backgroundColor));
+      if (layers.at(-1)[3] === 1 || at.tagName === "DIALOG") break;
+    }
+    return layers.reverse().reduce((under, top) => over(top, under), [...(matchMedia("(prefers-color-scheme: dark)").matches ? [16, 18, 24] : [243, 244, 248])]);
+  };
+  const light = (colour) => { const [r, g, b] = colour.map((one) => (one / 255 <= 0.04045 ? one / 255 / 12.92 : ((one / 255 + 0.055) / 1.055) ** 2.4)); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const scope = document.querySelector("dialog[open]") ?? document.body;
+  for (const element of scope.querySelectorAll("*")) {
+    const box = element.getBoundingClientRect();
+    const style = getComputedStyle(element);
+    if (box.width === 0 || box.height === 0 || style.visibility === "hidden" || element.closest(".sr, .float, svg, option, .dim, [disabled]")) continue;
+    const own = [...element.childNodes].some((one) => one.nodeType === 3 && one.data.trim());
+    const words = `${element.tagName} “${(element.innerText || element.value || "").slice(0, 30)}”`;
+    if (own) {
+      const under = ground(element);
+      if (under) {
+        const [one, other] = [light(over(rgba(style.color), under)), light(under)].sort((a, b) => b - a);
+        const ratio = (one + 0.05) / (other + 0.05);
+        const large = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.6 && Number(style.fontWeight) >= 700);
+        if (ratio < (large ? 3 : 4.5)) found.push(`contrast ${ratio.toFixed(2)}: ${words}`);
+      }
+      if (style.textOverflow !== "ellipsis" && element.scrollWidth > element.clientWidth + 1 && style.display !== "inline") found.push(`cut: ${words}`);
+    }
+    if (element.matches("button, a[href], input, select, textarea, [role=img], [role=meter], dialog, [role=region], [role=group], [role=toolbar]")) {
+      const name = element.getAttribute("aria-label") || document.getElementById(element.getAttribute("aria-labelledby"))?.textContent || element.labels?.[0]?.textContent || element.textContent;
+      if (!name?.trim()) found.push(`no name: ${element.outerHTML.slice(0, 90)}`);
+    }
+    if (element.matches("button, a.button, select, input:not([type=checkbox]):not([type=file])") && (box.height < 36 || box.width < 36)) found.push(`small to touch, ${Math.round(box.width)}×${Math.round(box.height)}: ${words}`);
+    if (box.right > innerWidth + 1 && !element.closest(".scroll, .sheet")) found.push(`sticks out: ${words}`);
+  }
+  if (document.documentElement.scrollWidth > innerWidth) found.push("the page is wider than the screen");
+  return found;
+}
+
+for (const [size, options] of [["desktop", DESKTOP], ["telephone", PHONE], ["small telephone", { ...PHONE, viewport: { width: 360, height: 640 } }], ["telephone on its side", { ...PHONE, viewport: { width: 844, height: 390 } }]]) {
+  for (const colorScheme of ["light", "dark"]) {
+    test(`in German on a ${size}, ${colorScheme}: all is readable, named, whole and big enough to touch`, { skip }, async () => {
+      node.people = crowd();
+      node.chat = [{ id: 1, from: "p1", to: null, name: "Anna Schmidt", text: "Guten Morgen!", at: Date.now() }, { id: 2, from: "p1", to: "part_you", name: "Anna Schmidt", text: "Unter uns.", at: Date.now() }];
+      const options_ = { ...options, colorScheme, locale: "de-DE", reducedMotion: "reduce" };
+      const look = async (page, what) => assert.deepEqual(await page.evaluate(faults), [], what);
+      await look(await open(options_, "/"), "the landing");
+      const page = await open(options_);
+      await page.waitForSelector(".preview video");
+      await look(page, "the preview");
+      await enter(page);
+      node.say({ type: "speaking", participant: "p22", speaking: true });
+      await page.waitForSelector(".tile.speaks");
+      await look(page, "the grid");
+      for (const key of ["p", "c"]) {
+        await page.keyboard.press(key);
+        await page.waitForSelector("#panel");
+        await look(page, `the panel ${key}`);
+        await page.keyboard.press("Escape");
+        await page.waitForSelector("#panel", { state: "detached" });
+        await page.evaluate(() => document.activeElement.blur());
+      }
+      for (const item of [null, "Einladen", "Einstellungen"]) {
+        await page.click("#more");
+        if (item) await page.click(`dialog .item:has-text('${item}')`);
+        await page.waitForSelector(item ? `dialog[open]:has(h2:text-is('${item}'))` : "dialog[open]");
+        await look(page, `the dialog ${item}`);
+        await page.keyboard.press("Escape");
+        await page.waitForSelector("dialog", { state: "detached" });
+      }
+      await page.click("#leave");
+      await look(page, "leaving");
+      await page.keyboard.press("Escape");
+      await page.click("#view");
+      await look(page, "the speaker");
+      node.change("p1", { screen_on: true });
+      await page.waitForSelector(".tile.screen");
+      await look(page, "a screen");
+    });
+  }
+}
