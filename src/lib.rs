@@ -9,6 +9,7 @@
 //! | 1 | `wire` | bytes to values and back |
 //! | 2 | `sip`, `media`, `profile`, `identity`, `texting` | RFC 3261 as machines; frames at 50 Hz; dialects; signed callers; text messages |
 //! | 3 | `call`, `room`, `route` | a call's life, a room's roster, where an INVITE leads |
+//! | 4 | `handoff`, `ticket` | channels of a person moved between legs; rights by opaque texts |
 //! | 6 | `gateway` | everything above as one machine, still without a socket, clock, file or thread |
 //! | 6 | `provision` | settings for desk phones, written from templates (with the node) |
 //! | 7 | `config`, `store`, `transport` | the file, the database, the sockets of SIP |
@@ -28,6 +29,7 @@
 pub mod base;
 pub mod call;
 pub mod gateway;
+pub mod handoff;
 pub mod identity;
 pub mod media;
 pub mod profile;
@@ -35,6 +37,7 @@ pub mod room;
 pub mod route;
 pub mod sip;
 pub mod texting;
+pub mod ticket;
 pub mod wire;
 
 #[cfg(feature = "node")]

@@ -1,14 +1,14 @@
 //! Who is logged in on the page, and which addresses showed too many wrong keys. One task owns both.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::base::id::KeyId;
-use crate::base::throttle::Throttle;
+use crate::base::throttle::{Throttle, network};
 use crate::base::{self, Secret};
 
 /// How long a login lasts without use. Longer: a forgotten browser stays open. Shorter: people paste keys all day.
@@ -120,13 +120,5 @@ impl Task {
         }
         *used = now;
         Some(*key)
-    }
-}
-
-/// Who commands one IPv6 address commands its /64.
-fn network(from: IpAddr) -> IpAddr {
-    match from.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & (u128::MAX << 64))),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }

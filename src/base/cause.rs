@@ -144,6 +144,8 @@ causes! {
     NotEncrypted = Caller, 488, 88, "the audio would not be encrypted";
     /// The call went round in a circle.
     Loop = Ours, 483, 25, "the call went round in a circle";
+    /// The connection of a browser dropped and did not come back in time.
+    ConnectionLost = Unknown, 408, 102, "the connection was lost and did not come back";
     /// Any other final failure answer from the far end.
     Rejected = Trunk, 500, 31, "the far end refused the call";
 }

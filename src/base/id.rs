@@ -114,6 +114,12 @@ id!(
 );
 
 id!(
+    /// An invitation, or another right that a ticket proves.
+    TicketId,
+    "tkt"
+);
+
+id!(
     /// One SIP dialog or one WebRTC peer.
     LegId,
     "leg"

@@ -1,9 +1,18 @@
 //! A throttle: so many per so long, per key, in bounded memory.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use super::Instant;
+
+/// What counts as one address: who commands one IPv6 address commands its /64.
+pub fn network(from: IpAddr) -> IpAddr {
+    match from.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & (u128::MAX << 64))),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
 
 /// Token buckets by key. Holds at most `capacity` keys; when full, keys whose bucket is full again are
 /// forgotten first, and if none is, the new key is refused (a flood of keys must not cost memory).

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::base::{LegId, Now, ParticipantId, RoomId, Secret};
+use crate::base::id::DidId;
+use crate::base::{LegId, Now, ParticipantId, PhoneNumber, RoomId, Secret};
 use crate::call::attendant::{self, PinOutcome};
 use crate::call::key_reader;
 use crate::call::keys::{Action, KeyMap};
@@ -14,7 +15,7 @@ use crate::gateway::pin_guard::Trier;
 use crate::gateway::{Gateway, Timer};
 use crate::media::clip::{Clip, Tone};
 use crate::media::command::MediaCommand;
-use crate::room::{Actor, Announcement, Operation, Refusal, Role, State};
+use crate::room::{Actor, Announcement, Operation, Refusal, Role, Room, State};
 use crate::sip::endpoint::{Headers, TransactionId};
 use crate::wire::sip::{Name, Status, Text};
 
@@ -291,15 +292,9 @@ impl Gateway {
         let Some(trier) = self.trier(leg).filter(|trier| self.pins.may_try(trier, now.mono)) else {
             return PinOutcome::Throttled;
         };
-        let found = self.rooms.values().find_map(|room| {
-            let settings = room.settings();
-            let is =
-                |own: &Option<Secret>| own.as_ref().is_some_and(|own| !own.is_empty() && own.matches(pin.expose()));
-            match (is(&settings.host_pin), is(&settings.pin)) {
-                (true, _) => Some(PinOutcome::Host { room: settings.id }),
-                (false, true) => Some(PinOutcome::Guest { room: settings.id }),
-                (false, false) => None,
-            }
+        let found = self.room_of_pin(pin, None).map(|(room, host)| match host {
+            true => PinOutcome::Host { room },
+            false => PinOutcome::Guest { room },
         });
         match found {
             Some(_) => self.pins.note_right(&trier),
@@ -308,11 +303,23 @@ impl Gateway {
         found.unwrap_or(PinOutcome::Wrong)
     }
 
-    fn trier(&self, leg: LegId) -> Option<Trier> {
+    /// The room with this PIN, of all or of one alone, and whether it is its host's.
+    pub(super) fn room_of_pin(&self, pin: &Secret, only: Option<RoomId>) -> Option<(RoomId, bool)> {
+        let is = |own: &Option<Secret>| own.as_ref().is_some_and(|own| !own.is_empty() && own.matches(pin.expose()));
+        let rooms = self.rooms.values().map(Room::settings).filter(|room| only.is_none_or(|id| id == room.id));
+        let mut found = rooms.filter_map(|room| match (is(&room.host_pin), is(&room.pin)) {
+            (true, _) => Some((room.id, true)),
+            (false, true) => Some((room.id, false)),
+            (false, false) => None,
+        });
+        found.next()
+    }
+
+    fn trier(&self, leg: LegId) -> Option<Trier<Option<DidId>, PhoneNumber>> {
         let leg = self.legs.get(&leg)?;
         let source: IpAddr = leg.peer.ip();
         let key = leg.caller.as_ref().map_or_else(|| source.to_string(), |caller| caller.e164());
-        Some(Trier { did: leg.did, caller: leg.caller.clone(), key })
+        Some(Trier { place: leg.did, who: leg.caller.clone(), key })
     }
 
     fn is_host(&self, room: RoomId, id: ParticipantId) -> bool {

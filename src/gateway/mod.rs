@@ -46,7 +46,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::base::id::TrunkId;
+use crate::base::id::{DidId, TrunkId};
 use crate::base::{Cause, Instant, LegId, Now, PhoneNumber, Rng, RoomId, Secret, Throttle, Timers};
 use crate::call::keys::KeyMap;
 use crate::gateway::command::{Command, CommandId, Outcome};
@@ -107,7 +107,7 @@ pub struct Gateway {
     attests: attest::Attests,
     next_fetch: u64,
     calls_by_caller: Throttle<PhoneNumber>,
-    pins: pin_guard::PinGuard,
+    pins: pin_guard::PinGuard<Option<DidId>, PhoneNumber>,
     next_seq: u64,
     counters: Counters,
     drain: Option<drain::Drain>,

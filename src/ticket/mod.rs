@@ -1,0 +1,218 @@
+//! Rank 4: tickets: opaque texts that prove a right. An invitation's link ends in one, a dropped page comes back by one.
+//!
+//! ```text
+//! draw ─▶ (shown once, hash) ─▶ put ─▶ verify … spend … ─▶ used up | expired | revoked
+//! ```
+//!
+//! A ticket says nothing by itself: 130 random bits, of which only the SHA-256 is kept, in memory and in the store. What it
+//! is good for stands beside the hash, so that it can be changed and taken back at any time.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::base::id::TicketId;
+use crate::base::{ParticipantId, Rng, RoomId, Secret, Utc};
+use crate::room::Role;
+
+/// Characters of a ticket, five random bits each. More: links that wrap in a text message. Fewer: guessing comes into reach.
+const LENGTH: usize = 26;
+
+/// Tickets at once, some 200 bytes each.
+const MOST: usize = 100_000;
+
+/// What is kept of a ticket's text.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hash(pub [u8; 32]);
+
+impl Hash {
+    /// Of a ticket as it is shown.
+    pub fn of(shown: &str) -> Self {
+        Self(Sha256::digest(shown.as_bytes()).into())
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hash(…)")
+    }
+}
+
+/// What a ticket is good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Right {
+    /// Comes into the room without a passcode.
+    Enter(Invitation),
+    /// Takes this place again, after its connection dropped.
+    Resume {
+        /// Whose.
+        participant: ParticipantId,
+    },
+}
+
+/// As whom somebody is invited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct Invitation {
+    /// As what.
+    pub role: Role,
+    /// What they are called where they give no other name.
+    pub name: Option<String>,
+    /// For one person: a second browser with the same ticket takes the place of the first.
+    pub personal: bool,
+}
+
+/// A ticket as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    /// Its public name.
+    pub id: TicketId,
+    /// What is kept of its text.
+    pub hash: Hash,
+    /// Where it is good.
+    pub room: RoomId,
+    /// For what.
+    pub right: Right,
+    /// Until when; none for as long as it is not revoked.
+    pub expires: Option<Utc>,
+    /// How often; none for as often as one likes.
+    pub uses: Option<u32>,
+    /// How often it was used.
+    pub used: u32,
+}
+
+/// Why a ticket does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// None of ours, or revoked.
+    Unknown,
+    /// It was good once.
+    Expired,
+    /// As often as it was good for.
+    UsedUp,
+}
+
+/// Every ticket that counts.
+#[derive(Debug, Default)]
+pub struct Tickets {
+    tickets: BTreeMap<TicketId, Ticket>,
+    by_hash: BTreeMap<Hash, TicketId>,
+}
+
+/// Draws a ticket's text, and what is kept of it.
+pub fn draw(rng: &mut Rng) -> (Secret, Hash) {
+    let shown = rng.token(LENGTH);
+    let hash = Hash::of(&shown);
+    (Secret::new(shown), hash)
+}
+
+impl Tickets {
+    /// Takes a ticket in, or over again; false where there are too many.
+    pub fn put(&mut self, ticket: Ticket, now: Utc) -> bool {
+        if self.tickets.len() >= MOST && !self.tickets.contains_key(&ticket.id) {
+            self.forget_expired(now);
+            if self.tickets.len() >= MOST {
+                return false;
+            }
+        }
+        self.revoke(ticket.id);
+        self.by_hash.insert(ticket.hash, ticket.id);
+        self.tickets.insert(ticket.id, ticket);
+        true
+    }
+
+    /// Makes a ticket that is not stored, for a right that ends with what it is about.
+    pub fn issue(&mut self, room: RoomId, right: Right, rng: &mut Rng, now: Utc) -> (TicketId, Secret) {
+        let (shown, hash) = draw(rng);
+        let id = TicketId::draw(rng);
+        self.put(Ticket { id, hash, room, right, expires: None, uses: None, used: 0 }, now);
+        (id, shown)
+    }
+
+    /// The ticket with this text, as far as it counts now. A use that is left is not spent yet.
+    pub fn verify(&self, shown: &str, now: Utc) -> Result<&Ticket, Flaw> {
+        let known = self.by_hash.get(&Hash::of(shown)).and_then(|id| self.tickets.get(id));
+        match known {
+            None => Err(Flaw::Unknown),
+            Some(ticket) if ticket.expires.is_some_and(|at| at <= now) => Err(Flaw::Expired),
+            Some(ticket) => Ok(ticket),
+        }
+    }
+
+    /// Notes a use; how many there were.
+    pub fn spend(&mut self, id: TicketId) -> Result<u32, Flaw> {
+        let ticket = self.tickets.get_mut(&id).ok_or(Flaw::Unknown)?;
+        if ticket.uses.is_some_and(|uses| ticket.used >= uses) {
+            return Err(Flaw::UsedUp);
+        }
+        ticket.used = ticket.used.saturating_add(1);
+        Ok(ticket.used)
+    }
+
+    /// Takes a ticket back.
+    pub fn revoke(&mut self, id: TicketId) -> Option<Ticket> {
+        let ticket = self.tickets.remove(&id)?;
+        self.by_hash.remove(&ticket.hash);
+        Some(ticket)
+    }
+
+    /// Takes back every ticket of a room.
+    pub fn revoke_room(&mut self, room: RoomId) {
+        let gone: Vec<TicketId> = self.tickets.values().filter(|one| one.room == room).map(|one| one.id).collect();
+        for id in gone {
+            self.revoke(id);
+        }
+    }
+
+    /// A ticket by its name.
+    pub fn get(&self, id: TicketId) -> Option<&Ticket> {
+        self.tickets.get(&id)
+    }
+
+    fn forget_expired(&mut self, now: Utc) {
+        let gone: Vec<TicketId> =
+            self.tickets.values().filter(|one| one.expires.is_some_and(|at| at <= now)).map(|one| one.id).collect();
+        for id in gone {
+            self.revoke(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn invitation(uses: Option<u32>, expires: Option<i64>) -> (Tickets, TicketId, Secret) {
+        let mut rng = Rng::from_number(1);
+        let (shown, hash) = draw(&mut rng);
+        let id = TicketId::draw(&mut rng);
+        let right = Right::Enter(Invitation { role: Role::Guest, name: None, personal: false });
+        let mut tickets = Tickets::default();
+        let room = RoomId::from_bits(1);
+        assert!(tickets.put(Ticket { id, hash, room, right, expires: expires.map(Utc), uses, used: 0 }, Utc(0)));
+        (tickets, id, shown)
+    }
+
+    #[test]
+    fn a_ticket_counts_until_it_is_used_up_expires_or_is_taken_back() {
+        let (mut tickets, id, shown) = invitation(Some(1), Some(1000));
+        assert_eq!(shown.expose().len(), 26);
+        assert!(tickets.verify(shown.expose(), Utc(999)).is_ok());
+        assert_eq!(tickets.verify(shown.expose(), Utc(1000)).err(), Some(Flaw::Expired));
+        assert_eq!(tickets.spend(id), Ok(1));
+        assert_eq!(tickets.spend(id), Err(Flaw::UsedUp));
+        assert!(tickets.revoke(id).is_some());
+        assert_eq!(tickets.verify(shown.expose(), Utc(0)).err(), Some(Flaw::Unknown));
+    }
+
+    #[test]
+    fn nothing_but_the_whole_text_counts() {
+        let (tickets, id, shown) = invitation(None, None);
+        for wrong in ["", &id.to_string(), &shown.expose()[1..], &shown.expose().to_uppercase()] {
+            assert_eq!(tickets.verify(wrong, Utc(0)).err(), Some(Flaw::Unknown), "{wrong}");
+        }
+        assert!(!format!("{tickets:?}").contains(shown.expose()));
+    }
+}
