@@ -122,6 +122,7 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
         rules: store.rules().await.map_err(stored)?,
         home: config.routing.home(),
         rooms: store.rooms().await.map_err(stored)?,
+        tickets: store.tickets(clock.now().utc).await.map_err(stored)?,
         profiles: profiles.clone(),
         next_seq: opened.next_seq,
     };

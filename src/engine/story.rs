@@ -51,6 +51,8 @@ pub fn tell(what: &Happening) {
         }
         // Said by state, too often to tell.
         Happening::Changed { .. } | Happening::Speaking { .. } => {}
+        // What people write is theirs.
+        Happening::Said { .. } => {}
     }
 }
 

@@ -83,6 +83,7 @@ impl Gateway {
                 Some(_) => {
                     self.rooms.remove(&id);
                     self.table.rooms.remove(&id);
+                    self.web.tickets.revoke_room(id);
                     self.publish(Happening::RoomDeleted { room: id }, now);
                     Ok(Reply::Done)
                 }
@@ -99,6 +100,12 @@ impl Gateway {
                 self.carry_out(room, now);
                 result.map(|()| Reply::Done).map_err(Denial::Refused)
             }
+            Command::PutTicket(ticket) => self.put_ticket(*ticket, now),
+            Command::DeleteTicket(id) => {
+                self.web.tickets.revoke(id).map(|_| Reply::Done).ok_or(Denial::NotFound("invitation"))
+            }
+            Command::MayPicture(resume) => self.may_picture(&resume, now),
+            Command::SetPicture { resume, picture } => self.set_picture(&resume, picture, now),
             Command::Calls { numbers } => {
                 Ok(Reply::Calls(self.legs.keys().filter_map(|leg| self.call_view(*leg, numbers)).collect()))
             }
@@ -149,6 +156,7 @@ impl Gateway {
             }
         }
         self.carry_out(id, now);
+        self.tell_of_room(id);
         self.publish(Happening::RoomConfigured { room: id }, now);
         Ok(Reply::Done)
     }

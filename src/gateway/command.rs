@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::{DidId, ExtensionId, GroupId, RuleId, TrunkId};
+use crate::base::id::{DidId, ExtensionId, GroupId, RuleId, TicketId, TrunkId};
 use crate::base::{LegId, PhoneNumber, RoomId, Secret, Utc};
 use crate::gateway::view::{CallView, RegistrationView, RoomView, Status, TrialReport, TrialRequest, TrunkStateView};
 use crate::room::{self, Operation, RoomSettings};
 use crate::route::{Did, Explanation, Extension, Group, Party, Problem, Rule, Trunk};
+use crate::ticket::Ticket;
 
 /// Names one command; its answer carries it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +65,19 @@ pub enum Command {
         room: RoomId,
         /// What.
         operation: Operation,
+    },
+    /// An invitation was made or changed.
+    PutTicket(Box<Ticket>),
+    /// An invitation was withdrawn; whoever came by it stays.
+    DeleteTicket(TicketId),
+    /// Whether whoever holds this resume ticket may set a picture now; it counts as one.
+    MayPicture(Secret),
+    /// Sets the picture of whoever holds this resume ticket, or takes it away.
+    SetPicture {
+        /// Who.
+        resume: Secret,
+        /// A path on this node.
+        picture: Option<String>,
     },
     /// Every live call.
     Calls {

@@ -31,6 +31,7 @@ impl Gateway {
             self.timers.arm(Timer::DrainWarning, now.mono + (limit - WARNING));
         }
         self.publish(Happening::NodeDraining {}, now);
+        self.warn_pages();
     }
 
     /// Tells everyone that the end is near.
@@ -58,12 +59,13 @@ impl Gateway {
     }
 
     /// Reports once when nothing is left.
-    pub(super) fn finish_drain(&mut self) {
+    pub(super) fn finish_drain(&mut self, now: Now) {
         let counts = self.endpoint.counts();
         let nothing_left = self.legs.is_empty() && self.closing.is_empty() && counts.legs == 0 && counts.closing == 0;
         if let Some(drain) = self.drain.as_mut().filter(|drain| nothing_left && !drain.done) {
             drain.done = true;
             let cut_off = drain.cut_off;
+            self.dismiss_pages(now);
             self.outputs.push_back(Output::Drained { cut_off });
         }
     }

@@ -187,6 +187,20 @@ pub enum Happening {
         #[cfg_attr(feature = "node", schema(value_type = String))]
         participant: ParticipantId,
     },
+    /// Somebody wrote to everyone in the room. What is written to one alone is never here.
+    #[serde(rename = "chat.said")]
+    Said {
+        /// The room.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        room: RoomId,
+        /// Who; none: the operator.
+        #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+        from: Option<ParticipantId>,
+        /// What the writer was called then.
+        name: String,
+        /// Plain text.
+        text: String,
+    },
     /// The meeting began.
     #[serde(rename = "room.started")]
     RoomStarted {
@@ -317,6 +331,7 @@ impl Happening {
             | Happening::Speaking { room, .. }
             | Happening::Left { room, .. }
             | Happening::OperatorAsked { room, .. }
+            | Happening::Said { room, .. }
             | Happening::RoomStarted { room }
             | Happening::RoomLocked { room, .. }
             | Happening::RoomEnded { room }

@@ -20,13 +20,14 @@ impl Gateway {
             MediaEvent::Sounded { leg, echo, figures } => self.trial_sounded(leg, echo, figures, now),
             MediaEvent::Played { leg, play } => self.on_played(leg, play, now),
             MediaEvent::Talking { leg, talking } => {
-                let Some((room, participant)) = self.legs.get(&leg).and_then(Leg::place) else { return };
+                let place = self.legs.get(&leg).and_then(Leg::place).or_else(|| self.web_place(leg));
+                let Some((room, participant)) = place else { return };
                 if let Some(room) = self.rooms.get_mut(&room) {
                     room.speak(participant, talking);
                 }
                 self.carry_out(room, now);
             }
-            MediaEvent::Slots { .. } => {}
+            MediaEvent::Slots { room, slots } => self.on_slots(room, &slots),
             MediaEvent::Latched { leg, .. } => {
                 if let Some(Leg { stage: Stage::Answering, .. }) = self.legs.get(&leg) {
                     self.begin_attending(leg, now);
@@ -42,10 +43,13 @@ impl Gateway {
                 }
             }
             MediaEvent::Measured { leg, figures } => {
-                if let Some(leg) = self.legs.get_mut(&leg) {
-                    leg.figures = Some(figures);
+                let Some(leg) = self.legs.get_mut(&leg) else { return };
+                leg.figures = Some(figures);
+                if let Some((room, participant)) = leg.place() {
+                    self.phone_measured(room, participant, &figures);
                 }
             }
+            MediaEvent::Closed { leg, .. } if self.web_leg_closed(leg, now) => {}
             MediaEvent::Closed { leg, figures } => {
                 self.closing.remove(&leg);
                 match self.legs.get_mut(&leg) {
@@ -68,6 +72,7 @@ impl Gateway {
                 for leg in lost {
                     self.hang_up(leg, Cause::Internal, now);
                 }
+                self.web_bridge_failed(room, now);
             }
         }
     }

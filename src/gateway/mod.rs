@@ -46,8 +46,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::base::id::{DidId, TrunkId};
-use crate::base::{Cause, Instant, LegId, Now, PhoneNumber, Rng, RoomId, Secret, Throttle, Timers};
+use crate::base::id::{DidId, TicketId, TrunkId};
+use crate::base::{
+    Cause, Instant, LegId, Now, ParticipantId, PhoneNumber, Rng, RoomId, Secret, SessionId, Throttle, Timers,
+};
 use crate::call::keys::KeyMap;
 use crate::gateway::command::{Command, CommandId, Outcome};
 use crate::gateway::event::{Event, Happening};
@@ -64,6 +66,7 @@ use crate::sip::auth::Verifier;
 use crate::sip::endpoint::{self, Endpoint, SendRef, TransactionId};
 use crate::sip::locate::{self, Locator, Lookup, LookupId, Question};
 use crate::sip::transport::Target;
+use crate::ticket::{Ticket, Tickets};
 use crate::wire::sip::Message;
 
 /// The whole node as one machine: one input, then drain the outputs, then re-read the timeout.
@@ -108,6 +111,8 @@ pub struct Gateway {
     next_fetch: u64,
     calls_by_caller: Throttle<PhoneNumber>,
     pins: pin_guard::PinGuard<Option<DidId>, PhoneNumber>,
+    /// Browsers in rooms.
+    web: web::Web,
     next_seq: u64,
     counters: Counters,
     drain: Option<drain::Drain>,
@@ -139,6 +144,10 @@ enum Timer {
     Minutes(policy::Account),
     /// The next key is to be sent to this leg.
     Keying(LegId),
+    /// A page did not join.
+    Page(SessionId),
+    /// A page did not come back.
+    Away(ParticipantId),
     /// Calls are told that the node goes out of service.
     DrainWarning,
     /// Calls still up are ended.
@@ -178,6 +187,8 @@ pub struct Directory {
     pub home: Home,
     /// Rooms.
     pub rooms: Vec<RoomSettings>,
+    /// Invitations that count.
+    pub tickets: Vec<Ticket>,
     /// The dialects of far ends.
     pub profiles: Book,
     /// The first free place in the event log.
@@ -203,6 +214,12 @@ impl Gateway {
         table.rooms.extend(directory.rooms.iter().map(|room| room.id));
         table.home = directory.home;
         let wait = settings.longest_wait;
+        let mut tickets = Tickets::default();
+        let live = directory.tickets.into_iter().filter(|ticket| table.rooms.contains(&ticket.room));
+        for ticket in live {
+            // One more than there may be is one that does not count.
+            let _ = tickets.put(ticket, now.utc);
+        }
         let rooms = directory.rooms.into_iter().map(|room| (room.id, Room::new(room, wait))).collect();
         let endpoint = Endpoint::new(sip, rng.fork());
         let verifier = Verifier::new(settings.realm.clone(), &mut rng);
@@ -216,6 +233,7 @@ impl Gateway {
             next_fetch: 0,
             calls_by_caller: Throttle::new(settings.caller_burst, settings.caller_refill, pin_guard::THROTTLE_KEYS),
             pins: pin_guard::PinGuard::new(&settings),
+            web: web::Web::new(&settings, tickets),
             settings,
             endpoint,
             verifier,
@@ -273,8 +291,8 @@ impl Gateway {
             Input::PortsBound { leg, rtp_port } => self.on_ports(leg, Some(rtp_port), now),
             Input::PortsExhausted { leg } => self.on_ports(leg, None, now),
             Input::Media(event) => self.on_media(event, now),
-            Input::Web(input) => self.on_web(input),
-            Input::WebMedia(_) => {}
+            Input::Web(input) => self.on_web(input, now),
+            Input::WebMedia(event) => self.on_web_media(event, now),
             Input::Asked { id, command } => {
                 let outcome = self.ask(*command, now);
                 self.outputs.push_back(Output::Answer { id, outcome });
@@ -296,7 +314,12 @@ impl Gateway {
     /// When [`Input::Timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let own = [self.endpoint.poll_timeout(), self.locator.poll_timeout(), self.timers.next()];
-        let outside = [self.phones.registrar.poll_timeout(), self.presence.poll_timeout(), self.trunks.poll_timeout()];
+        let outside = [
+            self.phones.registrar.poll_timeout(),
+            self.presence.poll_timeout(),
+            self.trunks.poll_timeout(),
+            self.web.poll_timeout(),
+        ];
         own.into_iter().chain(outside).flatten().min()
     }
 
@@ -305,6 +328,7 @@ impl Gateway {
         self.legs.is_empty()
             && self.closing.is_empty()
             && self.rings.is_empty()
+            && self.web.is_idle()
             && self.rooms.values().all(|room| room.is_empty() && !room.settings().call)
             && self.endpoint.is_empty()
     }
@@ -318,6 +342,7 @@ impl Gateway {
         self.tell_of_phones(now);
         self.presence.handle_timeout(now);
         self.trunks_timed_out(now);
+        self.web_timed_out(now);
         while let Some(timer) = self.timers.expire(now.mono) {
             match timer {
                 Timer::Start(leg) => self.begin_attending(leg, now),
@@ -336,6 +361,8 @@ impl Gateway {
                 Timer::Fetch(id) => self.on_fetched(id, Err(fetch::FetchError::TimedOut), now),
                 Timer::Minutes(account) => self.minutes_passed(account, now),
                 Timer::Keying(leg) => self.key_on(leg, now),
+                Timer::Page(session) => self.page_timed_out(session),
+                Timer::Away(participant) => self.stayed_away(participant, now),
                 Timer::DrainWarning => self.warn_of_drain(),
                 Timer::DrainLimit => self.end_drain(now),
             }
@@ -382,7 +409,7 @@ impl Gateway {
                 break;
             }
         }
-        self.finish_drain();
+        self.finish_drain(now);
     }
 
     /// The dialect spoken with a party: the one that is configured for it, or for a telephone the one its name tells.
@@ -550,5 +577,12 @@ pub enum Record {
         leg: LegId,
         /// Its figures.
         figures: Figures,
+    },
+    /// Somebody came by an invitation.
+    TicketUsed {
+        /// Which.
+        ticket: TicketId,
+        /// How often it was used, in all.
+        used: u32,
     },
 }

@@ -7,7 +7,7 @@ use crate::gateway::leg::Stage;
 use crate::gateway::{Gateway, Output, Record, Timer};
 use crate::media::clip::{Clip, Tone};
 use crate::media::command::MediaCommand;
-use crate::room::{self, Change, Entrant, Role};
+use crate::room::{self, Change, ChatLine, Entrant, Role};
 
 impl Gateway {
     /// Somebody with a PIN, or by a number that leads there, comes to a room's door.
@@ -47,6 +47,8 @@ impl Gateway {
     pub(super) fn carry_out(&mut self, room_id: RoomId, now: Now) {
         while let Some(output) = self.rooms.get_mut(&room_id).and_then(room::Room::poll_output) {
             match output {
+                room::Output::Attach { leg, participant, muted }
+                    if self.attach_web(leg, room_id, participant, muted) => {}
                 room::Output::Attach { leg, participant, muted } => {
                     let Some(record) = self.legs.get_mut(&leg) else { continue };
                     let muted = muted || record.held;
@@ -59,10 +61,13 @@ impl Gateway {
                     };
                     self.order(order);
                 }
+                room::Output::Detach { leg } if self.detach_web(leg) => {}
                 room::Output::Detach { leg } => self.unbridge(leg),
+                room::Output::Release { leg, cause } if self.release_web(leg, cause, now) => {}
                 // One who handed over says goodbye in its own time, and one who went to another room talks there.
                 room::Output::Release { leg, cause } if self.is_in(leg, room_id) => self.hang_up(leg, cause, now),
                 room::Output::Release { .. } => {}
+                room::Output::SetMuted { leg, muted } if self.mute_web(leg, muted) => {}
                 room::Output::SetMuted { leg, .. } => self.apply_mute(leg),
                 room::Output::Tell { leg, what } => self.tell(leg, &what),
                 room::Output::Wait { leg, how } => self.set_background(leg, how),
@@ -71,7 +76,8 @@ impl Gateway {
                     self.order(MediaCommand::PlayToRoom { room: room_id, clips: [Clip::Tone(tone)].into() });
                 }
                 room::Output::Dismiss { leg, cause, what } => self.dismiss(leg, cause, &what, now),
-                room::Output::Chat(_) | room::Output::Reacted { .. } => {}
+                room::Output::Chat(line) => self.said(room_id, line, now),
+                room::Output::Reacted { from, reaction } => self.pages_see(room_id, from, reaction),
                 room::Output::Report(change) => self.report(room_id, change, now),
             }
         }
@@ -139,5 +145,15 @@ impl Gateway {
         if let Some(what) = what {
             self.publish(what, now);
         }
+        self.pages_follow(room, change, now);
+    }
+
+    /// Somebody wrote. What is said to one alone is told to nobody else, nor kept.
+    fn said(&mut self, room: RoomId, line: ChatLine, now: Now) {
+        if line.to.is_none() {
+            let (from, name, text) = (line.from, line.name.clone(), line.text.clone());
+            self.publish(Happening::Said { room, from, name, text }, now);
+        }
+        self.pages_read(room, line);
     }
 }

@@ -39,6 +39,8 @@ pub struct Settings {
     pub registers_per_second: u32,
     /// The language of last resort.
     pub language: Language,
+    /// What browsers are told of servers between them and us.
+    pub ice: crate::gateway::web::ice::Ice,
     /// Authorities that are trusted to say who signs callers' identities.
     pub anchors: Anchors,
     /// What calls out may cost that the API makes in nobody's name.
@@ -74,6 +76,7 @@ impl Default for Settings {
             registrar: crate::sip::registrar::Settings::default(),
             registers_per_second: 2000,
             language: Language::english(),
+            ice: crate::gateway::web::ice::Ice::default(),
             anchors: Anchors::default(),
             operator_limits: CallLimits::of_trunk(),
             caller_burst: 20,

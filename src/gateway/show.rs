@@ -5,6 +5,7 @@ use crate::base::{LegId, ParticipantId, PhoneNumber, RoomId};
 use crate::gateway::Gateway;
 use crate::gateway::leg::Leg;
 use crate::gateway::view::{CallDirection, CallView, ParticipantView, RoomView, Status};
+use crate::gateway::web::nameless;
 use crate::room::Room;
 
 impl Gateway {
@@ -26,9 +27,10 @@ impl Gateway {
         let p = room.participant(id)?;
         let number = self.shown_number(p.number.as_ref(), None, numbers);
         let display = p.name.clone().or_else(|| p.number.as_ref().map(PhoneNumber::masked));
+        let display = display.unwrap_or_else(|| nameless(p).to_owned());
         Some(ParticipantView {
             id,
-            display: display.unwrap_or_else(|| "Anonymous caller".to_owned()),
+            display,
             name: p.name.clone(),
             number,
             role: p.role,
@@ -41,6 +43,12 @@ impl Gateway {
             speaking: p.speaking,
             language: p.language.clone(),
             audio: p.audio,
+            audio_by: self.audio_by(p),
+            video: p.video,
+            camera_on: p.camera_on,
+            screen_on: p.screen_on,
+            avatar: p.avatar.clone(),
+            away: p.away,
             since: p.since.to_string(),
         })
     }
@@ -102,6 +110,7 @@ impl Gateway {
             ports: (self.legs.values().filter(|leg| leg.bound).count() + self.closing.len()) as u64,
             registrations: self.phones.registrar.len() as u64,
             lamps: self.presence.len() as u64,
+            pages: self.web.len() as u64,
             draining: self.drain.is_some(),
             invited: self.counters.invited,
             answered: self.counters.answered,

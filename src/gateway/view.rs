@@ -6,6 +6,7 @@ pub use crate::gateway::registrar::RegistrationView;
 pub use crate::gateway::trunks::{
     FarEndView, StepName, StepOutcome, TrialMessage, TrialReport, TrialRequest, TrialStep, TrunkStateView,
 };
+pub use crate::gateway::web::protocol::AudioBy;
 
 use crate::base::id::{DidId, ExtensionId, TrunkId};
 use crate::base::{Cause, LegId, ParticipantId, RoomId, Utc};
@@ -62,6 +63,25 @@ pub struct ParticipantView {
     /// The leg that carries audio.
     #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
     pub audio: Option<LegId>,
+    /// What carries the voice.
+    #[serde(default)]
+    pub audio_by: AudioBy,
+    /// The leg that carries camera and screen.
+    #[serde(default)]
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub video: Option<LegId>,
+    /// Its camera can be seen.
+    #[serde(default)]
+    pub camera_on: bool,
+    /// Its screen can be seen.
+    #[serde(default)]
+    pub screen_on: bool,
+    /// Its picture: a path on this node.
+    #[serde(default)]
+    pub avatar: Option<String>,
+    /// The connection of its page dropped; the place is kept for a while.
+    #[serde(default)]
+    pub away: bool,
     /// When the place was taken, RFC 3339.
     pub since: String,
 }
@@ -172,6 +192,9 @@ pub struct Status {
     /// Lamps that are told who talks.
     #[serde(default)]
     pub lamps: u64,
+    /// Pages of meetings that are connected.
+    #[serde(default)]
+    pub pages: u64,
     /// Whether the node is going out of service.
     pub draining: bool,
     /// INVITEs seen, in all.

@@ -270,7 +270,11 @@ impl Room {
     /// Hosts and members let people in.
     fn require_admitter(&self, actor: Actor) -> Result<(), Refusal> {
         match actor {
-            Actor::Participant(id) if self.participants.get(&id).is_some_and(|p| p.role.admits()) => Ok(()),
+            Actor::Participant(id)
+                if self.participants.get(&id).is_some_and(|p| p.role.admits() && p.state == State::Active) =>
+            {
+                Ok(())
+            }
             Actor::Participant(_) | Actor::Api => self.require_host(actor),
         }
     }

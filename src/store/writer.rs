@@ -18,7 +18,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{error, info, warn};
 
-use super::{Settings, Store, StoreError, clock, event, record};
+use super::{Settings, Store, StoreError, clock, event, invitation, record};
+use crate::base::id::TicketId;
 use crate::base::{LegId, Utc};
 use crate::gateway::Record;
 use crate::gateway::event::Event;
@@ -49,6 +50,9 @@ const LAST: Duration = Duration::from_secs(5);
 
 /// How often what is too old is looked for.
 const PRUNE: Duration = Duration::from_secs(24 * 3600);
+
+/// How long pictures are kept: browsers keep their own and send them again.
+const PICTURE_DAYS: u32 = 7;
 
 /// The way to the writer. Cheap to clone; none of its methods waits except [`Writer::settle`] and [`Writer::finish`].
 #[derive(Debug, Clone)]
@@ -141,6 +145,8 @@ impl Writer {
 struct Spool {
     events: VecDeque<Arc<Event>>,
     calls: BTreeMap<LegId, Pending>,
+    /// How many came by invitations.
+    used: BTreeMap<TicketId, u32>,
 }
 
 /// What is to be written of one call: only the newest.
@@ -152,13 +158,18 @@ struct Pending {
 
 impl Spool {
     fn len(&self) -> usize {
-        self.events.len() + self.calls.len()
+        self.events.len() + self.calls.len() + self.used.len()
     }
 
     fn take(&mut self, item: Record, counters: &Counters) {
         let leg = match &item {
             Record::Began(record) | Record::Changed(record) | Record::Ended(record) => record.id,
             Record::Measured { leg, .. } => *leg,
+            Record::TicketUsed { ticket, used } => {
+                // As many as there may be invitations.
+                self.used.insert(*ticket, *used);
+                return;
+            }
         };
         if self.calls.len() >= SPOOL_CALLS && !self.calls.contains_key(&leg) {
             counters.records_lost.fetch_add(1, Ordering::Relaxed);
@@ -168,6 +179,7 @@ impl Spool {
         match item {
             Record::Began(record) | Record::Changed(record) | Record::Ended(record) => pending.record = Some(record),
             Record::Measured { figures, .. } => pending.figures = Some(figures),
+            Record::TicketUsed { .. } => {}
         }
     }
 }
@@ -256,6 +268,7 @@ impl Task {
         while self.spool.len() > 0 {
             match write(&self.store, &self.spool).await {
                 Ok((events, calls)) => {
+                    self.spool.used.clear();
                     self.spool.events.drain(..events);
                     for leg in &calls {
                         self.spool.calls.remove(leg);
@@ -295,6 +308,9 @@ impl Task {
         let now = clock::utc();
         let before = |days: u32| (days > 0).then(|| Utc(now.0.saturating_sub(i64::from(days) * 86_400_000)));
         let mut outcomes = vec![self.store.prune_idempotency(now).await];
+        if let Some(before) = before(PICTURE_DAYS) {
+            outcomes.push(self.store.prune_pictures(before).await);
+        }
         if let Some(before) = before(self.settings.event_days) {
             outcomes.push(self.store.prune_events(before).await);
         }
@@ -319,6 +335,9 @@ async fn write(store: &Store, spool: &Spool) -> Result<(usize, Vec<LegId>), Stor
             record::write_figures(&mut tx, *leg, figures).await?;
         }
         calls.push(*leg);
+    }
+    for (ticket, used) in &spool.used {
+        invitation::write_used(&mut tx, *ticket, *used).await?;
     }
     let mut events = 0;
     for event in spool.events.iter().take(BATCH_ITEMS) {

@@ -17,7 +17,8 @@ use ringlift::gateway::Record;
 use ringlift::gateway::command::{Command, Denial, Outcome, Reply};
 use ringlift::gateway::event::{Event, Happening, HeldBy};
 use ringlift::gateway::view::{
-    CallDirection, CallRecord, CallState, CallView, ParticipantView, RegistrationView, RoomView, Status, TrunkStateView,
+    AudioBy, CallDirection, CallRecord, CallState, CallView, ParticipantView, RegistrationView, RoomView, Status,
+    TrunkStateView,
 };
 use ringlift::provision::Templates;
 use ringlift::room::{Operation, Refusal, Role, State};
@@ -313,6 +314,12 @@ impl StandIn {
             speaking: false,
             language: "en".into(),
             audio: Some(leg_id),
+            audio_by: AudioBy::Phone,
+            video: None,
+            camera_on: false,
+            screen_on: false,
+            avatar: None,
+            away: false,
             since: clock::utc().to_string(),
         };
         let (mut record, mut call) = leg(leg_id, &number.e164(), "+4930901820");
@@ -372,6 +379,8 @@ impl StandIn {
 
     fn command(&mut self, command: Command, outbox: &Outbox) -> Outcome {
         match command {
+            Command::PutTicket(_) | Command::DeleteTicket(_) => {}
+            Command::MayPicture(_) | Command::SetPicture { .. } => return Err(Denial::NotFound("place in a meeting")),
             Command::PutTrunk(trunk) => drop(self.table.trunks.insert(trunk.id, trunk)),
             Command::DeleteTrunk(id) => drop(self.table.trunks.remove(&id)),
             Command::PutDid(did) => drop(self.table.dids.insert(did.id, did)),

@@ -12,6 +12,8 @@ mod keys;
 mod lamps;
 mod limits;
 mod line;
+mod meeting;
+mod pages;
 mod registrar;
 mod routing;
 mod telephone;

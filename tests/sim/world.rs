@@ -15,12 +15,15 @@ use ringlift::gateway::view::{CallView, ParticipantView, RoomView, Status};
 use ringlift::gateway::{Directory, Gateway, Input, Output, Record};
 use ringlift::media::clip::Clip;
 use ringlift::media::command::{MediaCommand, MediaEvent, PlayId};
+use ringlift::media::web::WebCommand;
 use ringlift::room::{FirstCaller, RoomSettings};
 use ringlift::route::{Destination, Did, Trunk};
 use ringlift::sip::endpoint;
 use ringlift::sip::locate::{Lookup, Question};
 use ringlift::sip::transport::{Advertised, HostPort, Source, Transport};
 use ringlift::wire::sip::{Message, Name, Request, Response};
+
+use crate::pages::Pages;
 
 pub const ROOM: RoomId = RoomId::from_bits(1);
 pub const PIN: &str = "4711";
@@ -41,6 +44,10 @@ pub struct World {
     pub tones: Vec<Clip>,
     /// What was asked for by HTTP, the latest last.
     pub fetches: Vec<(FetchId, FetchRequest)>,
+    /// Browsers' pages, and what each was told.
+    pub pages: Pages,
+    /// Every order to the web plane.
+    pub web_orders: Vec<WebCommand>,
     /// Every order to the media plane.
     pub orders: Vec<MediaCommand>,
     pub ports_bound: u32,
@@ -129,6 +136,8 @@ impl World {
             bridged: BTreeMap::new(),
             tones: vec![],
             fetches: vec![],
+            pages: Pages::default(),
+            web_orders: vec![],
             orders: vec![],
             ports_bound: 0,
             ports_free: 0,
@@ -331,7 +340,8 @@ impl World {
                 Output::Fetch { id, request } => self.fetches.push((id, request)),
                 Output::FreePorts { .. } => self.ports_free += 1,
                 Output::Media(command) => self.media(command),
-                Output::Web(_) | Output::WebMedia(_) => {}
+                Output::Web(order) => self.pages.perform(order),
+                Output::WebMedia(command) => self.web_orders.push(command),
                 Output::Record(record) => self.records.push(record),
                 Output::Publish(event) => self.events.push(event.what),
                 Output::Answer { id, outcome } => {
@@ -374,6 +384,8 @@ impl World {
                 self.bridged.entry(leg).and_modify(|now| *now = muted);
             }
             MediaCommand::PlayToRoom { clips, .. } => self.tones.extend(clips.iter().cloned()),
+            // A browser's leg has no ports of its own: for the count they came with it.
+            MediaCommand::OpenWeb { .. } => self.ports_bound += 1,
             MediaCommand::Close { leg } => {
                 self.ports_free += 1;
                 self.bridged.remove(&leg);
@@ -381,7 +393,6 @@ impl World {
                 self.gateway.handle(Input::Media(MediaEvent::Closed { leg, figures: Default::default() }), self.now);
             }
             MediaCommand::Open { .. }
-            | MediaCommand::OpenWeb { .. }
             | MediaCommand::Modify { .. }
             | MediaCommand::SendDigit { .. }
             | MediaCommand::Sound { .. } => {}

@@ -423,7 +423,7 @@ pub struct Person {
 }
 
 /// What carries a person's voice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
 pub enum AudioBy {
@@ -432,6 +432,7 @@ pub enum AudioBy {
     /// A browser.
     Web,
     /// Nothing yet.
+    #[default]
     None,
 }
 

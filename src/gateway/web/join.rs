@@ -1,0 +1,198 @@
+//! How a page gets a place: by an invitation's ticket, by a passcode, or by what it was given the last time.
+
+use std::net::IpAddr;
+
+use crate::base::id::TicketId;
+use crate::base::{Cause, LegId, Now, ParticipantId, Rng, RoomId, Secret, SessionId};
+use crate::call::speech::Language;
+use crate::gateway::pin_guard::Trier;
+use crate::gateway::web::protocol::{Join, VERSION};
+use crate::gateway::web::{Code, Seat, TRY_AGAIN_WITHIN, WebLeg};
+use crate::gateway::{Gateway, Output as Order, Record, Timer};
+use crate::room::{Entrant, Role, read_name};
+use crate::ticket::{Flaw, Right};
+
+/// By what right somebody comes in.
+struct Pass {
+    room: RoomId,
+    role: Role,
+    /// What they are called where they give no name.
+    name: Option<String>,
+    invitation: Option<TicketId>,
+    /// The invitation is for one person.
+    personal: bool,
+}
+
+impl From<Flaw> for Code {
+    fn from(flaw: Flaw) -> Self {
+        match flaw {
+            Flaw::Unknown => Code::BadTicket,
+            Flaw::Expired => Code::ExpiredTicket,
+            Flaw::UsedUp => Code::UsedTicket,
+        }
+    }
+}
+
+impl Gateway {
+    /// A page asks for a place.
+    pub(super) fn join(&mut self, session: SessionId, id: u64, join: Join, now: Now) {
+        if let Err(code) = self.try_join(session, id, join, now) {
+            let after = (code == Code::TooManyAttempts).then_some(self.settings.pin_refill);
+            self.refuse_page(session, Some(id), code, after);
+            self.timers.arm(Timer::Page(session), now.mono + TRY_AGAIN_WITHIN);
+        }
+    }
+
+    fn try_join(&mut self, session: SessionId, id: u64, join: Join, now: Now) -> Result<(), Code> {
+        let page = self.web.sessions.get(&session).ok_or(Code::NotJoined)?;
+        let from = page.from;
+        if page.participant.is_some() {
+            return Err(Code::AlreadyJoined);
+        }
+        if join.version != VERSION {
+            return Err(Code::BadVersion);
+        }
+        if self.drain.is_some() {
+            return Err(Code::Draining);
+        }
+        let own = join.resume.as_ref().and_then(|resume| self.place_of(resume, now));
+        if let Some(participant) = own {
+            self.take_seat(participant, session, id, now);
+            return Ok(());
+        }
+        let name = read_name(&join.name).map_err(Code::from)?;
+        let pass = match (&join.ticket, &join.passcode) {
+            (Some(ticket), _) => self.pass_by_ticket(ticket, from, now)?,
+            (None, Some(passcode)) => self.pass_by_passcode(passcode, join.room.as_deref(), from, now)?,
+            // Only the place that was held counts, and it is gone.
+            (None, None) if join.resume.is_some() => return Err(Code::BadTicket),
+            (None, None) => return Err(Code::WrongPasscode),
+        };
+        if let Some(participant) = self.seat_by_invitation(&pass) {
+            self.take_seat(participant, session, id, now);
+            return Ok(());
+        }
+        let live = self.rooms.get(&pass.room).ok_or(Code::NoSuchRoom)?;
+        live.admits(pass.role).map_err(Code::of_door)?;
+        let language = join.language.as_deref().and_then(Language::parse);
+        let rooms = live.settings().language.as_deref().and_then(Language::parse);
+        let language = language.or(rooms).unwrap_or_else(|| self.settings.language.clone());
+        if let Some(ticket) = pass.invitation {
+            let used = self.web.tickets.spend(ticket).map_err(Code::from)?;
+            self.outputs.push_back(Order::Record(Record::TicketUsed { ticket, used }));
+        }
+        let (participant, leg) = (ParticipantId::draw(&mut self.rng), LegId::draw(&mut self.rng));
+        let room = pass.room;
+        self.web.legs.insert(leg, WebLeg::new(participant));
+        self.web.seats.insert(participant, Seat::new(room, leg, pass.invitation));
+        let entrant = Entrant {
+            id: participant,
+            leg,
+            number: None,
+            name: name.or(pass.name),
+            role: pass.role,
+            language: language.tag().to_owned(),
+            held: false,
+            browser: true,
+            muted: join.listen_only,
+        };
+        if let Some(live) = self.rooms.get_mut(&room) {
+            live.enter(entrant, now);
+        }
+        self.carry_out(room, now);
+        self.welcome(participant, session, id, false, now);
+        Ok(())
+    }
+
+    /// Whose place a resume ticket takes again, where it is there yet.
+    pub(super) fn place_of(&self, resume: &Secret, now: Now) -> Option<ParticipantId> {
+        match self.web.tickets.verify(resume.expose(), now.utc).ok()?.right {
+            Right::Resume { participant } => self.web.seats.contains_key(&participant).then_some(participant),
+            Right::Enter(_) => None,
+        }
+    }
+
+    fn pass_by_ticket(&mut self, shown: &Secret, from: IpAddr, now: Now) -> Result<Pass, Code> {
+        // Nobody guesses 130 bits; whoever tries costs nothing more after a while.
+        let trier = Trier { place: None, who: Some(from), key: format!("ticket {from}") };
+        if !self.web.guard.may_try(&trier, now.mono) {
+            return Err(Code::TooManyAttempts);
+        }
+        let found = self.web.tickets.verify(shown.expose(), now.utc).map_err(Code::from);
+        let pass = found.and_then(|ticket| match &ticket.right {
+            Right::Enter(invitation) if self.rooms.contains_key(&ticket.room) => Ok(Pass {
+                room: ticket.room,
+                role: invitation.role,
+                name: invitation.name.clone(),
+                invitation: Some(ticket.id),
+                personal: invitation.personal,
+            }),
+            Right::Enter(_) | Right::Resume { .. } => Err(Code::BadTicket),
+        });
+        if matches!(pass, Err(Code::BadTicket)) {
+            self.web.guard.note_wrong(&trier, now.mono);
+        }
+        pass
+    }
+
+    fn pass_by_passcode(
+        &mut self,
+        passcode: &Secret,
+        room: Option<&str>,
+        from: IpAddr,
+        now: Now,
+    ) -> Result<Pass, Code> {
+        let only = match room.map(str::parse::<RoomId>) {
+            None => None,
+            Some(Ok(id)) if self.rooms.get(&id).is_some_and(|room| !room.settings().call) => Some(id),
+            Some(_) => return Err(Code::NoSuchRoom),
+        };
+        let trier = Trier { place: only, who: Some(from), key: from.to_string() };
+        if !self.web.guard.may_try(&trier, now.mono) {
+            return Err(Code::TooManyAttempts);
+        }
+        let Some((room, host)) = self.room_of_pin(passcode, only) else {
+            self.web.guard.note_wrong(&trier, now.mono);
+            return Err(Code::WrongPasscode);
+        };
+        self.web.guard.note_right(&trier);
+        let role = if host { Role::Host } else { Role::Guest };
+        Ok(Pass { room, role, name: None, invitation: None, personal: false })
+    }
+
+    /// The place that is taken already by an invitation for one person.
+    fn seat_by_invitation(&self, pass: &Pass) -> Option<ParticipantId> {
+        let ticket = pass.invitation.filter(|_| pass.personal)?;
+        self.web.seats.iter().find(|(_, seat)| seat.invitation == Some(ticket)).map(|(id, _)| *id)
+    }
+
+    /// A page takes a place that is there: after its connection dropped, or from another tab.
+    fn take_seat(&mut self, participant: ParticipantId, session: SessionId, id: u64, now: Now) {
+        let Some(seat) = self.web.seats.get_mut(&participant) else { return };
+        seat.offer = None;
+        let room = seat.room;
+        if let Some(before) = seat.session.take().filter(|before| *before != session) {
+            self.say_goodbye(before, Cause::Replaced);
+        }
+        self.timers.disarm(&Timer::Away(participant));
+        if let Some(live) = self.rooms.get_mut(&room) {
+            live.set_away(participant, false);
+        }
+        self.carry_out(room, now);
+        self.welcome(participant, session, id, true, now);
+    }
+
+    /// Makes a new resume ticket; the one before still counts, for its successor may be lost on the way.
+    pub(super) fn renew(&mut self, participant: ParticipantId, now: Now) -> Secret {
+        let rng: &mut Rng = &mut self.rng;
+        let Some(seat) = self.web.seats.get_mut(&participant) else { return Secret::default() };
+        let right = Right::Resume { participant };
+        let (ticket, shown) = self.web.tickets.issue(seat.room, right, rng, now.utc);
+        let [latest, before] = seat.resume;
+        seat.resume = [Some(ticket), latest];
+        if let Some(before) = before {
+            self.web.tickets.revoke(before);
+        }
+        shown
+    }
+}

@@ -1,0 +1,175 @@
+//! Places of people with a browser: how they begin and end, and what their pages ask.
+
+use std::collections::BTreeSet;
+
+use crate::base::id::TicketId;
+use crate::base::{Cause, LegId, Now, ParticipantId, RoomId, SessionId};
+use crate::gateway::web::protocol::{ClientMessage, Request, ServerMessage};
+use crate::gateway::web::{Code, Seat, Told, WebLeg};
+use crate::gateway::{Gateway, Output as Order, Timer};
+use crate::media::command::MediaCommand;
+use crate::media::web::{Source, WebCommand};
+use crate::room::{Actor, Operation};
+
+impl Seat {
+    pub(super) fn new(room: RoomId, leg: LegId, invitation: Option<TicketId>) -> Self {
+        Self {
+            room,
+            session: None,
+            resume: [None, None],
+            invitation,
+            leg,
+            next: None,
+            offer: None,
+            wishes: Vec::new(),
+            told: (false, false),
+        }
+    }
+}
+
+impl WebLeg {
+    pub(super) fn new(participant: ParticipantId) -> Self {
+        Self { participant, offered: false, opened: false, bridged: None, told: Told::default() }
+    }
+}
+
+impl Gateway {
+    /// A page asks for something.
+    pub(super) fn page_said(&mut self, session: SessionId, request: Request, now: Now) {
+        let Request { id, message } = request;
+        let Some(page) = self.web.sessions.get(&session).filter(|page| !page.over) else { return };
+        let me = match (page.participant, message) {
+            (_, ClientMessage::Ping {}) => return self.tell_page(session, ServerMessage::Pong { id }),
+            (_, ClientMessage::Join(join)) => return self.join(session, id, *join, now),
+            (None, _) => return self.refuse_page(session, Some(id), Code::NotJoined, None),
+            (Some(me), message) => (me, message),
+        };
+        let (me, message) = me;
+        let done = match message {
+            ClientMessage::Ping {} | ClientMessage::Join(_) => return,
+            ClientMessage::Offer { sdp, restart } => match self.offer(me, id, sdp, restart, now) {
+                // The web plane answers.
+                Ok(()) => return,
+                Err(code) => Err(code),
+            },
+            ClientMessage::Operate { operation } => self.operate_as(me, operation, now),
+            ClientMessage::Chat { to, text } => self.operate_as(me, Operation::Say { to, text }, now),
+            ClientMessage::React { reaction } => self.operate_as(me, Operation::React { reaction }, now),
+            ClientMessage::Publish { source, on } => {
+                let operation = match (source, on) {
+                    (Source::Microphone, true) => Operation::Unmute { participant: me },
+                    (Source::Microphone, false) => Operation::Mute { participant: me },
+                    (source, true) => Operation::Show { participant: me, source },
+                    (source, false) => Operation::Hide { participant: me, source },
+                };
+                self.operate_as(me, operation, now)
+            }
+            ClientMessage::Candidate { candidate } => {
+                self.candidate(me, candidate);
+                Ok(())
+            }
+            ClientMessage::Watch { slots } => self.watch(me, slots),
+            ClientMessage::Leave {} => {
+                self.tell_page(session, ServerMessage::Done { id });
+                if let Some(room) = self.web.seats.get(&me).map(|seat| seat.room) {
+                    self.leave_room(room, me, Cause::HungUp, now);
+                }
+                return;
+            }
+        };
+        match done {
+            Ok(()) => self.tell_page(session, ServerMessage::Done { id }),
+            Err(code) => self.refuse_page(session, Some(id), code, None),
+        }
+    }
+
+    fn operate_as(&mut self, me: ParticipantId, operation: Operation, now: Now) -> Result<(), Code> {
+        let room = self.web.seats.get(&me).map(|seat| seat.room).ok_or(Code::NotJoined)?;
+        let live = self.rooms.get_mut(&room).ok_or(Code::NoSuchRoom)?;
+        let done = live.operate(Actor::Participant(me), &operation, now);
+        self.carry_out(room, now);
+        done.map_err(Code::from)
+    }
+
+    /// A person's place is gone: so is everything a browser had of it.
+    pub(super) fn end_seat(&mut self, participant: ParticipantId, cause: Cause, now: Now) {
+        self.web.qualities.remove(&participant);
+        let Some(seat) = self.web.seats.remove(&participant) else { return };
+        self.timers.disarm(&Timer::Away(participant));
+        for ticket in seat.resume.into_iter().flatten() {
+            self.web.tickets.revoke(ticket);
+        }
+        self.web.handoffs.cancel(participant);
+        self.carry_out_moves(now);
+        let legs: Vec<LegId> =
+            self.web.legs.iter().filter(|(_, leg)| leg.participant == participant).map(|(id, _)| *id).collect();
+        for leg in legs {
+            self.close_web_leg(leg);
+        }
+        if let Some(session) = seat.session {
+            self.say_goodbye(session, cause);
+        }
+    }
+
+    /// Says goodbye to a page and closes its connection.
+    pub(super) fn say_goodbye(&mut self, session: SessionId, cause: Cause) {
+        if let Some(page) = self.web.sessions.get_mut(&session) {
+            page.participant = None;
+        }
+        self.tell_page(session, ServerMessage::Bye { cause, text: cause.text().to_owned() });
+        self.close_page(session);
+    }
+
+    /// Ends a browser's leg in both planes.
+    pub(super) fn close_web_leg(&mut self, leg: LegId) {
+        let Some(record) = self.web.legs.remove(&leg) else { return };
+        if record.offered {
+            self.outputs.push_back(Order::WebMedia(WebCommand::Close { leg }));
+        }
+        if record.opened {
+            self.web.closing.insert(leg);
+            self.order(MediaCommand::Close { leg });
+        }
+    }
+
+    /// Tells the web plane what of a person's leg has changed: where it is, whether it hears, what it may send.
+    pub(super) fn project(&mut self, participant: ParticipantId) {
+        let Some(seat) = self.web.seats.get(&participant) else { return };
+        let leg = seat.leg;
+        let place = self.rooms.get(&seat.room).and_then(|room| room.participant(participant)).map(|p| {
+            let present = p.state == crate::room::State::Active && !p.held_by_us;
+            let carries = |channel: Option<LegId>| present && channel == Some(leg);
+            let mut publishes = BTreeSet::new();
+            if carries(p.audio) && !p.is_muted() {
+                publishes.insert(Source::Microphone);
+            }
+            if carries(p.video) && p.camera_on {
+                publishes.insert(Source::Camera);
+            }
+            if carries(p.video) && p.screen_on {
+                publishes.insert(Source::Screen);
+            }
+            let there = carries(p.audio) || carries(p.video) || carries(p.data);
+            Told { place: there.then_some((seat.room, participant)), listens: carries(p.audio), publishes }
+        });
+        self.tell_web_plane(leg, place.unwrap_or_default());
+    }
+
+    /// Tells the web plane the difference to what it was told of a leg before.
+    pub(super) fn tell_web_plane(&mut self, leg: LegId, wanted: Told) {
+        let Some(record) = self.web.legs.get_mut(&leg).filter(|record| record.offered) else { return };
+        let told = std::mem::replace(&mut record.told, wanted.clone());
+        if told.place != wanted.place {
+            self.outputs.push_back(Order::WebMedia(WebCommand::Place { leg, place: wanted.place }));
+        }
+        if told.listens != wanted.listens {
+            self.outputs.push_back(Order::WebMedia(WebCommand::Listen { leg, listens: wanted.listens }));
+        }
+        for source in [Source::Microphone, Source::Camera, Source::Screen] {
+            let on = wanted.publishes.contains(&source);
+            if told.publishes.contains(&source) != on {
+                self.outputs.push_back(Order::WebMedia(WebCommand::Publish { leg, source, on }));
+            }
+        }
+    }
+}
