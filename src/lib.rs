@@ -12,7 +12,7 @@
 //! | 4 | `handoff`, `ticket` | channels of a person moved between legs; rights by opaque texts |
 //! | 6 | `gateway` | everything above as one machine, still without a socket, clock, file or thread |
 //! | 6 | `provision` | settings for desk phones, written from templates (with the node) |
-//! | 7 | `config`, `store`, `transport` | the file, the database, the sockets of SIP |
+//! | 7 | `config`, `store`, `transport`, `webrtc` | the file, the database, the sockets of SIP, browsers' peer connections |
 //! | 8 | `engine` | the owners: threads, the loop, the clock |
 //! | 9, 10 | `api`, `app` | HTTP; what wires it all |
 
@@ -54,3 +54,5 @@ pub mod provision;
 pub mod store;
 #[cfg(feature = "node")]
 pub mod transport;
+#[cfg(feature = "node")]
+pub mod webrtc;
