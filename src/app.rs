@@ -27,6 +27,7 @@ use crate::app::reach::Reach;
 use crate::base::Secret;
 use crate::call::speech::Language;
 use crate::config::{Config, LogFormat};
+use crate::engine;
 use crate::engine::clock::Clock;
 use crate::engine::dtls::Identity;
 use crate::engine::fetch::Fetcher;
@@ -35,6 +36,7 @@ use crate::engine::log::Log;
 use crate::engine::media::{self, MediaPlane};
 use crate::engine::resolve::Resolver;
 use crate::engine::run::{Ended, Engine};
+use crate::engine::web::WebPlane;
 use crate::engine::{chance, clips, meters, os};
 use crate::gateway::{Directory, Gateway};
 use crate::identity::Anchors;
@@ -103,8 +105,15 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
     let transports = Transports::start(transports(config)).map_err(Failure::one)?;
     let identity = Identity::generate()
         .map_err(|error| Failure::one(format!("no certificate for encrypted calls can be made: {error}")))?;
-    let media = MediaPlane::start(media(config, &identity), Arc::new(clips.library), clock, rng.fork())
+    let mut media = MediaPlane::start(media(config, &identity), Arc::new(clips.library), clock, rng.fork())
         .map_err(|error| Failure::one(format!("the media threads cannot start: {error}")))?;
+    let web = match media.web_ends().filter(|_| !config.web.listen.is_empty()) {
+        Some(ends) => Some(
+            WebPlane::start(web(config), ends, clock, rng.fork())
+                .map_err(|error| Failure::one(format!("web.listen: {error}")))?,
+        ),
+        None => None,
+    };
     let provisioning = phones::provisioning(config, &reach)?;
     let listeners = listen(&config.api.listen, "http").await?;
     let tls_listeners = listen(&config.api.tls_listen, "https").await?;
@@ -131,8 +140,9 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
     let writer = Writer::start(store.clone(), writer(config));
     let (handle, inbox) = Handle::new(store.clone(), writer.clone());
     let fetcher = Fetcher::new(config.routing.private_networks.clone());
-    let engine =
-        Engine::new(clock, gateway, transports, media, resolver(config), fetcher, inbox).map_err(Failure::one)?;
+    let engine = Engine::new(clock, gateway, transports, media, resolver(config), fetcher, inbox)
+        .map_err(Failure::one)?
+        .with_web(web);
 
     let (stop, stopped) = watch::channel(false);
     let mut doors = JoinSet::new();
@@ -222,6 +232,19 @@ fn media(config: &Config, identity: &Identity) -> media::Settings {
         last_port: media.last_port,
         quarantine: media.quarantine.0,
         identity: Some(identity.clone()),
+    }
+}
+
+fn web(config: &Config) -> engine::web::Settings {
+    let addresses = |transport| {
+        let of = config.web.listen.iter().filter(move |listen| listen.transport == transport);
+        of.map(|listen| listen.address).collect()
+    };
+    engine::web::Settings {
+        udp: addresses(crate::config::Transport::Udp),
+        tcp: addresses(crate::config::Transport::Tcp),
+        candidates: reach::candidates(&config.web),
+        max_peers: usize::try_from(config.web.max_peers).unwrap_or(usize::MAX),
     }
 }
 

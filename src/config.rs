@@ -11,6 +11,7 @@ mod operator;
 pub mod period;
 pub mod profiles;
 mod read;
+pub mod web;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,6 +33,7 @@ use crate::wire::codec::Codec;
 pub use listen::{Listen, NameServer, Transport};
 pub use operator::OperatorLimits;
 pub use period::Period;
+pub use web::Web;
 
 /// One thing wrong with the configuration, in one line that says what to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +76,8 @@ pub struct Config {
     pub stir: Stir,
     /// Audio.
     pub media: Media,
+    /// Browsers' audio and video.
+    pub web: Web,
     /// Who answers and asks for the PIN.
     pub attendant: Attendant,
     /// How often is too often.
@@ -364,6 +368,7 @@ impl Config {
             pin_refill: throttle.pin_refill.0,
             did_pin_burst: throttle.number_burst,
             did_pin_refill: throttle.number_refill.0,
+            turn: self.web.turn(),
             ..Settings::default()
         }
     }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use crate::config::{self, Config};
 use crate::sip::transport::{Advertised, HostPort, Transport};
+use crate::webrtc::{Candidate, Wire};
 
 /// What far ends are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,7 @@ pub fn leave_out_ipv6(config: &mut Config) {
     config.sip.listen.retain(|listen| listen.address.ip() != here);
     config.media.listen.retain(|address| *address != here);
     config.api.listen.retain(|address| address.ip() != here);
+    config.web.listen.retain(|listen| listen.address.ip() != here);
 }
 
 /// Finds the addresses.
@@ -107,6 +109,27 @@ fn choose(bound: IpAddr, told: Option<IpAddr>) -> (IpAddr, &'static str) {
     }
 }
 
+/// The addresses under which browsers are told to find us, in the order of the configuration.
+pub fn candidates(web: &config::Web) -> Vec<Candidate> {
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for told in &web.advertised {
+        for listen in &web.listen {
+            let wire = if listen.transport == config::Transport::Udp { Wire::Udp } else { Wire::Tcp };
+            let bound = listen.address.ip();
+            let ip = match told.parse::<IpAddr>() {
+                Ok(told) if told.is_ipv4() == bound.is_ipv4() => told,
+                Ok(_) => continue,
+                Err(_) => choose(bound, None).0,
+            };
+            let candidate = Candidate { wire, address: SocketAddr::new(ip, listen.address.port()) };
+            if !candidates.contains(&candidate) {
+                candidates.push(candidate);
+            }
+        }
+    }
+    candidates
+}
+
 /// The local address of a packet to the outside. Nothing is sent: the kernel is asked for the route alone, to an address
 /// kept for documentation (RFC 5737, RFC 3849).
 fn outward(ipv6: bool) -> Option<IpAddr> {
@@ -158,5 +181,14 @@ mod tests {
         let reach = find(&config(text)).await.unwrap();
         assert_eq!(reach.v4, Some(Ipv4Addr::LOCALHOST));
         assert_eq!(reach.advertised[0].address.to_string(), "localhost:5070");
+    }
+
+    #[test]
+    fn browsers_behind_nat_are_told_the_public_address_first() {
+        let text =
+            "[web]\nlisten = [\"udp:127.0.0.1:8189\", \"tcp:[::1]:8190\"]\nadvertised = [\"203.0.113.5\", \"auto\"]";
+        let told: Vec<String> =
+            candidates(&config(text).web).iter().map(|told| format!("{:?} {}", told.wire, told.address)).collect();
+        assert_eq!(told, ["Udp 203.0.113.5:8189", "Udp 127.0.0.1:8189", "Tcp [::1]:8190"]);
     }
 }

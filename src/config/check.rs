@@ -17,6 +17,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     tls(config, &mut found);
     advertised(config, &mut found);
     media(config, &mut found);
+    super::web::check(config, &mut found);
     attendant(config, &mut found);
     throttle(config, &mut found);
     keys(config, &mut found);
@@ -42,14 +43,14 @@ pub fn is_private(address: IpAddr) -> bool {
     }
 }
 
-struct Findings(Vec<Problem>);
+pub(super) struct Findings(Vec<Problem>);
 
 impl Findings {
-    fn fatal(&mut self, key: &str, text: impl Into<String>) {
+    pub(super) fn fatal(&mut self, key: &str, text: impl Into<String>) {
         self.0.push(Problem { key: key.into(), text: text.into(), fatal: true });
     }
 
-    fn warn(&mut self, key: &str, text: impl Into<String>) {
+    pub(super) fn warn(&mut self, key: &str, text: impl Into<String>) {
         self.0.push(Problem { key: key.into(), text: text.into(), fatal: false });
     }
 }

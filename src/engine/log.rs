@@ -25,6 +25,10 @@ const QUEUE: usize = 8192;
 /// How long the last lines may take at the end.
 const LAST: Duration = Duration::from_secs(1);
 
+/// Libraries of browsers' peer connections, which write credentials and a line for each packet of a stranger. What of it matters
+/// is counted.
+const SILENT: [&str; 4] = ["str0m=off", "is=off", "dimpl=off", "sctp_proto=off"];
+
 /// The writing thread. Kept until the end, then [`Log::finish`]ed.
 #[derive(Debug)]
 pub struct Log {
@@ -43,7 +47,10 @@ struct Lines {
 impl Log {
     /// Starts the log for the whole program. `level` is an env-filter directive; `json` writes one object per line.
     pub fn start(level: &str, json: bool) -> Result<Self, String> {
-        let filter = EnvFilter::builder().parse(level).map_err(|error| error.to_string())?;
+        let mut filter = EnvFilter::builder().parse(level).map_err(|error| error.to_string())?;
+        for silent in SILENT {
+            filter = filter.add_directive(silent.parse().map_err(|_| format!("`{silent}` is no directive"))?);
+        }
         let (queue, waiting) = sync_channel(QUEUE);
         let (ended, done) = sync_channel(1);
         let dropped = Arc::new(AtomicU64::new(0));

@@ -29,6 +29,7 @@ use crate::engine::pages::Pages;
 use crate::engine::resolve::Resolver;
 use crate::engine::signals::{Signal, Signals};
 use crate::engine::story;
+use crate::engine::web::{self, WebPlane};
 use crate::gateway::command::{CommandId, Outcome};
 use crate::gateway::{Gateway, Input, Output};
 use crate::media::web::{WebCommand, WebEvent};
@@ -62,6 +63,8 @@ pub struct Engine {
     gateway: Gateway,
     transports: Transports,
     media: MediaPlane,
+    /// None where browsers cannot join.
+    web: Option<WebPlane>,
     resolver: Resolver,
     fetcher: Fetcher,
     inbox: Inbox,
@@ -114,6 +117,7 @@ impl Engine {
             gateway,
             transports,
             media,
+            web: None,
             resolver,
             fetcher,
             inbox,
@@ -132,6 +136,11 @@ impl Engine {
                 next_report: Instant::START,
             },
         })
+    }
+
+    /// With browsers in its meetings.
+    pub fn with_web(self, web: Option<WebPlane>) -> Self {
+        Self { web, ..self }
     }
 
     /// Runs until the end of the last call after a drain or stop.
@@ -157,6 +166,13 @@ impl Engine {
                     for _ in 1..BATCH {
                         let Some(event) = self.media.try_next() else { break };
                         self.step(Input::Media(event));
+                    }
+                }
+                event = web::next(&mut self.web) => {
+                    self.step(Input::WebMedia(event));
+                    for _ in 1..BATCH {
+                        let Some(event) = self.web.as_mut().and_then(WebPlane::try_next) else { break };
+                        self.step(Input::WebMedia(event));
                     }
                 }
                 (id, lookup) = self.resolver.next() => self.step(Input::Resolved { id, lookup }),
@@ -210,6 +226,9 @@ impl Engine {
             metrics::counter!("ringlift_transport_total", "what" => name).absolute(total);
         }
         self.media.report();
+        if let Some(web) = &mut self.web {
+            web.report();
+        }
         meters::upkeep();
     }
 
@@ -317,13 +336,14 @@ impl Engine {
                 let gone = self.pages.perform(order);
                 self.inputs.extend(gone.into_iter().map(Input::Web));
             }
-            Output::WebMedia(command) => {
-                debug!(?command, "no web plane carries this out");
-                if let WebCommand::Offer { leg, .. } = command {
-                    let why = "this node carries no browsers' audio".into();
+            Output::WebMedia(command) => match (&mut self.web, command) {
+                (Some(web), command) => web.send(command),
+                (None, WebCommand::Offer { leg, .. }) => {
+                    let why = "web.listen is empty: this node carries no browsers' audio".into();
                     self.inputs.push_back(Input::WebMedia(WebEvent::Refused { leg, why }));
                 }
-            }
+                (None, _) => {}
+            },
             Output::Record(record) => self.inbox.outbox.record(record),
             Output::Publish(event) => {
                 story::tell(&event.what);
@@ -342,5 +362,8 @@ impl Engine {
     async fn finish(self) {
         self.transports.finish().await;
         self.media.finish().await;
+        if let Some(web) = self.web {
+            web.finish().await;
+        }
     }
 }
