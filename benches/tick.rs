@@ -1,5 +1,6 @@
 //! What a tick costs per member: rooms of 3, 50 and 500 with two speakers each, packets in and out included, against
-//! a bare echo of the same packets in memory. No sockets: the engine's share is measured elsewhere.
+//! a bare echo of the same packets in memory, and what a browser that listens costs. No sockets: the engine's share is measured
+//! elsewhere.
 
 #![allow(missing_docs, reason = "criterion's macros")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot go on should say where")]
@@ -17,6 +18,9 @@ use ringlift::media::outlet::{LegKey, MAX_DATAGRAM, Outgoing, Outlet};
 use ringlift::media::plane::Plane;
 use ringlift::wire::codec::Codec;
 use ringlift::wire::rtp::{Header, Packet};
+
+#[path = "tick/listeners.rs"]
+mod listeners;
 
 /// Takes packets as a socket would: copies them away.
 struct Sink {
@@ -56,25 +60,7 @@ impl Load {
         for number in 0..rooms * members {
             let address = SocketAddr::from(([10, 0, (number >> 8) as u8, number as u8], 4000));
             let leg = LegId::from_bits(number);
-            let setup = Box::new(LegSetup {
-                format: Format {
-                    codec: Codec::Pcmu,
-                    send_payload_type: 0,
-                    receive_payload_type: 0,
-                    ptime: 20,
-                    telephone_event: Some((101, 101)),
-                    comfort_noise: None,
-                    opus: Default::default(),
-                    direction: Direction::SendRecv,
-                },
-                remote: Remote { rtp: Some(address), rtcp: None, rtcp_mux: true, signalling: address.ip() },
-                security: Security::None,
-                ssrc: number as u32,
-                sequence: 0,
-                timestamp: 0,
-                cname: "bench".into(),
-                media_timeout: Duration::from_secs(60),
-            });
+            let setup = Box::new(setup(number, address));
             load.order(MediaCommand::Open { leg, setup });
             let (room, participant) = (RoomId::from_bits(number / members), ParticipantId::from_bits(number));
             load.order(MediaCommand::Join { leg, room, participant, muted: false, keys: true });
@@ -130,6 +116,28 @@ impl Load {
     }
 }
 
+fn setup(number: u64, address: SocketAddr) -> LegSetup {
+    LegSetup {
+        format: Format {
+            codec: Codec::Pcmu,
+            send_payload_type: 0,
+            receive_payload_type: 0,
+            ptime: 20,
+            telephone_event: Some((101, 101)),
+            comfort_noise: None,
+            opus: Default::default(),
+            direction: Direction::SendRecv,
+        },
+        remote: Remote { rtp: Some(address), rtcp: None, rtcp_mux: true, signalling: address.ip() },
+        security: Security::None,
+        ssrc: number as u32,
+        sequence: 0,
+        timestamp: 0,
+        cname: "bench".into(),
+        media_timeout: Duration::from_secs(60),
+    }
+}
+
 #[allow(clippy::disallowed_methods, reason = "a bench measures real time")]
 fn clock() -> std::time::Instant {
     std::time::Instant::now()
@@ -157,4 +165,5 @@ fn main() {
         let echo = least(&mut || load.echo());
         println!("{:>14} {tick:>16.1} {echo:>16.1} {:>8.1}", format!("{rooms} x {members}"), tick / echo);
     }
+    listeners::compare();
 }
