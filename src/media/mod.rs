@@ -4,6 +4,8 @@
 //!  datagram ──► Plane::receive_rtp ──► Leg: latch ─► telephone-event ─► presses
 //!                                            └────► audio ─► jitter buffer
 //!  every 20 ms, per bridge: level of every leg by table ─► loudest four ─► decode ─► sum ─► minus own ─► encode ─► Outlet
+//!  a browser's Opus ──► Plane::receive_voice ──► chosen by the level it tells ──┬─► decoded for telephones ──► the sum
+//!                                                                               └─► Outlet::slot, for browsers, as it is
 //! ```
 //!
 //! A [`plane::Plane`] holds the legs and bridges of one thread. The engine gives it datagrams with the instant of
