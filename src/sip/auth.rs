@@ -4,8 +4,8 @@
 //! A used nonce is remembered with its highest count until it expires, so that a replay is told from a retry.
 
 mod prover;
+mod used;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,15 +15,13 @@ use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
 pub use prover::Prover;
+use used::UsedNonces;
 
 use crate::base::{Instant, Rng, Secret};
 use crate::wire::sip::Uri;
 
 /// How long a nonce is good. Shorter: one more round trip for slow phones. Longer: more to remember, more time to replay.
 const NONCE_LIFE: Duration = Duration::from_secs(60);
-
-/// Used nonces remembered. Fewer: a busy trunk is challenged again (`stale`). More: memory, about 100 bytes each.
-const MOST_NONCES: usize = 10_000;
 
 /// A hash that digests are made with, strongest last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,13 +59,7 @@ impl Algorithm {
 pub struct Verifier {
     realm: String,
     key: [u8; 32],
-    used: BTreeMap<String, Used>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Used {
-    highest: u32,
-    at: Instant,
+    used: UsedNonces,
 }
 
 /// What an Authorization header was worth.
@@ -86,7 +78,7 @@ impl Verifier {
     pub fn new(realm: impl Into<String>, rng: &mut Rng) -> Self {
         let mut key = [0u8; 32];
         rng.fill(&mut key);
-        Self { realm: realm.into(), key, used: BTreeMap::new() }
+        Self { realm: realm.into(), key, used: UsedNonces::new(NONCE_LIFE) }
     }
 
     /// The values of WWW-Authenticate headers that ask for credentials by these hashes, strongest first (RFC 8760 §2.4);
@@ -168,7 +160,7 @@ impl Verifier {
         if !Secret::new(expected).matches(&response.to_ascii_lowercase()) {
             return Verdict::Wrong;
         }
-        if !fresh || !self.remember(nonce, counted, now) {
+        if !fresh || !self.remember(&nonce, counted, now) {
             return Verdict::Stale;
         }
         Verdict::Right
@@ -199,25 +191,11 @@ impl Verifier {
         format!("{body}.{tag}")
     }
 
-    /// Whether this count of this nonce is new.
-    fn remember(&mut self, nonce: String, counted: u32, now: Instant) -> bool {
-        if self.used.len() >= MOST_NONCES {
-            self.used.retain(|_, used| now.since(used.at) <= NONCE_LIFE);
-            if self.used.len() >= MOST_NONCES {
-                return false;
-            }
-        }
-        match self.used.get_mut(&nonce) {
-            Some(used) if counted <= used.highest => false,
-            Some(used) => {
-                used.highest = counted;
-                true
-            }
-            None => {
-                self.used.insert(nonce, Used { highest: counted, at: now });
-                true
-            }
-        }
+    /// Whether this count of a nonce of ours is new. Its seal tells it from all others.
+    fn remember(&mut self, nonce: &str, counted: u32, now: Instant) -> bool {
+        let seal = nonce.rsplit('.').next().and_then(|seal| seal.get(..16));
+        let seal = seal.and_then(|seal| u64::from_str_radix(seal, 16).ok());
+        seal.is_some_and(|seal| self.used.note(seal, counted, now))
     }
 }
 
