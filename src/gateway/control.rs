@@ -193,12 +193,7 @@ impl Gateway {
 
     /// A key in a call between people is the others': sent on wherever the media plane does not forward it itself.
     pub(super) fn pass_key_on(&mut self, from: LegId, room: RoomId, digit: char, way: Way, now: Now) {
-        let others: Vec<LegId> = self
-            .legs
-            .values()
-            .filter(|leg| leg.id != from && leg.place().is_some_and(|(of, _)| of == room))
-            .map(|leg| leg.id)
-            .collect();
+        let others: Vec<LegId> = self.legs_in(room).filter(|leg| *leg != from).collect();
         for other in others {
             if way == Way::Info || !self.forwards_events(from, other) {
                 self.queue_keys(other, [Keyed::Key(digit)], now);

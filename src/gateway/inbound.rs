@@ -343,9 +343,9 @@ impl Gateway {
 
     /// The words with which one of two hangs up go to the other.
     fn pass_words_on(&mut self, room: RoomId, reasons: &[Reason]) {
-        let mut others =
-            self.legs.values().filter(|leg| leg.place().is_some_and(|(of, _)| of == room)).map(|leg| leg.id);
+        let mut others = self.legs_in(room);
         let (Some(other), None) = (others.next(), others.next()) else { return };
+        drop(others);
         for (_, value) in reason_header(reasons) {
             self.endpoint.pass_on_reason(other, value);
         }

@@ -93,6 +93,12 @@ impl Gateway {
         }
     }
 
+    /// The legs that have a place in a room: by the room's own list, which is short where the gateway's is long.
+    pub(super) fn legs_in(&self, room: RoomId) -> impl Iterator<Item = LegId> {
+        let participants = self.rooms.get(&room).into_iter().flat_map(room::Room::participants);
+        participants.filter_map(|participant| participant.audio).filter(move |leg| self.is_in(*leg, room))
+    }
+
     fn is_in(&self, leg: LegId, room: RoomId) -> bool {
         self.legs.get(&leg).and_then(|record| record.place()).is_some_and(|(place, _)| place == room)
     }
