@@ -271,6 +271,8 @@ fn gateway(
         limits: endpoint::Limits {
             // A leg outlives its call by what the protocol still owes; the gateway's own limit is the one that is felt.
             legs: usize::try_from(config.sip.max_calls).unwrap_or(usize::MAX).saturating_mul(2),
+            // Each call leaves three or four behind for 32 s: as many calls as may be up begin in some ten seconds.
+            transactions: usize::try_from(config.sip.max_calls).unwrap_or(usize::MAX).saturating_mul(10),
             message: usize::try_from(config.sip.max_message).unwrap_or(usize::MAX),
             ..endpoint::Limits::default()
         },
