@@ -7,6 +7,7 @@ mod first;
 mod inspect;
 mod phones;
 mod reach;
+mod texts;
 mod trial;
 
 use std::fmt;
@@ -36,6 +37,7 @@ use crate::engine::log::Log;
 use crate::engine::media::{self, MediaPlane};
 use crate::engine::resolve::Resolver;
 use crate::engine::run::{Ended, Engine};
+use crate::engine::texter::Texter;
 use crate::engine::web::WebPlane;
 use crate::engine::{chance, clips, meters, os};
 use crate::gateway::{Directory, Gateway};
@@ -140,15 +142,22 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
     let writer = Writer::start(store.clone(), writer(config));
     let (handle, inbox) = Handle::new(store.clone(), writer.clone());
     let fetcher = Fetcher::new(config.routing.private_networks.clone());
+    let texter = Texter::start(store.clone(), texts::settings(config)).await.map_err(Failure::one)?;
+    let desk = texter.desk();
     let engine = Engine::new(clock, gateway, transports, media, resolver(config), fetcher, inbox)
         .map_err(Failure::one)?
-        .with_web(web);
+        .with_web(web)
+        .with_texter(texter);
 
     let (stop, stopped) = watch::channel(false);
     let mut doors = JoinSet::new();
     let shared = api::Shared::start(
         handle,
-        api::Settings { provisioning, ..api_settings(config, &reach, clips.languages.clone(), profiles) },
+        api::Settings {
+            provisioning,
+            texts: Some(desk),
+            ..api_settings(config, &reach, clips.languages.clone(), profiles)
+        },
     );
     let plain = listeners.into_iter().map(|listener| (listener, None));
     let encrypted = tls_listeners.into_iter().map(|listener| (listener, certificate.clone()));
@@ -291,6 +300,7 @@ fn api_settings(config: &Config, reach: &Reach, languages: Vec<Language>, profil
         profiles,
         limits: config.limits.clone(),
         provisioning: None,
+        texts: None,
         trusted_proxies: config.api.trusted_proxies.clone(),
         key_burst: config.throttle.key_burst,
         key_refill: config.throttle.key_refill.0,

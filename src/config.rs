@@ -11,6 +11,7 @@ mod operator;
 pub mod period;
 pub mod profiles;
 mod read;
+pub mod sms;
 pub mod web;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ use crate::wire::codec::Codec;
 pub use listen::{Listen, NameServer, Transport};
 pub use operator::OperatorLimits;
 pub use period::Period;
+pub use sms::{Sms, SmsProvider};
 pub use web::Web;
 
 /// One thing wrong with the configuration, in one line that says what to change.
@@ -88,6 +90,8 @@ pub struct Config {
     pub prompts: Prompts,
     /// REST, events, page.
     pub api: Api,
+    /// Who sends texts.
+    pub sms: Sms,
     /// The database.
     pub store: Store,
     /// What is written about what happens.
@@ -266,6 +270,8 @@ pub struct Api {
     pub listen: Vec<SocketAddr>,
     /// Where it listens with TLS, by the certificate of `sip.tls_certificate`.
     pub tls_listen: Vec<SocketAddr>,
+    /// Where others reach it: `https://gw.example.org`; empty: nobody is told.
+    pub public_url: String,
     /// A file that the first admin key is written to; else it is printed once.
     #[serde(with = "period::empty_is_none")]
     pub admin_key_file: Option<PathBuf>,
@@ -460,6 +466,7 @@ impl Default for Api {
         Self {
             listen: local.map(|address| SocketAddr::new(address, 8080)).to_vec(),
             tls_listen: Vec::new(),
+            public_url: String::new(),
             admin_key_file: None,
             trusted_proxies: Vec::new(),
         }

@@ -12,7 +12,7 @@
 //! | 4 | `handoff`, `ticket` | channels of a person moved between legs; rights by opaque texts |
 //! | 6 | `gateway` | everything above as one machine, still without a socket, clock, file or thread |
 //! | 6 | `provision` | settings for desk phones, written from templates (with the node) |
-//! | 7 | `config`, `store`, `transport`, `webrtc` | the file, the database, the sockets of SIP, browsers' peer connections |
+//! | 7 | `config`, `sms`, `store`, `transport`, `webrtc` | the file, providers of text messages, the database, the sockets of SIP, browsers' peer connections |
 //! | 8 | `engine` | the owners: threads, the loop, the clock |
 //! | 9, 10 | `api`, `app` | HTTP; what wires it all |
 
@@ -50,6 +50,8 @@ pub mod config;
 pub mod engine;
 #[cfg(feature = "node")]
 pub mod provision;
+#[cfg(feature = "node")]
+pub mod sms;
 #[cfg(feature = "node")]
 pub mod store;
 #[cfg(feature = "node")]

@@ -37,7 +37,9 @@ pub mod rules;
 pub mod scope;
 pub mod serve;
 pub mod session;
+pub mod sms;
 pub mod status;
+pub mod texts;
 pub mod time;
 pub mod trials;
 pub mod trunks;
@@ -52,6 +54,7 @@ use tokio::sync::{Mutex, watch};
 use crate::base::Utc;
 use crate::call::speech::Language;
 use crate::engine::handle::Handle;
+use crate::engine::texter::Desk;
 use crate::gateway::command::{Command, Reply};
 use crate::profile::Book;
 use crate::route::{CallLimits, Network};
@@ -76,6 +79,8 @@ pub struct Settings {
     pub limits: CallLimits,
     /// What desk phones are told of this node; none where it serves no HTTPS.
     pub provisioning: Option<Arc<phones::Provisioning>>,
+    /// Where providers of text messages report; none where nobody sends any.
+    pub texts: Option<Desk>,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count.
     pub trusted_proxies: Vec<Network>,
     /// Wrong keys from one address before the throttle.
@@ -94,6 +99,7 @@ impl Default for Settings {
             profiles: Book::default(),
             limits: CallLimits::default(),
             provisioning: None,
+            texts: None,
             trusted_proxies: Vec::new(),
             key_burst: 10,
             key_refill: Duration::from_secs(30),

@@ -29,6 +29,12 @@ pub enum Scope {
     /// Follow events.
     #[serde(rename = "events:read")]
     EventsRead,
+    /// See texts and how far they are.
+    #[serde(rename = "texts:read")]
+    TextsRead,
+    /// See what is written in texts: links in them open calls.
+    #[serde(rename = "texts:bodies")]
+    TextsBodies,
     /// Make, list and revoke API keys. Nobody makes a key with rights that its own lacks.
     #[serde(rename = "keys:write")]
     KeysWrite,
@@ -39,7 +45,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Scope; 10] = [
+    pub const ALL: [Scope; 12] = [
         Scope::RoomsRead,
         Scope::RoomsWrite,
         Scope::CallsRead,
@@ -48,6 +54,8 @@ impl Scope {
         Scope::RoutingWrite,
         Scope::NumbersRead,
         Scope::EventsRead,
+        Scope::TextsRead,
+        Scope::TextsBodies,
         Scope::KeysWrite,
         Scope::Admin,
     ];
@@ -63,6 +71,8 @@ impl Scope {
             Scope::RoutingWrite => "routing:write",
             Scope::NumbersRead => "numbers:read",
             Scope::EventsRead => "events:read",
+            Scope::TextsRead => "texts:read",
+            Scope::TextsBodies => "texts:bodies",
             Scope::KeysWrite => "keys:write",
             Scope::Admin => "admin",
         }

@@ -9,7 +9,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -26,7 +26,7 @@ use utoipa_axum::routes;
 use super::query::Known;
 use super::{
     App, Problem, acts, body, calls, dids, events, explain, extensions, groups, keys, metrics, openapi, operations,
-    page, phones, profiles, query, records, registrations, rooms, rules, session, status, trials, trunks,
+    page, phones, profiles, query, records, registrations, rooms, rules, session, sms, status, texts, trials, trunks,
 };
 use crate::transport::tls;
 
@@ -83,6 +83,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(explain::explain))
         .routes(routes!(events::sse))
         .routes(routes!(events::ws))
+        .routes(routes!(texts::list))
+        .routes(routes!(texts::show))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(session::login))
@@ -110,6 +112,8 @@ pub fn router(app: App) -> Router {
         .route_layer(middleware::from_fn(move |request, next| query::check(known.clone(), request, next)))
         .merge(page::routes())
         .route("/provision/{secret}/{file}", get(phones::fetch))
+        .route("/sms/{provider}/status/{id}", post(sms::status))
+        .route("/sms/{provider}/inbound", post(sms::inbound))
         .fallback(async || Problem::not_found("page"))
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(body::LIMIT))

@@ -3,11 +3,12 @@
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 
-use crate::app::{Failure, expiry, reach};
+use crate::app::{Failure, expiry, reach, texts};
 use crate::config::{Config, Transport, profiles};
 use crate::engine::sockets::LegSockets;
 use crate::engine::{clips, clock};
 use crate::route::Table;
+use crate::sms::Provider;
 use crate::store::{OpenError, Store};
 
 /// Tries it; returns what it found good, or what is to be mended.
@@ -69,6 +70,10 @@ pub async fn check(config: &Config, remarks: Vec<String>) -> Result<String, Fail
         Err(error) => wrong.push(error.to_string()),
     }
     let mut trunks = Vec::new();
+    match Provider::new(&texts::settings(config).provider) {
+        Ok(provider) => good.push(format!("sms.provider: {}", provider.kind().name())),
+        Err(why) => wrong.push(why),
+    }
     if config.store.path.exists() {
         match Store::open_to_read(&config.store.path).await {
             Ok(store) => {

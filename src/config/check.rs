@@ -24,6 +24,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     ways(config, &mut found);
     limits(config, &mut found);
     outer(config, &mut found);
+    found.0.extend(super::sms::check(config));
     found.0
 }
 

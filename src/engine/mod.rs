@@ -22,6 +22,7 @@ pub mod signals;
 pub mod sockets;
 pub mod sound;
 pub mod story;
+pub mod texter;
 pub mod web;
 mod web_tcp;
 pub mod web_thread;

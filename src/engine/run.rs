@@ -29,6 +29,7 @@ use crate::engine::pages::Pages;
 use crate::engine::resolve::Resolver;
 use crate::engine::signals::{Signal, Signals};
 use crate::engine::story;
+use crate::engine::texter::{self, Texter};
 use crate::engine::web::{self, WebPlane};
 use crate::gateway::command::{CommandId, Outcome};
 use crate::gateway::{Gateway, Input, Output};
@@ -65,6 +66,7 @@ pub struct Engine {
     media: MediaPlane,
     /// None where browsers cannot join.
     web: Option<WebPlane>,
+    texter: Option<Texter>,
     resolver: Resolver,
     fetcher: Fetcher,
     inbox: Inbox,
@@ -118,6 +120,7 @@ impl Engine {
             transports,
             media,
             web: None,
+            texter: None,
             resolver,
             fetcher,
             inbox,
@@ -141,6 +144,11 @@ impl Engine {
     /// With browsers in its meetings.
     pub fn with_web(self, web: Option<WebPlane>) -> Self {
         Self { web, ..self }
+    }
+
+    /// With text messages.
+    pub fn with_texter(self, texter: Texter) -> Self {
+        Self { texter: Some(texter), ..self }
     }
 
     /// Runs until the end of the last call after a drain or stop.
@@ -175,6 +183,8 @@ impl Engine {
                         self.step(Input::WebMedia(event));
                     }
                 }
+                // The outbox has it; nothing in the gateway waits for a text.
+                _ = texter::next(&mut self.texter) => {}
                 (id, lookup) = self.resolver.next() => self.step(Input::Resolved { id, lookup }),
                 (id, result) = self.fetcher.next() => self.step(Input::Fetched { id, result }),
                 Some(asked) = self.inbox.commands.recv() => self.take_command(asked),
