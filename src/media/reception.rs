@@ -54,6 +54,7 @@ impl Reception {
 
     /// What comes is not taken for a while: what goes by meanwhile is not lost.
     pub fn pause(&mut self) {
+        self.lost_before = self.lost();
         self.started = false;
     }
 
