@@ -211,7 +211,6 @@ function chosen(app: App, event: Event): void {
 
 /** The link by which others come. */
 export function link(app: App): string {
-  if (app.local.invitation) return app.local.invitation.link;
   const { state } = app;
   const number = state.dialIn?.pin ?? state.room?.id ?? "";
   return `${location.origin}/m/${encodeURIComponent(number)}`;

@@ -26,7 +26,7 @@ export interface Told {
   message(message: ServerMessage): void;
   /** Connected, and in. */
   joined(): void;
-  lost(retryAt: number): void;
+  lost(): void;
   /** The node does not let us in; no more is tried. */
   refused(problem: Problem): void;
 }
@@ -158,7 +158,7 @@ export class Link {
     // Not all at once after a restart.
     const wait = pause * (0.75 + Math.random() / 2);
     this.retry = setTimeout(() => this.open(), wait);
-    this.told.lost(Date.now() + wait);
+    this.told.lost();
   }
 
   private fail(): void {

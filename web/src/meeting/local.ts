@@ -2,9 +2,8 @@
 
 import type { Devices, Trouble } from "./devices.js";
 import type { Words } from "../i18n/words.js";
-import type { Values } from "../i18n/core.js";
-import type { Language } from "../i18n/core.js";
-import type { Person, Reaction } from "./protocol.js";
+import type { Language, Values } from "../i18n/core.js";
+import type { Operation, Person, Reaction } from "./protocol.js";
 import type { State } from "./model.js";
 
 export interface Taken {
@@ -36,7 +35,6 @@ export interface Local {
   muting: boolean | null;
   talking: boolean;
   refused: string | null;
-  retryAt: number | null;
   silenced: boolean;
   dialog: Dialog | null;
   voices: Map<number, MediaStream>;
@@ -45,8 +43,6 @@ export interface Local {
   seen: string[];
   draft: string;
   copied: boolean;
-  /** Signed link for guests, once it was asked for. */
-  invitation: { link: string; qr: string | null } | null;
 }
 
 export interface App {
@@ -78,7 +74,7 @@ export interface Actions {
   chat(): void;
   to(person: string | null): void;
   mute(person: Person, on: boolean): void;
-  operate(operation: import("./protocol.js").Operation): void;
+  operate(operation: Operation): void;
   rename(person: string, name: string): void;
   leave(): void;
   speak(language: string): void;

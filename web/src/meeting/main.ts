@@ -52,7 +52,6 @@ const local: Local = {
   muting: null,
   talking: false,
   refused: null,
-  retryAt: null,
   silenced: false,
   dialog: null,
   voices: new Map(),
@@ -61,7 +60,6 @@ const local: Local = {
   seen: [],
   draft: "",
   copied: false,
-  invitation: null,
 };
 
 function session(key: string, value?: string | null): string | null {
@@ -174,8 +172,7 @@ function begin(): void {
   link = new Link(address.href, joining, {
     message: hear,
     joined,
-    lost(retryAt) {
-      local.retryAt = retryAt;
+    lost() {
       if (state.phase !== "joining" && state.link !== "lost") say(t("connection_lost"), { seen: false });
       if (state.phase === "joining") local.refused = t("unreachable");
       change({ link: "lost" });
@@ -219,7 +216,6 @@ function hear(message: ServerMessage): void {
   if (message.type === "welcome" || message.type === "admitted") {
     resume = session(SEAT, message.resume) ?? message.resume;
     servers = message.ice_servers ?? [];
-    local.retryAt = null;
     local.refused = null;
   }
   tell(notes);
