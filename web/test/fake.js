@@ -158,8 +158,10 @@ export class FakeNode {
       case "ping":
         return this.to(socket, { type: "pong", id });
       case "offer": {
-        if (!this.answer) return;
-        const sdp = await this.answer(message.sdp);
+        if (!this.answer) return undefined;
+        // The page may be gone, or have offered anew, before the far end is ready: then nobody waits for this answer.
+        const sdp = await this.answer(message.sdp).catch(() => null);
+        if (sdp === null) return undefined;
         this.to(socket, { type: "answer", id, sdp });
         return this.to(socket, { type: "media", state: "connected" });
       }
