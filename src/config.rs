@@ -374,7 +374,7 @@ impl Config {
             pin_refill: throttle.pin_refill.0,
             did_pin_burst: throttle.number_burst,
             did_pin_refill: throttle.number_refill.0,
-            turn: self.web.turn(),
+            ice: self.web.ice(),
             ..Settings::default()
         }
     }

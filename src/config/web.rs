@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::check::{Findings, is_outside};
 use super::{Config, Listen, Period, Transport};
 use crate::base::Secret;
-use crate::gateway::turn::Turn;
+use crate::gateway::web::ice::Ice;
 
 /// Browsers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,13 +47,11 @@ impl Default for Web {
 }
 
 impl Web {
-    /// TURN as the gateway hands it out.
-    pub fn turn(&self) -> Option<Turn> {
-        (!self.turn_urls.is_empty()).then(|| Turn {
-            urls: self.turn_urls.clone(),
-            secret: self.turn_secret.clone(),
-            lifetime: u32::try_from(self.turn_lifetime.0.as_secs()).unwrap_or(u32::MAX),
-        })
+    /// The servers as the gateway tells browsers of them.
+    pub fn ice(&self) -> Ice {
+        let (stun, turn) = self.turn_urls.iter().cloned().partition(|url| url.starts_with("stun"));
+        let secret = (!self.turn_secret.is_empty()).then(|| self.turn_secret.clone());
+        Ice { stun, turn, secret, lifetime: self.turn_lifetime.0 }
     }
 }
 
@@ -126,7 +124,7 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
             found.fatal("web.turn_urls", format!("`{url}` is no server: write such as \"turn:turn.example.org:3478\""));
         }
     }
-    if !web.turn_urls.is_empty() && web.turn_secret.is_empty() {
+    if web.turn_urls.iter().any(|url| url.starts_with("turn")) && web.turn_secret.is_empty() {
         found.fatal(
             "web.turn_secret",
             "web.turn_urls is set: write the secret that these servers share (coturn: static-auth-secret)",

@@ -5,7 +5,6 @@ pub mod command;
 pub mod event;
 pub mod fetch;
 pub mod settings;
-pub mod turn;
 pub mod view;
 pub mod web;
 

@@ -57,8 +57,6 @@ pub struct Settings {
     pub did_pin_burst: u32,
     /// One more is allowed after this long.
     pub did_pin_refill: Duration,
-    /// Servers that carry browsers' packets where nothing else goes through, and the secret shared with them.
-    pub turn: Option<crate::gateway::turn::Turn>,
 }
 
 impl Default for Settings {
@@ -87,7 +85,6 @@ impl Default for Settings {
             pin_refill: Duration::from_secs(60),
             did_pin_burst: 60,
             did_pin_refill: Duration::from_secs(10),
-            turn: None,
         }
     }
 }

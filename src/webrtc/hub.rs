@@ -11,7 +11,7 @@ use crate::base::{Instant, LegId, ParticipantId, Rng, RoomId};
 use crate::media::web::{SlotFrame, Source, WebCommand, WebEvent, WebFigures, Wish};
 use crate::webrtc::epoch::Epoch;
 use crate::webrtc::identity::Identity;
-use crate::webrtc::leg::{ADDRESSES, ADDRESSES_EVER, Fate, Leg, Life, Stage};
+use crate::webrtc::leg::{Fate, Leg, Life, Stage};
 use crate::webrtc::offer;
 use crate::webrtc::peer::{Heard, Peer, Received};
 use crate::webrtc::rooms::Rooms;
@@ -19,8 +19,6 @@ use crate::webrtc::{Output, Settings, Via, stun};
 
 /// Between two looks at each leg: silence, flows, layers. Longer: a room reacts later. Shorter: more looks, 4 a second each.
 const TICK: Duration = Duration::from_millis(250);
-/// Legs that may be known for each peer connection allowed: people whose connection is lost and comes back.
-const LEGS_PER_PEER: usize = 4;
 /// One in so many peer connections may be unfinished at a time. More: the half-open keep the finished out.
 const UNFINISHED: usize = 2;
 
@@ -52,18 +50,18 @@ pub struct Counts {
 /// The hub.
 pub struct Hub {
     pub(super) epoch: Epoch,
-    settings: Settings,
+    pub(super) settings: Settings,
     identity: Identity,
     rng: Rng,
     pub(super) legs: BTreeMap<LegId, Leg>,
     peers: usize,
-    routes: BTreeMap<(super::Wire, SocketAddr), (LegId, Via)>,
+    pub(super) routes: BTreeMap<(super::Wire, SocketAddr), (LegId, Via)>,
     ufrags: BTreeMap<String, LegId>,
     pub(super) rooms: Rooms,
     timers: Timers<LegId>,
     dirty: Vec<LegId>,
     heard: Vec<Heard>,
-    outputs: VecDeque<Output>,
+    pub(super) outputs: VecDeque<Output>,
     pub(super) counts: Counts,
 }
 
@@ -97,18 +95,9 @@ impl Hub {
     /// Carries out an order.
     pub fn command(&mut self, command: WebCommand, now: Instant) {
         let leg = command.leg();
-        if !self.legs.contains_key(&leg) {
-            // A leg begins with whatever is said of it first; with its end or a way to it nothing begins.
-            if matches!(command, WebCommand::Close { .. } | WebCommand::Candidate { .. }) {
-                return;
-            }
-            if self.legs.len() >= self.settings.max_peers.saturating_mul(LEGS_PER_PEER) {
-                if matches!(command, WebCommand::Offer { .. }) {
-                    self.refuse(leg, "the node is full".into());
-                }
-                return;
-            }
-            self.legs.insert(leg, Leg::default());
+        // A leg begins with its offer.
+        if !self.legs.contains_key(&leg) && !matches!(command, WebCommand::Offer { .. }) {
+            return;
         }
         match command {
             WebCommand::Offer { sdp, .. } => self.offer(leg, &sdp, now),
@@ -147,7 +136,7 @@ impl Hub {
                 self.counts.strangers += 1;
                 return;
             }
-            self.route(id, via, from, stun::nominates(bytes));
+            self.route(id, via, from, stun::nominates(bytes), now);
         }
         let returned = self.legs.get_mut(&id).is_some_and(|leg| leg.life.hear(check, now));
         if returned {
@@ -207,11 +196,6 @@ impl Hub {
         self.outputs.pop_front()
     }
 
-    /// Whether a check vouched for this address.
-    pub fn knows(&self, wire: super::Wire, from: SocketAddr) -> bool {
-        self.routes.contains_key(&(wire, from))
-    }
-
     /// Peer connections.
     pub fn peers(&self) -> usize {
         self.peers
@@ -227,14 +211,13 @@ impl Hub {
             Ok(offer) => offer,
             Err(why) => return self.refuse(id, why.to_string()),
         };
-        let same = self.legs.get(&id).and_then(|leg| leg.peer.as_ref()).map(|peer| peer.identity == offer.identity);
+        let before = self.legs.get(&id).and_then(|leg| leg.peer.as_ref());
+        let same = before.map(|peer| peer.identity == offer.identity);
         let outcome = if same == Some(true) {
             self.renew(id, &offer)
         } else {
             // The browser began a new peer connection: the old one's end of it is not there any more.
-            if same.is_some() {
-                self.drop_peer(id);
-            }
+            self.drop_peer(id);
             self.begin(id, &offer, now)
         };
         match outcome {
@@ -243,7 +226,12 @@ impl Hub {
                 self.soil(id);
                 self.arm(id, now);
             }
-            Err(why) => self.refuse(id, why),
+            Err(why) => {
+                self.refuse(id, why);
+                if same != Some(true) {
+                    self.forget(id, now);
+                }
+            }
         }
     }
 
@@ -261,11 +249,10 @@ impl Hub {
         }));
         let (peer, answer) = self.unless_failed(made)?;
         self.ufrags.insert(peer.ufrag.clone(), id);
-        if let Some(leg) = self.legs.get_mut(&id) {
-            (leg.life, leg.tick, leg.addresses_ever, leg.probed) = (Life::begin(now), now + TICK, 0, (0, 0));
-            leg.peer = Some(Box::new(peer));
-            self.peers += 1;
-        }
+        let leg = self.legs.entry(id).or_default();
+        (leg.life, leg.tick, leg.addresses_ever, leg.probed) = (Life::begin(now), now + TICK, 0, (0, 0));
+        leg.peer = Some(Box::new(peer));
+        self.peers += 1;
         Ok(answer)
     }
 
@@ -334,6 +321,11 @@ impl Hub {
 
     fn close(&mut self, id: LegId, now: Instant) {
         self.with_peer(id, now, |_, peer, heard| peer.close(now, heard));
+        self.forget(id, now);
+    }
+
+    /// Nothing is left of a leg.
+    fn forget(&mut self, id: LegId, now: Instant) {
         self.drop_peer(id);
         self.place(id, None, now);
         self.legs.remove(&id);
@@ -346,23 +338,24 @@ impl Hub {
         match leg.life.check(now) {
             Fate::Lives => {}
             Fate::FallsSilent => self.outputs.push_back(Output::Event(WebEvent::Interrupted { leg: id })),
-            Fate::Ends => return self.lose(id),
+            Fate::Ends => return self.lose(id, now),
         }
         self.tell_flows(id, now);
         self.plan(id, now);
         self.ask_for_keyframes(id, now);
     }
 
-    /// Gives a peer connection up; the leg stays until it is closed, so that another offer finds its place.
-    fn lose(&mut self, id: LegId) {
-        if self.drop_peer(id) {
+    /// Gives a leg up.
+    pub(super) fn lose(&mut self, id: LegId, now: Instant) {
+        if self.legs.contains_key(&id) {
+            self.forget(id, now);
             self.outputs.push_back(Output::Event(WebEvent::Lost { leg: id }));
         }
     }
 
-    fn drop_peer(&mut self, id: LegId) -> bool {
-        let Some(leg) = self.legs.get_mut(&id) else { return false };
-        let Some(mut peer) = leg.peer.take() else { return false };
+    fn drop_peer(&mut self, id: LegId) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let Some(mut peer) = leg.peer.take() else { return };
         leg.life = Life::default();
         for route in std::mem::take(&mut leg.routes) {
             if self.routes.get(&route).is_some_and(|(owner, _)| *owner == id) {
@@ -382,54 +375,6 @@ impl Hub {
         if shown.iter().any(|shown| shown.layer.is_some()) {
             self.outputs.push_back(Output::Event(WebEvent::Showing { leg: id, slots: Vec::new() }));
         }
-        true
-    }
-
-    /// A datagram leaves: the answer to a check by the way that it came, everything else by the way that the browser chose
-    /// last. str0m would stay with the way of the highest priority until that is silent for long, which is what a browser that
-    /// changes networks leaves behind.
-    fn send(&mut self, id: LegId, chosen: (super::Wire, SocketAddr), bytes: Vec<u8>) {
-        let way = self.legs.get(&id).and_then(|leg| leg.way).filter(|_| !stun::is_stun(&bytes)).unwrap_or(chosen);
-        if let Some((owner, via)) = self.routes.get(&way)
-            && *owner == id
-        {
-            self.counts.sent += 1;
-            self.outputs.push_back(Output::Send { via: *via, to: way.1, bytes });
-        }
-    }
-
-    /// A check has vouched for an address, and perhaps chosen it.
-    fn route(&mut self, id: LegId, via: Via, from: SocketAddr, chosen: bool) {
-        let known = self.routes.insert((via.wire, from), (id, via));
-        let Some(leg) = self.legs.get_mut(&id) else { return };
-        if chosen {
-            leg.way = Some((via.wire, from));
-        }
-        if known.is_some_and(|(owner, _)| owner == id) {
-            return;
-        }
-        leg.addresses_ever += 1;
-        leg.routes.push_back((via.wire, from));
-        let too_many = leg.addresses_ever > ADDRESSES_EVER;
-        if leg.routes.front() == leg.way.as_ref() {
-            leg.routes.rotate_left(1);
-        }
-        if leg.routes.len() > ADDRESSES
-            && let Some(oldest) = leg.routes.pop_front()
-            && self.routes.get(&oldest).is_some_and(|(owner, _)| *owner == id)
-        {
-            self.routes.remove(&oldest);
-        }
-        if too_many {
-            self.lose(id);
-        }
-    }
-
-    /// To str0m every way in is the first candidate of its wire and family.
-    fn destination(&self, via: Via, from: SocketAddr) -> Option<SocketAddr> {
-        let fits =
-            |candidate: &&super::Candidate| candidate.wire == via.wire && candidate.address.is_ipv4() == from.is_ipv4();
-        self.settings.candidates.iter().find(fits).map(|candidate| candidate.address)
     }
 
     fn with_leg(&mut self, id: LegId, act: impl FnOnce(&mut Leg)) {
@@ -473,7 +418,7 @@ impl Hub {
             }
         }
         self.heard = heard;
-        if gone { self.lose(id) } else { self.arm(id, now) }
+        if gone { self.lose(id, now) } else { self.arm(id, now) }
     }
 
     /// To be driven before the turn ends.

@@ -48,10 +48,12 @@ pub struct Plan {
     pub next: u64,
     /// What everything that is wanted would need.
     pub desired: u64,
+    /// Something is sent smaller than before for want of room.
+    pub squeezed: bool,
 }
 
-/// Shares out so many bits per second.
-pub fn plan(wants: &[Want], budget: u64) -> Plan {
+/// Shares out so many bits per second; nothing but a picture's smallest layer begins unless steps up are allowed.
+pub fn plan(wants: &[Want], budget: u64, up: bool) -> Plan {
     let mut order: Vec<usize> = (0..wants.len()).collect();
     order.sort_by_key(|index| {
         wants.get(*index).map(|want| (want.source != Source::Screen, std::cmp::Reverse(want.height)))
@@ -76,7 +78,8 @@ pub fn plan(wants: &[Want], budget: u64) -> Plan {
             let keeps = want.now.is_some_and(|now| now >= step);
             // The first of all is sent even where it is too much: somebody to see is worth a stutter.
             let first = round == 0 && spent == 0;
-            if first || cost.saturating_mul(if keeps { 100 } else { SPARE }) / 100 <= budget {
+            let may = up || keeps || round == 0;
+            if first || may && cost.saturating_mul(if keeps { 100 } else { SPARE }) / 100 <= budget {
                 *slot = Some(step);
                 spent = cost;
             } else {
@@ -84,6 +87,8 @@ pub fn plan(wants: &[Want], budget: u64) -> Plan {
             }
         }
     }
+    plan.squeezed =
+        wants.iter().zip(&plan.layers).any(|(want, layer)| want.now.is_some() && *layer < want.now.min(want.top()));
     plan.next = refused.unwrap_or(spent);
     plan.desired = wants.iter().map(|want| want.top().map_or(0, |top| want.cost(top))).sum();
     plan
@@ -139,47 +144,57 @@ mod tests {
     #[test]
     fn everyone_is_seen_small_before_anyone_is_seen_large() {
         let wants = [camera(720, None), camera(720, None), camera(720, None)];
-        assert_eq!(plan(&wants, 600_000).layers, [Some(0), Some(0), Some(0)]);
-        assert_eq!(plan(&wants, 1_000_000).layers, [Some(1), Some(0), Some(0)]);
-        assert_eq!(plan(&wants, 1_900_000).layers, [Some(1), Some(1), Some(1)]);
-        assert_eq!(plan(&wants, 20_000_000).layers, [Some(2), Some(2), Some(2)]);
+        assert_eq!(plan(&wants, 600_000, true).layers, [Some(0), Some(0), Some(0)]);
+        assert_eq!(plan(&wants, 1_000_000, true).layers, [Some(1), Some(0), Some(0)]);
+        assert_eq!(plan(&wants, 1_900_000, true).layers, [Some(1), Some(1), Some(1)]);
+        assert_eq!(plan(&wants, 20_000_000, true).layers, [Some(2), Some(2), Some(2)]);
     }
 
     #[test]
     fn no_more_is_sent_than_the_place_can_show() {
-        assert_eq!(plan(&[camera(180, None), camera(300, None)], 20_000_000).layers, [Some(0), Some(1)]);
-        assert_eq!(plan(&[camera(180, Some(2))], 20_000_000).layers, [Some(0)]);
+        assert_eq!(plan(&[camera(180, None), camera(300, None)], 20_000_000, true).layers, [Some(0), Some(1)]);
+        assert_eq!(plan(&[camera(180, Some(2))], 20_000_000, true).layers, [Some(0)]);
     }
 
     #[test]
     fn a_step_up_needs_room_to_spare_but_what_flows_stays_as_long_as_it_fits() {
-        assert_eq!(plan(&[camera(360, Some(0))], 520_000).layers, [Some(0)]);
-        assert_eq!(plan(&[camera(360, Some(1))], 520_000).layers, [Some(1)]);
-        assert_eq!(plan(&[camera(360, Some(1))], 480_000).layers, [Some(0)]);
-        let next = plan(&[camera(360, Some(0))], 520_000);
+        assert_eq!(plan(&[camera(360, Some(0))], 520_000, true).layers, [Some(0)]);
+        assert_eq!(plan(&[camera(360, Some(1))], 520_000, true).layers, [Some(1)]);
+        assert_eq!(plan(&[camera(360, Some(1))], 480_000, true).layers, [Some(0)]);
+        let next = plan(&[camera(360, Some(0))], 520_000, true);
         assert_eq!((next.next, next.desired), (500_000, 500_000));
+    }
+
+    #[test]
+    fn after_a_squeeze_nothing_is_raised_until_that_is_allowed() {
+        let squeezed = plan(&[camera(720, Some(2))], 600_000, true);
+        assert_eq!((squeezed.layers, squeezed.squeezed), (vec![Some(1)], true));
+        assert_eq!(plan(&[camera(720, Some(1))], 20_000_000, false).layers, [Some(1)]);
+        assert_eq!(plan(&[camera(720, Some(1))], 20_000_000, true).layers, [Some(2)]);
+        let smaller = plan(&[camera(180, Some(2))], 20_000_000, true);
+        assert_eq!((smaller.layers, smaller.squeezed), (vec![Some(0)], false), "a smaller place is no squeeze");
     }
 
     #[test]
     fn a_screen_comes_before_faces() {
         let alone = Layer { flows: true, rate: Some(1_000_000), height: Some(1080) };
         let screen = Want { source: Source::Screen, height: 1080, layers: vec![alone], now: None };
-        assert_eq!(plan(&[camera(720, None), screen.clone()], 1_200_000).layers, [None, Some(0)]);
-        assert_eq!(plan(&[camera(720, None), screen], 1_400_000).layers, [Some(0), Some(0)]);
+        assert_eq!(plan(&[camera(720, None), screen.clone()], 1_200_000, true).layers, [None, Some(0)]);
+        assert_eq!(plan(&[camera(720, None), screen], 1_400_000, true).layers, [Some(0), Some(0)]);
     }
 
     #[test]
     fn on_the_thinnest_line_one_face_is_left() {
-        assert_eq!(plan(&[camera(720, None), camera(720, None)], 10_000).layers, [Some(0), None]);
-        assert_eq!(plan(&[], 10_000), Plan::default());
+        assert_eq!(plan(&[camera(720, None), camera(720, None)], 10_000, true).layers, [Some(0), None]);
+        assert_eq!(plan(&[], 10_000, true), Plan::default());
     }
 
     #[test]
     fn a_layer_that_does_not_come_is_passed_over() {
         let mut want = camera(720, None);
         want.layers[1].flows = false;
-        assert_eq!(plan(&[want.clone()], 20_000_000).layers, [Some(2)]);
+        assert_eq!(plan(&[want.clone()], 20_000_000, true).layers, [Some(2)]);
         want.layers.iter_mut().for_each(|layer| layer.flows = false);
-        assert_eq!(plan(&[want], 20_000_000).layers, [None]);
+        assert_eq!(plan(&[want], 20_000_000, true).layers, [None]);
     }
 }

@@ -46,6 +46,8 @@ pub(super) struct Leg {
     pub tick: Instant,
     /// What str0m was last told to look for: the next step, and everything.
     pub probed: (u64, u64),
+    /// When something was made smaller for want of room.
+    pub squeezed: Option<Instant>,
 }
 
 impl Leg {

@@ -29,6 +29,7 @@ pub mod stun;
 mod tests;
 pub mod track;
 mod watching;
+mod ways;
 
 use std::net::{IpAddr, SocketAddr};
 

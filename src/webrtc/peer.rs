@@ -288,6 +288,12 @@ impl Peer {
         self.pictures.get_mut(usize::from(slot)).map(|place| &mut place.track)
     }
 
+    /// Whether it is known that it cannot decode what a leg sends, where it would be shown in this slot.
+    pub fn is_blind(&self, slot: u8, to: LegId) -> bool {
+        let place = self.pictures.get(usize::from(slot));
+        place.and_then(|place| place.translated).is_some_and(|(leg, _, ours)| leg == to && ours.is_none())
+    }
+
     /// Its slots.
     pub fn slots(&self) -> u8 {
         u8::try_from(self.pictures.len()).unwrap_or(u8::MAX)

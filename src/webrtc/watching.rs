@@ -13,6 +13,9 @@ use crate::webrtc::track::Origin;
 const VOICES: u64 = 180_000;
 /// A stream that was chosen and does not begin for so long is asked for a keyframe once more.
 const PATIENCE: std::time::Duration = std::time::Duration::from_millis(1000);
+/// So long after something was made smaller for want of room nothing is made larger. Longer: it stays coarse. Shorter: where the
+/// estimate wavers the picture pumps, with a keyframe each time.
+const CALM: std::time::Duration = std::time::Duration::from_secs(4);
 /// What is looked for changes by at least so many percent before str0m is told. Less: it is told at every tick.
 const WORTH_TELLING: u64 = 10;
 
@@ -96,13 +99,18 @@ impl Hub {
             let Some(seat) = seat else { continue };
             let Some(layers) = self.facts(seat, wish.source, now) else { continue };
             let own = self.legs.get_mut(&id).and_then(|leg| leg.peer.as_deref_mut());
-            let flows = own.and_then(|peer| peer.track(wish.slot)?.flows());
+            let Some(own) = own.filter(|peer| !peer.is_blind(wish.slot, seat)) else { continue };
+            let flows = own.track(wish.slot).and_then(|track| track.flows());
             let now = flows.filter(|flow| (flow.leg, flow.source) == (seat, wish.source)).map(|flow| flow.layer);
             wanted.push((*wish, seat, Want { source: wish.source, height: wish.height, layers, now }));
         }
         let budget = estimate.saturating_sub(VOICES).max(estimate / 4);
         let wants: Vec<Want> = wanted.iter().map(|(_, _, want)| want.clone()).collect();
-        let plan = layers::plan(&wants, budget);
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let plan = layers::plan(&wants, budget, leg.squeezed.is_none_or(|since| now.since(since) >= CALM));
+        if plan.squeezed {
+            leg.squeezed = Some(now);
+        }
         let mut asks = Vec::new();
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let Some(peer) = leg.peer.as_deref_mut() else { return };

@@ -177,7 +177,7 @@ async fn direct(
     let mut web = Some(web);
     let mut waiting: BTreeMap<LegId, oneshot::Sender<Result<String, String>>> = BTreeMap::new();
     let mut told: BTreeMap<LegId, Vec<Shown>> = BTreeMap::new();
-    let mut seated: Vec<u64> = Vec::new();
+    let mut seated: Vec<LegId> = Vec::new();
     loop {
         tokio::select! {
             Some(asked) = asked.recv() => match asked {
@@ -185,8 +185,9 @@ async fn direct(
                     let (leg, participant) = (LegId::from_bits(number), ParticipantId::from_bits(number));
                     waiting.insert(leg, answer);
                     let web = web.as_mut().unwrap();
-                    if !seated.contains(&number) {
-                        seated.push(number);
+                    web.send(WebCommand::Offer { leg, sdp });
+                    if !seated.contains(&leg) {
+                        seated.push(leg);
                         media.send(MediaCommand::OpenWeb { leg });
                         media.send(MediaCommand::Join { leg, room: ROOM, participant, muted: false, keys: false });
                         web.send(WebCommand::Place { leg, place: Some((ROOM, participant)) });
@@ -194,7 +195,6 @@ async fn direct(
                             web.send(WebCommand::Publish { leg, source, on: true });
                         }
                     }
-                    web.send(WebCommand::Offer { leg, sdp });
                 }
                 Asked::Watch(number, wishes) => {
                     web.as_mut().unwrap().send(WebCommand::Watch { leg: LegId::from_bits(number), wishes });
@@ -209,6 +209,10 @@ async fn direct(
                     WebEvent::Answered { leg, sdp } => drop(waiting.remove(&leg).map(|answer| answer.send(Ok(sdp)))),
                     WebEvent::Refused { leg, why } => drop(waiting.remove(&leg).map(|answer| answer.send(Err(why)))),
                     WebEvent::Showing { leg, slots } => drop(told.insert(leg, slots)),
+                    WebEvent::Lost { leg } => {
+                        media.send(MediaCommand::Close { leg });
+                        seated.retain(|seated| *seated != leg);
+                    }
                     _ => {}
                 }
             }

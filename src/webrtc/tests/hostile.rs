@@ -96,6 +96,39 @@ fn an_offer_that_makes_no_sense_is_refused_and_others_go_on() {
 }
 
 #[test]
+fn offers_with_bytes_changed_at_random_end_nothing_but_themselves() {
+    let mut house = House::new();
+    house.join(1);
+    house.connect();
+    let (_, good, _) = house.browser(2);
+    let mut rng = crate::base::Rng::from_number(4);
+    let leg = LegId::from_bits(66);
+    for _ in 0..150 {
+        let mut bytes = good.clone().into_bytes();
+        for _ in 0..1 + rng.below(6) {
+            let length = bytes.len() as u64;
+            let at = rng.below(length) as usize;
+            match rng.below(4) {
+                0 => drop(bytes.remove(at)),
+                1 => bytes.insert(at, b"0123456789 :/=;\r\n-az"[rng.below(20) as usize]),
+                2 => bytes[at] = rng.below(128) as u8,
+                _ => {
+                    let to = (at + rng.below(60) as usize).min(bytes.len());
+                    let copy = bytes[at..to].to_vec();
+                    let place = rng.below(length) as usize;
+                    bytes.splice(place.min(bytes.len())..place.min(bytes.len()), copy);
+                }
+            }
+        }
+        let sdp = String::from_utf8_lossy(&bytes).into_owned();
+        house.order(WebCommand::Offer { leg, sdp });
+        house.pass(3);
+        house.order(WebCommand::Close { leg });
+    }
+    assert_eq!((house.hub.counts().failed, house.hub.peers()), (0, 1));
+}
+
+#[test]
 fn a_full_node_takes_nobody_more() {
     let mut house = House::new();
     for number in 1..=10 {

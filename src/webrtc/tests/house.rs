@@ -44,7 +44,7 @@ pub struct House {
     pub browsers: Vec<Browser>,
     pub events: Vec<WebEvent>,
     pub voices: Vec<Voice>,
-    /// One in so many datagrams towards browsers is lost; 0: none.
+    /// One in so many datagrams is lost, both ways; 0: none.
     pub loss: u64,
     rng: Rng,
     wire: VecDeque<(Instant, SocketAddr, SocketAddr, Vec<u8>)>,
@@ -226,7 +226,8 @@ impl House {
             match browser.rtc.poll_output().unwrap() {
                 Out::Timeout(_) => break,
                 Out::Transmit(transmit) => {
-                    if !browser.in_tunnel {
+                    let lost = self.loss > 0 && self.rng.below(self.loss) == 0;
+                    if !browser.in_tunnel && !lost {
                         let due = self.now + Duration::from_millis(10);
                         self.wire.push_back((due, transmit.source, transmit.destination, transmit.contents.to_vec()));
                     }

@@ -106,6 +106,8 @@ fn a_tunnel_is_announced_and_its_end_too_and_one_without_end_is_given_up() {
     assert_eq!(said(&house, &WebEvent::Lost { leg }), 0);
     house.pass(1500);
     assert_eq!((said(&house, &WebEvent::Lost { leg }), house.hub.peers()), (1, 0));
+    house.order(WebCommand::Listen { leg, listens: false });
+    assert_eq!(format!("{:?}", house.hub), "Hub(0 legs, 0 peers)", "what is said of it now begins nothing");
 }
 
 #[test]

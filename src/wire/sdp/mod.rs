@@ -23,7 +23,7 @@ mod write;
 use std::net::IpAddr;
 
 pub use attribute::{Attribute, Flow, RtpMap};
-pub use crypto::{Crypto, MasterKey, Suite, to_base64};
+pub use crypto::{Crypto, MasterKey, Suite};
 pub use fingerprint::{Fingerprint, Hash, Setup};
 
 /// Longest description that is read, in bytes. More: time for senders who mean harm. Less: browsers' offers are refused.
