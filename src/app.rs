@@ -302,6 +302,9 @@ fn api_settings(config: &Config, reach: &Reach, languages: Vec<Language>, profil
         provisioning: None,
         texts: None,
         trusted_proxies: config.api.trusted_proxies.clone(),
+        public_url: config.api.public_url.clone(),
+        open_rooms: config.api.open_rooms,
+        of_this_machine: config.api.is_of_this_machine(),
         key_burst: config.throttle.key_burst,
         key_refill: config.throttle.key_refill.0,
     }

@@ -277,6 +277,11 @@ pub struct Api {
     pub admin_key_file: Option<PathBuf>,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count.
     pub trusted_proxies: Vec<Network>,
+    /// Where browsers reach this node: `https://meet.example.org`, in links of invitations; empty: as they asked.
+    pub public_url: String,
+    /// Lets people without an account make meetings from the page at `/`. A node that listens on its own machine only lets
+    /// them anyway.
+    pub open_rooms: bool,
 }
 
 /// The database.
@@ -469,7 +474,19 @@ impl Default for Api {
             public_url: String::new(),
             admin_key_file: None,
             trusted_proxies: Vec::new(),
+            public_url: String::new(),
+            open_rooms: false,
         }
+    }
+}
+
+impl Api {
+    /// Whether browsers of this machine alone reach it, with no proxy before it as far as is known.
+    pub fn is_of_this_machine(&self) -> bool {
+        let mut addresses = self.listen.iter().chain(&self.tls_listen);
+        addresses.all(|address| address.ip().is_loopback())
+            && self.trusted_proxies.is_empty()
+            && self.public_url.is_empty()
     }
 }
 

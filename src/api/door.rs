@@ -20,6 +20,9 @@ const SESSIONS: usize = 1000;
 /// Addresses remembered for wrong keys.
 const ADDRESSES: usize = 10_000;
 
+/// Meetings that one address makes at once without an account, then one more every two minutes.
+const MEETINGS: (u32, Duration) = (10, Duration::from_secs(120));
+
 /// The way to the task.
 #[derive(Debug, Clone)]
 pub struct Door(mpsc::Sender<Asked>);
@@ -27,6 +30,7 @@ pub struct Door(mpsc::Sender<Asked>);
 #[derive(Debug)]
 enum Asked {
     Wrong(IpAddr, oneshot::Sender<Result<(), Duration>>),
+    Room(IpAddr, oneshot::Sender<Result<(), Duration>>),
     Open(KeyId, oneshot::Sender<Option<Secret>>),
     Find(Secret, oneshot::Sender<Option<KeyId>>),
     Close(Secret, oneshot::Sender<()>),
@@ -37,13 +41,19 @@ impl Door {
     pub fn start(burst: u32, refill: Duration) -> Self {
         let (sender, inbox) = mpsc::channel(256);
         let throttle = Throttle::new(burst, refill, ADDRESSES);
-        tokio::spawn(Task { inbox, throttle, sessions: BTreeMap::new(), began: Instant::now() }.run());
+        let meetings = Throttle::new(MEETINGS.0, MEETINGS.1, ADDRESSES);
+        tokio::spawn(Task { inbox, throttle, meetings, sessions: BTreeMap::new(), began: Instant::now() }.run());
         Self(sender)
     }
 
     /// Notes a wrong key; an error says for how long this address is to be told to wait.
     pub async fn wrong(&self, from: IpAddr) -> Result<(), Duration> {
         self.ask(|answer| Asked::Wrong(from, answer)).await.unwrap_or(Ok(()))
+    }
+
+    /// Notes a meeting made by somebody without an account; an error says for how long this address is to wait.
+    pub async fn makes_room(&self, from: IpAddr) -> Result<(), Duration> {
+        self.ask(|answer| Asked::Room(from, answer)).await.unwrap_or(Ok(()))
     }
 
     /// Opens a session; its name goes into the cookie.
@@ -71,6 +81,7 @@ impl Door {
 struct Task {
     inbox: mpsc::Receiver<Asked>,
     throttle: Throttle<IpAddr>,
+    meetings: Throttle<IpAddr>,
     sessions: BTreeMap<String, (KeyId, Instant)>,
     began: Instant,
 }
@@ -84,6 +95,10 @@ impl Task {
                 Asked::Wrong(from, answer) => {
                     let at = base::Instant::from_start(now.duration_since(self.began));
                     let _ = answer.send(self.throttle.take(&network(from), at));
+                }
+                Asked::Room(from, answer) => {
+                    let at = base::Instant::from_start(now.duration_since(self.began));
+                    let _ = answer.send(self.meetings.take(&network(from), at));
                 }
                 Asked::Open(key, answer) => {
                     let _ = answer.send(self.open(key, now));

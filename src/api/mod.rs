@@ -20,6 +20,7 @@ pub mod groups;
 pub mod keys;
 mod leads;
 pub mod limits;
+pub mod meet;
 pub mod merge;
 pub mod metrics;
 pub mod once;
@@ -83,6 +84,12 @@ pub struct Settings {
     pub texts: Option<Desk>,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count.
     pub trusted_proxies: Vec<Network>,
+    /// Where browsers reach this node: `https://meet.example`; empty: as they asked.
+    pub public_url: String,
+    /// Whether people without an account may make meetings.
+    pub open_rooms: bool,
+    /// Browsers of this machine alone reach it: they may make meetings without an account.
+    pub of_this_machine: bool,
     /// Wrong keys from one address before the throttle.
     pub key_burst: u32,
     /// One more is allowed after this long.
@@ -101,6 +108,9 @@ impl Default for Settings {
             provisioning: None,
             texts: None,
             trusted_proxies: Vec::new(),
+            public_url: String::new(),
+            open_rooms: false,
+            of_this_machine: false,
             key_burst: 10,
             key_refill: Duration::from_secs(30),
         }

@@ -25,10 +25,13 @@ use super::caller::COOKIE;
         super::operations::RoomVerb,
         super::operations::ParticipantVerb,
         super::acts::CallVerb,
-        crate::gateway::event::Event
+        crate::gateway::event::Event,
+        crate::gateway::web::protocol::ClientMessage,
+        crate::gateway::web::protocol::ServerMessage
     )),
     tags(
         (name = "rooms", description = "Rooms, who is in them, and what is done there"),
+        (name = "meeting", description = "The web meeting: invitations, its WebSocket, pictures"),
         (name = "calls", description = "Live calls and call records"),
         (name = "people", description = "Extensions, groups of them, and their telephones"),
         (name = "routing", description = "Trunks, numbers, rules, and why a call goes where it goes"),

@@ -25,8 +25,9 @@ use utoipa_axum::routes;
 
 use super::query::Known;
 use super::{
-    App, Problem, acts, body, calls, dids, events, explain, extensions, groups, keys, metrics, openapi, operations,
-    page, phones, profiles, query, records, registrations, rooms, rules, session, sms, status, texts, trials, trunks,
+    App, Problem, acts, body, calls, dids, events, explain, extensions, groups, keys, meet, metrics, openapi,
+    operations, page, phones, profiles, query, records, registrations, rooms, rules, session, sms, status, texts,
+    trials, trunks,
 };
 use crate::transport::tls;
 
@@ -50,6 +51,13 @@ fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::Doc::openapi())
         .routes(routes!(rooms::list, rooms::create))
         .routes(routes!(rooms::show, rooms::change, rooms::patch, rooms::delete))
+        .routes(routes!(meet::invitations::list, meet::invitations::create))
+        .routes(routes!(meet::invitations::revoke))
+        .routes(routes!(meet::open::info))
+        .routes(routes!(meet::open::create))
+        .routes(routes!(meet::socket::socket))
+        .routes(routes!(meet::pictures::set, meet::pictures::clear))
+        .routes(routes!(meet::pictures::show))
         .routes(routes!(operations::operate))
         .routes(routes!(operations::to_room))
         .routes(routes!(operations::to_participant))

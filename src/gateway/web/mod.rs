@@ -36,6 +36,7 @@ use crate::ticket::Tickets;
 use protocol::{Request, ServerMessage, Unreadable};
 
 pub use code::Code;
+pub use tell::LARGEST_PICTURE;
 pub(super) use tell::nameless;
 
 /// Connections at once. More: memory. Fewer: a large meeting does not fit.
