@@ -11,7 +11,10 @@
 mod access;
 mod calls;
 mod events;
+mod house;
 mod look;
+mod meet;
+mod messages;
 mod node;
 mod people;
 mod phones;

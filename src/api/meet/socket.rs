@@ -98,7 +98,7 @@ async fn converse(app: App, socket: WebSocket, session: SessionId, from: IpAddr)
     let closing = app.closing.subscribe();
     let end = tokio::select! {
         end = listen(&mut source, &pages, session) => end,
-        end = speak(&mut sink, told, closing) => end,
+        end = speak(&mut sink, told, &pages, closing) => end,
     };
     if let Some(frame) = end.frame() {
         let _ = timeout(PATIENCE, sink.send(Message::Close(Some(frame)))).await;
@@ -138,6 +138,7 @@ async fn listen(source: &mut SplitStream<WebSocket>, pages: &mpsc::Sender<FromPa
 async fn speak(
     sink: &mut SplitSink<WebSocket, Message>,
     mut told: mpsc::Receiver<ToPage>,
+    pages: &mpsc::Sender<FromPage>,
     mut closing: watch::Receiver<bool>,
 ) -> End {
     let mut ping = interval(PING);
@@ -150,6 +151,7 @@ async fn speak(
                     Err(_) => continue,
                 },
                 Some(ToPage::Close) => return End::Done,
+                None if pages.is_closed() => return End::Stops,
                 // The loop let go of it: the queue was full.
                 None => return End::Slow,
             },
