@@ -270,15 +270,14 @@ pub struct Api {
     pub listen: Vec<SocketAddr>,
     /// Where it listens with TLS, by the certificate of `sip.tls_certificate`.
     pub tls_listen: Vec<SocketAddr>,
-    /// Where others reach it: `https://gw.example.org`; empty: nobody is told.
+    /// Where others reach it: `https://gw.example.org`; empty: nobody is told, and links of invitations name the host that
+    /// was asked.
     pub public_url: String,
     /// A file that the first admin key is written to; else it is printed once.
     #[serde(with = "period::empty_is_none")]
     pub admin_key_file: Option<PathBuf>,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count.
     pub trusted_proxies: Vec<Network>,
-    /// Where browsers reach this node: `https://meet.example.org`, in links of invitations; empty: as they asked.
-    pub public_url: String,
     /// Lets people without an account make meetings from the page at `/`. A node that listens on its own machine only lets
     /// them anyway.
     pub open_rooms: bool,
@@ -474,7 +473,6 @@ impl Default for Api {
             public_url: String::new(),
             admin_key_file: None,
             trusted_proxies: Vec::new(),
-            public_url: String::new(),
             open_rooms: false,
         }
     }
