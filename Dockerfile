@@ -15,8 +15,8 @@ COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/ringlift/
 USER ringlift
 WORKDIR /var/lib/ringlift
 VOLUME /var/lib/ringlift
-# SIP over UDP and TCP, SIP over TLS, the API and its page, media.
-EXPOSE 5060/udp 5060/tcp 5061/tcp 8080/tcp 20000-29999/udp
+# SIP over UDP and TCP, SIP over TLS, the API and its page, browsers' media, telephones' media.
+EXPOSE 5060/udp 5060/tcp 5061/tcp 8080/tcp 8189/udp 8189/tcp 20000-29999/udp
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/bin/ringlift"]
 CMD ["serve"]
