@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ringlift::base::{Cause, LegId};
+use ringlift::base::{Cause, LegId, Secret};
+use ringlift::sip::auth::Prover;
 use ringlift::sip::endpoint::{Event, Manner, OutboundInvite, SessionInterval, SessionTimer};
 use ringlift::wire::sip::Status;
 use sip_world::{ANSWER, OFFER, Seen, World, address, answer_to, nobody, outbound, request, tag_of, willing};
@@ -438,5 +439,115 @@ fn their_offer_that_we_ask_for_is_answered_in_the_ack() {
     world.expect("ACK");
     let bye = world.expect("BYE");
     says(&mut world, &bye, "200 OK", "", "", "");
+    world.settle();
+}
+
+/// A carrier's question for credentials.
+fn challenge(nonce: &str, stale: &str) -> String {
+    format!("Proxy-Authenticate: Digest realm=\"carrier\", nonce=\"{nonce}\", qop=\"auth\"{stale}\r\n")
+}
+
+/// We call Carol, whose challenges in the call we can answer.
+fn calling_an_account() -> (World, LegId) {
+    let (mut world, leg, _) = calling(Manner::default(), "Allow: INVITE, ACK, BYE, UPDATE, INFO, REFER\r\n");
+    world.with(0, |endpoint, _| endpoint.set_credentials(leg, Prover::new("acc7", Secret::new("s3cret"))));
+    world.inbox.clear();
+    (world, leg)
+}
+
+fn asked(world: &mut World, request: &Seen, nonce: &str, stale: &str) {
+    says(world, request, "407 Proxy Authentication Required", "", &challenge(nonce, stale), "");
+}
+
+/// The nonce, and which use of it, that a request shows.
+fn shown(request: &Seen) -> (String, String) {
+    let value = request.field("Proxy-Authorization");
+    let part = |name: &str| {
+        let rest = value.split_once(&format!("{name}=")).map_or("", |(_, rest)| rest);
+        rest.split(',').next().unwrap_or_default().trim_matches('"').to_owned()
+    };
+    (part(" nonce"), part("nc"))
+}
+
+fn once(nonce: &str) -> (String, String) {
+    (nonce.to_owned(), "00000001".to_owned())
+}
+
+#[test]
+fn a_carrier_that_asks_for_credentials_in_a_call_gets_them_with_a_hold_and_then_unasked() {
+    let (mut world, leg) = calling_an_account();
+    world.with(0, |endpoint, now| endpoint.reinvite(leg, Some(sdp(OFFER)), now));
+    world.pass_ms(5);
+    let first = world.expect("INVITE");
+    assert_eq!(first.field("Proxy-Authorization"), "");
+    asked(&mut world, &first, "n1", "");
+    world.expect("ACK");
+    let again = world.expect("INVITE");
+    assert_eq!(shown(&again), once("n1"));
+    assert_eq!((first.field("CSeq"), again.field("CSeq")), ("2 INVITE", "3 INVITE"));
+    assert_eq!((again.body(), again.field("Contact")), (first.body(), first.field("Contact")));
+    assert_eq!(again.field("To"), first.field("To"));
+    says(&mut world, &again, "200 OK", "", "", ANSWER);
+    let ack = world.expect("ACK");
+    assert_eq!(ack.field("Proxy-Authorization"), again.field("Proxy-Authorization"), "the ACK shows the same");
+    assert_eq!(ack.field("CSeq"), "3 ACK");
+    assert_eq!(world.happened(0, |e| matches!(e, Event::Modified { result: Ok(Some(_)), .. })), 1);
+    world.with(0, |endpoint, now| endpoint.hang_up(leg, Cause::HungUp, now));
+    world.pass_ms(5);
+    let bye = world.expect("BYE");
+    assert_eq!(shown(&bye), ("n1".to_owned(), "00000002".to_owned()), "unasked, with the count risen");
+    says(&mut world, &bye, "200 OK", "", "", "");
+    world.settle();
+}
+
+#[test]
+fn a_bye_that_a_carrier_refuses_for_want_of_credentials_is_sent_again_with_them() {
+    let (mut world, leg) = calling_an_account();
+    world.with(0, |endpoint, now| endpoint.hang_up(leg, Cause::HungUp, now));
+    world.pass_ms(5);
+    let first = world.expect("BYE");
+    asked(&mut world, &first, "n1", "");
+    let second = world.expect("BYE");
+    assert_eq!((shown(&second), second.field("Reason")), (once("n1"), first.field("Reason")));
+    asked(&mut world, &second, "n2", ", stale=true");
+    let third = world.expect("BYE");
+    assert_eq!((shown(&third), third.field("CSeq")), (once("n2"), "4 BYE"), "the password was right, the nonce old");
+    says(&mut world, &third, "200 OK", "", "", "");
+    world.settle();
+}
+
+#[test]
+fn wrong_credentials_in_a_call_are_shown_once_and_the_call_goes_on() {
+    let (mut world, leg) = calling_an_account();
+    for by_update in [false, true] {
+        world.with(0, |endpoint, now| match by_update {
+            true => endpoint.update(leg, sdp(OFFER), now),
+            false => endpoint.reinvite(leg, Some(sdp(OFFER)), now),
+        });
+        world.pass_ms(5);
+        for nonce in ["n1", "n2"] {
+            let change = world.expect(if by_update { "UPDATE" } else { "INVITE" });
+            asked(&mut world, &change, &format!("{nonce}{by_update}"), "");
+        }
+        let refused = |e: &Event| matches!(e, Event::Modified { result: Err(status), .. } if status.code() == 407);
+        assert_eq!(world.happened(0, refused), 1 + usize::from(by_update));
+        world.inbox.clear();
+    }
+    assert!(world.ended(0, leg).is_empty());
+    let info = world.with(0, |endpoint, now| endpoint.info(leg, "application/dtmf-relay", b"Signal=1", now));
+    world.pass_ms(5);
+    let first = world.expect("INFO");
+    asked(&mut world, &first, "n9", "");
+    let again = world.expect("INFO");
+    assert_eq!((again.body(), again.field("Content-Type")), (first.body(), "application/dtmf-relay"));
+    says(&mut world, &again, "200 OK", "", "", "");
+    let told = |e: &Event| matches!(e, Event::Response { transaction, result: Ok(r), .. } if Some(*transaction) == info && r.status.code() == 200);
+    assert_eq!(world.happened(0, told), 1, "under the id that the user knows");
+    world.with(0, |endpoint, now| endpoint.hang_up(leg, Cause::HungUp, now));
+    world.pass_ms(5);
+    for nonce in ["n3", "n4"] {
+        let bye = world.expect("BYE");
+        asked(&mut world, &bye, nonce, "");
+    }
     world.settle();
 }

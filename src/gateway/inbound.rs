@@ -20,7 +20,7 @@ use crate::gateway::{Gateway, Output, Record, Timer};
 use crate::identity::Standing;
 use crate::media::command::{MediaCommand, PlayId};
 use crate::route::{Accepted, Decision, Destination, Dialled, Facts, Party, Table};
-use crate::sip::auth::{Verdict, Verifier};
+use crate::sip::auth::{Prover, Verdict, Verifier};
 use crate::sip::endpoint::{Event, Headers, Manner};
 use crate::sip::reason::Reason;
 use crate::sip::replaces::Replaces;
@@ -136,6 +136,11 @@ impl Gateway {
         if !self.endpoint.set_manner(leg, Manner::of(&profile), now) {
             // It was refused for not speaking so.
             return;
+        }
+        // Who wants our credentials for calls to it may want them in calls from it.
+        let trunk = party.trunk().and_then(|id| self.table.trunks.get(&id));
+        if let Some(of) = trunk.and_then(|trunk| trunk.outbound.as_ref()?.credentials.clone()) {
+            self.endpoint.set_credentials(leg, Prover::new(of.username, of.password));
         }
         let offer = (!request.body.is_empty()).then(|| request.body.clone());
         let plan = match &destination {

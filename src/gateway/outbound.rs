@@ -219,8 +219,12 @@ impl Gateway {
 
     fn send_invite(&mut self, leg: LegId, now: Now) {
         let Some(Leg { stage: Stage::Ringing { ring, call }, .. }) = self.legs.get(&leg) else { return };
-        let (ring, invite) = (*ring, call.invite.clone());
+        let (ring, invite, prover) = (*ring, call.invite.clone(), call.prover.clone());
         self.endpoint.invite_as(leg, invite, now);
+        if let Some(mut prover) = prover {
+            prover.passed();
+            self.endpoint.set_credentials(leg, prover);
+        }
         let call_id = self.endpoint.dialog(leg).map(|dialog| dialog.call_id.to_string());
         if let Some(call_id) = &call_id {
             self.trial_calls(ring, call_id);

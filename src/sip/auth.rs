@@ -14,7 +14,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
-pub use prover::Prover;
+pub use prover::{Prover, Tries};
 use used::UsedNonces;
 
 use crate::base::{Instant, Rng, Secret};

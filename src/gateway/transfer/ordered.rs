@@ -13,12 +13,11 @@ use crate::gateway::transfer::blind::{Lead, Target};
 use crate::gateway::{Gateway, Timer};
 use crate::profile::{Quirk, ReferSupport};
 use crate::route::{Destination, Dialled, Party};
-use crate::sip::auth::Prover;
 use crate::sip::endpoint::{Headers, ReferId, ReferStep, Unanswered};
 use crate::sip::reason::of_status;
 use crate::sip::refer_to::ReferTo;
 use crate::sip::uui::Uui;
-use crate::wire::sip::{Method, Name, Response, Status, Text, Uri};
+use crate::wire::sip::{Name, Status, Text, Uri};
 
 /// What is asked for.
 pub(in crate::gateway) struct Order {
@@ -43,19 +42,8 @@ pub(super) struct Ordered {
     instead: Instead,
     /// What was dialled, as it may be shown.
     to: String,
-    asked: Asked,
-    /// Answers the carrier's challenges.
-    prover: Option<Prover>,
     /// It took it on: when it hangs up, it did so.
     taken: bool,
-}
-
-/// What we ask of it, kept for a repetition with credentials.
-#[derive(Clone)]
-struct Asked {
-    to: ReferTo,
-    reports: bool,
-    headers: Headers,
 }
 
 /// The bridge that a REFER would have saved.
@@ -224,11 +212,6 @@ impl Gateway {
     ) -> bool {
         let Some(record) = self.legs.get(&leg) else { return false };
         let (reports, embeds) = (record.profile.refer.notify, record.profile.refer.uui_in_refer_to);
-        let credentials = record
-            .party
-            .trunk()
-            .and_then(|id| self.table.trunks.get(&id))
-            .and_then(|trunk| trunk.outbound.as_ref()?.credentials.clone());
         let mut headers = target.headers.clone();
         if embeds {
             to.uui.extend(target.uui.iter().cloned());
@@ -238,21 +221,10 @@ impl Gateway {
         if let Some(dialog) = self.endpoint.dialog(leg) {
             headers.push((Name::ReferredBy, Text::from(format!("<{}>", dialog.local.uri))));
         }
-        let asked = Asked { to, reports, headers };
-        let mut prover = credentials.map(|of| Prover::new(of.username, of.password));
-        let Some(refer) = self.send_refer(leg, &asked, prover.as_mut(), now) else { return false };
-        let ordered = Ordered { refer, giver, instead, to: target.user.clone(), asked, prover, taken: false };
+        let Some(refer) = self.endpoint.refer(leg, &to, reports, &headers, now) else { return false };
+        let ordered = Ordered { refer, giver, instead, to: target.user.clone(), taken: false };
         self.transfers.ordered.insert(leg, ordered);
         true
-    }
-
-    fn send_refer(&mut self, leg: LegId, asked: &Asked, prover: Option<&mut Prover>, now: Now) -> Option<ReferId> {
-        let uri = self.endpoint.dialog(leg)?.path().uri;
-        let mut headers = asked.headers.clone();
-        if let Some(prover) = prover {
-            headers.extend(prover.headers(&Method::Refer, &uri, &mut self.rng));
-        }
-        self.endpoint.refer(leg, &asked.to, asked.reports, &headers, now)
     }
 
     /// How far a REFER of ours is.
@@ -272,7 +244,6 @@ impl Gateway {
             ReferStep::Finished(status) => {
                 self.ordered_failed(leg, of_status(status.code()), Some(status), now);
             }
-            ReferStep::Refused(response) if self.refer_again(leg, &response, now) => {}
             // It may have done what it was asked for: to do it once more here would ring somebody twice.
             ReferStep::Unanswered(Unanswered::TimedOut) | ReferStep::Lost => {
                 self.ordered_failed(leg, Cause::TransportFailed, Some(Status::REQUEST_TIMEOUT), now);
@@ -280,22 +251,6 @@ impl Gateway {
             ReferStep::Refused(response) => self.bridge_instead(leg, Some(response.status), now),
             ReferStep::Unanswered(_) => self.bridge_instead(leg, None, now),
         }
-    }
-
-    /// Sends a REFER again with credentials, where it was refused for want of them. True where it did.
-    fn refer_again(&mut self, leg: LegId, response: &Response, now: Now) -> bool {
-        let Some(ordered) = self.transfers.ordered.get_mut(&leg) else { return false };
-        let Some(mut prover) = ordered.prover.take() else { return false };
-        if !prover.take(response) {
-            return false;
-        }
-        let asked = ordered.asked.clone();
-        let Some(refer) = self.send_refer(leg, &asked, Some(&mut prover), now) else { return false };
-        if let Some(ordered) = self.transfers.ordered.get_mut(&leg) {
-            ordered.refer = refer;
-            ordered.prover = Some(prover);
-        }
-        true
     }
 
     fn bridge_instead(&mut self, leg: LegId, refused: Option<Status>, now: Now) {

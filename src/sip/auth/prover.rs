@@ -28,6 +28,10 @@ struct Asked {
     now: bool,
 }
 
+/// Which challenges to one of several requests under way at once were answered, and how often.
+#[derive(Debug, Clone, Default)]
+pub struct Tries(Vec<(Name, String, u8)>);
+
 /// How often one request answers nonces that are said to be stale. More: a far end that calls every nonce stale has us
 /// ask for ever. Less: a slow link loses a call.
 const MOST_STALE: u8 = 3;
@@ -79,6 +83,27 @@ impl Prover {
             (asked.by.clone(), Text::from(value))
         };
         self.asked.iter_mut().map(answer).collect()
+    }
+
+    /// The credentials for one of several requests under way at once, that this answer asks for; none where repeating it
+    /// is of no use. `tries` is of that request alone, while nonces and their counts are of the account.
+    pub fn answer(
+        &mut self,
+        response: &Response,
+        method: &Method,
+        uri: &Uri,
+        tries: &mut Tries,
+        rng: &mut Rng,
+    ) -> Option<Headers> {
+        for asked in &mut self.asked {
+            let known = tries.0.iter().find(|(by, realm, _)| *by == asked.by && *realm == asked.challenge.realm);
+            (asked.answered, asked.now) = (known.map_or(0, |(.., times)| *times), false);
+        }
+        let headers = self.take(response).then(|| self.headers(method, uri, rng));
+        let answered = self.asked.iter().filter(|asked| asked.answered > 0);
+        tries.0 = answered.map(|asked| (asked.by.clone(), asked.challenge.realm.to_string(), asked.answered)).collect();
+        self.passed();
+        headers
     }
 
     /// A request with our credentials was let pass, or another begins: whatever is asked next is asked anew.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::branch::{self, ID_LENGTH};
 use super::{Endpoint, Fork, Headers, ReferId, SendRef, TimerKey, TransactionId, Unanswered};
 use crate::base::{Cause, LegId, Now};
+use crate::sip::auth::Tries;
 use crate::sip::compose::Parts;
 use crate::sip::dialog::Dialog;
 use crate::sip::timing::Timer;
@@ -32,6 +33,8 @@ pub(super) struct Client {
     pub(super) resent: bool,
     /// What its ACK and CANCEL repeat; for an INVITE only.
     pub(super) repeats: Option<Box<Repeats>>,
+    /// Which challenges to it were answered.
+    pub(super) tries: Tries,
     pub(super) user: User,
 }
 
@@ -58,8 +61,9 @@ pub(super) enum User {
     Calling(Box<Calling>),
     /// The leg that our BYE ends.
     Bye(LegId),
-    /// The user, by [`super::Event::Response`]; a leg if it was sent in its dialog.
-    Reported(Option<LegId>),
+    /// The user, by [`super::Event::Response`]; a leg if it was sent in its dialog, and under which id the user knows it
+    /// where it was sent again.
+    Reported(Option<LegId>, Option<TransactionId>),
     /// A leg whose UPDATE this is, with one far end of several before the call is up.
     Updating(LegId, Option<Fork>),
     /// A REFER of ours.
@@ -160,7 +164,8 @@ impl Endpoint {
             Method::Invite => ClientMachine::Invite(ClientInvite::begin(setting, &mut effects)),
             _ => ClientMachine::Other(ClientOther::begin(setting, &mut effects)),
         };
-        let client = Client { machine, method, target, bytes, fallback, resent: false, repeats, user };
+        let client =
+            Client { machine, method, target, bytes, fallback, resent: false, repeats, tries: Tries::default(), user };
         self.clients.insert(id, client);
         self.perform_client(id, &mut effects, None, now);
         self.effects = effects;

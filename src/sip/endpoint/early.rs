@@ -83,7 +83,19 @@ impl Early {
 }
 
 impl Leg {
-    fn early_mut(&mut self, fork: Fork) -> Option<&mut Early> {
+    /// An offer of ours in an early dialog awaits the answer to another request from now on.
+    pub(super) fn early_goes_by(&mut self, before: TransactionId, after: TransactionId) {
+        let State::Outgoing { early, .. } = &mut self.state else { return };
+        for early in early {
+            if let EarlyChange::Ours { client, .. } = &mut early.change
+                && *client == before
+            {
+                *client = after;
+            }
+        }
+    }
+
+    pub(super) fn early_mut(&mut self, fork: Fork) -> Option<&mut Early> {
         match &mut self.state {
             State::Outgoing { early, .. } => early.iter_mut().find(|early| early.fork == fork),
             State::Incoming { .. }

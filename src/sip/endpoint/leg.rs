@@ -10,6 +10,7 @@ use super::reliable::Reliable;
 use super::session::Asked;
 use super::{OutboundInvite, TransactionId};
 use crate::base::{Cause, Support};
+use crate::sip::auth::Prover;
 use crate::sip::dialog::Dialog;
 use crate::wire::sip::{Headers, Method, Name, Text};
 
@@ -74,6 +75,8 @@ pub(super) struct Leg {
     pub(super) remote_sdp: Option<Bytes>,
     /// Our Contact value.
     pub(super) contact: String,
+    /// Answers the challenges of its far end.
+    pub(super) prover: Option<Prover>,
     /// What the BYE is to say, where another far end has said it better than our cause does.
     pub(super) why: Option<Text>,
     /// Whether the user was told its end.
@@ -230,6 +233,7 @@ impl Leg {
             local_sdp: None,
             remote_sdp: None,
             contact,
+            prover: None,
             why: None,
             over: false,
         }

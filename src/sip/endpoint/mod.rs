@@ -10,6 +10,7 @@
 
 mod branch;
 mod broken;
+mod challenge;
 mod check;
 mod clients;
 mod close;

@@ -144,7 +144,7 @@ impl Endpoint {
             headers: &request.headers,
             body: request.body.as_ref().map(|(media_type, body)| (media_type.as_str(), &body[..])),
         };
-        self.begin_client(request.method.clone(), parts, request.target, User::Reported(None), now)
+        self.begin_client(request.method.clone(), parts, request.target, User::Reported(None, None), now)
     }
 
     /// Sends an INFO in a call that is up (RFC 6086); [`Event::Response`] follows. None if the call is not up.
@@ -152,7 +152,7 @@ impl Endpoint {
         let leg = self.legs.get_mut(&id).filter(|leg| !leg.over && matches!(leg.state, State::Confirmed))?;
         leg.dialog.next_seq();
         let dialog = leg.dialog.clone();
-        let (body, user) = (Some((content_type, body)), User::Reported(Some(id)));
+        let (body, user) = (Some((content_type, body)), User::Reported(Some(id), None));
         Some(self.send_in(&dialog, "", Method::Info, &Headers::new(), body, user, now))
     }
 }

@@ -64,7 +64,7 @@ impl Endpoint {
             body: body.map(|(kind, body)| (kind, &body[..])),
             ..dialog.parts(method.as_str(), &path)
         };
-        self.begin_client(method.clone(), parts, target, User::Reported(None), now)
+        self.begin_client(method.clone(), parts, target, User::Reported(None, None), now)
     }
 
     /// Our Contact for peers at `target`, under a user of ours: what a REGISTER of ours binds. None where nothing is

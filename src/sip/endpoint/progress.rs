@@ -27,6 +27,9 @@ impl Endpoint {
         source: Source,
         now: Now,
     ) {
+        if self.answer_challenge(id, user, &response, now) {
+            return;
+        }
         match user {
             User::Nobody => {}
             User::Refer(leg, refer) if response.status.is_final() => {
@@ -44,12 +47,12 @@ impl Endpoint {
                     self.forget(*leg);
                 }
             }
-            User::Reported(leg) => {
+            User::Reported(leg, first) => {
                 if response.status.is_final() {
                     let gone = response.status == Status::CALL_DOES_NOT_EXIST;
-                    let leg = *leg;
+                    let (leg, transaction) = (*leg, first.unwrap_or(id));
                     let result = Ok(Box::new(response));
-                    self.event(Event::Response { transaction: id, result, source: Some(source) });
+                    self.event(Event::Response { transaction, result, source: Some(source) });
                     // §12.2.1.2: the far end knows nothing of this call.
                     if let Some(leg) = leg.filter(|_| gone) {
                         self.hang_up(leg, Cause::TransportFailed, now);
@@ -77,8 +80,8 @@ impl Endpoint {
             User::Refer(leg, refer) => self.refer_answered(*leg, *refer, Err(why), now),
             User::Notify(leg, refer) => self.notified(*leg, *refer, None, now),
             User::Bye(leg) => self.forget(*leg),
-            User::Reported(_) => {
-                self.event(Event::Response { transaction: id, result: Err(why), source: None });
+            User::Reported(_, first) => {
+                self.event(Event::Response { transaction: first.unwrap_or(id), result: Err(why), source: None });
             }
             User::Calling(calling) if calling.abandoned.is_some() => {}
             // §8.1.3.1: as if 408 or 503 had come.

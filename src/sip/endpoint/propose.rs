@@ -18,7 +18,7 @@ use crate::sip::transport::{Source, Target};
 use crate::wire::sip::{Method, Name, Response, Status};
 
 /// How long a re-INVITE of ours may stay without a final answer. Its far end is a machine; people are not asked.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// How soon an offer that found the dialog busy tries again.
 const BUSY: Duration = Duration::from_millis(500);
 /// How often a change that was refused for the moment is repeated. More: a far end that always refuses so is asked for
@@ -109,11 +109,19 @@ impl Endpoint {
         method: Method,
         headers: &Headers,
         body: Option<(&str, &[u8])>,
-        user: User,
+        mut user: User,
         now: Now,
     ) -> TransactionId {
         let path = dialog.path();
         let target = dialog.target(&path.next_hop);
+        let credentials = self.credentials_in(&mut user, &method, &path.uri);
+        let shown: Vec<_>;
+        let headers = if credentials.is_empty() {
+            headers
+        } else {
+            shown = headers.iter().cloned().chain(credentials).collect();
+            &shown
+        };
         let agent = self.settings.user_agent.clone();
         let name = method.clone();
         let parts = Parts { contact, user_agent: &agent, headers, body, ..dialog.parts(name.as_str(), &path) };

@@ -21,7 +21,7 @@ use super::facts::Facts;
 use super::leg::State;
 use super::{Endpoint, Headers, TimerKey, Unanswered};
 use crate::base::{Instant, LegId, Now};
-use crate::sip::compose::Parts;
+use crate::sip::auth::Prover;
 use crate::sip::dialog::{Dialog, Order};
 use crate::sip::replaces::Replaces;
 use crate::sip::reply::{Answer, Reply};
@@ -85,6 +85,7 @@ enum Refer {
 struct Lingering {
     dialog: Dialog,
     contact: String,
+    prover: Option<Prover>,
 }
 
 impl Refers {
@@ -179,13 +180,17 @@ impl Endpoint {
         };
         let seq = dialog.next_seq();
         let (dialog, contact) = (dialog.clone(), contact.clone());
-        let path = dialog.path();
-        let target = dialog.target(&path.next_hop);
-        let agent = self.settings.user_agent.clone();
-        let name = method.clone();
-        let parts =
-            Parts { contact: &contact, user_agent: &agent, headers, body, ..dialog.parts(name.as_str(), &path) };
-        Some((self.begin_client(method, parts, target, user, now), seq))
+        Some((self.send_in(&dialog, &contact, method, headers, body, user, now), seq))
+    }
+
+    /// What answers challenges in what is left of a leg.
+    pub(super) fn prover_left(&mut self, leg: LegId) -> Option<&mut Option<Prover>> {
+        self.refers.lingering.get_mut(&leg).map(|left| &mut left.prover)
+    }
+
+    /// The dialog that is left of a leg.
+    pub(super) fn dialog_left(&mut self, leg: LegId) -> Option<&mut Dialog> {
+        self.refers.lingering.get_mut(&leg).map(|left| &mut left.dialog)
     }
 
     /// Takes a REFER, NOTIFY or SUBSCRIBE in the dialog of a leg.
@@ -291,7 +296,8 @@ impl Endpoint {
         }
         match self.legs.get(&leg) {
             Some(gone) if self.refers.lingering.len() < self.settings.limits.legs => {
-                let left = Lingering { dialog: gone.dialog.clone(), contact: gone.contact.clone() };
+                let (dialog, contact) = (gone.dialog.clone(), gone.contact.clone());
+                let left = Lingering { dialog, contact, prover: gone.prover.clone() };
                 self.refers.lingering.insert(leg, left);
             }
             Some(_) | None => {

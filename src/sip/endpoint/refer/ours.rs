@@ -175,6 +175,13 @@ impl Endpoint {
         }
     }
 
+    /// A REFER of ours went out again with credentials; its new CSeq names the subscription.
+    pub(in crate::sip::endpoint) fn refer_is_asked_again(&mut self, leg: LegId, id: ReferId, seq: u32) {
+        if let Some(Refer::Ours(ours)) = self.refers.open.get_mut(&(leg, id)) {
+            ours.seq = seq;
+        }
+    }
+
     fn set_ours(&mut self, leg: LegId, id: ReferId, state: Phase) {
         if let Some(Refer::Ours(ours)) = self.refers.open.get_mut(&(leg, id)) {
             ours.state = state;
