@@ -175,6 +175,20 @@ fn a_carrier_that_asks_for_credentials_gets_them() {
     world.answers(&desk);
     let answer = world.response(&phone).unwrap();
     world.ack(&mut phone, &answer);
+    // What follows in the call shows them unasked, and answers a nonce that has grown old.
+    let carriers = world.leg_at(true);
+    assert_eq!(world.ask(Command::Hold(carriers)), Ok(Reply::Done));
+    let hold = world.rung(&mut desk);
+    assert!(hold.headers.get(Name::ProxyAuthorization).unwrap().contains("nc=00000002"));
+    world.refuses(
+        &desk,
+        "407 Proxy Authentication Required",
+        "Proxy-Authenticate: Digest realm=\"c\", nonce=\"n2\", qop=\"auth\", stale=true",
+    );
+    let hold = world.rung(&mut desk);
+    let shown = hold.headers.get(Name::ProxyAuthorization).unwrap();
+    assert!(shown.contains("nonce=\"n2\"") && shown.contains("nc=00000001"), "{shown}");
+    world.answers(&desk);
     world.bye(&mut phone);
     world.is_hung_up(&desk);
     world.ends_clean();
