@@ -138,6 +138,16 @@ fn a_mistake_is_named_with_what_to_write_instead() {
         ("[limits]\ncalls_per_second = 0", "limits.calls_per_second: 0 would let nobody call"),
         ("[limits]\nmax_cals = 5", "limits.max_cals: is no key of the configuration; did you mean limits.max_calls?"),
         ("[stir]\nanchors = \"/no/such/directory\"", "stir.anchors: /no/such/directory is no directory"),
+        ("[sms]\nprovider = \"nexmo\"", "sms.provider: unknown variant `nexmo`, expected one of `outbox`, `twilio`"),
+        ("[sms]\nprovider = \"twilio\"", "sms.account: is empty: write the Account SID"),
+        ("[sms]\nprovider = \"twilio\"\naccount = \"AC1\"", "sms.secret: is empty"),
+        ("[sms]\nprovider = \"telnyx\"\nsecret = \"KEY\"", "sms.from: is empty: write the number"),
+        ("[sms]\nprovider = \"telnyx\"\nfrom = \"call me maybe\"", "sms.from: `call me maybe` is no sender"),
+        ("[sms]\nprovider = \"https\"\nurl = \"http://sms.example\"", "sms.url: is plain HTTP to another machine"),
+        ("[sms]\nprovider = \"vonage\"", "api.public_url: is empty: the provider cannot tell"),
+        ("[sms]\nsecret = \"x\"", "sms.provider: is \"outbox\": no text leaves this node"),
+        ("[sms]\nprovider = \"telnyx\"\n[api]\npublic_url = \"https://gw.example\"", "sms.signing_key: is empty"),
+        ("[api]\npublic_url = \"gw.example\"", "api.public_url: `gw.example` is no address"),
         ("[log]\nlevel = \"info,ringlift=loud\"", "log.level: `info,ringlift=loud` cannot be read"),
     ] {
         let found = problems(text);

@@ -20,6 +20,7 @@ pub mod linphone;
 pub mod phone;
 pub mod ports;
 pub mod process;
+pub mod providers;
 pub mod rtpengine;
 pub mod sipp;
 pub mod wiretap;
