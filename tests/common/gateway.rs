@@ -48,6 +48,7 @@ impl Setup {
             ("store", format!("path = {:?}", folder.file("ringlift.db"))),
             ("api", format!("listen = [\"127.0.0.1:{}\"]", ports.at(4))),
             ("api", format!("admin_key_file = {:?}", folder.file("admin.key"))),
+            ("web", format!("listen = [\"udp:127.0.0.1:{0}\", \"tcp:127.0.0.1:{0}\"]", ports.at(6))),
             ("media", format!("first_port = {}", ports.at(10))),
             ("media", format!("last_port = {}", ports.at(299))),
             ("media", "quarantine = \"200ms\"".to_owned()),

@@ -23,7 +23,6 @@ impl World {
         let name = if brand == Brand::Twilio { "twilio" } else { "telnyx" };
         let signing = if brand == Brand::Twilio { String::new() } else { TelnyxKey::new().public() };
         let mut gateway = Setup::new()
-            .with("web", "listen = []")
             .with("api", "public_url = \"https://gw.example.org\"")
             .with("sms", &format!("provider = \"{name}\""))
             .with("sms", &format!("account = \"{ACCOUNT}\""))
