@@ -39,9 +39,17 @@ pub async fn explain(config: &Config, question: Question) -> Result<String, Fail
     let mut table = store.table().await.map_err(Failure::one)?;
     table.home = config.routing.home();
     store.close().await;
-    let request =
-        ExplainRequest { invite, to: question.to, from: question.from, party: None, at: None, source: question.source };
-    let found = gateway::explain(&table, &request, clock::utc()).map_err(Failure::one)?;
+    let request = ExplainRequest {
+        invite,
+        to: question.to,
+        from: question.from,
+        party: None,
+        api: false,
+        at: None,
+        source: question.source,
+    };
+    let found =
+        gateway::explain(&table, &config.operator_limits.limits(), &request, clock::utc()).map_err(Failure::one)?;
     let mut text = format!("{}\n", found.summary);
     for step in &found.steps {
         // Writing to a String cannot fail.

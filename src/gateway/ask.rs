@@ -9,7 +9,7 @@ use crate::gateway::inbound::facts_of;
 use crate::gateway::presence::Watched;
 use crate::gateway::{Gateway, transfer};
 use crate::room::{Actor, Room, RoomSettings};
-use crate::route::{Explanation, Extension, Facts, Table};
+use crate::route::{CallLimits, Explanation, Extension, Facts, Table};
 use crate::wire::sip::{Message, Method, NameAddr, Uri};
 
 impl Gateway {
@@ -126,7 +126,7 @@ impl Gateway {
             Command::Transfer { leg, to, consult, headers, uui } => {
                 self.transfer(transfer::Order { leg, to, consult, headers, uui }, now)
             }
-            Command::Explain(request) => explain(&self.table, &request, now.utc)
+            Command::Explain(request) => explain(&self.table, &self.settings.operator_limits, &request, now.utc)
                 .map(|found| Reply::Explained(Box::new(found)))
                 .map_err(Denial::Invalid),
             Command::Registrations { extension } => Ok(Reply::Registrations(self.registration_views(extension, now))),
@@ -163,7 +163,12 @@ impl Gateway {
 }
 
 /// Says what a table would do with an INVITE. Also for `ringlift explain`, which has the store but no running node.
-pub fn explain(table: &Table, request: &ExplainRequest, now: Utc) -> Result<Explanation, String> {
+pub fn explain(
+    table: &Table,
+    operator: &CallLimits,
+    request: &ExplainRequest,
+    now: Utc,
+) -> Result<Explanation, String> {
     let at = request.at.unwrap_or(now);
     let facts = match (&request.invite, &request.to) {
         (Some(text), None) => facts_of_text(table, text, request, at)?,
@@ -173,6 +178,12 @@ pub fn explain(table: &Table, request: &ExplainRequest, now: Utc) -> Result<Expl
         }
         (Some(_), Some(_)) | (None, None) => return Err("give either `invite`, or `to` and perhaps `from`".into()),
     };
+    if request.api {
+        return match request.party {
+            Some(_) => Err("give either `api` or `party`: a call is somebody's or nobody's".into()),
+            None => Ok(table.explain_dial(operator, &facts)),
+        };
+    }
     Ok(table.explain(&Facts { proved: request.party, ..facts }))
 }
 

@@ -232,6 +232,9 @@ pub struct ExplainRequest {
     #[serde(default)]
     #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
     pub party: Option<Party>,
+    /// As a call that `POST /v1/calls` or a transfer makes in nobody's name; instead of `party`.
+    #[serde(default)]
+    pub api: bool,
     /// At what time, in milliseconds since 1970; none means now.
     #[serde(default)]
     #[cfg_attr(feature = "node", schema(value_type = Option<i64>))]

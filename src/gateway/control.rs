@@ -119,7 +119,7 @@ impl Gateway {
         let to = request.to.trim();
         let led = match request.from {
             Some(id) => self.lead(Party::Extension(id), to, now).map(|accepted| (accepted.to, accepted.dialled)),
-            None => self.lead_operator(to),
+            None => self.lead_operator(to, request.caller_id.as_ref(), now),
         };
         led.map_err(denied)
     }

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::base::id::TrunkId;
-use crate::base::{Cause, Instant, LegId, Now, Throttle};
+use crate::base::{Cause, Instant, LegId, Now, PhoneNumber, Throttle};
 use crate::gateway::{Gateway, Timer, pin_guard};
 use crate::route::{Accepted, CallLimits, Decision, Destination, Dialled, Facts, Party, Trunk, toll};
 use crate::sip::endpoint;
@@ -237,8 +237,15 @@ impl Gateway {
     }
 
     /// Where a call leads that the operator's program makes in nobody's name.
-    pub(super) fn lead_operator(&self, to_user: &str) -> Result<(Destination, Option<Dialled>), Cause> {
-        self.table.dial(&self.settings.operator_limits, to_user)
+    pub(super) fn lead_operator(
+        &self,
+        to_user: &str,
+        caller: Option<&PhoneNumber>,
+        now: Now,
+    ) -> Result<(Destination, Option<Dialled>), Cause> {
+        let nowhere = IpAddr::from([0, 0, 0, 0]);
+        let caller = caller.map(PhoneNumber::e164).unwrap_or_default();
+        self.table.dial(&self.settings.operator_limits, &Facts::new(nowhere, to_user, caller, now.utc))
     }
 
     /// One call more by a trunk, either way: its calls per second and, of those up, its calls at once.

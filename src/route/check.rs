@@ -26,7 +26,7 @@ impl Table {
             let here = match source {
                 Origin::One(Party::Trunk(id)) => self.trunks.contains_key(id),
                 Origin::One(Party::Extension(id)) => self.extensions.get(id).is_some(),
-                Origin::AnyTrunk | Origin::AnyExtension => true,
+                Origin::AnyTrunk | Origin::AnyExtension | Origin::Api => true,
             };
             if !here {
                 say(format!("/when/sources/{index}"), "there is no such trunk or extension");

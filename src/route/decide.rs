@@ -10,6 +10,7 @@ use crate::base::phone_number::NumberPlan;
 use crate::base::{Cause, PhoneNumber};
 use crate::route::emergency::is_emergency;
 use crate::route::explain::Note;
+use crate::route::fit::Asking;
 use crate::route::number::{Look, Reading};
 use crate::route::{CallLimits, Calling, Destination, Facts, Party, Step, Table, toll};
 
@@ -154,34 +155,6 @@ impl Table {
         Ok(dialled)
     }
 
-    /// Where a call leads that nobody of the house makes, but the operator's program: people and numbers of the house,
-    /// then the way out, under these limits. Rules are for calls that come in.
-    pub fn dial(&self, limits: &CallLimits, to_user: &str) -> Result<(Destination, Option<Dialled>), Cause> {
-        let outward = self.outward();
-        let plan = match self.home.numbers.country {
-            Some(_) => self.home.numbers.clone(),
-            None => outward.first().map(|trunk| self.plan_of(Party::Trunk(*trunk))).unwrap_or_default(),
-        };
-        let called = PhoneNumber::normalise(to_user, &plan);
-        let facts = Facts::new(std::net::Ipv4Addr::UNSPECIFIED.into(), to_user, "", Default::default());
-        let quiet: Note<'_> = &mut |_| {};
-        let way_out = Destination::Trunk { trunks: outward, strip: 0, prefix: String::new() };
-        let reading = Reading { whose: "the node", plan: &plan, called: called.as_ref(), trunk: None };
-        let help = is_emergency(to_user, plan.country.as_deref());
-        let found = if help { None } else { self.find_person(&facts, called.as_ref(), quiet).map(|(to, _)| to) };
-        let to = match found {
-            Some(to) => to,
-            None if help => way_out,
-            None => match self.find_did(&facts, &reading, Look::Named, quiet) {
-                Some(did) => did.action.clone(),
-                None if to_user.bytes().any(|c| c.is_ascii_digit()) => way_out,
-                None => return Err(Cause::NoRoute),
-            },
-        };
-        let dialled = self.aim(limits, to_user, &plan, &to).map_err(|(cause, _)| cause)?;
-        Ok((to, dialled))
-    }
-
     pub(super) fn walk(&self, facts: &Facts, note: Note<'_>) -> (Option<Party>, Decision) {
         match self.find_party(facts, note) {
             Ok(party) => (Some(party), self.find_destination(facts, party, note)),
@@ -217,11 +190,17 @@ impl Table {
             called,
             dialled: None,
         };
+        let asking = Asking {
+            from: Some(party),
+            called: blank.called.as_ref(),
+            caller: blank.caller.as_ref(),
+            caller_user: &blank.caller_user,
+        };
         let own = party.trunk();
         let reading = Reading { whose: &whose, plan: &plan, called: blank.called.as_ref(), trunk: own };
         let emergency = is_emergency(&facts.to_user, plan.country.as_deref().or(self.home.numbers.country.as_deref()));
 
-        if let Some(rule) = self.find_rule(facts, &blank, emergency, note) {
+        if let Some(rule) = self.find_rule(facts, &asking, emergency, note) {
             let found = Accepted { to: rule.then.clone(), rule: Some(rule.id), ..blank };
             return self.land(facts, &plan, found, &format!("rule {} {}", rule.position, rule.name), note);
         }
@@ -268,8 +247,8 @@ impl Table {
         Decision::Refuse(Cause::NoRoute)
     }
 
-    /// The people of the house, for extensions: by user name, by group, by an extension's number outside.
-    fn find_person(
+    /// The people of the house: by user name, by group, by an extension's number outside.
+    pub(super) fn find_person(
         &self,
         facts: &Facts,
         called: Option<&PhoneNumber>,

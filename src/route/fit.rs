@@ -1,10 +1,11 @@
 //! The ordered list of rules: the first that fits, and why the others do not.
 
+use crate::base::PhoneNumber;
 use crate::route::explain::Note;
-use crate::route::{Accepted, Destination, Facts, Mark, Pattern, Rule, Step, Table};
+use crate::route::{Destination, Facts, Mark, Party, Pattern, Rule, Step, Table};
 
 impl Table {
-    pub(super) fn find_rule(&self, facts: &Facts, call: &Accepted, emergency: bool, note: Note<'_>) -> Option<&Rule> {
+    pub(super) fn find_rule(&self, facts: &Facts, call: &Asking<'_>, emergency: bool, note: Note<'_>) -> Option<&Rule> {
         let mut found = None;
         for rule in &self.rules {
             if found.is_some() {
@@ -27,7 +28,7 @@ impl Table {
     }
 
     /// The first thing that does not fit.
-    fn unfit(&self, rule: &Rule, facts: &Facts, call: &Accepted, emergency: bool) -> Option<Unfit> {
+    fn unfit(&self, rule: &Rule, facts: &Facts, call: &Asking<'_>, emergency: bool) -> Option<Unfit> {
         let when = &rule.when;
         if !rule.enabled {
             return Some(Unfit::Disabled);
@@ -44,14 +45,10 @@ impl Table {
         if !when.sources.is_empty() && !when.sources.iter().any(|source| source.holds(call.from)) {
             return Some(Unfit::Source);
         }
-        if !when.called.is_empty()
-            && !when.called.iter().any(|pattern| pattern.holds(&facts.to_user, call.called.as_ref()))
-        {
+        if !when.called.is_empty() && !when.called.iter().any(|pattern| pattern.holds(&facts.to_user, call.called)) {
             return Some(Unfit::Called);
         }
-        if !when.caller.is_empty()
-            && !when.caller.iter().any(|pattern| pattern.holds(&call.caller_user, call.caller.as_ref()))
-        {
+        if !when.caller.is_empty() && !when.caller.iter().any(|pattern| pattern.holds(call.caller_user, call.caller)) {
             return Some(Unfit::Caller);
         }
         if when.time.as_ref().is_some_and(|hours| !hours.hold(facts.at)) {
@@ -69,7 +66,7 @@ impl Table {
         None
     }
 
-    fn words(&self, unfit: Unfit, rule: &Rule, facts: &Facts, call: &Accepted) -> String {
+    fn words(&self, unfit: Unfit, rule: &Rule, facts: &Facts, call: &Asking<'_>) -> String {
         let list = |patterns: &[Pattern]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         match unfit {
             Unfit::Disabled => "is disabled".into(),
@@ -80,13 +77,13 @@ impl Table {
                 let sources: Vec<_> = rule.when.sources.iter().map(ToString::to_string).collect();
                 format!("is for calls of {} only", sources.join(", "))
             }
-            Unfit::Called => match &call.called {
+            Unfit::Called => match call.called {
                 Some(number) => {
                     format!("`{}`, read as {}, is not in {}", facts.to_user, number.e164(), list(&rule.when.called))
                 }
                 None => format!("`{}` is not in {}", facts.to_user, list(&rule.when.called)),
             },
-            Unfit::Caller => match &call.caller {
+            Unfit::Caller => match call.caller {
                 Some(number) => format!("the caller {number} is not in {}", list(&rule.when.caller)),
                 None if call.caller_user.is_empty() => {
                     format!("the caller withholds the number, and it asks for {}", list(&rule.when.caller))
@@ -113,6 +110,15 @@ impl Table {
             }
         }
     }
+}
+
+/// Of a call, what rules look at beside the facts.
+pub(super) struct Asking<'a> {
+    /// Whose it is; none for the operator's program.
+    pub(super) from: Option<Party>,
+    pub(super) called: Option<&'a PhoneNumber>,
+    pub(super) caller: Option<&'a PhoneNumber>,
+    pub(super) caller_user: &'a str,
 }
 
 /// What of a rule does not fit.

@@ -17,6 +17,7 @@ pub mod toll;
 pub mod trunk;
 
 mod check;
+mod dial;
 mod fit;
 mod number;
 mod source;

@@ -36,7 +36,7 @@ pub struct Rule {
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
 pub struct When {
-    /// Whose call it is: `trunk`, `extension`, or an id of either.
+    /// Whose call it is: `trunk`, `extension`, an id of either, or `api`.
     #[cfg_attr(feature = "node", schema(value_type = Vec<String>, example = json!(["trunk"])))]
     pub sources: Vec<Origin>,
     /// What was dialled: `+4930901820`, `+4930*`, `100-199`, `meet`, `*`.
@@ -62,6 +62,8 @@ pub enum Origin {
     AnyTrunk,
     /// `extension`: any extension's.
     AnyExtension,
+    /// `api`: one that the operator's program makes in nobody's name.
+    Api,
     /// `trunk_…` or `ext_…`: this one's.
     One(Party),
 }
@@ -111,12 +113,13 @@ pub enum Mark {
 }
 
 impl Origin {
-    /// Whether this is the one.
-    pub fn holds(&self, party: Party) -> bool {
-        match (self, party) {
-            (Origin::AnyTrunk, Party::Trunk(_)) | (Origin::AnyExtension, Party::Extension(_)) => true,
-            (Origin::AnyTrunk, Party::Extension(_)) | (Origin::AnyExtension, Party::Trunk(_)) => false,
-            (Origin::One(one), party) => *one == party,
+    /// Whether this is the one; nobody's call is the operator's program's.
+    pub fn holds(&self, party: Option<Party>) -> bool {
+        match self {
+            Origin::AnyTrunk => matches!(party, Some(Party::Trunk(_))),
+            Origin::AnyExtension => matches!(party, Some(Party::Extension(_))),
+            Origin::Api => party.is_none(),
+            Origin::One(one) => party == Some(*one),
         }
     }
 }
@@ -160,6 +163,7 @@ impl fmt::Display for Origin {
         match self {
             Origin::AnyTrunk => f.write_str("trunk"),
             Origin::AnyExtension => f.write_str("extension"),
+            Origin::Api => f.write_str("api"),
             Origin::One(party) => party.fmt(f),
         }
     }
@@ -172,10 +176,11 @@ impl FromStr for Origin {
         match text {
             "trunk" => return Ok(Origin::AnyTrunk),
             "extension" => return Ok(Origin::AnyExtension),
+            "api" => return Ok(Origin::Api),
             _ => {}
         }
         let party = text.parse().map(Origin::One);
-        party.map_err(|_| format!("`{text}` is no source: write trunk, extension, or an id of either"))
+        party.map_err(|_| format!("`{text}` is no source: write trunk, extension, an id of either, or api"))
     }
 }
 

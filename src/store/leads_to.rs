@@ -68,7 +68,7 @@ pub(crate) fn of_condition(when: &When, ends: &mut BTreeSet<End>) {
     ends.extend(when.sources.iter().filter_map(|source| match source {
         Origin::One(Party::Trunk(trunk)) => Some(End::Trunk(*trunk)),
         Origin::One(Party::Extension(extension)) => Some(End::Extension(*extension)),
-        Origin::AnyTrunk | Origin::AnyExtension => None,
+        Origin::AnyTrunk | Origin::AnyExtension | Origin::Api => None,
     }));
 }
 

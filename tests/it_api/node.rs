@@ -435,7 +435,12 @@ impl StandIn {
                 self.publish(Happening::Left { room, participant, cause: Cause::HungUpByOperator }, outbox);
             }
             Command::Explain(request) => {
-                let explained = ringlift::gateway::explain(&self.table, &request, clock::utc());
+                let explained = ringlift::gateway::explain(
+                    &self.table,
+                    &ringlift::route::CallLimits::of_trunk(),
+                    &request,
+                    clock::utc(),
+                );
                 return explained.map(|found| Reply::Explained(Box::new(found))).map_err(Denial::Invalid);
             }
             Command::Registrations { extension } => {

@@ -8,11 +8,11 @@ use p256::ecdsa::{Signature, SigningKey};
 use ringlift::base::id::{ExtensionId, RuleId, TrunkId};
 use ringlift::base::{Cause, RoomId, Secret};
 use ringlift::gateway::Input;
-use ringlift::gateway::command::{Command, ExplainRequest, Reply};
+use ringlift::gateway::command::{Command, DialRequest, ExplainRequest, Reply};
 use ringlift::gateway::fetch::{FetchError, FetchId, FetchRequest};
 use ringlift::identity::{Anchors, Attestation, Flaw, Standing, base64url};
 use ringlift::route::{Destination, Explanation, Extension, IdentityCheck, Rule};
-use ringlift::wire::sip::Name;
+use ringlift::wire::sip::{Method, Name};
 
 use crate::desks::Desk;
 use crate::house::{dial, final_status, is_connected};
@@ -43,6 +43,7 @@ fn explained(world: &mut World, to: &str, source: &str) -> Explanation {
         to: Some(to.into()),
         from: Some("+491701234567".into()),
         party: None,
+        api: false,
         at: None,
         source: source.parse().unwrap(),
     };
@@ -392,4 +393,50 @@ fn a_webhook_is_no_destination_of_a_webhook() {
     }
     let plain: Destination = serde_json::from_str(r#"{"to":"attendant"}"#).unwrap();
     assert_eq!(plain, Destination::Attendant {});
+}
+
+#[test]
+fn what_a_program_dials_follows_the_rules_for_it_and_for_everybody() {
+    let mut world = World::office();
+    extension(&mut world, 102);
+    let api = |when: &str| format!(r#"{{"sources":["api"],{when}}}"#);
+    put(&mut world, rule(1, r#"{"sources":["trunk","extension"]}"#, r#"{"to":"refuse","cause":"refused_by_rule"}"#));
+    put(
+        &mut world,
+        rule(
+            2,
+            &api(r#""called":["+4930111*"]"#),
+            &format!(r#"{{"to":"extension","extension":"{}"}}"#, ExtensionId::from_bits(102)),
+        ),
+    );
+    put(&mut world, rule(3, r#"{"called":["+4930222*"]}"#, r#"{"to":"refuse","cause":"refused_by_rule"}"#));
+    put(&mut world, rule(4, &api(r#""called":["+4930333*"]"#), &webhook(&to_room())));
+    let explains = |world: &mut World, to: &str| {
+        let source = "127.0.0.1".parse().unwrap();
+        let request =
+            ExplainRequest { invite: None, to: Some(to.into()), from: None, party: None, api: true, at: None, source };
+        match world.ask(Command::Explain(Box::new(request))) {
+            Ok(Reply::Explained(found)) => *found,
+            other => panic!("{other:?}"),
+        }
+    };
+    let desk = explains(&mut world, "030111222");
+    assert_eq!(desk.action, Some(Destination::Extension { extension: ExtensionId::from_bits(102) }));
+    assert_eq!(desk.rule, Some(rule(2, "{}", &to_room()).id));
+    assert!(desk.steps[0].why.contains("is for calls of trunk, extension only"), "{:?}", desk.steps);
+    assert_eq!(explains(&mut world, "030222333").refusal, Some(Cause::RefusedByRule));
+    assert_eq!(explains(&mut world, "030333444").action, Some(Destination::Room { room: ROOM }), "the fallback");
+    let out = explains(&mut world, "030555501");
+    assert!(matches!(out.action, Some(Destination::Trunk { .. })) && out.rule.is_none());
+
+    let dials = |world: &mut World, to: &str| {
+        let request = DialRequest { to: to.into(), ..DialRequest::default() };
+        world.ask(Command::AddToRoom { room: ROOM, request: Box::new(request) })
+    };
+    assert!(dials(&mut world, "030222333").is_err(), "the rule for everybody holds");
+    assert!(dials(&mut world, "030555501").is_ok());
+    let mut carrier = Desk::carrier(10);
+    assert!(world.rung(&mut carrier).uri.to_string().contains("30555501"), "no rule is for it");
+    let _ = dials(&mut world, "030111222");
+    assert!(world.asked(&carrier, &Method::Invite).is_none(), "the rule keeps it in the house");
 }

@@ -133,7 +133,7 @@ impl Gateway {
         // On the account of whoever hands over; where nobody does, on the operator's.
         let lead = match giver {
             Some(giver) => self.lead_as(giver, &target, now),
-            None => self.lead_operator(&target.user).map(|(to, dialled)| Lead {
+            None => self.lead_operator(&target.user, None, now).map(|(to, dialled)| Lead {
                 party: None,
                 to,
                 dialled,
