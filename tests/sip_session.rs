@@ -12,7 +12,7 @@ use bytes::Bytes;
 use ringlift::base::{Cause, LegId, Secret};
 use ringlift::sip::auth::Prover;
 use ringlift::sip::endpoint::{Event, Manner, OutboundInvite, SessionInterval, SessionTimer};
-use ringlift::wire::sip::Status;
+use ringlift::wire::sip::{Message, Method, Status};
 use sip_world::{ANSWER, OFFER, Seen, World, address, answer_to, nobody, outbound, request, tag_of, willing};
 
 const TIMER: &str = "Supported: timer\r\nSession-Expires: ";
@@ -550,4 +550,31 @@ fn wrong_credentials_in_a_call_are_shown_once_and_the_call_goes_on() {
         asked(&mut world, &bye, nonce, "");
     }
     world.settle();
+}
+
+#[test]
+fn a_call_repeated_for_a_longer_session_counts_its_nonce_up() {
+    let mut world = World::new(1, &[willing]);
+    let call = OutboundInvite { manner: asking(SessionTimer::default()), ..outbound(carol()) };
+    let first = world.with(0, |endpoint, now| endpoint.invite(call.clone(), now));
+    world.pass_ms(5);
+    let invite = world.expect("INVITE");
+    let refusal = answer_to(&invite, "407 Proxy Authentication Required", "x", &challenge("n1", ""), "");
+    let Ok(Message::Response(refusal)) = Message::parse(&Bytes::from(refusal)) else { panic!("no answer") };
+    says(&mut world, &invite, "486 Busy Here", "x", "", "");
+    assert_eq!(world.ended(0, first).len(), 1);
+    let mut prover = Prover::new("acc7", Secret::new("s3cret"));
+    assert!(prover.take(&refusal));
+    let headers = prover.headers(&Method::Invite, &call.uri, &mut world.rng);
+    prover.passed();
+    let second = world.with(0, |endpoint, now| endpoint.invite(OutboundInvite { headers, ..call }, now));
+    world.with(0, |endpoint, _| endpoint.set_credentials(second, prover));
+    world.pass_ms(5);
+    let invite = world.expect("INVITE");
+    assert_eq!(shown(&invite), once("n1"));
+    says(&mut world, &invite, "422 Session Interval Too Small", "x", "Min-SE: 3600\r\n", "");
+    let longer = world.expect("INVITE");
+    assert_eq!(shown(&longer), ("n1".to_owned(), "00000002".to_owned()));
+    assert_eq!(longer.field("Session-Expires"), "3600");
+    assert_eq!(longer.text.matches("Proxy-Authorization").count(), 1);
 }

@@ -309,7 +309,12 @@ impl Endpoint {
         leg.dialog.next_seq();
         let (dialog, contact, min_se) = (leg.dialog.clone(), leg.contact.clone(), leg.min_se);
         let State::Outgoing { call, early, .. } = &mut leg.state else { return false };
-        let (call, early) = (call.clone(), std::mem::take(early));
+        let (mut call, early) = (call.clone(), std::mem::take(early));
+        if let Some(prover) = &mut leg.prover {
+            // The count of a nonce rises with each request (RFC 7616 §3.4), or it looks like a replay.
+            call.headers.retain(|(name, _)| *name != Name::Authorization && *name != Name::ProxyAuthorization);
+            call.headers.extend(prover.headers(&Method::Invite, &call.uri, &mut self.rng));
+        }
         self.leave_early(early, now);
         let forks = std::mem::take(&mut calling.forks);
         let client = self.send_invite(calling.leg, &dialog, &contact, &call, min_se, forks, now);
