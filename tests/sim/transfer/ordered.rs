@@ -238,7 +238,7 @@ fn somebody_in_a_meeting_is_handed_to_a_person() {
     assert_eq!(call_of(&mut world, &bob).unwrap().room, Some(ROOM));
     let order = |to: &str| Command::Transfer { leg: bobs, to: to.into(), consult: None, headers: vec![], uui: None };
     assert_eq!(world.ask(order("+49892201")), Ok(Reply::Done));
-    let mut carla = Line::at("192.0.2.50:5060");
+    let mut carla = Line::at(CARLA);
     let invite = carla.rung(&mut world);
     assert_eq!(call_of(&mut world, &bob).unwrap().room, Some(ROOM), "in the meeting until somebody answers");
     carla.reply(&mut world, &invite, "486 Busy Here", "", "");
