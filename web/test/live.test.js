@@ -1,0 +1,252 @@
+// The whole program: browsers and telephones in one room, a tone each, and who hears whom. Needs Chromium (CHROMIUM names it).
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+
+const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const skip = existsSync(executablePath) ? false : `no ${executablePath}`;
+/** Everybody's tone, in hertz. */
+const TONES = { Anna: 440, Bruno: 620, first: 800, second: 1000 };
+const HEARD = -45;
+const SILENT = -65;
+
+let program, directory, ports, node, pin;
+const browsers = [];
+const phones = [];
+
+before(async () => {
+  if (skip) return;
+  const built = execFileSync("cargo", ["build", "--quiet", "--locked", "--bin", "ringlift", "--message-format=json"], { cwd: "..", encoding: "utf8", maxBuffer: 1 << 28 });
+  program = built.split("\n").filter((line) => line.includes('"executable":"')).map((line) => JSON.parse(line).executable).pop();
+  directory = mkdtempSync(join(tmpdir(), "ringlift-live-"));
+  ports = { http: await free(), sip: await free(), web: await free() };
+  writeFileSync(join(directory, "ringlift.toml"), `
+[sip]
+listen = ["udp:127.0.0.1:${ports.sip}"]
+[api]
+listen = ["127.0.0.1:${ports.http}"]
+[media]
+listen = ["127.0.0.1"]
+first_port = 47000
+last_port = 47199
+[web]
+listen = ["udp:127.0.0.1:${ports.web}"]
+`);
+  await start();
+  for (const [name, tone] of [["Anna", TONES.Anna], ["Bruno", TONES.Bruno]]) writeFileSync(join(directory, `${name}.wav`), sine(tone));
+});
+
+after(async () => {
+  for (const phone of phones) phone.kill("SIGINT");
+  for (const browser of browsers) await browser.close();
+  node?.kill("SIGTERM");
+  if (directory) rmSync(directory, { recursive: true, force: true });
+});
+
+/** A port nobody has. */
+function free() {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+async function start() {
+  // Its words at the first start hold the room's PIN.
+  node = spawn(program, ["serve", "--config", "ringlift.toml"], { cwd: directory, stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  node.stdout.on("data", (data) => (said += data));
+  node.stderr.on("data", (data) => (said += data));
+  await until("the node is in service", () => said.includes("in service"), () => said);
+  pin ??= said.match(/and key\s+(\d+)/)?.[1];
+}
+
+async function until(what, holds, tell = () => "", seconds = 30) {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    const value = await holds();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`not seen: ${what} ${tell()}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** A sine at 48 kHz, mono, 16 bit, as WAV; whole periods, so that it can be repeated without a click. */
+function sine(hertz) {
+  const samples = 48000 * 2;
+  const data = Buffer.alloc(44 + samples * 2);
+  data.write("RIFF", 0);
+  data.writeUInt32LE(36 + samples * 2, 4);
+  data.write("WAVEfmt ", 8);
+  data.writeUInt32LE(16, 16);
+  data.writeUInt16LE(1, 20);
+  data.writeUInt16LE(1, 22);
+  data.writeUInt32LE(48000, 24);
+  data.writeUInt32LE(96000, 28);
+  data.writeUInt16LE(2, 32);
+  data.writeUInt16LE(16, 34);
+  data.write("data", 36);
+  data.writeUInt32LE(samples * 2, 40);
+  for (let i = 0; i < samples; i++) data.writeInt16LE(Math.round(12000 * Math.sin((2 * Math.PI * hertz * i) / 48000)), 44 + i * 2);
+  return data;
+}
+
+/** A browser of its own, because each has one microphone. */
+async function join_as(name, viewport) {
+  const browser = await chromium.launch({
+    executablePath,
+    args: ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required", `--use-file-for-fake-audio-capture=${join(directory, `${name}.wav`)}`],
+  });
+  browsers.push(browser);
+  const context = await browser.newContext({ viewport, permissions: ["camera", "microphone"], locale: "en-US" });
+  const page = await context.newPage();
+  await page.addInitScript(() => {
+    // What cleans voices takes tones away.
+    const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = (wanted) =>
+      ask(wanted.audio ? { ...wanted, audio: { ...(wanted.audio === true ? {} : wanted.audio), echoCancellation: false, noiseSuppression: false, autoGainControl: false } } : wanted);
+    const Real = RTCPeerConnection;
+    window.peers = [];
+    window.RTCPeerConnection = class extends Real {
+      constructor(...given) {
+        super(...given);
+        window.peers.push(this);
+      }
+    };
+  });
+  await page.goto(`http://127.0.0.1:${ports.http}/m/${pin}`);
+  await page.getByLabel("Your name").fill(name);
+  await page.getByRole("button", { name: "Join now" }).click();
+  return page;
+}
+
+/** Calls in, keys the PIN and these keys after it. */
+function call(name, keys = "") {
+  const phone = spawn(program, ["phone", "call", `sip:1000@127.0.0.1:${ports.sip}`, "--digits", `,,${pin}#${keys}`, "--tone", String(TONES[name]), "--record", join(directory, `${name}.rec.wav`)], { cwd: directory, stdio: "ignore" });
+  phones.push(phone);
+  return phone;
+}
+
+/** How loud each tone is in what a page is sent, in dB: the median over half a second or so. */
+function heard(page) {
+  return page.evaluate(async (tones) => {
+    const context = new AudioContext();
+    await context.resume();
+    const meter = context.createAnalyser();
+    meter.fftSize = 8192;
+    meter.smoothingTimeConstant = 0;
+    for (const receiver of window.peers.at(-1).getReceivers()) {
+      if (receiver.track.kind === "audio") context.createMediaStreamSource(new MediaStream([receiver.track])).connect(meter);
+    }
+    const levels = Object.fromEntries(Object.keys(tones).map((name) => [name, []]));
+    const bins = new Float32Array(meter.frequencyBinCount);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    for (let turn = 0; turn < 5; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      meter.getFloatFrequencyData(bins);
+      for (const [name, hertz] of Object.entries(tones)) {
+        const bin = Math.round((hertz / context.sampleRate) * 8192);
+        levels[name].push(Math.max(bins[bin - 1], bins[bin], bins[bin + 1]));
+      }
+    }
+    await context.close();
+    return Object.fromEntries(Object.entries(levels).map(([name, all]) => [name, all.sort((a, b) => a - b)[2]]));
+  }, TONES);
+}
+
+/** The names whose tones are there; fails where one is neither there nor gone. */
+function who(levels) {
+  return Object.entries(levels).filter(([, level]) => level > HEARD).map(([name]) => name).sort();
+}
+
+/** Waits until a page hears exactly these. */
+async function hears(page, names) {
+  let levels;
+  await until(`hears ${names}`, async () => {
+    levels = await heard(page);
+    return String(who(levels)) === String([...names].sort()) && Object.entries(levels).every(([name, level]) => names.includes(name) || level < SILENT);
+  }, () => JSON.stringify(levels));
+}
+
+/** Whose tones were in the last second of what a telephone recorded (8 kHz, 16 bit), as shares of full scale. */
+function recorded(name) {
+  const data = readFileSync(join(directory, `${name}.rec.wav`)).subarray(44);
+  const samples = Math.floor(data.length / 2);
+  if (samples < 16000) return {};
+  return Object.fromEntries(Object.entries(TONES).map(([whose, hertz]) => {
+    let [re, im] = [0, 0];
+    for (let i = samples - 8000; i < samples; i++) {
+      const value = data.readInt16LE(i * 2) / 32768;
+      re += value * Math.cos((2 * Math.PI * hertz * i) / 8000);
+      im += value * Math.sin((2 * Math.PI * hertz * i) / 8000);
+    }
+    return [whose, (2 * Math.hypot(re, im)) / 8000];
+  }));
+}
+
+/** Waits until what a telephone hears is exactly these. */
+async function phone_hears(name, names) {
+  let shares;
+  await until(`the ${name} telephone hears ${names}`, () => {
+    shares = recorded(name);
+    return Object.keys(TONES).every((whose) => names.includes(whose) ? shares[whose] > 0.05 : shares[whose] < 0.01);
+  }, () => JSON.stringify(shares));
+}
+
+const person = (page, name) => page.locator(".tile", { hasText: name }).first();
+
+let anna, bruno;
+
+test("two browsers and two telephones: everyone hears exactly the others, and the page shows who they are", { skip, timeout: 120_000 }, async () => {
+  anna = await join_as("Anna", { width: 1280, height: 800 });
+  bruno = await join_as("Bruno", { width: 390, height: 844 });
+  call("first");
+  call("second");
+  await hears(anna, ["Bruno", "first", "second"]);
+  await hears(bruno, ["Anna", "first", "second"]);
+  await phone_hears("first", ["Anna", "Bruno", "second"]);
+  await phone_hears("second", ["Anna", "Bruno", "first"]);
+  assert.equal(await anna.locator(".tile").count(), 4);
+  // Pictures go from the one to the other.
+  await until("Anna sees Bruno", () => person(anna, "Bruno").locator("video").evaluate((video) => video.videoWidth > 0 && video.currentTime > 0));
+  await until("Bruno sees Anna", () => person(bruno, "Anna").locator("video").evaluate((video) => video.videoWidth > 0 && video.currentTime > 0));
+});
+
+test("who mutes herself is heard by nobody, and heard again after", { skip, timeout: 60_000 }, async () => {
+  await anna.keyboard.press("m");
+  await hears(bruno, ["first", "second"]);
+  await phone_hears("first", ["Bruno", "second"]);
+  await anna.keyboard.press("m");
+  await hears(bruno, ["Anna", "first", "second"]);
+  await phone_hears("first", ["Anna", "Bruno", "second"]);
+});
+
+test("a telephone that mutes itself by key is shown muted and heard by nobody; one that hangs up is gone", { skip, timeout: 90_000 }, async () => {
+  phones[1].kill("SIGINT");
+  await until("three are left", async () => (await anna.locator(".tile").count()) === 3);
+  await hears(anna, ["Bruno", "first"]);
+  call("second", ",*6");
+  await until("four again", async () => (await anna.locator(".tile").count()) === 4);
+  await anna.getByRole("button", { name: "People" }).first().click();
+  await anna.getByText("muted").first().waitFor();
+  await hears(bruno, ["Anna", "first"]);
+  await phone_hears("second", ["Anna", "Bruno", "first"]);
+});
+
+test("a node that is started anew has its browsers back by themselves", { skip, timeout: 90_000 }, async () => {
+  for (const phone of phones) phone.kill("SIGINT");
+  await until("the telephones are gone", async () => (await anna.locator(".tile").count()) === 2);
+  node.kill("SIGKILL");
+  await new Promise((resolve) => node.once("exit", resolve));
+  await start();
+  await until("both are back", async () => (await anna.locator(".tile").count()) === 2 && (await bruno.locator(".tile").count()) === 2, undefined, 40);
+  await hears(anna, ["Bruno"]);
+  await hears(bruno, ["Anna"]);
+});
