@@ -21,8 +21,10 @@ const phones = [];
 
 before(async () => {
   if (skip) return;
-  const built = execFileSync("cargo", ["build", "--quiet", "--locked", "--bin", "ringlift", "--message-format=json"], { cwd: "..", encoding: "utf8", maxBuffer: 1 << 28 });
-  program = built.split("\n").filter((line) => line.includes('"executable":"')).map((line) => JSON.parse(line).executable).pop();
+  // As the tests of the program have built it, so that it is not built once more.
+  const built = execFileSync("cargo", ["test", "--quiet", "--locked", "--no-run", "--test", "it_api", "--message-format=json"], { cwd: "..", encoding: "utf8", maxBuffer: 1 << 28 });
+  const made = built.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
+  program = made.find((one) => one.executable && one.target.kind.includes("bin")).executable;
   directory = mkdtempSync(join(tmpdir(), "ringlift-live-"));
   ports = { http: await free(), sip: await free(), web: await free() };
   writeFileSync(join(directory, "ringlift.toml"), `
