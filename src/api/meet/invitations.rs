@@ -181,7 +181,7 @@ pub(super) fn shown(
 }
 
 /// Invites to a room. The ticket and its link are shown this once, so no Idempotency-Key is taken.
-#[utoipa::path(post, path = "/v1/rooms/{id}/invitations", tag = "meeting", security(("key" = ["rooms:write"])),
+#[utoipa::path(post, path = "/v1/rooms/{id}/invitations", operation_id = "invite", tag = "meeting", security(("key" = ["rooms:write"])),
     params(("id" = String, Path)), request_body = NewInvitation,
     responses((status = 201, body = ShownInvitation), openapi::Refused))]
 pub async fn create(
@@ -215,7 +215,7 @@ pub async fn create(
 }
 
 /// The invitations to a room, without their tickets.
-#[utoipa::path(get, path = "/v1/rooms/{id}/invitations", tag = "meeting", security(("key" = ["rooms:write"])),
+#[utoipa::path(get, path = "/v1/rooms/{id}/invitations", operation_id = "invitations", tag = "meeting", security(("key" = ["rooms:write"])),
     params(("id" = String, Path)), responses((status = 200, body = InvitationList), openapi::Refused))]
 pub async fn list(
     State(app): State<App>,

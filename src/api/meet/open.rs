@@ -93,7 +93,7 @@ pub struct MadeRoom {
 }
 
 /// What this node lets people do who have no account.
-#[utoipa::path(get, path = "/meet/info", tag = "meeting", responses((status = 200, body = MeetInfo)))]
+#[utoipa::path(get, path = "/meet/info", operation_id = "meet_info", tag = "meeting", responses((status = 200, body = MeetInfo)))]
 pub async fn info(State(app): State<App>, headers: HeaderMap) -> Json<MeetInfo> {
     let settings = &app.settings;
     Json(MeetInfo {
@@ -106,7 +106,7 @@ pub async fn info(State(app): State<App>, headers: HeaderMap) -> Json<MeetInfo> 
 
 /// Makes a meeting: a room with a PIN, a link for its host and one for everybody else. Without an account where the node is
 /// reached from its own machine only, or `api.open_rooms` is set; from this site's page only.
-#[utoipa::path(post, path = "/meet/rooms", tag = "meeting", security((), ("key" = ["rooms:write"]), ("cookie" = [])),
+#[utoipa::path(post, path = "/meet/rooms", operation_id = "meet_create", tag = "meeting", security((), ("key" = ["rooms:write"]), ("cookie" = [])),
     request_body = NewMeeting, responses((status = 201, body = MadeMeeting), openapi::Refused))]
 pub async fn create(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();

@@ -28,7 +28,7 @@ pub struct PictureView {
 }
 
 /// Sets the picture of whoever has this place: PNG, JPEG or WebP, up to 256 KiB and 2048 pixels a side.
-#[utoipa::path(put, path = "/meet/avatar", tag = "meeting",
+#[utoipa::path(put, path = "/meet/avatar", operation_id = "meet_set_picture", tag = "meeting",
     request_body(content_type = "image/png", description = "PNG, JPEG or WebP; shown right: `Authorization: Bearer <resume>`"),
     responses((status = 200, body = PictureView), openapi::Refused))]
 pub async fn set(State(app): State<App>, request: Request) -> Result<Json<PictureView>, Problem> {
@@ -51,7 +51,7 @@ pub async fn set(State(app): State<App>, request: Request) -> Result<Json<Pictur
 }
 
 /// Takes the picture away.
-#[utoipa::path(delete, path = "/meet/avatar", tag = "meeting",
+#[utoipa::path(delete, path = "/meet/avatar", operation_id = "meet_clear_picture", tag = "meeting",
     responses((status = 200, body = PictureView), openapi::Refused))]
 pub async fn clear(State(app): State<App>, headers: HeaderMap) -> Result<Json<PictureView>, Problem> {
     let resume = resume(&headers)?;
@@ -60,7 +60,7 @@ pub async fn clear(State(app): State<App>, headers: HeaderMap) -> Result<Json<Pi
 }
 
 /// A picture. Its name is the right to see it.
-#[utoipa::path(get, path = "/meet/avatar/{id}", tag = "meeting", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/meet/avatar/{id}", operation_id = "meet_picture", tag = "meeting", params(("id" = String, Path)),
     responses((status = 200, description = "the picture", content_type = "image/png"), openapi::Refused))]
 pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
     if id.len() != NAME || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {

@@ -73,7 +73,7 @@ impl End {
 }
 
 /// The meeting's WebSocket, for pages of this site alone. `docs/meeting.md` has the messages.
-#[utoipa::path(get, path = "/meet/socket", tag = "meeting",
+#[utoipa::path(get, path = "/meet/socket", operation_id = "meet_socket", tag = "meeting",
     responses((status = 101, description = "a WebSocket: one JSON object per text message, ClientMessage and ServerMessage"),
         crate::api::openapi::Refused))]
 pub async fn socket(State(app): State<App>, request: Request) -> Result<Response, Problem> {
