@@ -25,6 +25,7 @@ fn operations() -> Vec<(String, Method, Vec<String>)> {
                 "rules" => "rule_0000000000000",
                 "phones" => "phone_0000000000000",
                 "invitations" => "tkt_0000000000000",
+                "texts" => "text_0000000000000",
                 _ => "",
             };
             let verb = match family {
