@@ -8,7 +8,8 @@ use ringlift::store::clock;
 use ringlift::texting::{TextFailure, TextState, Texting};
 use serde_json::{Value, json};
 
-use crate::common::providers::{Brand, Provider, SECRET, SIGNATURE_SECRET, TelnyxKey, twilio_says, vonage_says};
+use crate::common::providers::telnyx::TelnyxKey;
+use crate::common::providers::{Brand, Provider, SECRET, SIGNATURE_SECRET, twilio_says, vonage_says};
 use crate::node::{Node, TO, settings};
 
 #[tokio::test]

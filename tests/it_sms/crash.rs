@@ -5,7 +5,8 @@ use ringlift::store::{Store, clock};
 use ringlift::texting::{TextId, TextState};
 
 use crate::common::gateway::{Gateway, Setup};
-use crate::common::providers::{ACCOUNT, Answer, Brand, FROM, Provider, SECRET, TelnyxKey, twilio_says};
+use crate::common::providers::telnyx::TelnyxKey;
+use crate::common::providers::{ACCOUNT, Answer, Brand, FROM, Provider, SECRET, twilio_says};
 use crate::common::{s, until};
 use crate::node::{TO, order};
 

@@ -8,7 +8,8 @@ use ringlift::sms::{self, Kind};
 use ringlift::store::clock;
 use ringlift::texting::{LineType, LookUpId, TextFailure, TextState, Texting};
 
-use crate::common::providers::{Answer, Brand, FROM, Provider, TelnyxKey};
+use crate::common::providers::telnyx::TelnyxKey;
+use crate::common::providers::{Answer, Brand, FROM, Provider};
 use crate::node::{Node, TO, order, settings};
 
 const BRANDS: [(Brand, Kind); 3] =

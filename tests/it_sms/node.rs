@@ -14,7 +14,8 @@ use ringlift::store::{self, Store, Writer, clock};
 use ringlift::texting::{TextEvent, TextFailure, TextId, TextOrder, TextState, Texting};
 
 use crate::common::process::Folder;
-use crate::common::providers::{ACCOUNT, Brand, FROM, Provider, SECRET, SIGNATURE_SECRET, TelnyxKey};
+use crate::common::providers::telnyx::TelnyxKey;
+use crate::common::providers::{ACCOUNT, Brand, FROM, Provider, SECRET, SIGNATURE_SECRET};
 
 pub const TO: &str = "+15551234567";
 

@@ -1,7 +1,7 @@
 //! Providers of text messages on loopback: their paths, credentials, shapes, codes and signatures, with a script of how they
 //! behave: slow, wrong, or not at all.
 
-mod telnyx;
+pub mod telnyx;
 mod twilio;
 mod vonage;
 
@@ -15,8 +15,6 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-
-pub use telnyx::TelnyxKey;
 
 /// The token, API key or API secret that the provider knows us by.
 pub const SECRET: &str = "s3cret-of-the-account";
