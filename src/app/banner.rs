@@ -52,7 +52,10 @@ impl fmt::Display for Banner<'_> {
             None => writeln!(f, "  Call it      {call}")?,
         }
         if let Some(address) = config.api.listen.first() {
-            writeln!(f, "  Watch it     http://{address}/")?;
+            if made.is_some() && !config.web.listen.is_empty() {
+                writeln!(f, "  Meet there   http://{address}/  with the same number, in a browser")?;
+            }
+            writeln!(f, "  Watch it     http://{address}/console")?;
         }
         let listen: Vec<String> = config.sip.listen.iter().map(ToString::to_string).collect();
         writeln!(f, "  Listens on   {}", listen.join("  "))?;

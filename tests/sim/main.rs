@@ -14,6 +14,7 @@ mod limits;
 mod line;
 mod meeting;
 mod pages;
+mod parity;
 mod registrar;
 mod routing;
 mod telephone;
