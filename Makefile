@@ -26,6 +26,7 @@ test: packages
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --quiet --lib --no-default-features -- -D warnings
 	$(CARGO) clippy --locked --quiet --all-targets -- -D warnings
+	@cd web && npm ci --silent --no-audit --no-fund
 	@.ci/tests
 	@$(MAKE) --no-print-directory web-check
 

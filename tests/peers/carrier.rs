@@ -20,7 +20,7 @@ const DORA: f64 = 620.0;
 const ALL: &[f64] = &[ANNA, BEN, CARLA, DORA];
 
 /// A carrier that is asked every second how it is, and believed at once.
-const EDGE: &str = "about = \"An edge that is watched closely\"\nproof = \"tests/peers\"\n\
+const EDGE: &str = "about = \"An edge that is watched closely\"\nproof = [\"tests/peers\"]\n\
                     [options]\nevery = 1\ndown_after = 2\nup_after = 1\n";
 
 /// Somebody whose telephones may call out.
@@ -230,7 +230,7 @@ fn secretive(offer_dtls: bool) -> (Gateway, Folder) {
     profiles.write(
         "secret.toml",
         &format!(
-            "about = \"A carrier that wants encryption\"\nproof = \"tests/peers\"\n\
+            "about = \"A carrier that wants encryption\"\nproof = [\"tests/peers\"]\n\
              [srtp]\npolicy = \"require\"\noffer_dtls = {offer_dtls}\n"
         ),
     );

@@ -252,3 +252,23 @@ test("a node that is started anew has its browsers back by themselves", { skip, 
   await hears(anna, ["Bruno"]);
   await hears(bruno, ["Anna"]);
 });
+
+test("on the node's own machine anybody begins a meeting, and the invitation in it leads others in", { skip, timeout: 60_000 }, async () => {
+  const context = await browsers[0].newContext({ permissions: ["camera", "microphone"], locale: "en-US" });
+  const host = await context.newPage();
+  await host.goto(`http://127.0.0.1:${ports.http}/`);
+  await host.locator("input[name=key]").waitFor({ state: "detached" });
+  await host.getByLabel("Name of the meeting").fill("Breakfast");
+  await host.getByRole("button", { name: "Start a meeting" }).click();
+  await host.waitForURL(/\/j\//);
+  await host.getByLabel("Your name").fill("Cleo");
+  await host.getByRole("button", { name: "Join now" }).click();
+  await host.locator(".tile").first().waitFor();
+  await host.getByRole("button", { name: "Invite" }).first().click();
+  const link = await until("the link", () => host.evaluate(() => [...document.querySelectorAll("dialog, [role=dialog]")].map((one) => `${one.textContent} ${[...one.querySelectorAll("input")].map((field) => field.value)}`).join(" ").match(/http\S*\/m\/\d+/)?.[0]));
+  const guest = await context.newPage();
+  await guest.goto(link);
+  await guest.getByLabel("Your name").fill("Dora");
+  await guest.getByRole("button", { name: "Join now" }).click();
+  await until("both are in", async () => (await host.locator(".tile").count()) === 2);
+});

@@ -1,4 +1,4 @@
-//! How to come into a room by telephone, from what is routed to us.
+//! How to come into a room by telephone, from what is routed to us; or by the page alone, where nothing is.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,8 @@ pub fn of(table: &Table, room: &RoomSettings) -> DialIn {
     }
     let Some(pin) = room.pin.as_ref().filter(|pin| !pin.is_empty()) else { return DialIn::default() };
     let numbers = leading(&|to| matches!(to, Destination::Attendant {}));
-    let Some(first) = numbers.first() else { return DialIn::default() };
+    // The PIN leads in by the page, too.
+    let Some(first) = numbers.first() else { return DialIn { pin: Some(pin.clone()), ..DialIn::default() } };
     // A comma pauses two seconds on every mobile phone; `#` would begin a fragment in a link.
     let one_tap = Some(Secret::new(format!("{first},,{}#", pin.expose())));
     let tel = Some(Secret::new(format!("tel:{first},,{}%23", pin.expose())));
@@ -64,6 +65,7 @@ mod tests {
         assert_eq!(found.tel, Some(Secret::new("tel:+4930901820,,482913%23")));
         let found = of(&table(&[attended, ("+4930901829", Destination::Room { room: room.id })]), &room);
         assert_eq!((found.numbers.len(), found.pin), (1, None));
-        assert_eq!(of(&Table::default(), &room), DialIn::default());
+        let found = of(&Table::default(), &room);
+        assert_eq!((found.numbers.len(), found.pin, found.one_tap), (0, room.pin, None), "browsers come by it");
     }
 }

@@ -12,6 +12,8 @@ let createWrong = "";
 let busy = false;
 /** Whether somebody is logged in here already. */
 let known = false;
+/** Whether this node lets anybody begin a meeting. */
+let open = false;
 
 const t = (key: keyof LandingWords, values = {}) => fill(language, landing[language][key], values);
 
@@ -57,7 +59,7 @@ function view(): Node[] {
             "form",
             { onsubmit: create, novalidate: true },
             field("name", t("name"), { autocomplete: "off", maxlength: 100, placeholder: t("name_default"), enterkeyhint: "go" }),
-            known ? null : field("key", t("key"), { type: "password", autocomplete: "current-password" }, t("key_hint")),
+            known || open ? null : field("key", t("key"), { type: "password", autocomplete: "current-password" }, t("key_hint")),
             h("p", { class: "wrong", role: "alert" }, createWrong),
             h("button", { class: "main", disabled: busy }, busy ? t("busy") : t("create_button")),
           ),
@@ -106,14 +108,13 @@ async function create(event: SubmitEvent): Promise<void> {
   [busy, createWrong] = [true, ""];
   draw();
   try {
-    if (!known) {
+    if (!known && !open) {
       await ask("POST", "/v1/login", { key: text(form, "key") });
       known = true;
     }
     const name = text(form, "name") || t("name_default");
-    const room = await ask<{ settings: { id: string } }>("POST", "/v1/rooms", { name, pin_digits: 6, first_caller: "start" });
-    const made = await ask<{ ticket: string }>("POST", `/v1/rooms/${room.settings.id}/invitations`, { role: "host" });
-    location.assign(`/j/${encodeURIComponent(made.ticket)}`);
+    const made = await ask<{ host: { ticket: string } }>("POST", "/meet/rooms", { name, language });
+    location.assign(`/j/${encodeURIComponent(made.host.ticket)}`);
   } catch (error) {
     busy = false;
     createWrong = refused(error);
@@ -138,6 +139,13 @@ if (new URLSearchParams(location.hash.slice(1)).has("key")) {
   void ask("GET", "/v1/session").then(
     () => {
       known = true;
+      draw();
+    },
+    () => undefined,
+  );
+  void ask<{ create: "open" | "login" }>("GET", "/meet/info").then(
+    (info) => {
+      open = info.create === "open";
       draw();
     },
     () => undefined,
