@@ -7,6 +7,7 @@ use crate::gateway::leg::Stage;
 use crate::gateway::ringing::{RingId, Waits};
 use crate::gateway::transfer::Handover;
 use crate::gateway::transfer::blind::Refusal;
+use crate::room::State;
 use crate::sip::endpoint::{Headers, ReferId};
 use crate::wire::sip::Status;
 
@@ -24,6 +25,10 @@ impl Gateway {
         if party(leg) != party(second) {
             return Err(Refusal { status: Status::FORBIDDEN, cause: Cause::NotAllowed });
         }
+        // Whoever waits at a meeting's door lets nobody in.
+        if self.place_state(second).is_some_and(|state| state != State::Active) {
+            return Err(Refusal { status: Status::DECLINE, cause: Cause::NotAllowed });
+        }
         let call = self.others_of(leg).first().copied().unwrap_or(leg);
         if let Some(ring) = self.rung_for(second) {
             self.hand_over_ringing((leg, refer), (call, second), ring, to, now);
@@ -40,6 +45,12 @@ impl Gateway {
             self.publish_failed(call, to, Cause::NoRoute, Some(Status::CALL_DOES_NOT_EXIST), now);
         }
         Ok(())
+    }
+
+    /// Where somebody stands in a room.
+    fn place_state(&self, leg: LegId) -> Option<State> {
+        let (room, participant) = self.legs.get(&leg)?.place()?;
+        Some(self.rooms.get(&room)?.participant(participant)?.state)
     }
 
     /// Whom somebody waits for, whose call is not answered yet.

@@ -70,7 +70,9 @@ impl Gateway {
         let refusal = |status, cause| Err(Refusal { status, cause });
         let Some(record) = self.legs.get(&leg) else { return refusal(Status::DECLINE, Cause::NoRoute) };
         let Stage::InRoom { room, .. } = record.stage else { return refusal(Status::DECLINE, Cause::NoRoute) };
-        if !record.profile.refer.takes {
+        // A meeting is nobody's to hand over, nor may one who waits at its door: its doors are its PIN, lobby and lock.
+        let is_call = self.rooms.get(&room).is_some_and(|room| room.settings().call);
+        if !record.profile.refer.takes || !is_call {
             return refusal(Status::DECLINE, Cause::RefusedByRule);
         }
         if self.is_in_transfer(leg) {

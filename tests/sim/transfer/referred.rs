@@ -257,3 +257,26 @@ fn a_refer_and_a_reinvite_that_cross_do_not_disturb_each_other() {
     carla.look(&mut world);
     world.ends_clean();
 }
+
+#[test]
+fn a_meeting_is_nobodys_to_hand_over() {
+    let mut world = house();
+    let mut comes = |last: u8| {
+        let mut phone = Phone::new(last);
+        world.invite(&mut phone, "meet");
+        let answer = world.response(&phone).unwrap();
+        world.ack(&mut phone, &answer);
+        world.pass(Duration::from_secs(1));
+        Line::of(&phone)
+    };
+    let (mut bob, mut eve) = (comes(5), comes(6));
+    for target in ["+49892201", "meet", "1000"] {
+        eve.request(&mut world, "REFER", &refer(target), "");
+        assert_eq!(eve.answered(&mut world, Method::Refer), Some(603), "{target}");
+    }
+    assert_eq!(world.room().participants.len(), 2, "everybody stays, and nobody is rung");
+    assert_eq!(world.calls().len(), 2);
+    bob.hang_up(&mut world);
+    eve.hang_up(&mut world);
+    world.ends_clean();
+}
