@@ -36,6 +36,14 @@ impl Risk {
 /// The risk of calling there and the beginning that says so, the longest one that fits.
 pub fn risk(number: &PhoneNumber) -> Option<(&'static str, Risk)> {
     let digits = number.digits();
+    let without = TRUNK_ZERO.iter().find_map(|country| {
+        let rest = digits.strip_prefix(country)?.strip_prefix('0')?;
+        Some(format!("{country}{}", rest.trim_start_matches('0')))
+    });
+    begins(digits).or_else(|| begins(&without?))
+}
+
+fn begins(digits: &str) -> Option<(&'static str, Risk)> {
     let of = |prefixes: &'static [&'static str], risk: Risk| {
         prefixes.iter().copied().filter(move |prefix| digits.starts_with(prefix)).map(move |prefix| (prefix, risk))
     };
@@ -46,6 +54,11 @@ pub fn risk(number: &PhoneNumber) -> Option<(&'static str, Risk)> {
         .max_by_key(|(prefix, _)| prefix.len())
 }
 
+/// Countries of the list below whose own numbers never begin with the zero that is dialled before them at home: carriers let it
+/// pass, as in +49 (0) 900, so that it hides nothing. Not Italy, whose numbers do begin with it.
+const TRUNK_ZERO: &[&str] =
+    &["31", "32", "33", "358", "359", "380", "40", "41", "43", "44", "46", "49", "61", "64", "81", "90"];
+
 /// Inmarsat, the global mobile satellite systems, the mobile maritime codes that were.
 const SATELLITE: &[&str] = &["870", "871", "872", "873", "874", "881"];
 
@@ -53,8 +66,8 @@ const SATELLITE: &[&str] = &["870", "871", "872", "873", "874", "881"];
 const INTERNATIONAL: &[&str] = &["808", "878", "882", "883", "888", "979"];
 
 const PREMIUM: &[&str] = &[
-    // Germany: 0900, 0137, 0180, 0190, 118.
-    "49900", "49137", "49180", "49190", "49118",
+    // Germany: 0900, 0137, 0180, 0190, 118, and 010 before a number, which chooses who charges for it.
+    "49900", "49137", "49180", "49190", "49118", "4910",
     // United Kingdom: 09, 070 (personal numbers), 084 and 087 (service charge).
     "449", "4470", "4484", "4487",
     // North America: 900. The Caribbean members of the plan stand with the revenue share destinations.
@@ -115,6 +128,18 @@ mod tests {
         for number in
             ["+4930901820", "+4915112345678", "+442079460000", "+447700900123", "+12025550123", "+33142278186"]
         {
+            assert_eq!(of(number), None, "{number}");
+        }
+    }
+
+    #[test]
+    fn the_zero_of_home_after_the_country_hides_nothing() {
+        for number in ["+490900123456", "+4900900123456", "+440901234567", "+410900123456"] {
+            assert_eq!(of(number), Some(Risk::Premium), "{number}");
+        }
+        assert_eq!(of("+490103300441234"), Some(Risk::Premium), "whoever charges was chosen by the caller");
+        assert_eq!(of("+49103300441234"), Some(Risk::Premium));
+        for number in ["+39014412345", "+49030901820", "+440207946000"] {
             assert_eq!(of(number), None, "{number}");
         }
     }
