@@ -13,7 +13,7 @@ use crate::base::{Cause, Instant, LegId, Now, PhoneNumber, Throttle};
 use crate::gateway::{Gateway, Timer, pin_guard};
 use crate::route::{Accepted, CallLimits, Decision, Destination, Dialled, Facts, Party, Trunk, toll};
 use crate::sip::endpoint;
-use crate::wire::sip::{Message, Name};
+use crate::wire::sip::{Message, Method, Name, Text};
 
 /// Beginnings and parts of User-Agents that only scanners have, in lower case. Toolkits that people build telephones
 /// with are not among them.
@@ -332,11 +332,12 @@ impl Gateway {
     }
 
     /// Whether what arrived is from somebody who gets no answer at all: whoever scans learns nothing, not even that
-    /// there is anything. What belongs to a dialog, and what comes from a trunk's networks, is always heard.
+    /// there is anything. What belongs to a call, and what comes from a trunk's networks, is always heard; and ACK, which
+    /// nobody answers.
     pub(super) fn is_ignored(&mut self, input: &endpoint::Input, now: Now) -> bool {
         let endpoint::Input::Received { message: Ok(Message::Request(request)), source } = input else { return false };
-        let in_dialog = request.headers.to().is_some_and(|to| to.tag().is_some());
-        if in_dialog {
+        let tag = request.headers.to().and_then(|to| to.tag().map(Text::from));
+        if request.method == Method::Ack || tag.is_some_and(|tag| self.endpoint.has_tag(&tag)) {
             return false;
         }
         let agent = request.headers.get(Name::UserAgent).unwrap_or_default().to_ascii_lowercase();

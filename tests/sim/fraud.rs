@@ -147,8 +147,14 @@ fn a_scanner_hears_nothing_and_is_counted() {
             world.pass(Duration::from_secs(1));
             assert!(world.next(&scanner).is_none(), "{agent} {method}");
         }
+        // Nor by pretending that it has a call.
+        let pretends = Phone { to_tag: Some("abc".into()), cseq: 9, ..scanner };
+        let text = pretends.request_text("OPTIONS", "sip:100@198.51.100.1", "");
+        world.send(&pretends, &text.replacen("Contact:", &format!("User-Agent: {agent}\r\nContact:"), 1));
+        world.pass(Duration::from_secs(1));
+        assert!(world.next(&pretends).is_none(), "{agent}");
     }
-    assert_eq!(world.status().ignored.get("scanner"), Some(&12));
+    assert_eq!(world.status().ignored.get("scanner"), Some(&16));
     assert_eq!(world.status().invited, 0);
 }
 

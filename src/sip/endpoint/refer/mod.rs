@@ -115,6 +115,11 @@ impl Endpoint {
         (same || (silent && leg.dialog.call_id == replaces.call_id)).then_some(id)
     }
 
+    /// Whether a tag of ours is that of a call: nobody guesses one.
+    pub fn has_tag(&self, tag: &Text) -> bool {
+        self.by_tag.contains_key(tag)
+    }
+
     /// Call-ID, our tag and theirs of a leg's dialog, or of its first early one: how others are told of it.
     pub fn tags(&self, leg: LegId) -> Option<(Text, Text, Text)> {
         let leg = self.legs.get(&leg).filter(|leg| !leg.over)?;
