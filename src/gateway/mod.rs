@@ -48,7 +48,7 @@ use bytes::Bytes;
 
 use crate::base::id::{DidId, TicketId, TrunkId};
 use crate::base::{
-    Cause, Instant, LegId, Now, ParticipantId, PhoneNumber, Rng, RoomId, Secret, SessionId, Throttle, Timers,
+    Cause, Instant, LegId, Now, ParticipantId, PhoneNumber, Rng, RoomId, Secret, SessionId, Throttle, Timers, Utc,
 };
 use crate::call::keys::KeyMap;
 use crate::gateway::command::{Command, CommandId, Outcome};
@@ -577,6 +577,13 @@ pub enum Record {
         leg: LegId,
         /// Its figures.
         figures: Figures,
+    },
+    /// An invitation was made in a meeting.
+    Invited {
+        /// Its ticket.
+        ticket: Box<Ticket>,
+        /// When.
+        created: Utc,
     },
     /// Somebody came by an invitation.
     TicketUsed {

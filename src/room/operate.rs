@@ -47,6 +47,11 @@ impl Room {
         }
     }
 
+    /// Whether the actor may make invitations to this room: hosts in the meeting.
+    pub fn may_invite(&self, actor: Actor) -> Result<(), Refusal> {
+        self.require_host(actor)
+    }
+
     fn mute(&mut self, actor: Actor, id: ParticipantId) -> Result<(), Refusal> {
         let by_self = self.own_or_host(actor, id)?;
         let participant = self.active_participant(id)?;

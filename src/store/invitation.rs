@@ -34,6 +34,13 @@ pub struct Invited {
 }
 
 impl Invited {
+    /// A ticket that was just made; none of one that is no invitation.
+    pub fn of(ticket: Ticket, created: Utc) -> Option<Self> {
+        let Right::Enter(as_whom) = ticket.right else { return None };
+        let Ticket { id, hash, room, expires, uses, used, .. } = ticket;
+        Some(Self { id, room, hash, as_whom, uses, used, created, expires, revoked: None })
+    }
+
     /// As the gateway knows it.
     pub fn ticket(&self) -> Ticket {
         Ticket {
@@ -77,22 +84,7 @@ impl Store {
             return Ok(Answered::Before(kept));
         }
         for one in invited {
-            let role = serde_json::to_value(one.as_whom.role).map_err(|error| unreadable("invitation.role", error))?;
-            sqlx::query(
-                "insert into invitation (id, room, hash, role, name, personal, uses, used, created, expires) \
-                 values (?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
-            )
-            .bind(one.id.to_string())
-            .bind(one.room.to_string())
-            .bind(one.hash.0.to_vec())
-            .bind(role.as_str().unwrap_or_default().to_owned())
-            .bind(one.as_whom.name.clone())
-            .bind(one.as_whom.personal)
-            .bind(one.uses)
-            .bind(one.created.0)
-            .bind(one.expires.map(|at| at.0))
-            .execute(&mut *tx)
-            .await?;
+            write(&mut tx, one).await?;
         }
         tx.commit().await?;
         Ok(Answered::Now)
@@ -123,6 +115,27 @@ impl Store {
         let count: i64 = sqlx::query_scalar("select count(*) from open_room").fetch_one(&self.reads).await?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
+}
+
+/// Keeps an invitation to a room that is there yet.
+pub(super) async fn write(tx: &mut sqlx::SqliteConnection, one: &Invited) -> Result<(), StoreError> {
+    let role = serde_json::to_value(one.as_whom.role).map_err(|error| unreadable("invitation.role", error))?;
+    sqlx::query(
+        "insert into invitation (id, room, hash, role, name, personal, uses, used, created, expires) \
+         select ?, room.id, ?, ?, ?, ?, ?, 0, ?, ? from room where room.id = ?",
+    )
+    .bind(one.id.to_string())
+    .bind(one.hash.0.to_vec())
+    .bind(role.as_str().unwrap_or_default().to_owned())
+    .bind(one.as_whom.name.clone())
+    .bind(one.as_whom.personal)
+    .bind(one.uses)
+    .bind(one.created.0)
+    .bind(one.expires.map(|at| at.0))
+    .bind(one.room.to_string())
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
 }
 
 /// Notes how many came by an invitation.

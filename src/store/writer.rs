@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{error, info, warn};
 
+use super::invitation::Invited;
 use super::{Settings, Store, StoreError, clock, event, invitation, record};
 use crate::base::id::TicketId;
 use crate::base::{LegId, Utc};
@@ -145,6 +146,8 @@ impl Writer {
 struct Spool {
     events: VecDeque<Arc<Event>>,
     calls: BTreeMap<LegId, Pending>,
+    /// Invitations that were made in meetings.
+    invited: Vec<Invited>,
     /// How many came by invitations.
     used: BTreeMap<TicketId, u32>,
 }
@@ -158,16 +161,23 @@ struct Pending {
 
 impl Spool {
     fn len(&self) -> usize {
-        self.events.len() + self.calls.len() + self.used.len()
+        self.events.len() + self.calls.len() + self.invited.len() + self.used.len()
     }
 
     fn take(&mut self, item: Record, counters: &Counters) {
-        let leg = match &item {
-            Record::Began(record) | Record::Changed(record) | Record::Ended(record) => record.id,
-            Record::Measured { leg, .. } => *leg,
+        let (leg, item) = match item {
+            Record::Began(record) | Record::Changed(record) | Record::Ended(record) => {
+                (record.id, Pending { record: Some(record), figures: None })
+            }
+            Record::Measured { leg, figures } => (leg, Pending { record: None, figures: Some(figures) }),
+            Record::Invited { ticket, created } => {
+                // Their number is bounded by the throttle of each room.
+                self.invited.extend(Invited::of(*ticket, created));
+                return;
+            }
             Record::TicketUsed { ticket, used } => {
                 // As many as there may be invitations.
-                self.used.insert(*ticket, *used);
+                self.used.insert(ticket, used);
                 return;
             }
         };
@@ -176,11 +186,8 @@ impl Spool {
             return;
         }
         let pending = self.calls.entry(leg).or_default();
-        match item {
-            Record::Began(record) | Record::Changed(record) | Record::Ended(record) => pending.record = Some(record),
-            Record::Measured { figures, .. } => pending.figures = Some(figures),
-            Record::TicketUsed { .. } => {}
-        }
+        pending.record = item.record.or(pending.record.take());
+        pending.figures = item.figures.or(pending.figures.take());
     }
 }
 
@@ -268,6 +275,7 @@ impl Task {
         while self.spool.len() > 0 {
             match write(&self.store, &self.spool).await {
                 Ok((events, calls)) => {
+                    self.spool.invited.clear();
                     self.spool.used.clear();
                     self.spool.events.drain(..events);
                     for leg in &calls {
@@ -335,6 +343,9 @@ async fn write(store: &Store, spool: &Spool) -> Result<(usize, Vec<LegId>), Stor
             record::write_figures(&mut tx, *leg, figures).await?;
         }
         calls.push(*leg);
+    }
+    for invited in &spool.invited {
+        invitation::write(&mut tx, invited).await?;
     }
     for (ticket, used) in &spool.used {
         invitation::write_used(&mut tx, *ticket, *used).await?;

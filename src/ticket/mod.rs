@@ -15,10 +15,19 @@ use sha2::{Digest, Sha256};
 
 use crate::base::id::TicketId;
 use crate::base::{ParticipantId, Rng, RoomId, Secret, Utc};
-use crate::room::Role;
+use crate::room::{Role, read_name};
 
 /// Characters of a ticket, five random bits each. More: links that wrap in a text message. Fewer: guessing comes into reach.
 const LENGTH: usize = 26;
+
+/// How long an invitation counts where nothing is said, in seconds: a month.
+const USUAL: u64 = 30 * 86_400;
+
+/// The shortest, in seconds.
+const SHORTEST: u64 = 60;
+
+/// The longest, in seconds: two years.
+const LONGEST: u64 = 2 * 366 * 86_400;
 
 /// Tickets at once, some 200 bytes each.
 const MOST: usize = 100_000;
@@ -62,6 +71,70 @@ pub struct Invitation {
     pub name: Option<String>,
     /// For one person: a second browser with the same ticket takes the place of the first.
     pub personal: bool,
+}
+
+/// An invitation as it is wished.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "node", schema(as = NewInvitation))]
+pub struct Wanted {
+    /// As what; `guest` where absent.
+    #[serde(default = "guest")]
+    pub role: Role,
+    /// What the invited person is called, where they give no other name.
+    #[serde(default)]
+    #[cfg_attr(feature = "node", schema(example = "Anna"))]
+    pub name: Option<String>,
+    /// For one person: a second browser with the same link takes the place of the first. True where a name is given.
+    #[serde(default)]
+    pub personal: Option<bool>,
+    /// How many may come by it; none for any number.
+    #[serde(default)]
+    pub uses: Option<u32>,
+    /// For how long it counts, in seconds: a minute to two years, a month where absent.
+    #[serde(default)]
+    pub seconds: Option<u64>,
+}
+
+fn guest() -> Role {
+    Role::Guest
+}
+
+/// What is wrong with a wished invitation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// The name.
+    Name,
+    /// For nobody.
+    Uses,
+    /// For less than a minute, or more than two years.
+    Seconds,
+}
+
+impl Wanted {
+    /// For anybody, any number of them, for a month.
+    pub fn of(role: Role) -> Self {
+        Self { role, name: None, personal: None, uses: None, seconds: None }
+    }
+
+    /// The invitation to a room, and the ticket's text.
+    pub fn draw(&self, room: RoomId, rng: &mut Rng, now: Utc) -> Result<(Ticket, Secret), Unfit> {
+        let name = self.name.as_deref().map(read_name).transpose().map_err(|_| Unfit::Name)?.flatten();
+        if self.uses == Some(0) {
+            return Err(Unfit::Uses);
+        }
+        let seconds = self.seconds.unwrap_or(USUAL);
+        if !(SHORTEST..=LONGEST).contains(&seconds) {
+            return Err(Unfit::Seconds);
+        }
+        let length = i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let (shown, hash) = draw(rng);
+        let right =
+            Right::Enter(Invitation { role: self.role, personal: self.personal.unwrap_or(name.is_some()), name });
+        let expires = Some(Utc(now.0.saturating_add(length)));
+        Ok((Ticket { id: TicketId::draw(rng), hash, room, right, expires, uses: self.uses, used: 0 }, shown))
+    }
 }
 
 /// A ticket as it is kept.

@@ -16,7 +16,11 @@ use crate::world::{Phone, World};
 fn ended(world: &World) -> Vec<Cause> {
     let of = |record: &Record| match record {
         Record::Ended(call) => call.cause,
-        Record::Began(_) | Record::Changed(_) | Record::Measured { .. } | Record::TicketUsed { .. } => None,
+        Record::Began(_)
+        | Record::Changed(_)
+        | Record::Measured { .. }
+        | Record::Invited { .. }
+        | Record::TicketUsed { .. } => None,
     };
     world.records.iter().filter_map(of).collect()
 }

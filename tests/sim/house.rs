@@ -177,7 +177,11 @@ fn who_is_not_there_or_wants_no_calls_is_not_rung() {
         .iter()
         .filter_map(|record| match record {
             Record::Ended(call) => call.cause,
-            Record::Began(_) | Record::Changed(_) | Record::Measured { .. } | Record::TicketUsed { .. } => None,
+            Record::Began(_)
+            | Record::Changed(_)
+            | Record::Measured { .. }
+            | Record::Invited { .. }
+            | Record::TicketUsed { .. } => None,
         })
         .collect();
     assert_eq!(causes, [Cause::NotRegistered, Cause::DoNotDisturb]);

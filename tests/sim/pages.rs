@@ -150,7 +150,10 @@ impl World {
 
 fn answered(message: &ServerMessage) -> Option<u64> {
     match message {
-        ServerMessage::Done { id } | ServerMessage::Pong { id } | ServerMessage::Answer { id, .. } => Some(*id),
+        ServerMessage::Done { id }
+        | ServerMessage::Pong { id }
+        | ServerMessage::Answer { id, .. }
+        | ServerMessage::Invited { id, .. } => Some(*id),
         ServerMessage::Problem { id, .. } => *id,
         ServerMessage::Welcome(welcome) => welcome.id,
         _ => None,

@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use qrcode::QrCode;
 use qrcode::render::svg;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::words::{self, Text};
 use crate::api::body::{Body, Id};
@@ -15,49 +15,16 @@ use crate::api::change::Changed;
 use crate::api::once::OnceKey;
 use crate::api::scope::Scope;
 use crate::api::trunks::random;
-use crate::api::valid::Check;
 use crate::api::{App, Problem, openapi};
 use crate::base::id::TicketId;
-use crate::base::{RoomId, Secret, Utc};
+use crate::base::{RoomId, Secret};
 use crate::gateway::command::Command;
 use crate::gateway::web::dial_in;
 use crate::gateway::web::protocol::DialIn;
-use crate::room::{Role, RoomSettings, read_name};
+use crate::room::{Refusal, Role, RoomSettings};
 use crate::store::invitation::Invited;
 use crate::store::{StoreError, clock};
-use crate::ticket::{self, Invitation};
-
-/// How long an invitation counts where nothing is said: a month.
-const USUAL: u64 = 30 * 86_400;
-
-/// The longest: two years.
-const LONGEST: u64 = 2 * 366 * 86_400;
-
-/// An invitation as it is sent.
-#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewInvitation {
-    /// As what; `guest` where absent.
-    #[serde(default = "guest")]
-    pub role: Role,
-    /// What the invited person is called, where they give no other name.
-    #[serde(default)]
-    #[schema(example = "Anna")]
-    pub name: Option<String>,
-    /// For one person: a second browser with the same link takes the place of the first. True where a name is given.
-    #[serde(default)]
-    pub personal: Option<bool>,
-    /// How many may come by it; none for any number.
-    #[serde(default)]
-    pub uses: Option<u32>,
-    /// For how long it counts, in seconds: up to two years, a month where absent.
-    #[serde(default)]
-    pub seconds: Option<u64>,
-}
-
-fn guest() -> Role {
-    Role::Guest
-}
+use crate::ticket::{Unfit, Wanted};
 
 /// An invitation.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
@@ -130,39 +97,16 @@ impl From<&Invited> for InvitationView {
     }
 }
 
-impl NewInvitation {
-    /// To one room, for anybody.
-    pub(super) fn of(role: Role) -> Self {
-        Self { role, name: None, personal: None, uses: None, seconds: None }
-    }
-
-    /// What is kept of it, and its ticket.
-    pub(super) fn draw(self, room: RoomId) -> Result<(Invited, Secret), Problem> {
-        let mut check = Check::default();
-        let name = self.name.as_deref().map(read_name).transpose();
-        check.that(name.is_ok(), "/name", "a name has at most 64 characters, none of them control characters");
-        check.that(self.uses != Some(0), "/uses", "an invitation for nobody invites nobody");
-        let seconds = self.seconds.unwrap_or(USUAL);
-        check.that((60..=LONGEST).contains(&seconds), "/seconds", "an invitation counts a minute to two years");
-        check.done()?;
-        let name = name.ok().flatten().flatten();
-        let mut rng = random()?;
-        let (ticket, hash) = ticket::draw(&mut rng);
-        let created = clock::utc();
-        let length = i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
-        let invited = Invited {
-            id: TicketId::draw(&mut rng),
-            room,
-            hash,
-            as_whom: Invitation { role: self.role, personal: self.personal.unwrap_or(name.is_some()), name },
-            uses: self.uses,
-            used: 0,
-            created,
-            expires: Some(Utc(created.0.saturating_add(length))),
-            revoked: None,
-        };
-        Ok((invited, ticket))
-    }
+/// What is kept of a wished invitation, and its ticket.
+pub(super) fn draw(wanted: &Wanted, room: RoomId) -> Result<(Invited, Secret), Problem> {
+    let created = clock::utc();
+    let (ticket, shown) = wanted.draw(room, &mut random()?, created).map_err(|unfit| match unfit {
+        Unfit::Name => Problem::field("/name", Refusal::BadName.to_string()),
+        Unfit::Uses => Problem::field("/uses", "an invitation for nobody invites nobody"),
+        Unfit::Seconds => Problem::field("/seconds", "an invitation counts a minute to two years"),
+    })?;
+    let invited = Invited::of(ticket, created).ok_or_else(Problem::internal)?;
+    Ok((invited, shown))
 }
 
 /// An invitation with its ticket, as it is shown once.
@@ -182,7 +126,7 @@ pub(super) fn shown(
 
 /// Invites to a room. The ticket and its link are shown this once, so no Idempotency-Key is taken.
 #[utoipa::path(post, path = "/v1/rooms/{id}/invitations", operation_id = "invite", tag = "meeting", security(("key" = ["rooms:write"])),
-    params(("id" = String, Path)), request_body = NewInvitation,
+    params(("id" = String, Path)), request_body = Wanted,
     responses((status = 201, body = ShownInvitation), openapi::Refused))]
 pub async fn create(
     State(app): State<App>,
@@ -198,8 +142,8 @@ pub async fn create(
     }
     let (parts, body) = request.into_parts();
     let base = super::base(&parts, &app)?;
-    let body = Body::<NewInvitation>::from_request(Request::from_parts(parts, body), &app).await?;
-    let (invited, ticket) = body.value.draw(room)?;
+    let body = Body::<Wanted>::from_request(Request::from_parts(parts, body), &app).await?;
+    let (invited, ticket) = draw(&body.value, room)?;
     let made = app
         .change(async move |app| {
             let store = app.handle.store();

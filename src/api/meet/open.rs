@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-use super::invitations::{NewInvitation, ShownInvitation, shown};
+use super::invitations::{ShownInvitation, draw, shown};
 use super::own_site;
 use crate::api::body::Body;
 use crate::api::caller::{self, Caller, PAGE_HEADER};
@@ -23,6 +23,7 @@ use crate::gateway::web::protocol::VERSION;
 use crate::room::{Role, RoomSettings};
 use crate::store::error::Constraint;
 use crate::store::{StoreError, clock};
+use crate::ticket::Wanted;
 
 /// Rooms that people without an account made, at once. More: rows that strangers fill. Fewer: they are refused.
 const MOST: u64 = 10_000;
@@ -138,9 +139,9 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Response
     let base = super::base(&parts, &app)?;
     let asked = Body::<NewMeeting>::from_request(Request::from_parts(parts, body), &app).await?.value;
     let settings = room_of(&asked, &app)?;
-    let host = NewInvitation { name: asked.your_name, personal: Some(true), ..NewInvitation::of(Role::Host) };
-    let (host, host_ticket) = host.draw(settings.id)?;
-    let (guests, guests_ticket) = NewInvitation::of(Role::Guest).draw(settings.id)?;
+    let host = Wanted { name: asked.your_name, personal: Some(true), ..Wanted::of(Role::Host) };
+    let (host, host_ticket) = draw(&host, settings.id)?;
+    let (guests, guests_ticket) = draw(&Wanted::of(Role::Guest), settings.id)?;
     let made = app
         .change(async move |app| {
             let store = app.handle.store();

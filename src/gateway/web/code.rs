@@ -64,6 +64,8 @@ pub enum Code {
     BadText,
     /// That person is on a telephone and reads nothing.
     CannotRead,
+    /// An invitation is for one or more people, for a minute to two years.
+    BadInvitation,
 }
 
 impl Code {
@@ -96,6 +98,7 @@ impl Code {
             Code::BadName => "a name has at most 64 characters and no control characters",
             Code::NotActive => "the participant is not in the meeting yet",
             Code::BadText => "a line has 1 to 2000 characters",
+            Code::BadInvitation => "an invitation is for one or more people, for a minute to two years",
             Code::CannotRead => "this person is on a telephone and cannot read",
         }
     }

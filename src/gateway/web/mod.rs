@@ -14,6 +14,7 @@ pub mod ice;
 pub mod protocol;
 
 mod ask;
+mod invite;
 mod join;
 mod media;
 mod offer;
@@ -64,6 +65,9 @@ const OFFERS: (u32, Duration) = (10, Duration::from_secs(5));
 
 /// Pictures of one person at once, then one more each minute.
 const PICTURES: (u32, Duration) = (5, Duration::from_secs(60));
+
+/// Invitations of one room's pages at once, then one more every five seconds. More: rows that a host's page fills.
+const INVITATIONS: (u32, Duration) = (60, Duration::from_secs(5));
 
 /// A fact about a page's WebSocket.
 #[derive(Debug)]
@@ -127,6 +131,7 @@ pub(super) struct Web {
     guard: PinGuard<Option<RoomId>, IpAddr>,
     offers: Throttle<ParticipantId>,
     pictures: Throttle<ParticipantId>,
+    invitations: Throttle<RoomId>,
     /// Whose voices are on the audio tracks of a room.
     slots: BTreeMap<RoomId, Vec<Option<ParticipantId>>>,
     /// How good people's networks are, by telephone or browser.
@@ -200,6 +205,7 @@ impl Web {
             guard: PinGuard::new(settings),
             offers: Throttle::new(OFFERS.0, OFFERS.1, MOST_SESSIONS),
             pictures: Throttle::new(PICTURES.0, PICTURES.1, MOST_SESSIONS),
+            invitations: Throttle::new(INVITATIONS.0, INVITATIONS.1, MOST_SESSIONS),
             slots: BTreeMap::new(),
             qualities: BTreeMap::new(),
         }

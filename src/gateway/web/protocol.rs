@@ -11,15 +11,17 @@
 //!  ◀── joined, changed, left, speaking, slots, chat, reaction, room, shown, quality, media ──
 //! ```
 //!
-//! Every request is answered: `join` by `welcome`, `offer` by `answer`, `ping` by `pong`, all others by `done`; each of
-//! them by `problem` where it is refused. `docs/meeting.md` has an example of every message, and a test that reads them.
+//! Every request is answered: `join` by `welcome`, `offer` by `answer`, `invite` by `invited`, `ping` by `pong`, all others
+//! by `done`; each of them by `problem` where it is refused. `docs/meeting.md` has an example of every message, and a test that reads them.
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Cause, ParticipantId, RoomId, Secret, SessionId};
+use crate::base::id::TicketId;
+use crate::base::{Cause, ParticipantId, RoomId, Secret, SessionId, Utc};
 use crate::gateway::web::code::Code;
 use crate::media::web::{Shown, Source, Wish};
 use crate::room::{ChatLine, Operation, Reaction, Role, State};
+use crate::ticket::Wanted;
 
 /// The one version there is.
 pub const VERSION: u32 = 1;
@@ -120,6 +122,12 @@ pub enum ClientMessage {
         /// Slot by slot.
         slots: Vec<Wish>,
     },
+    /// Makes an invitation to this meeting; for hosts.
+    Invite {
+        /// As whom, and for how long.
+        #[serde(default = "for_anybody")]
+        invitation: Wanted,
+    },
     /// Whether the person wants a track of theirs to be sent. For the microphone this is muting oneself, as by key.
     Publish {
         /// Which.
@@ -131,6 +139,10 @@ pub enum ClientMessage {
     Leave {},
     /// Asks for a `pong`.
     Ping {},
+}
+
+fn for_anybody() -> Wanted {
+    Wanted::of(Role::Guest)
 }
 
 /// By what right somebody comes in, and how.
@@ -254,6 +266,13 @@ pub enum ServerMessage {
         /// SDP.
         sdp: String,
     },
+    /// The answer to `invite`.
+    Invited {
+        /// Which.
+        id: u64,
+        /// What was made; its ticket is told this once.
+        invitation: Box<Invited>,
+    },
     /// One more way to us.
     Candidate {
         /// The line `candidate:…`.
@@ -296,6 +315,32 @@ pub enum ServerMessage {
         /// Which.
         id: u64,
     },
+}
+
+/// An invitation that was made in the meeting.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct Invited {
+    /// Its id, to withdraw it by; it opens nothing.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub id: TicketId,
+    /// As what.
+    pub role: Role,
+    /// Whom.
+    pub name: Option<String>,
+    /// For one person.
+    pub personal: bool,
+    /// How many may come by it.
+    pub uses: Option<u32>,
+    /// Until when it counts, in milliseconds since 1970.
+    #[cfg_attr(feature = "node", schema(value_type = Option<i64>))]
+    pub expires: Option<Utc>,
+    /// What opens the room.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub ticket: Secret,
+    /// The link, without the node's name: the page's own site comes before it.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub path: Secret,
 }
 
 /// How a browser's peer connection is.

@@ -68,6 +68,13 @@ impl Gateway {
                 self.candidate(me, candidate);
                 Ok(())
             }
+            ClientMessage::Invite { invitation } => match self.invite(me, &invitation, now) {
+                Ok(invitation) => {
+                    let invitation = Box::new(invitation);
+                    return self.tell_page(session, ServerMessage::Invited { id, invitation });
+                }
+                Err(code) => Err(code),
+            },
             ClientMessage::Watch { slots } => self.watch(me, slots),
             ClientMessage::Leave {} => {
                 self.tell_page(session, ServerMessage::Done { id });
