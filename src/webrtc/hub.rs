@@ -217,7 +217,7 @@ impl Hub {
             self.renew(id, &offer)
         } else {
             // The browser began a new peer connection: the old one's end of it is not there any more.
-            self.drop_peer(id);
+            self.drop_peer(id, now);
             self.begin(id, &offer, now)
         };
         match outcome {
@@ -326,7 +326,7 @@ impl Hub {
 
     /// Nothing is left of a leg.
     fn forget(&mut self, id: LegId, now: Instant) {
-        self.drop_peer(id);
+        self.drop_peer(id, now);
         self.place(id, None, now);
         self.legs.remove(&id);
     }
@@ -353,7 +353,7 @@ impl Hub {
         }
     }
 
-    fn drop_peer(&mut self, id: LegId) {
+    fn drop_peer(&mut self, id: LegId, now: Instant) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let Some(mut peer) = leg.peer.take() else { return };
         leg.life = Life::default();
@@ -375,6 +375,7 @@ impl Hub {
         if shown.iter().any(|shown| shown.layer.is_some()) {
             self.outputs.push_back(Output::Event(WebEvent::Showing { leg: id, slots: Vec::new() }));
         }
+        self.unshow(id, now);
     }
 
     fn with_leg(&mut self, id: LegId, act: impl FnOnce(&mut Leg)) {

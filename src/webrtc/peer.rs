@@ -294,6 +294,16 @@ impl Peer {
         place.and_then(|place| place.translated).is_some_and(|(leg, _, ours)| leg == to && ours.is_none())
     }
 
+    /// What a leg sends has ended: what comes of it later is another stream, perhaps by another codec.
+    pub fn forget_origin(&mut self, from: LegId) {
+        for place in &mut self.pictures {
+            place.translated.take_if(|(leg, ..)| *leg == from);
+            if place.track.flows().or(place.track.aimed()).is_some_and(|origin| origin.leg == from) {
+                place.track.stop();
+            }
+        }
+    }
+
     /// Its slots.
     pub fn slots(&self) -> u8 {
         u8::try_from(self.pictures.len()).unwrap_or(u8::MAX)
@@ -383,7 +393,10 @@ impl Peer {
         let pt = packet.header.payload_type;
         let Some(params) = self.rtc.codec_config().find(|params| params.pt() == pt).copied() else { return };
         let Some(published) = self.published.iter_mut().find(|published| published.source == source) else { return };
-        let Some(highest) = published.came(layer, *packet.seq_no, packet.payload.len(), now) else { return };
+        let Some(highest) = published.came(layer, (packet.header.ssrc, *packet.seq_no), packet.payload.len(), now)
+        else {
+            return;
+        };
         if source == Source::Microphone {
             if params.spec().codec == Codec::Opus
                 && let Some(payload) = Packet::copy(&packet.payload)

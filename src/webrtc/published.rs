@@ -36,6 +36,8 @@ struct Layer {
     rid: Option<Rid>,
     rate: Rate,
     came: Option<Instant>,
+    /// Which stream carries it.
+    ssrc: Option<Ssrc>,
     highest: u64,
     height: Option<u16>,
     asked: Option<Instant>,
@@ -58,11 +60,15 @@ impl Published {
         index.and_then(|index| u8::try_from(index).ok())
     }
 
-    /// A packet has come; returns the highest number before it.
-    pub fn came(&mut self, layer: u8, sequence: u64, bytes: usize, now: Instant) -> Option<u64> {
+    /// A packet has come; returns the highest number of its stream before it.
+    pub fn came(&mut self, layer: u8, (ssrc, sequence): (Ssrc, u64), bytes: usize, now: Instant) -> Option<u64> {
         let layer = self.layers.get_mut(usize::from(layer))?;
         layer.rate.add(bytes, now);
         layer.came = Some(now);
+        // Another stream counts from elsewhere.
+        if layer.ssrc.replace(ssrc) != Some(ssrc) {
+            layer.highest = 0;
+        }
         let before = layer.highest;
         layer.highest = before.max(sequence);
         Some(before)
@@ -170,9 +176,11 @@ mod tests {
     #[test]
     fn a_layer_that_pauses_does_not_flow() {
         let mut camera = Published::new(Source::Camera, Mid::from("1"), &["q".into(), "h".into()]);
-        camera.came(0, 7, 100, at(100));
-        assert_eq!(camera.came(0, 5, 100, at(3000)), Some(7));
-        assert_eq!(camera.came(5, 1, 100, at(3000)), None);
+        let stream = Ssrc::from(1);
+        camera.came(0, (stream, 7), 100, at(100));
+        assert_eq!(camera.came(0, (stream, 5), 100, at(3000)), Some(7));
+        assert_eq!(camera.came(5, (stream, 1), 100, at(3000)), None);
+        assert_eq!(camera.came(0, (2.into(), 5), 100, at(3000)), Some(0), "another stream counts for itself");
         let flows: Vec<bool> = camera.facts(at(3100)).iter().map(|layer| layer.flows).collect();
         assert_eq!(flows, [true, false]);
         assert!(!camera.flows(at(6000)));

@@ -8,7 +8,9 @@
 //!     └────────────── stop() ────────────────────┴◀─────┘
 //! ```
 
-use str0m::rtp::{RtpPacket, Vp8Patch};
+use std::time::Duration;
+
+use str0m::rtp::{RtpPacket, Ssrc, Vp8Patch};
 
 use crate::base::{Instant, LegId};
 use crate::media::web::Source;
@@ -16,6 +18,12 @@ use crate::webrtc::glance::{Counters, Glance};
 
 /// Ticks of a video clock per millisecond (RFC 3551 §4.1).
 const TICKS: u64 = 90;
+/// A keyframe that was asked for and has not come after so long is asked for once more: the request may have been lost, or
+/// what it brought. Longer: a lost request leaves the place empty for so long. Shorter: on long ways every one is asked for twice.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Each further one is waited for twice as long as the one before, up to this. Longer: who comes back late is seen late.
+/// Shorter: a browser that cannot help it is asked all the time.
+const MOST_PATIENCE: Duration = Duration::from_secs(4);
 
 /// A stream that can be watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +39,8 @@ pub struct Origin {
 /// The numbers of a packet within its stream.
 #[derive(Debug, Clone, Copy)]
 pub struct Numbers {
+    /// Whose they are: a browser that begins its stream anew, in another connection or in the same, counts from elsewhere.
+    pub ssrc: Ssrc,
     /// Extended sequence number.
     pub sequence: u64,
     /// RTP timestamp.
@@ -44,7 +54,7 @@ pub struct Numbers {
 pub enum Verdict {
     /// It is not for this slot, now.
     Drop,
-    /// It would have taken the slot over, but the beginning of its picture came too late: another keyframe is needed.
+    /// It would have taken the slot over, but the beginning of its picture came too late, or never: another keyframe is needed.
     AskAgain,
     /// It leaves under these numbers.
     Send {
@@ -74,7 +84,7 @@ pub enum Change {
 #[derive(Debug)]
 pub struct Track {
     flows: Option<Flow>,
-    aimed: Option<(Origin, Instant)>,
+    aimed: Option<Aim>,
     /// The highest that have left.
     sequence: u64,
     timestamp: u32,
@@ -83,10 +93,20 @@ pub struct Track {
     sent: Instant,
 }
 
+/// What is waited for.
+#[derive(Debug, Clone, Copy)]
+struct Aim {
+    origin: Origin,
+    /// When a keyframe of it was asked for last, and how long that is waited for.
+    asked: Instant,
+    patience: Duration,
+}
+
 /// The stream that flows, and what is added to its numbers.
 #[derive(Debug, Clone, Copy)]
 struct Flow {
     origin: Origin,
+    ssrc: Ssrc,
     /// The first of its numbers that is ours; what is older was for another.
     first: u64,
     sequence: u64,
@@ -115,9 +135,16 @@ impl Track {
         self.flows.map(|flow| flow.origin)
     }
 
-    /// What is waited for, and since when.
-    pub fn aimed(&self) -> Option<(Origin, Instant)> {
-        self.aimed
+    /// What is waited for.
+    pub fn aimed(&self) -> Option<Origin> {
+        self.aimed.map(|aim| aim.origin)
+    }
+
+    /// Whether a keyframe is to be asked for once more by now: the one that was asked for has not come.
+    pub fn asks_again(&mut self, now: Instant) -> bool {
+        let Some(aim) = self.aimed.as_mut().filter(|aim| now.since(aim.asked) >= aim.patience) else { return false };
+        (aim.asked, aim.patience) = (now, (aim.patience * 2).min(MOST_PATIENCE));
+        true
     }
 
     /// From its next keyframe on it carries this stream; true where that needs a keyframe that was not asked for yet.
@@ -126,15 +153,19 @@ impl Track {
             self.aimed = None;
             return false;
         }
-        if self.aimed.is_some_and(|(aimed, _)| aimed == origin) {
+        if self.aimed() == Some(origin) {
             return false;
         }
         // Another layer of the same picture keeps flowing meanwhile, another picture does not.
         if self.flows.is_some_and(|flow| (flow.origin.leg, flow.origin.source) != (origin.leg, origin.source)) {
             self.flows = None;
         }
-        self.aimed = Some((origin, now));
+        self.await_keyframe(origin, now);
         true
+    }
+
+    fn await_keyframe(&mut self, origin: Origin, now: Instant) {
+        self.aimed = Some(Aim { origin, asked: now, patience: PATIENCE });
     }
 
     /// It carries nothing any more; true where it carried or expected something.
@@ -145,7 +176,16 @@ impl Track {
     /// A packet of this stream has come.
     pub fn take(&mut self, origin: Origin, numbers: Numbers, glance: &Glance, payload: &[u8], now: Instant) -> Verdict {
         let mut switched = false;
-        if self.aimed.is_some_and(|(aimed, _)| aimed == origin) && glance.keyframe {
+        // It began anew: its numbers have nothing to do with those that flowed, and its pictures need one to begin with.
+        let anew = self.flows.is_some_and(|flow| flow.origin == origin && flow.ssrc != numbers.ssrc);
+        if anew {
+            self.flows = None;
+            self.await_keyframe(origin, now);
+            if !glance.keyframe {
+                return Verdict::AskAgain;
+            }
+        }
+        if self.aimed() == Some(origin) && glance.keyframe {
             if !numbers.in_order {
                 return Verdict::AskAgain;
             }
@@ -176,6 +216,7 @@ impl Track {
         let (picture, base) = counters(glance);
         self.flows = Some(Flow {
             origin,
+            ssrc: numbers.ssrc,
             first: numbers.sequence,
             sequence: (self.sequence + 1).wrapping_sub(numbers.sequence),
             timestamp: self.timestamp.wrapping_add(elapsed).wrapping_sub(numbers.timestamp),
@@ -231,13 +272,11 @@ fn counters(glance: &Glance) -> (Option<u16>, Option<u8>) {
 /// The numbers of a packet as it came.
 pub fn numbers(packet: &RtpPacket, highest: u64) -> Numbers {
     let sequence = *packet.seq_no;
-    Numbers { sequence, timestamp: packet.header.timestamp, in_order: sequence >= highest }
+    Numbers { ssrc: packet.header.ssrc, sequence, timestamp: packet.header.timestamp, in_order: sequence >= highest }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use str0m::format::Codec;
 
     use super::*;
@@ -258,7 +297,7 @@ mod tests {
     }
 
     fn give(track: &mut Track, from: Origin, sequence: u64, timestamp: u32, payload: &[u8], now: Instant) -> Verdict {
-        let numbers = Numbers { sequence, timestamp, in_order: true };
+        let numbers = Numbers { ssrc: 1.into(), sequence, timestamp, in_order: true };
         track.take(from, numbers, &glance(Codec::Vp8, payload), payload, now)
     }
 
@@ -314,8 +353,35 @@ mod tests {
         let mut track = Track::new(0, 0);
         track.aim(origin(1, 0), at(0));
         let payload = vp8(1, 1, true);
-        let late = Numbers { sequence: 5, timestamp: 0, in_order: false };
+        let late = Numbers { ssrc: 1.into(), sequence: 5, timestamp: 0, in_order: false };
         assert_eq!(track.take(origin(1, 0), late, &glance(Codec::Vp8, &payload), &payload, at(0)), Verdict::AskAgain);
+    }
+
+    #[test]
+    fn a_stream_that_begins_anew_takes_the_slot_over_at_its_keyframe_wherever_it_counts_from() {
+        let mut track = Track::new(0, 0);
+        track.aim(origin(1, 0), at(0));
+        let (before, _) = sent(&give(&mut track, origin(1, 0), 5000, 90_000, &vp8(10, 3, true), at(1000)));
+        let mut anew = |sequence, keyframe| {
+            let payload = vp8(2, 2, keyframe);
+            let numbers = Numbers { ssrc: 2.into(), sequence, timestamp: 7, in_order: true };
+            track.take(origin(1, 0), numbers, &glance(Codec::Vp8, &payload), &payload, at(1100))
+        };
+        assert_eq!(anew(70, false), Verdict::AskAgain, "not decodable without one");
+        assert_eq!(anew(71, false), Verdict::Drop, "asked for once");
+        assert_eq!(sent(&anew(72, true)).0, before + 1);
+        assert_eq!(sent(&anew(73, false)).0, before + 2);
+    }
+
+    #[test]
+    fn a_keyframe_that_does_not_come_is_asked_for_again_ever_more_patiently() {
+        let mut track = Track::new(0, 0);
+        assert!(!track.asks_again(at(0)), "nobody is waited for");
+        assert!(track.aim(origin(1, 0), at(0)));
+        let asked: Vec<u64> = (0..20_000).step_by(250).filter(|ms| track.asks_again(at(*ms))).collect();
+        assert_eq!(asked, [500, 1500, 3500, 7500, 11_500, 15_500, 19_500]);
+        give(&mut track, origin(1, 0), 1, 0, &vp8(1, 1, true), at(20_000));
+        assert!(!track.asks_again(at(60_000)), "it came");
     }
 
     #[test]

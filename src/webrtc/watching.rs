@@ -11,8 +11,6 @@ use crate::webrtc::track::Origin;
 /// What is kept free for voices, in bits per second: four of them, with all that is around them. More: pictures are coarse
 /// on thin lines. Less: voices stutter there.
 const VOICES: u64 = 180_000;
-/// A stream that was chosen and does not begin for so long is asked for a keyframe once more.
-const PATIENCE: std::time::Duration = std::time::Duration::from_millis(1000);
 /// So long after something was made smaller for want of room nothing is made larger. Longer: it stays coarse. Shorter: where the
 /// estimate wavers the picture pumps, with a keyframe each time.
 const CALM: std::time::Duration = std::time::Duration::from_secs(4);
@@ -56,7 +54,7 @@ impl Hub {
     pub(super) fn restore(&mut self, id: LegId, slot: u8, now: Instant) {
         let peer = self.legs.get_mut(&id).and_then(|leg| leg.peer.as_deref_mut());
         let track = peer.and_then(|peer| peer.track(slot));
-        let origin = track.and_then(|track| track.flows().or_else(|| track.aimed().map(|(origin, _)| origin)));
+        let origin = track.and_then(|track| track.flows().or(track.aimed()));
         if let Some(origin) = origin {
             self.want_keyframe(origin, now);
         }
@@ -123,9 +121,7 @@ impl Hub {
                 }
                 Some((leg, source, layer)) => {
                     let origin = Origin { leg, source, layer };
-                    let late =
-                        track.aimed().is_some_and(|(aimed, since)| aimed == origin && now.since(since) >= PATIENCE);
-                    if track.aim(origin, now) || late {
+                    if track.aim(origin, now) || track.asks_again(now) {
                         asks.push(origin);
                     }
                 }
@@ -144,6 +140,19 @@ impl Hub {
             self.want_keyframe(origin, now);
         }
         self.tell_shown(id);
+    }
+
+    /// What a leg sent has ended: who watched it is shown nothing of it, until it sends again.
+    pub(super) fn unshow(&mut self, id: LegId, now: Instant) {
+        let Some((room, participant)) = self.legs.get(&id).and_then(|leg| leg.seat) else { return };
+        for source in [Source::Camera, Source::Screen] {
+            for (viewer, _) in self.rooms.viewers(room, participant, source).to_vec() {
+                if let Some(peer) = self.legs.get_mut(&viewer).and_then(|leg| leg.peer.as_deref_mut()) {
+                    peer.forget_origin(id);
+                }
+                self.plan(viewer, now);
+            }
+        }
     }
 
     /// The layers of what somebody sends, where the room may have it.

@@ -167,6 +167,17 @@ async fn shown(State(asks): State<Asks>, Query(who): Query<Who>) -> axum::Json<V
     axum::Json(answered.await.unwrap())
 }
 
+/// Lets somebody into the room, with everything permitted. The person of leg n is participant n.
+fn seat(media: &mut MediaPlane, web: &mut WebPlane, leg: LegId) {
+    let participant = ParticipantId::from_bits(leg.bits());
+    media.send(MediaCommand::OpenWeb { leg });
+    media.send(MediaCommand::Join { leg, room: ROOM, participant, muted: false, keys: false });
+    web.send(WebCommand::Place { leg, place: Some((ROOM, participant)) });
+    for source in [Source::Microphone, Source::Camera, Source::Screen] {
+        web.send(WebCommand::Publish { leg, source, on: true });
+    }
+}
+
 /// Does what the gateway would, for a room that lets everyone in.
 async fn direct(
     mut media: MediaPlane,
@@ -182,18 +193,13 @@ async fn direct(
         tokio::select! {
             Some(asked) = asked.recv() => match asked {
                 Asked::Offer(number, sdp, answer) => {
-                    let (leg, participant) = (LegId::from_bits(number), ParticipantId::from_bits(number));
+                    let leg = LegId::from_bits(number);
                     waiting.insert(leg, answer);
                     let web = web.as_mut().unwrap();
                     web.send(WebCommand::Offer { leg, sdp });
                     if !seated.contains(&leg) {
                         seated.push(leg);
-                        media.send(MediaCommand::OpenWeb { leg });
-                        media.send(MediaCommand::Join { leg, room: ROOM, participant, muted: false, keys: false });
-                        web.send(WebCommand::Place { leg, place: Some((ROOM, participant)) });
-                        for source in [Source::Microphone, Source::Camera, Source::Screen] {
-                            web.send(WebCommand::Publish { leg, source, on: true });
-                        }
+                        seat(&mut media, web, leg);
                     }
                 }
                 Asked::Watch(number, wishes) => {
@@ -211,7 +217,12 @@ async fn direct(
                     WebEvent::Showing { leg, slots } => drop(told.insert(leg, slots)),
                     WebEvent::Lost { leg } => {
                         media.send(MediaCommand::Close { leg });
-                        seated.retain(|seated| *seated != leg);
+                        // A page that began anew may have offered before the end of its old connection was known here.
+                        if waiting.contains_key(&leg) {
+                            seat(&mut media, web.as_mut().unwrap(), leg);
+                        } else {
+                            seated.retain(|seated| *seated != leg);
+                        }
                     }
                     _ => {}
                 }

@@ -33,6 +33,8 @@ pub struct Browser {
     pub keyframes_asked: Vec<(Instant, Option<Rid>)>,
     /// Nothing of it passes while it is in a tunnel.
     pub in_tunnel: bool,
+    /// From where its pictures' packets are counted.
+    pub counts_from: u64,
     sequence: BTreeMap<String, u64>,
 }
 
@@ -125,6 +127,7 @@ impl House {
             heard: BTreeMap::new(),
             keyframes_asked: Vec::new(),
             in_tunnel: false,
+            counts_from: 1000,
             sequence: BTreeMap::new(),
         };
         (browser, offer.to_sdp_string(), pending)
@@ -260,7 +263,7 @@ impl Browser {
     pub fn film(&mut self, house: (Epoch, Instant), line: usize, rid: Option<&str>, keyframe: bool, packets: usize) {
         let (mid, rid) = (self.mids[line], rid.map(Rid::from));
         let pt = self.pt(Codec::Vp8);
-        let next = self.sequence.entry(format!("{mid} {rid:?}")).or_insert(1000);
+        let next = self.sequence.entry(format!("{mid} {rid:?}")).or_insert(self.counts_from);
         let timestamp = u32::try_from(house.1.since_start().as_millis() * 90 % (1 << 32)).unwrap();
         let picture = u16::try_from(*next & 0x7fff).unwrap();
         for index in 0..packets {

@@ -80,6 +80,38 @@ fn a_page_that_begins_a_new_peer_connection_has_the_same_place() {
 }
 
 #[test]
+fn whenever_a_page_begins_anew_and_wherever_it_counts_from_its_picture_goes_on() {
+    let mut house = House::new();
+    let (anna, ben) = (house.join(1), house.join(2));
+    house.connect();
+    house.watch(ben, &[(0, anna, Source::Camera, 90)]);
+    // Every quarter of a second the hub looks after Ben: what happens between two looks he must not be left alone with.
+    for round in 0..10u16 {
+        house.film(&[anna], &["q"], 1000);
+        house.pass(u64::from(round) * 25);
+        let before = house.browsers[ben].received(7).len();
+        if round % 2 == 1 {
+            house.browsers[anna].rtc.close().unwrap();
+            house.pass(12);
+        }
+        let (mut again, offer, pending) = house.browser(1);
+        again.counts_from = 900 - 80 * u64::from(round);
+        again.address = std::net::SocketAddr::from(([10, 0, 1, 1], 7000 + round));
+        again.rtc.add_local_candidate(str0m::Candidate::host(again.address, "udp").unwrap());
+        let answer = house.offer(again.leg, offer);
+        again.rtc.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&answer).unwrap()).unwrap();
+        house.place(&again);
+        house.browsers[anna] = again;
+        house.connect();
+        house.film(&[anna], &["q"], 1000);
+        let seen = house.browsers[ben].received(7).len() - before;
+        assert!(seen > 20, "round {round}: {seen} packets");
+    }
+    let heard = house.browsers[ben].received(7);
+    assert!(heard.windows(2).all(|two| *two[1].seq_no == *two[0].seq_no + 1), "one stream for ever");
+}
+
+#[test]
 fn a_tunnel_is_announced_and_its_end_too_and_one_without_end_is_given_up() {
     let mut house = House::new();
     let anna = house.join(1);
