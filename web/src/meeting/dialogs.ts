@@ -83,16 +83,19 @@ function menu(app: App, person: Person): Node {
     items.push(item("pin", t(pinned ? "unpin" : "pin"), then(app, () => act.pin(pinned ? null : person.id))));
     if (!own && (person.audio !== "phone" || person.video)) items.push(item("chat", t("write_to"), then(app, () => act.to(person.id))));
     if (host && !own) {
-      items.push(muted(person) ? item("mic", t("unmute"), then(app, () => act.mute(person, false))) : item("mic_off", t("mute"), then(app, () => act.mute(person, true))));
+      // Nobody opens a microphone that the person closed; a host takes back only what hosts did.
+      if (person.muted_by_host) items.push(item("mic", t("unmute"), then(app, () => act.mute(person, false))));
+      else if (!muted(person)) items.push(item("mic_off", t("mute"), then(app, () => act.mute(person, true))));
       if (person.camera_on) items.push(item("camera_off", t("stop_camera"), then(app, () => act.operate({ operation: "hide", participant: person.id, source: "camera" }))));
       if (person.screen_on) items.push(item("screen", t("stop_their_sharing"), then(app, () => act.operate({ operation: "hide", participant: person.id, source: "screen" }))));
     }
     if ((host || own) && handPlace(state, person) !== null) items.push(item("hand", t("lower_hand"), then(app, () => act.operate({ operation: "lower_hand", participant: person.id }))));
   }
   if (own || host) items.push(item("edit", t("rename"), then(app, () => act.open({ kind: "rename", person: person.id }))));
-  if (host && !own && active) {
-    const one = person.role === "host";
-    items.push(item("crown", t(one ? "take_host" : "make_host"), then(app, () => act.operate({ operation: "set_role", participant: person.id, role: one ? "guest" : "host" }))));
+  if (host && active) {
+    for (const role of ["host", "member", "guest"] as const) {
+      if (role !== person.role) items.push(item(role === "host" ? "crown" : "people", t(`make_${role}`), then(app, () => act.operate({ operation: "set_role", participant: person.id, role }))));
+    }
   }
   if (host && !own) items.push(item("out", t("remove"), then(app, () => act.open({ kind: "remove", person: person.id })), "danger"));
   return frame(app, `person-${person.id}`, name(app, person), "menu", h("div", { class: "about" }, avatar(person, name(app, person)), h("p", { class: "quiet" }, person.number ?? t(person.audio === "phone" ? "on_phone" : "in_browser"))), h("div", { class: "items" }, items));

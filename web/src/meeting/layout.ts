@@ -42,7 +42,7 @@ export function grid(count: number, width: number, height: number): Place[] {
   });
 }
 
-/** How many tiles have room in a grid. */
+/** How many tiles have room in a grid: no more than a page is looked over at once. */
 function room(width: number, height: number): number {
   const columns = Math.max(1, Math.floor((width + GAP) / (NARROWEST + GAP)));
   const rows = Math.max(1, Math.floor((height + GAP) / (NARROWEST * 0.75 + GAP)));
@@ -89,13 +89,46 @@ export function seats(all: string[], before: string[], spoke: string[], count: n
 
 export interface Stage {
   tiles: (Tile & Place)[];
-  /** How many people have no tile, and where that is said. */
+  /** How many people have no tile beside what is large, and where that is said. */
   hidden: number;
   rest: Place | null;
+  /** Which page of the grid is shown, from 0, and how many there are. */
+  page: number;
+  pages: number;
+  /** Who is on the first page, to be given as `before` the next time. */
+  first: string[];
 }
 
-/** What is on the stage, for a place of this size. */
-export function stage(state: State, before: string[], width: number, height: number): Stage {
+/** Height of what turns the pages, below the grid. */
+export const PAGER = 52;
+
+/** Most tiles of one page: where more cameras are on than can be shown, a page has as many as can, and oneself. */
+function most(state: State, slots: number): number {
+  const cameras = present(state).filter((one) => one.camera_on && one.id !== state.you).length;
+  return cameras > slots ? slots + 1 : 49;
+}
+
+/**
+ * The grid: where not all have room, its first page has oneself and whoever speaks, the others come after it in the order of
+ * arrival. While a later page is looked at nobody changes pages.
+ */
+function paged(state: State, people: string[], before: string[], width: number, height: number, at: number, slots: number): Stage {
+  const keep = state.you !== null ? [state.you] : [];
+  const limit = most(state, slots);
+  const whole = people.length <= Math.min(room(width, height), limit);
+  const space = whole ? people.length : Math.min(room(width, height - PAGER), limit);
+  const first = seats(people, before, at > 0 ? [] : state.spoke, space, keep);
+  const later = people.filter((id) => !first.includes(id));
+  const pages = 1 + Math.ceil(later.length / Math.max(1, space));
+  const page = Math.min(Math.max(0, at), pages - 1);
+  const shown = page === 0 ? first : later.slice((page - 1) * space, page * space);
+  const cells = grid(shown.length, width, whole ? height : height - PAGER);
+  const nowhere = { x: 0, y: 0, width: 0, height: 0 };
+  return { tiles: shown.map((participant, index) => ({ participant, source: "camera" as const, large: false, ...(cells[index] ?? nowhere) })), hidden: people.length - shown.length, rest: null, page, pages, first };
+}
+
+/** What is on the stage, for a place of this size, with so many slots for video. */
+export function stage(state: State, before: string[], width: number, height: number, at = 0, slots = 9): Stage {
   const people = present(state).map((one) => one.id);
   const screen = sharing(state);
   const pinned = state.pinned !== null && people.includes(state.pinned) ? state.pinned : null;
@@ -106,15 +139,14 @@ export function stage(state: State, before: string[], width: number, height: num
       ? { participant: pinned ?? speaker(state, people), source: "camera", large: true }
       : null;
   const others = chosen?.source === "camera" ? people.filter((id) => id !== chosen.participant) : people;
-  const around = chosen ? withLarge(width, height) : null;
-  const space = around ? around.cells.length : room(width, height);
+  if (!chosen) return paged(state, others, before, width, height, at, slots);
+  const { large, cells } = withLarge(width, height);
   // Where not all have room, the last place says how many more there are.
-  const seen = seats(others, before, state.spoke, others.length > space ? space - 1 : space, keep);
+  const seen = seats(others, before, state.spoke, others.length > cells.length ? cells.length - 1 : cells.length, keep);
   const hidden = others.length - seen.length;
-  const cells = around ? around.cells : grid(seen.length + (hidden > 0 ? 1 : 0), width, height);
   const nowhere = { x: 0, y: 0, width: 0, height: 0 };
-  const tiles = seen.map((participant, at) => ({ participant, source: "camera" as const, large: false, ...(cells[at] ?? nowhere) }));
-  return { tiles: chosen && around ? [{ ...chosen, ...around.large }, ...tiles] : tiles, hidden, rest: hidden > 0 ? (cells[seen.length] ?? null) : null };
+  const tiles = seen.map((participant, index) => ({ participant, source: "camera" as const, large: false, ...(cells[index] ?? nowhere) }));
+  return { tiles: [{ ...chosen, ...large }, ...tiles], hidden, rest: hidden > 0 ? (cells[seen.length] ?? null) : null, page: 0, pages: 1, first: seen };
 }
 
 /** Who speaks, or spoke last; of the others the first; alone oneself. */

@@ -41,6 +41,8 @@ export interface Local {
   pictures: Map<number, MediaStream>;
   size: { width: number; height: number };
   seen: string[];
+  /** Which page of the grid; the first has who speaks. */
+  page: number;
   draft: string;
   copied: boolean;
 }
@@ -68,6 +70,7 @@ export interface Actions {
   unblock(): void;
   panel(panel: "people" | "chat" | null): void;
   view(): void;
+  turn(page: number): void;
   pin(person: string | null): void;
   open(dialog: Dialog): void;
   dismiss(): void;

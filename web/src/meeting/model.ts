@@ -28,6 +28,7 @@ export interface State {
   shown: Shown[];
   floating: Floating[];
   dialIn: DialIn | null;
+  iceServers: RTCIceServer[];
   limits: Standing["limits"];
   /** Who spoke, the latest first. */
   spoke: string[];
@@ -55,6 +56,7 @@ export const blank: State = {
   shown: [],
   floating: [],
   dialIn: null,
+  iceServers: [],
   limits: { chat_chars: 2000, video_slots: 9, avatar_bytes: 262_144 },
   spoke: [],
   ended: null,
@@ -67,7 +69,7 @@ export const blank: State = {
 
 /** Something to tell the person at the page: said by the words' key, with names. */
 export interface Note {
-  say: "somebody_joined" | "somebody_left" | "somebody_waits" | "hand_up" | "chat_from" | "host_muted_you" | "host_unmuted_you" | "you_are_host" | "you_are_host_no_more" | "locked" | "unlocked" | "shares" | "shares_no_more" | "joined_anew" | "back";
+  say: "somebody_joined" | "somebody_left" | "somebody_waits" | "hand_up" | "chat_from" | "chat_from_alone" | "host_muted_you" | "host_unmuted_you" | "you_are_host" | "you_are_host_no_more" | "locked" | "unlocked" | "shares" | "shares_no_more" | "joined_anew" | "back";
   values?: Record<string, string>;
   /** Seen too, not only heard by screen readers. */
   seen: boolean;
@@ -80,8 +82,17 @@ const CHAT = 200;
 export const FLOATS = 4000;
 
 export function called(person: Person | undefined, fallback: string): string {
-  return person ? person.name || person.display || person.number || fallback : fallback;
+  const name = person ? person.name || person.display || person.number || fallback : fallback;
+  return plain(name);
 }
+
+/** A name that changes nothing beside it. */
+export function plain(name: string): string {
+  return name.replace(TURNS, "");
+}
+
+/** What turns the direction of writing: in a name it would turn what stands beside it, too. */
+const TURNS = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
 export function you(state: State): Person | undefined {
   return state.you === null ? undefined : state.people.get(state.you);
@@ -158,6 +169,7 @@ function stand(state: State, standing: Standing): State {
     shown: [],
     spoke: state.spoke.filter((id) => people.has(id)),
     dialIn: standing.dial_in ?? null,
+    iceServers: standing.ice_servers ?? [],
     limits: { ...state.limits, ...standing.limits },
     ended: null,
     goaway: null,
@@ -217,7 +229,7 @@ export function receive(state: State, message: ServerMessage, now: number): [Sta
       const own = message.line.from === state.you;
       const open = state.panel === "chat";
       const next = { ...state, chat: [...state.chat, message.line].slice(-CHAT), unread: own || open ? state.unread : state.unread + 1 };
-      return [next, own ? [] : [{ say: "chat_from", values: { name: message.line.name, text: message.line.text.slice(0, 120) }, seen: !open }]];
+      return [next, own ? [] : [{ say: isPrivate(message.line) ? "chat_from_alone" : "chat_from", values: { name: plain(message.line.name), text: message.line.text.slice(0, 120) }, seen: !open }]];
     }
     case "reaction": {
       const reaction = REACTIONS.find((one) => one === message.reaction);

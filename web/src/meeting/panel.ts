@@ -5,7 +5,7 @@ import { clock } from "../i18n/core.js";
 import { button } from "./bar.js";
 import { icon } from "./icons.js";
 import { type App, silent } from "./local.js";
-import { admits, called, coming, hands, isHost, isPrivate, muted, present, waiting } from "./model.js";
+import { admits, called, coming, hands, isHost, isPrivate, muted, plain, present, waiting } from "./model.js";
 import type { ChatLine, Person } from "./protocol.js";
 import { avatar, bars, mutedWords, name, standing } from "./stage.js";
 
@@ -51,7 +51,7 @@ function row(app: App, person: Person, group: string): Node {
   const words = standing(app, person);
   const lobby = person.state === "lobby";
   const marks: Child[] = [
-    person.role === "host" ? h("span", { class: "mark host" }, t("host")) : null,
+    person.role === "host" ? h("span", { class: "mark host" }, t("host")) : person.role === "member" ? h("span", { class: "mark" }, t("member")) : null,
     person.audio === "phone" ? h("span", { class: "mark" }, icon("phone"), t("phone")) : null,
     person.name && person.number ? h("span", { class: "number" }, person.number) : null,
     words ? h("span", { class: "mark warn" }, words) : null,
@@ -142,8 +142,8 @@ function line(app: App, one: ChatLine, before: ChatLine | undefined): Node {
   const { state, local, t } = app;
   const own = one.from !== null && one.from === state.you;
   const joined = before && before.from === one.from && before.to === one.to && time(one) - time(before) < TOGETHER;
-  const other = one.to === null ? "" : called(state.people.get(own ? one.to : (one.from ?? "")), one.name);
-  const who = own ? t("you") : one.from === null ? t("operator") : one.name || t("guest");
+  const other = one.to === null ? "" : called(state.people.get(own ? one.to : (one.from ?? "")), plain(one.name));
+  const who = own ? t("you") : one.from === null ? t("operator") : plain(one.name) || t("guest");
   return h(
     "li",
     { key: `l${one.id}`, class: `line${own ? " own" : ""}${isPrivate(one) ? " private" : ""}${joined ? " joined" : ""}` },

@@ -6,6 +6,7 @@ import { type Place, slotOf, stage, type Tile } from "./layout.js";
 import { type App, silent } from "./local.js";
 import { called, fresh, handPlace, initials, muted, tint, type State } from "./model.js";
 import { type Person, SIGNS } from "./protocol.js";
+import { SLOTS } from "./page.js";
 import { streamOf } from "./preview.js";
 
 /** Height of what is said to whoever is alone, in pixels. */
@@ -83,7 +84,6 @@ function tile(app: App, one: Tile & Place): Node | null {
         ? h("div", { key: "wait", class: "center quiet" }, t("screen_comes"))
         : h("div", { key: "face", class: "center" }, avatar(person, label, "face")),
     hand !== null && one.source === "camera" ? h("span", { key: "hand", class: "flag hand", "aria-hidden": "true" }, icon("hand"), String(hand)) : null,
-    h("span", { key: "signs", class: "signs" }, one.source === "camera" ? bars(app, person) : null),
     reactions.map((float) => h("span", { key: `r${float.id}`, class: `float f${float.id % 5}`, "aria-hidden": "true" }, SIGNS[float.reaction])),
     h(
       "figcaption",
@@ -93,7 +93,12 @@ function tile(app: App, one: Tile & Place): Node | null {
       h("b", {}, one.source === "screen" ? t("screen_of", { name: label }) : own ? t("you") : label),
       words && one.source === "camera" ? h("small", {}, words) : null,
     ),
-    h("button", { key: "menu", class: "dot", "aria-label": t("actions_for", { name: label }), title: t("actions_for", { name: label }), onclick: () => act.open({ kind: "person", person: person.id }) }, icon("more")),
+    h(
+      "div",
+      { key: "corner", class: "corner" },
+      one.source === "camera" ? bars(app, person) : null,
+      h("button", { key: "menu", class: "dot", "aria-label": t("actions_for", { name: label }), title: t("actions_for", { name: label }), onclick: () => act.open({ kind: "person", person: person.id }) }, icon("more")),
+    ),
   );
 }
 
@@ -101,13 +106,48 @@ export function stageView(app: App): Node {
   const { state, local, t, act } = app;
   const { width, height } = local.size;
   const alone = [...state.people.values()].filter((one) => one.state === "active").length === 1;
-  const shown = stage(state, local.seen, width, height - (alone ? ALONE : 0));
-  local.seen = shown.tiles.filter((one) => !one.large).map((one) => one.participant);
+  const shown = stage(state, local.seen, width, height - (alone ? ALONE : 0), local.page, Math.min(SLOTS, state.limits.video_slots));
+  local.seen = shown.first;
+  local.page = shown.page;
   return h(
     "div",
-    { class: "stage", id: "stage", role: "region", "aria-label": t("stage") },
+    { class: "stage", id: "stage", role: "region", "aria-label": t("stage"), ...(shown.pages > 1 ? swipes(app) : {}) },
     shown.tiles.map((one) => tile(app, one)),
     shown.rest ? h("button", { class: "others", key: "others", ...pixels(shown.rest), onclick: () => act.panel("people") }, t("and_others", { n: shown.hidden })) : null,
     alone ? h("div", { class: "alone", key: "alone" }, h("p", {}, t("alone")), h("button", { onclick: () => act.open({ kind: "invite" }) }, icon("invite"), t("invite"))) : null,
+    shown.pages > 1 ? pager(app, shown.page, shown.pages) : null,
   );
+}
+
+function pager(app: App, page: number, pages: number): Node {
+  const { t, act } = app;
+  const turn = (id: string, sign: "before" | "after", label: string, to: number) => h("button", { id, class: "tool", "aria-label": label, title: label, disabled: to < 0 || to >= pages, onclick: () => act.turn(to) }, icon(sign));
+  return h(
+    "div",
+    { class: "pager", key: "pager", role: "group", "aria-label": t("pages") },
+    turn("page-before", "before", t("page_before"), page - 1),
+    h("span", { role: "status" }, t("page_of", { n: page + 1, all: pages })),
+    turn("page-after", "after", t("page_after"), page + 1),
+  );
+}
+
+/** Shortest way of a finger that turns the page, in pixels. Shorter: taps that slip turn it. */
+const SWIPE = 60;
+
+let touched: { x: number; y: number } | null = null;
+
+function swipes(app: App): Record<string, (event: never) => void> {
+  return {
+    ontouchstart: (event: TouchEvent) => {
+      const touch = event.touches.length === 1 ? event.touches[0] : undefined;
+      touched = touch ? { x: touch.clientX, y: touch.clientY } : null;
+    },
+    ontouchend: (event: TouchEvent) => {
+      const touch = event.changedTouches[0];
+      if (!touched || !touch) return;
+      const [x, y] = [touch.clientX - touched.x, touch.clientY - touched.y];
+      touched = null;
+      if (Math.abs(x) > SWIPE && Math.abs(x) > 2 * Math.abs(y)) app.act.turn(app.local.page + (x < 0 ? 1 : -1));
+    },
+  };
 }

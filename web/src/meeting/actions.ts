@@ -1,0 +1,171 @@
+// What people do at the page.
+
+import { isLanguage, keep, remember } from "../i18n/core.js";
+import { portrait } from "./avatar.js";
+import { choose, stop, takeDevices, toggleCamera, toggleScreen } from "./capture.js";
+import { type Actions, silent } from "./local.js";
+import { blank, muted, you } from "./model.js";
+import { ask, change, draw, operate, page, t } from "./page.js";
+import { toEnd } from "./render.js";
+import { say } from "./say.js";
+import { begin, leave } from "./session.js";
+import { byPhone, hush, listen, playBy, setMuted } from "./sound.js";
+
+const { local } = page;
+let panelFrom = "people";
+
+export const act: Actions = {
+  join() {
+    if (page.ticket === null && local.asks !== "nothing" && local.passcode.trim() === "") {
+      local.refused = t(local.asks === "number" ? "number_missing" : "passcode_missing");
+      return draw();
+    }
+    local.refused = null;
+    remember("ringlift.name", local.name.trim());
+    remember("ringlift.microphone", local.microphone.on ? "on" : "off");
+    change({ phase: "joining" });
+    begin();
+  },
+  again() {
+    change({ ...blank });
+    local.refused = null;
+    void takeDevices();
+  },
+  type(field, value) {
+    local[field] = value;
+    draw();
+  },
+  listenOnly(on) {
+    local.listenOnly = on;
+    [local.microphone.on, local.camera.on] = [!on, !on];
+    if (on) {
+      stop(local.microphone);
+      stop(local.camera);
+      page.meter?.of(null);
+    } else void takeDevices();
+    draw();
+  },
+  microphone() {
+    if (page.state.phase === "in") {
+      void setMuted(byPhone() ? !muted(you(page.state)) : !silent(page.state, local));
+      return;
+    }
+    local.microphone.on = !local.microphone.on;
+    if (local.microphone.on && !local.microphone.track) {
+      local.listenOnly = false;
+      void takeDevices();
+    }
+    page.meter?.of(local.microphone.on ? local.microphone.track : null);
+    hush();
+    draw();
+  },
+  camera: () => void toggleCamera(),
+  screen: () => void toggleScreen(),
+  hand() {
+    const up = (you(page.state)?.hand ?? null) !== null;
+    if (page.state.you) void operate({ operation: up ? "lower_hand" : "raise_hand", participant: page.state.you });
+  },
+  react: (reaction) => void ask({ type: "react", reaction }),
+  choose(which, device) {
+    remember(`ringlift.${which}.device`, device);
+    if (which !== "speaker") return void choose(which, device);
+    local.speaker = device;
+    playBy(device);
+    draw();
+  },
+  allow() {
+    [local.microphone.on, local.camera.on] = [true, true];
+    void takeDevices();
+  },
+  unblock() {
+    local.silenced = false;
+    void listen();
+    draw();
+  },
+  panel(open) {
+    change({ panel: open, unread: open === "chat" ? 0 : page.state.unread });
+    requestAnimationFrame(() =>
+      requestAnimationFrame(() => {
+        if (open === null) document.getElementById(panelFrom)?.focus();
+        else document.querySelector<HTMLElement>(open === "chat" ? "#panel textarea" : "#panel h2")?.focus();
+        toEnd(true);
+      }),
+    );
+    if (open !== null) panelFrom = open;
+  },
+  view: () => change({ view: page.state.view === "grid" ? "speaker" : "grid", pinned: null }),
+  turn(page) {
+    local.page = Math.max(0, page);
+    draw();
+  },
+  pin: (person) => change({ pinned: person }),
+  open(dialog) {
+    local.dialog = dialog;
+    local.copied = false;
+    draw();
+  },
+  dismiss() {
+    const open = document.querySelector<HTMLDialogElement>("dialog[open]");
+    local.dialog = null;
+    // The browser gives the focus back to where it was.
+    if (open) open.close();
+    draw();
+  },
+  chat() {
+    const text = local.draft.trim();
+    const { to, limits } = page.state;
+    if (text === "" || [...text].length > limits.chat_chars) return;
+    local.draft = "";
+    draw();
+    void ask({ type: "chat", to, text }).then((done) => {
+      if (done) return toEnd(true);
+      // What was not sent is not lost.
+      if (local.draft === "") local.draft = text;
+      draw();
+    });
+  },
+  to(person) {
+    change({ to: person });
+    if (page.state.panel !== "chat") act.panel("chat");
+  },
+  mute: (person, on) => void operate({ operation: on ? "mute" : "unmute", participant: person.id }),
+  operate: (operation) => void operate(operation),
+  rename(person, name) {
+    if (person === page.state.you) {
+      local.name = name;
+      remember("ringlift.name", name);
+    }
+    void operate({ operation: "rename", participant: person, name });
+  },
+  leave() {
+    leave();
+    stop(local.camera);
+    stop(local.microphone);
+  },
+  speak(language) {
+    if (!isLanguage(language)) return;
+    keep(language);
+    local.language = language;
+    draw();
+  },
+  picture(file) {
+    void portrait(file, page.state.limits.avatar_bytes).then(async (made) => {
+      if (!made) return say(t("picture_bad"), { wrong: true });
+      const answer = await fetch("/meet/avatar", { method: "PUT", headers: { Authorization: `Bearer ${page.resume ?? ""}`, "Content-Type": made.type }, body: made }).catch(() => null);
+      say(t(answer?.ok ? "picture_set" : "picture_refused"), { wrong: !answer?.ok });
+    });
+  },
+  copy(text) {
+    if (!navigator.clipboard) return say(t("copy_failed"), { wrong: true });
+    void navigator.clipboard.writeText(text).then(
+      () => {
+        local.copied = true;
+        say(t("copied"), { seen: false });
+        draw();
+      },
+      () => say(t("copy_failed"), { wrong: true }),
+    );
+  },
+  share: (text) => void navigator.share({ text }).catch(() => undefined),
+  retry: () => page.link?.now(),
+};

@@ -1,0 +1,126 @@
+// The way into the meeting, what the node says there, and the way out.
+
+import { publishing, setCamera, stopSharing } from "./capture.js";
+import { connect, drop, enter } from "./connection.js";
+import { Link, type Problem } from "./link.js";
+import { silent } from "./local.js";
+import { blank, FLOATS, fresh, muted, receive, you } from "./model.js";
+import { change, draw, keepSeat, kind, page, place, problemWords, t } from "./page.js";
+import { type Join, type ServerMessage, VERSION } from "./protocol.js";
+import { say, tell } from "./say.js";
+import { hush, useAudio } from "./sound.js";
+
+/** Ends after which the page comes back by itself. */
+const COMES_BACK = new Set(["draining", "drained_out", "cut_off", "internal"]);
+
+function joining(): Join {
+  const { state, local, ticket, resume } = page;
+  const typed = local.passcode.trim();
+  const number = kind === "m" && /^\d+$/.test(place) ? place : null;
+  return {
+    type: "join",
+    version: VERSION,
+    ...(ticket !== null ? { ticket } : {}),
+    ...(ticket === null && place.startsWith("room_") ? { room: place } : {}),
+    ...(ticket === null ? { passcode: typed || number || "" } : {}),
+    ...(resume ? { resume } : {}),
+    name: local.name.trim(),
+    language: local.language,
+    listen_only: state.you !== null ? silent(state, local) : local.listenOnly || !local.microphone.on || !local.microphone.track,
+  };
+}
+
+/** Joins, and stays joined for as long as the node lets us. */
+export function begin(): void {
+  const address = new URL("/meet/socket", location.href);
+  address.protocol = address.protocol.replace("http", "ws");
+  page.link?.close();
+  page.link = new Link(address.href, joining, {
+    message: hear,
+    joined() {
+      if (page.state.phase !== "in") return draw();
+      enter(true);
+    },
+    lost() {
+      const { state, local } = page;
+      if (state.phase !== "joining" && state.link !== "lost") say(t("connection_lost"), { seen: false });
+      if (state.phase === "joining") local.refused = t("unreachable");
+      change({ link: "lost" });
+    },
+    refused,
+  });
+}
+
+function refused(problem: Problem): void {
+  const { state, local, ticket } = page;
+  local.refused = problemWords(problem);
+  if (problem.code === "wrong_passcode" || problem.code === "no_such_room") {
+    local.passcode = "";
+    if (local.asks === "nothing" && ticket === null) local.asks = place.startsWith("room_") ? "passcode" : "number";
+  }
+  keepSeat(null);
+  page.link = null;
+  const there = state.phase !== "joining" && state.phase !== "preview";
+  drop();
+  if (there) change({ ...blank, room: state.room, phase: "ended", ended: { cause: problem.code, text: problem.message } });
+  else change({ ...blank, phase: "preview" });
+}
+
+function hear(message: ServerMessage): void {
+  const before = you(page.state);
+  const { phase } = page.state;
+  if (message.type === "bye" && COMES_BACK.has(message.cause)) {
+    // The link finds the node again; whoever looks is told why.
+    change({ goaway: message.text });
+    return;
+  }
+  if (message.type === "candidate") page.peer?.candidate(message.candidate);
+  const [next, notes] = receive(page.state, message, Date.now());
+  page.state = next;
+  if (message.type === "welcome" || message.type === "admitted") {
+    keepSeat(message.resume);
+    page.local.refused = null;
+  }
+  tell(notes);
+  if (message.type === "bye") {
+    keepSeat(null);
+    page.link?.close();
+    page.link = null;
+    drop();
+  }
+  if (message.type === "reaction") setTimeout(() => change({ floating: fresh(page.state.floating, Date.now()) }), FLOATS + 50);
+  const now = you(page.state);
+  // A welcome tells of a seat, which may be a new one: nobody decided anything.
+  if (phase === "in" && before && now && message.type !== "welcome" && message.type !== "admitted") followed(before, now);
+  if (phase !== "in" && page.state.phase === "in" && message.type !== "welcome") enter(false);
+  if (message.type === "media" && message.state === "lost") connect();
+  draw();
+}
+
+/** What the node decided about this person is done here. */
+function followed(before: NonNullable<ReturnType<typeof you>>, now: typeof before): void {
+  const { local } = page;
+  if (local.muting !== null && muted(now) === local.muting) local.muting = null;
+  if (before.camera_on && !now.camera_on && local.camera.on && !publishing.has("camera")) {
+    setCamera(false);
+    say(t("host_stopped_camera"));
+  }
+  if (before.screen_on && !now.screen_on && local.sharing && !publishing.has("screen")) {
+    stopSharing(false);
+    say(t("host_stopped_sharing"));
+  }
+  if (before.audio !== now.audio) void useAudio();
+  hush();
+}
+
+/** Leaves for good. */
+export function leave(): void {
+  const gone = page.link;
+  void gone?.ask({ type: "leave" }).catch(() => undefined);
+  page.link = null;
+  setTimeout(() => gone?.close(), 200);
+  keepSeat(null);
+  drop();
+  change({ phase: "ended", link: "none", ended: { cause: "left", text: "" } });
+}
+
