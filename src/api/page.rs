@@ -1,4 +1,5 @@
-//! The pages, inside the program: where to begin (`/`), the meeting (`/j/{ticket}`, `/m/{room}`) and the operator's console
+//! The pages, inside the program: where to begin (`/`), the meeting (`/j/{ticket}`, `/m/{room}`, and from a
+//! telephone call `/e/{ticket}`) and the operator's console
 //! (`/console`), each with its script and style from `web/dist`.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -44,6 +45,8 @@ pub fn routes() -> Router<App> {
         .route("/landing.css", file!("text/css; charset=utf-8", "landing.css"))
         .route("/j/{ticket}", file!("text/html; charset=utf-8", "meeting.html"))
         .route("/m/{room}", file!("text/html; charset=utf-8", "meeting.html"))
+        .route("/e", file!("text/html; charset=utf-8", "meeting.html"))
+        .route("/e/{ticket}", file!("text/html; charset=utf-8", "meeting.html"))
         .route("/meeting.js", file!("text/javascript; charset=utf-8", "meeting.js"))
         .route("/meeting.css", file!("text/css; charset=utf-8", "meeting.css"))
         .route("/console", file!("text/html; charset=utf-8", "console.html"))

@@ -15,6 +15,16 @@ const room = (id, participants = [], rest = {}) => ({
 });
 const state = (rooms, scopes = ["rooms:read"]) => ({ ...model.blank, session: { name: "k", scopes }, rooms: new Map(rooms.map((one) => [one.settings.id, one])) });
 
+test("each step of an elevation reads the texts anew", () => {
+  for (const step of ["asked", "texted", "failed", "some_new_step"]) assert.deepEqual(model.happen(model.blank, { type: `elevation.${step}`, seq: 1, room: "r", participant: "p" })[1], ["texts"]);
+});
+
+test("what happens to a trunk's places is read anew, as what happens to the trunk", () => {
+  for (const type of ["trunk.up", "trunk.down", "trunk.target_up", "trunk.target_down"]) {
+    assert.deepEqual(model.happen(model.blank, { type, seq: 1, trunk: "trk_1", address: "udp:192.0.2.1:5060" })[1], ["routing"], type);
+  }
+});
+
 test("somebody who joins, speaks, is muted and leaves is shown so", () => {
   let [now] = model.happen(state([room("r")]), { type: "participant.joined", seq: 1, room: "r", participant: participant("p") });
   assert.equal(now.rooms.get("r").participants.length, 1);

@@ -34,6 +34,12 @@ export class FakeNode {
   refuseOperation = null;
   you = "part_you";
   silent = false;
+  invited = 0;
+  /** What was posted to elevate. */
+  posted = [];
+  informs = null;
+  redeems = null;
+  pin = false;
 
   async start(port = 0) {
     this.server = createServer((request, response) => this.serve(request, response));
@@ -53,13 +59,28 @@ export class FakeNode {
   serve(request, response) {
     const path = new URL(request.url, this.url).pathname;
     this.asked?.(request, path);
-    const file = files[path] ?? (/^\/[jm]\/[^/]+$/.test(path) ? "meeting.html" : /^\/[a-z]+\.(js|css|svg)$/.test(path) ? path.slice(1) : null);
+    if (path === "/meet/elevate" || path === "/meet/elevate/info") return void this.elevate(request, response, path);
+    const file = files[path] ?? (/^\/([jm]\/[^/]+|e(\/[^/]+)?)$/.test(path) ? "meeting.html" : /^\/[a-z]+\.(js|css|svg)$/.test(path) ? path.slice(1) : null);
     response.setHeader("Content-Security-Policy", policy);
     response.setHeader("Permissions-Policy", devices);
     if (!file) return response.writeHead(path === "/v1/session" ? 401 : 404, { "Content-Type": "application/json" }).end("{}");
     const packed = gzipSync(readFileSync(new URL(file, dist)), { level: 9 });
     this.sent.set(path, packed.length);
     response.writeHead(200, { "Content-Type": kinds[file.split(".").pop()], "Content-Encoding": "gzip" }).end(packed);
+  }
+
+  /** As docs/elevation.md has it; `redeems` says what a link is answered with, none for a ticket. */
+  async elevate(request, response, path) {
+    let text = "";
+    for await (const part of request) text += part;
+    const asked = JSON.parse(text);
+    this.posted.push({ path, ...asked });
+    const answer = (status, body, headers = {}) => response.writeHead(status, { "Content-Type": status < 400 ? "application/json" : "application/problem+json", ...headers }).end(JSON.stringify(body));
+    if (request.headers["x-ringlift-page"] !== "1") return answer(403, { type: "/problems/foreign-origin", status: 403, title: "", detail: "" });
+    const refused = (path.endsWith("info") ? this.informs : this.redeems)?.(asked);
+    if (refused) return answer(refused.status ?? 409, { type: `https://ringlift.org/problems/elevation-${refused.problem}`, title: "", status: refused.status ?? 409, detail: "" }, refused.after ? { "Retry-After": String(refused.after) } : {});
+    if (path.endsWith("info")) return answer(200, { room: "room_1", name: this.room.name, person: "+49 170 •••• 42", used: false, pin: this.pin, expires: "2026-11-21T07:30:24.000Z" });
+    return answer(200, { ticket: `seat${this.posted.length}`, holder: "holder-of-this-browser", room: "room_1", name: this.room.name, person: "+49 170 •••• 42" });
   }
 
   upgrade(request, socket) {
@@ -179,6 +200,19 @@ export class FakeNode {
         this.chat.push(line);
         done();
         return this.say({ type: "chat", line });
+      }
+      case "invite": {
+        if (this.role !== "host") return this.to(socket, { type: "problem", id, code: "host_only", detail: "only a host may do this" });
+        const { role = "guest", name = null, personal = false } = message.invitation ?? {};
+        const ticket = `ticket${++this.invited}`.padEnd(26, "x");
+        return this.to(socket, { type: "invited", id, invitation: { id: `tkt_${this.invited}`, role, name, personal, uses: null, expires: null, ticket, path: `/j/${ticket}` } });
+      }
+      case "elevate":
+        return this.refuseElevate ? this.to(socket, { type: "problem", id, ...this.refuseElevate }) : done();
+      case "audio": {
+        if (this.refuseOperation) return this.to(socket, { type: "problem", id, ...this.refuseOperation });
+        done();
+        return this.change(this.you, { audio: message.by });
       }
       case "react":
         done();

@@ -265,7 +265,7 @@ test("on the node's own machine anybody begins a meeting, and the invitation in 
   await host.getByRole("button", { name: "Join now" }).click();
   await host.locator(".tile").first().waitFor();
   await host.getByRole("button", { name: "Invite" }).first().click();
-  const link = await until("the link", () => host.evaluate(() => [...document.querySelectorAll("dialog, [role=dialog]")].map((one) => `${one.textContent} ${[...one.querySelectorAll("input")].map((field) => field.value)}`).join(" ").match(/http\S*\/m\/\d+/)?.[0]));
+  const link = await until("the link", () => host.evaluate(() => [...document.querySelectorAll("dialog, [role=dialog]")].map((one) => `${one.textContent} ${[...one.querySelectorAll("input")].map((field) => field.value)}`).join(" ").match(/http\S*\/j\/\w+/)?.[0]));
   const guest = await context.newPage();
   await guest.goto(link);
   await guest.getByLabel("Your name").fill("Dora");

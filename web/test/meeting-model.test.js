@@ -1,5 +1,6 @@
 // What the meeting's page knows, where it puts people, and what it says.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { build } from "esbuild";
 import { person } from "./fake.js";
@@ -96,15 +97,31 @@ test("tiles stay on the stage and do not overlap, for one to fifty people on eve
     for (const view of ["grid", "speaker"]) for (const sharing of [false, true]) for (let count = 1; count <= 50; count += count > 12 ? 7 : 1) {
       const people = Array.from({ length: count - 1 }, (_, at) => person(`p${at}`, { screen_on: sharing && at === 0 }));
       const state = { ...meeting(...people), view };
-      const shown = layout.stage(state, [], width, height);
+      const paged = view === "grid" && !sharing ? layout.stage(state, [], width, height).pages : 1;
+      const everybody = Array.from({ length: paged }, (_, at) => layout.stage(state, [], width, height, at).tiles).flat();
+      if (view === "grid" && !sharing) assert.deepEqual(everybody.map((one) => one.participant).sort(), ["you", ...people.map((one) => one.id)].sort(), "each on one page");
+      for (let at = 0; at < paged; at++) {
+      const shown = layout.stage(state, [], width, height, at);
       const cells = [...shown.tiles, ...(shown.rest ? [shown.rest] : [])];
       const where = `${count} on ${width}×${height} ${view} ${sharing}`;
       for (const one of cells) assert.ok(one.x >= 0 && one.y >= 0 && one.x + one.width <= width + 1 && one.y + one.height <= height + 1 && one.width > 0 && one.height > 0, `${where}: ${JSON.stringify(one)}`);
       cells.forEach((one, at) => cells.slice(at + 1).forEach((other) => assert.ok(one.x + one.width <= other.x || other.x + other.width <= one.x || one.y + one.height <= other.y || other.y + other.height <= one.y, `${where} overlap`)));
       assert.equal(shown.tiles.filter((one) => !(one.large && one.source === "screen")).length + shown.hidden, count, where);
-      assert.equal(shown.hidden > 0, shown.rest !== null);
+      assert.equal(shown.hidden > 0, shown.rest !== null || paged > 1);
+      }
     }
   }
+});
+
+test("where more cameras are on than can be shown, a page has as many as can", () => {
+  const state = meeting(...Array.from({ length: 20 }, (_, at) => person(`p${at}`, { camera_on: true })));
+  const shown = layout.stage(state, [], 1256, 620, 0, 9);
+  assert.deepEqual([shown.tiles.length, shown.pages], [10, 3]);
+  const spoken = layout.stage({ ...state, spoke: ["p19"] }, shown.first, 1256, 620, 0, 9);
+  assert.ok(spoken.first.includes("p19") && spoken.first.includes("you"));
+  const later = layout.stage({ ...state, spoke: ["p19"] }, shown.first, 1256, 620, 2, 9);
+  assert.deepEqual(later.first, shown.first, "while a later page is looked at, nobody changes pages");
+  assert.equal(layout.stage(state, [], 1256, 620, 99, 9).page, 2);
 });
 
 test("who speaks and has no tile takes that of the one silent for longest, and nobody else moves", () => {
@@ -137,6 +154,20 @@ test("every language says everything, with the same places to fill", () => {
   }
   const same = Object.keys(words.en).filter((key) => words.en[key].length > 12 && words.de[key] === words.en[key] && words.fr[key] === words.en[key]);
   assert.deepEqual(same, ["chat_from"].filter((key) => same.includes(key)));
+});
+
+test("every problem and every end that the docs name has words of its own", () => {
+  const docs = readFileSync("../docs/meeting.md", "utf8");
+  const table = docs.slice(docs.indexOf("## Problems"), docs.indexOf("## Invitations"));
+  const codes = [...table.matchAll(/^\| ([^|]+) \|/gm)].flatMap((row) => [...row[1].matchAll(/`(\w+)`/g)].map((one) => one[1]));
+  assert.ok(codes.length > 20);
+  // What a page of ours does not say, or answers by itself.
+  const ours = ["draining", "bad_message", "not_joined", "already_joined", "bad_offer"];
+  assert.deepEqual(codes.filter((code) => !ours.includes(code) && !words.en[`problem_${code}`]), []);
+  const [, causes] = docs.match(/Its `cause` is one of\s+those of calls: ([^;]*?)(?:;|\. After)/s);
+  const ends = [...causes.matchAll(/`(\w+)`/g)].map((one) => one[1]).filter((cause) => !["leave", "internal", "drained_out"].includes(cause));
+  assert.deepEqual(ends.filter((cause) => !words.en[`ended_${cause}`]), []);
+  for (const [key, text] of Object.entries(words.en)) if (key.startsWith("ended_")) assert.doesNotMatch(text, /phone|call/i, key);
 });
 
 test("the language is the one chosen, else the browser's first that we have", () => {

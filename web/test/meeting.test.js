@@ -1,33 +1,8 @@
-// The meeting's page in a real browser, against a node that is made up and a far end that is not. Needs Chromium: CHROMIUM names it.
+// The meeting's page in a real browser, against a node that is made up and a far end that is not.
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { after, afterEach, before, beforeEach, test } from "node:test";
-import { chromium } from "playwright-core";
-import { FakeNode, farEnd, person } from "./fake.js";
-
-const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const skip = existsSync(executablePath) ? false : `no ${executablePath}`;
-const DESKTOP = { viewport: { width: 1280, height: 800 } };
-const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
-let browser, far, node, complaints, contexts;
-
-before(async () => {
-  if (skip) return;
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--auto-select-desktop-capture-source=Entire screen", "--host-resolver-rules=MAP meet.test 127.0.0.1"] });
-  far = await farEnd(browser);
-});
-after(async () => browser?.close());
-beforeEach(async () => {
-  if (skip) return;
-  [complaints, contexts] = [[], []];
-  node = await new FakeNode().start();
-  node.answer = far.answer;
-});
-afterEach(async () => {
-  if (skip) return;
-  for (const context of contexts) await context.close();
-  await node.stop();
-});
+import { test } from "node:test";
+import { asked, complaints, DESKTOP, enter, far, node, open, PHONE, replace, skip, until } from "./browser.js";
+import { FakeNode, person } from "./fake.js";
 
 const crowd = () => [
   person("p1", { name: "Anna Schmidt", camera_on: true, role: "host" }),
@@ -39,62 +14,10 @@ const crowd = () => [
   person("p7777777", { name: "Waltraud", state: "lobby", quality: null }),
 ];
 
-async function open(options = {}, path = "/j/a-ticket", origin = node.url) {
-  const context = await browser.newContext({ ...DESKTOP, locale: "en", ...options });
-  contexts.push(context);
-  const page = await context.newPage();
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("console", (message) => /Content Security|Refused|Permissions-Policy/.test(message.text()) && complaints.push(message.text()));
-  page.on("request", (request) => !request.url().startsWith(origin) && !request.url().startsWith("blob:") && complaints.push(`asked a third party: ${request.url()}`));
-  await page.addInitScript(() => {
-    // What the page takes of devices and plays, for the tests to look at.
-    globalThis.taken = [];
-    const media = navigator.mediaDevices;
-    if (media) {
-      const take = media.getUserMedia.bind(media);
-      media.getUserMedia = async (wanted) => {
-        if (globalThis.deny?.(wanted)) throw new DOMException("denied for the test", globalThis.deny(wanted));
-        const stream = await take(wanted);
-        globalThis.taken.push(...stream.getTracks());
-        return stream;
-      };
-    }
-    globalThis.WebSocket = class extends WebSocket {
-      constructor(url) {
-        super(url);
-        this.addEventListener("message", (event) => event.data.includes('"speaking","participant"') && (globalThis.told = performance.now()));
-      }
-    };
-    globalThis.played = [];
-    globalThis.Audio = class extends Audio { constructor() { super(); globalThis.played.push(this); } };
-  });
-  await page.goto(origin + path);
-  await page.waitForSelector("#app > *");
-  return page;
-}
-
-async function enter(page, name = "Dora") {
-  await page.fill("input[name=name]", name);
-  await page.click(".enter button.main.wide");
-  await page.waitForSelector("#stage .tile");
-}
-
-async function until(what, says, ms = 5000) {
-  const end = Date.now() + ms;
-  for (;;) {
-    const value = await what();
-    if (value) return value;
-    if (Date.now() > end) assert.fail(`${says} within ${ms} ms`);
-    await new Promise((done) => setTimeout(done, 30));
-  }
-}
-
-const asked = (type) => node.heard.filter((one) => one.type === type);
-
 test("the first load is small, and asks nobody else", { skip }, async () => {
   await open();
   const sum = [...node.sent.values()].reduce((all, one) => all + one, 0);
-  assert.ok(sum <= 60 * 1024, `${sum} bytes: ${JSON.stringify([...node.sent])}`);
+  assert.ok(sum <= 80 * 1024, `${sum} bytes: ${JSON.stringify([...node.sent])}`);
   assert.deepEqual(complaints, []);
 });
 
@@ -294,8 +217,7 @@ test("after a restart of the node one joins anew, and is told", { skip }, async 
   await node.stop();
   await page.waitForSelector(".banner:has-text('Connection lost')");
   const port = node.port;
-  node = new FakeNode();
-  Object.assign(node, { answer: far.answer, people: crowd(), you: "part_new", forgot: true });
+  replace(Object.assign(new FakeNode(), { answer: far.answer, people: crowd(), you: "part_new", forgot: true }));
   await node.start(port);
   await until(() => asked("offer").length === 1, "a new peer connection", 12_000);
   assert.equal(asked("offer")[0].restart, false);
@@ -439,13 +361,165 @@ test("the invitation has link, numbers, one tap and a code, and copies as text",
   const page = await open({ permissions: ["clipboard-read", "clipboard-write", "microphone", "camera"] });
   await enter(page);
   await page.click("#invite");
-  assert.equal(await page.inputValue("dialog input[name=link]"), `${node.url}/m/482913`);
+  const link = `${node.url}/j/${"ticket1".padEnd(26, "x")}`;
+  await page.waitForSelector("dialog input[name=link]");
+  assert.equal(await page.inputValue("dialog input[name=link]"), link, "one that can be taken back, and no passcode");
   assert.equal(await page.getAttribute("dialog a.button", "href"), "tel:+4930901820,,482913%23");
   await page.waitForSelector("dialog svg[role=img] path");
   await page.click("dialog >> text=Copy invitation");
   await page.waitForSelector("dialog >> text=Copied");
   const text = await page.evaluate(() => navigator.clipboard.readText());
-  for (const part of ["Board meeting", `${node.url}/m/482913`, "+49 30 901820", "482913#", "+4930901820,,482913#"]) assert.ok(text.includes(part), text);
+  for (const part of ["Board meeting", link, "+49 30 901820", "482913#", "+4930901820,,482913#"]) assert.ok(text.includes(part), text);
+  await page.keyboard.press("Escape");
+  await page.click("#invite");
+  assert.equal(await page.inputValue("dialog input[name=link]"), link, "opened again it is the same");
+  await page.fill("#invitee", "Ben");
+  await page.click("dialog >> text=Make link");
+  await page.waitForSelector("dialog label:has-text('Link for Ben alone')");
+  assert.deepEqual(asked("invite").at(-1).invitation, { role: "guest", name: "Ben", personal: true });
+  await page.click("dialog >> text=Copy invitation");
+  await until(async () => (await page.evaluate(() => navigator.clipboard.readText())).startsWith("Ben, join the meeting"), "its text is for Ben");
+});
+
+test("a guest invites by number and PIN, and is told who makes links", { skip }, async () => {
+  node.role = "guest";
+  const page = await open();
+  await enter(page);
+  await page.click("#invite");
+  await page.waitForSelector("dialog >> text=Only the host makes links");
+  assert.equal(asked("invite").length, 0);
+  assert.equal(await page.locator("dialog input[name=link], dialog .qr").count(), 0);
+  await page.waitForSelector("dialog >> text=482913#");
+});
+
+test("a host takes back what hosts muted, and opens no microphone that its person closed", { skip }, async () => {
+  node.people = [person("h", { name: "Hostmuted", muted_by_host: true }), person("s", { name: "Selfmuted", muted_by_self: true }), person("o", { name: "Open" })];
+  const page = await open();
+  await enter(page);
+  await page.click("#people");
+  const items = async (id) => {
+    await page.click(`#menu-here-${id}`);
+    await page.waitForSelector("dialog[open] .item");
+    const words = await page.$$eval("dialog .item", (all) => all.map((one) => one.textContent));
+    await page.keyboard.press("Escape");
+    await page.waitForSelector("dialog", { state: "detached" });
+    return words;
+  };
+  const mutes = (words) => words.filter((one) => /mute/i.test(one));
+  assert.deepEqual(mutes(await items("h")), ["Unmute"]);
+  assert.deepEqual(mutes(await items("s")), []);
+  assert.deepEqual(mutes(await items("o")), ["Mute"]);
+  assert.deepEqual((await items("o")).filter((one) => one.startsWith("Make")), ["Make host", "Make member"]);
+  node.change("o", { role: "member" });
+  await page.waitForSelector("li.person:has-text('Open') >> text=Member");
+  assert.deepEqual((await items("o")).filter((one) => one.startsWith("Make")), ["Make host", "Make guest"]);
+  node.refuseOperation = { code: "last_host", detail: "the last host" };
+  await page.click("#menu-here-part_you");
+  await page.click("dialog .item:has-text('Make guest')");
+  await page.waitForSelector("#said:has-text('make somebody else host first')");
+});
+
+test("what is said to one alone is marked so, and what is told covers neither names nor tools", { skip }, async () => {
+  node.people = crowd();
+  for (const options of [DESKTOP, PHONE]) {
+    const page = await open(options);
+    await enter(page);
+    node.say({ type: "chat", line: { id: Math.random(), from: "p1", to: "part_you", name: "Anna Schmidt", text: "between us ".repeat(30), at: Date.now() } });
+    await page.waitForSelector("#said:has-text('Anna Schmidt, to you alone: between us')");
+    const covered = await page.evaluate(() => {
+      const said = document.querySelector("#said").getBoundingClientRect();
+      return [...document.querySelectorAll("figcaption, .tools .tool")].filter((one) => { const box = one.getBoundingClientRect(); return box.bottom > said.top && box.top < said.bottom && box.right > said.left && box.left < said.right; }).map((one) => one.textContent);
+    });
+    assert.deepEqual(covered, []);
+  }
+});
+
+test("names of any length, with any marks and from right to left stay in their places", { skip }, async () => {
+  const zalgo = [..."Zalgo"].map((one) => one + "\u0300\u0301\u0302\u0303\u0316\u0317\u0318\u0319".repeat(6)).join("");
+  node.people = [person("z", { name: zalgo, camera_on: true }), person("l", { name: "W".repeat(64), hand: 1 }), person("r", { name: "\u202eevil\u202c ‏שלום" }), person("w", { name: zalgo, state: "lobby" })];
+  for (const options of [DESKTOP, PHONE]) {
+    const page = await open(options);
+    await enter(page);
+    await page.click(options.isMobile ? "#people-top" : "#people");
+    await page.waitForSelector("#panel");
+    for (const selector of ["figcaption b", "#panel .who b"]) {
+      const out = await page.$$eval(selector, (all) => all.filter((one) => { const style = getComputedStyle(one); return style.overflow !== "hidden" || style.unicodeBidi !== "isolate" || one.getBoundingClientRect().height > 50; }).length);
+      assert.equal(out, 0, selector);
+    }
+    assert.equal(await page.evaluate(() => document.body.innerText.includes("\u202e")), false, "no mark of direction gets through");
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+  }
+});
+
+test("on small tiles the sign of the network stands beside the menu, not under it", { skip }, async () => {
+  node.people = Array.from({ length: 11 }, (_, at) => person(`p${at}`, { name: `Person ${at}`, quality: 2, hand: at + 1 }));
+  for (const options of [DESKTOP, PHONE, { ...PHONE, viewport: { width: 360, height: 640 } }]) {
+    const page = await open(options);
+    await enter(page);
+    const dot = page.locator(".tile[data-person=p1] .dot");
+    if (await dot.isVisible()) await dot.focus();
+    const overlaps = await page.evaluate(() => [...document.querySelectorAll(".tile")].flatMap((tile) => {
+      const boxes = [...tile.querySelectorAll(".bars, .dot, .flag")].filter((one) => getComputedStyle(one).opacity !== "0").map((one) => one.getBoundingClientRect()).filter((box) => box.width > 0);
+      return boxes.flatMap((one, at) => boxes.slice(at + 1).filter((two) => one.right > two.left + 1 && one.left < two.right - 1 && one.bottom > two.top + 1 && one.top < two.bottom - 1));
+    }).length);
+    assert.equal(overlaps, 0);
+  }
+});
+
+test("who talks while muted is told, once", { skip }, async () => {
+  const page = await open();
+  await page.evaluate(() => {
+    navigator.mediaDevices.getUserMedia = async () => {
+      const context = new AudioContext();
+      const [tone, volume, out] = [context.createOscillator(), context.createGain(), context.createMediaStreamDestination()];
+      volume.gain.value = 0;
+      globalThis.speak = (on) => (volume.gain.value = on ? 0.3 : 0);
+      tone.connect(volume).connect(out);
+      tone.start();
+      return out.stream;
+    };
+  });
+  await page.selectOption("select[name=microphone]", { index: 0 }).catch(() => {});
+  await page.evaluate(() => document.querySelector("select[name=microphone]").dispatchEvent(new Event("change")));
+  await until(() => page.evaluate(() => typeof globalThis.speak === "function"), "the microphone that can be quiet");
+  await enter(page);
+  await page.evaluate(() => {
+    globalThis.hints = 0;
+    new MutationObserver((all) => all.forEach((one) => one.addedNodes.forEach((added) => /nobody hears you/.test(added.textContent) && globalThis.hints++))).observe(document.getElementById("said"), { childList: true });
+  });
+  await page.evaluate(() => globalThis.speak(true));
+  await new Promise((done) => setTimeout(done, 1500));
+  assert.equal(await page.evaluate(() => globalThis.hints), 0, "who is heard is told nothing");
+  await page.evaluate(() => globalThis.speak(false));
+  await page.keyboard.press("m");
+  await page.waitForSelector("#mic.off");
+  await page.evaluate(() => globalThis.speak(true));
+  await page.waitForSelector("#said:has-text('nobody hears you')");
+  await new Promise((done) => setTimeout(done, 2500));
+  assert.equal(await page.evaluate(() => globalThis.hints), 1);
+});
+
+test("more people than have room are on pages, and who speaks comes to the first", { skip }, async () => {
+  node.people = Array.from({ length: 30 }, (_, at) => person(`p${String(at).padStart(2, "0")}`, { name: `Person ${at}`, since: `2026-01-01T10:${String(at).padStart(2, "0")}:00Z` }));
+  const page = await open(PHONE);
+  await enter(page);
+  const ids = () => page.$$eval("#stage .tile", (all) => all.map((one) => one.dataset.person));
+  const first = await ids();
+  assert.ok(first.includes("part_you") && !first.includes("p29"), String(first));
+  await page.waitForSelector(".pager:has-text('1 / ')");
+  const seen = new Set(first);
+  for (;;) {
+    if (await page.isDisabled("#page-after")) break;
+    const before = await ids();
+    await page.click("#page-after");
+    await until(async () => (await ids())[0] !== before[0], "another page");
+    (await ids()).forEach((id) => seen.add(id));
+  }
+  assert.equal(seen.size, 31, "everybody is on a page");
+  node.say({ type: "speaking", participant: "p29", speaking: true });
+  while (!(await page.isDisabled("#page-before"))) await page.click("#page-before");
+  await until(async () => (await ids()).includes("p29"), "who speaks is on the first page");
+  assert.ok((await ids()).includes("part_you"));
 });
 
 test("it can be used by keyboard: every control is reached, dialogs keep the focus and give it back", { skip }, async () => {

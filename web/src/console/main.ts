@@ -4,7 +4,7 @@ import { ask, follow, Refused } from "../api.js";
 import { type Child, patch } from "../dom.js";
 import { showOnce } from "./forms.js";
 import { type Anew, blank, called, happen, may, type State, withRoom } from "./model.js";
-import type { Call, Did, Extension, Group, NodeStatus, Problem, Room, Session, Trunk } from "./types.js";
+import type { Call, Did, Extension, Group, NodeStatus, Problem, Room, Session, Texts, Trunk } from "./types.js";
 import { type Actions, view } from "./view.js";
 
 /** How often figures of calls are read: they come from the media plane every five seconds. */
@@ -111,7 +111,7 @@ function connect(): void {
 }
 
 async function load(): Promise<void> {
-  await Promise.all((["status", "rooms", "calls"] as const).map(read));
+  await Promise.all((["status", "rooms", "calls", "texts"] as const).map(read));
   await readRouting();
 }
 
@@ -138,7 +138,9 @@ function readSoon(what: Anew): void {
 async function read(what: Anew): Promise<void> {
   try {
     if (what === "routing") await readRouting();
-    else if (what === "status") change({ status: await ask<NodeStatus>("GET", "/v1/status") });
+    else if (what === "texts") {
+      if (may(state, "texts:read")) change({ texts: await ask<Texts>("GET", "/v1/texts?limit=20") });
+    } else if (what === "status") change({ status: await ask<NodeStatus>("GET", "/v1/status") });
     else if (what === "calls") {
       if (may(state, "calls:read")) change({ calls: (await ask<{ items: Call[] }>("GET", "/v1/calls")).items });
     } else if (what === "rooms") {
@@ -294,7 +296,9 @@ async function begin(): Promise<void> {
 addEventListener("online", () => state.link === "lost" && connect());
 setInterval(() => {
   if (document.hidden || !state.session) return;
-  if (state.calls.length > 0 && state.link === "live") void read("calls");
+  if (state.calls.length === 0 || state.link !== "live") return;
+  void read("calls");
+  void read("texts");
 }, CALLS_EVERY);
 // Durations go on.
 setInterval(() => !document.hidden && state.session && draw(), 1000);

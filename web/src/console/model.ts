@@ -1,6 +1,6 @@
 // What the page knows, and how what happens changes it. (state, event) → [state, what to read anew]. No DOM, no network.
 
-import type { Call, Did, Extension, Group, Happening, NodeStatus, Participant, Room, Session, Trunk } from "./types.js";
+import type { Call, Did, Extension, Group, Happening, NodeStatus, Participant, Room, Session, Texts, Trunk } from "./types.js";
 
 export type Link = "connecting" | "live" | "lost";
 
@@ -17,6 +17,7 @@ export interface State {
   trunks: Trunk[];
   extensions: Extension[];
   groups: Group[];
+  texts: Texts | null;
   /** Whether rooms were read at least once. */
   loaded: boolean;
   /** The room whose people are shown although nobody is in it. */
@@ -24,7 +25,7 @@ export interface State {
   search: string;
 }
 
-export type Anew = "rooms" | "calls" | "status" | "routing" | { room: string };
+export type Anew = "rooms" | "calls" | "status" | "routing" | "texts" | { room: string };
 
 export const blank: State = {
   session: null,
@@ -37,6 +38,7 @@ export const blank: State = {
   trunks: [],
   extensions: [],
   groups: [],
+  texts: null,
   loaded: false,
   open: null,
   search: "",
@@ -106,10 +108,14 @@ export function happen(state: State, event: Happening): [State, Anew[]] {
       return [state, ["calls"]];
     case "trunk.up":
     case "trunk.down":
+    case "trunk.target_up":
+    case "trunk.target_down":
     case "extension.registered":
     case "extension.unregistered":
       return [state, ["routing"]];
     default:
+      // Each step may have sent a text.
+      if (event.type.startsWith("elevation.")) return [state, ["texts"]];
       // A newer node tells of things that this page does not know.
       return [state, []];
   }

@@ -115,6 +115,24 @@ export interface Did {
   action: Destination;
 }
 
+/** A text message, as `GET /v1/texts` has it. */
+export interface Text {
+  id: string;
+  to: string;
+  /** None for a key that may not read it. */
+  body: string | null;
+  state: string;
+  reason: string | null;
+  code: string | null;
+  created: string;
+}
+
+export interface Texts {
+  items: Text[];
+  /** Who sends them; `outbox` is nobody. */
+  provider: string;
+}
+
 export interface NodeStatus {
   name: string;
   version: string;
@@ -146,6 +164,8 @@ export type Happening =
   | { type: "node.started" | "node.draining"; seq: number }
   | { type: "call.began" | "call.ringing" | "call.answered" | "call.bridged" | "call.held" | "call.transferred" | "call.ended"; seq: number; call: string }
   | { type: "trunk.up" | "trunk.down"; seq: number; trunk: string }
+  | { type: "trunk.target_up" | "trunk.target_down"; seq: number; trunk: string; address: string }
+  | { type: `elevation.${string}`; seq: number; room: string; participant: string }
   | { type: "extension.registered" | "extension.unregistered"; seq: number; extension: string };
 
 export interface Problem {

@@ -6,6 +6,7 @@ import { guestForm, roomForm } from "./forms.js";
 import { called, grouped, lasted, may, shownRooms, type State, waysIn } from "./model.js";
 import { people, type PeopleActions } from "./people.js";
 import { routing, type RoutingActions } from "./routing.js";
+import { texts } from "./texts.js";
 import type { Participant, Problem, Room } from "./types.js";
 
 export interface Actions extends RoutingActions, CallActions, PeopleActions {
@@ -23,7 +24,7 @@ export interface Actions extends RoutingActions, CallActions, PeopleActions {
 
 export function view(state: State, now: number, act: Actions): Child[] {
   if (!state.session) return [loginView(state, act)];
-  return [header(state, now, act), h("main", { key: "main" }, notices(state), rooms(state, now, act), calls(state, now, act), people(state, act), routing(state, act))];
+  return [header(state, now, act), h("main", { key: "main" }, notices(state), rooms(state, now, act), calls(state, now, act), texts(state, now), people(state, act), routing(state, act))];
 }
 
 function loginView(state: State, act: Actions): Node {

@@ -3,13 +3,14 @@
 import { isLanguage, keep, remember } from "../i18n/core.js";
 import { portrait } from "./avatar.js";
 import { choose, stop, takeDevices, toggleCamera, toggleScreen } from "./capture.js";
+import { elevates, look, notMe, tap, typed } from "./elevate.js";
 import { type Actions, silent } from "./local.js";
-import { blank, muted, you } from "./model.js";
-import { ask, change, draw, operate, page, t } from "./page.js";
+import { blank, isHost, muted, you } from "./model.js";
+import { ask, change, draw, operate, page, request, t } from "./page.js";
 import { toEnd } from "./render.js";
 import { say } from "./say.js";
 import { begin, leave } from "./session.js";
-import { byPhone, hush, listen, playBy, setMuted } from "./sound.js";
+import { byPhone, hush, listen, moveSound, playBy, setMuted } from "./sound.js";
 
 const { local } = page;
 let panelFrom = "people";
@@ -29,7 +30,8 @@ export const act: Actions = {
   again() {
     change({ ...blank });
     local.refused = null;
-    void takeDevices();
+    if (elevates) void look();
+    else void takeDevices();
   },
   type(field, value) {
     local[field] = value;
@@ -47,6 +49,8 @@ export const act: Actions = {
   },
   microphone() {
     if (page.state.phase === "in") {
+      // Whose telephone hung up goes on with this browser's sound.
+      if (elevates && you(page.state)?.audio === "none") return void moveSound("web", false);
       void setMuted(byPhone() ? !muted(you(page.state)) : !silent(page.state, local));
       return;
     }
@@ -102,7 +106,17 @@ export const act: Actions = {
   open(dialog) {
     local.dialog = dialog;
     local.copied = false;
+    if (dialog.kind === "invite" && !local.invitation && isHost(page.state)) act.invite(null);
     draw();
+  },
+  invite(name) {
+    void request({ type: "invite", ...(name === null ? {} : { invitation: { role: "guest", name, personal: true } }) }).then((answer) => {
+      if (answer?.type !== "invited") return;
+      local.invitation = answer.invitation;
+      local.invitee = "";
+      local.copied = false;
+      draw();
+    });
   },
   dismiss() {
     const open = document.querySelector<HTMLDialogElement>("dialog[open]");
@@ -168,4 +182,18 @@ export const act: Actions = {
   },
   share: (text) => void navigator.share({ text }).catch(() => undefined),
   retry: () => page.link?.now(),
+  elevated(camera, confirm) {
+    local.refused = null;
+    void tap(begin, camera, confirm);
+  },
+  digits: typed,
+  notMe,
+  elevate(person) {
+    local.dialog = { kind: "ladder", person };
+    draw();
+    // Asked in vain, there is nothing to be looked at.
+    void ask({ type: "elevate", participant: person }).then((done) => !done && local.dialog?.kind === "ladder" && act.dismiss());
+  },
+  letIn: (elevation, allow) => void ask({ type: "allow", elevation, allow }),
+  sound: (by, keep) => void moveSound(by, keep),
 };

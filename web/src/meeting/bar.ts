@@ -3,6 +3,7 @@
 import { h, type Child, type Node } from "../dom.js";
 import { canShare } from "./devices.js";
 import { icon, type Sign } from "./icons.js";
+import { wants } from "./ladder.js";
 import { type App, silent } from "./local.js";
 import { admits, present, sharing, waiting, you } from "./model.js";
 
@@ -48,12 +49,17 @@ export function top(app: App): Node {
 export function banners(app: App): Node {
   const { state, local, t, act } = app;
   const all: Child[] = [];
-  const banner = (key: string, kind: string, words: string, ...rest: Child[]) => all.push(h("div", { class: `banner ${kind}`, key }, h("span", {}, words), rest));
+  const banner = (key: string, kind: string, words: string, ...rest: Child[]) => all.push(h("div", { class: `banner ${kind}`, key }, kind.endsWith("by-telephone") ? icon("phone") : null, h("span", {}, words), rest));
   if (state.link === "lost") banner("lost", "warn", t("connection_lost"), h("button", { onclick: () => act.retry() }, t("try_now")));
   else if (state.goaway !== null) banner("goaway", "warn", t("goaway"));
   else if (state.media === "interrupted" || state.media === "lost") banner("media", "warn", t("media_interrupted"));
   if (local.silenced) banner("silenced", "warn", t("sound_blocked"), h("button", { class: "main", onclick: () => act.unblock() }, icon("sound"), t("turn_on_sound")));
-  if (you(state)?.audio === "phone") banner("phone", "info", t("audio_by_phone"));
+  const audio = you(state)?.audio;
+  if (audio === "phone") banner("phone", "info by-telephone", t("audio_by_phone"), h("button", { id: "sound-here", title: t("sound_here"), disabled: local.moving, onclick: () => act.open({ kind: "sound_here" }) }, t(local.moving ? "sound_moves" : "sound_move")));
+  else if (local.phoneKept && audio === "web") banner("kept", "info", t("phone_is_kept"), h("button", { id: "sound-back", onclick: () => act.sound("phone", false) }, t("sound_back")));
+  if (state.audioOffer) banner("offer", "warn", t("phone_hung_up"), h("button", { id: "sound-web", class: "main", disabled: local.moving, onclick: () => act.sound("web", false) }, icon("mic"), t("sound_of_browser")), h("button", { id: "call-back", onclick: () => act.sound("phone", false) }, icon("phone"), t("call_me_back")));
+  const asks = state.you !== null ? state.elevations.get(state.you)?.steps.at(-1) : undefined;
+  if (asks?.wants) all.push(wants(app, asks));
   if (you(state)?.held || you(state)?.held_by_us) banner("held", "warn", t("you_are_held"));
   if (local.sharing) banner("sharing", "info", t("you_share"), h("button", { onclick: () => act.screen() }, t("stop_sharing")));
   return h("div", { class: "banners", role: "status" }, all);

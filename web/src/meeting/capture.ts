@@ -16,7 +16,7 @@ export function stop(one: Taken): void {
   one.track = null;
 }
 
-function hold(one: Taken, taken: { track: MediaStreamTrack } | { trouble: devices.Trouble }, which: devices.Kind): boolean {
+export function hold(one: Taken, taken: { track: MediaStreamTrack } | { trouble: devices.Trouble }, which: devices.Kind): boolean {
   stop(one);
   if ("trouble" in taken) {
     one.trouble = taken.trouble;

@@ -76,6 +76,7 @@ export function drop(): void {
   void awake?.release().catch(() => undefined);
   awake = null;
   page.local.dialog = null;
+  page.local.invitation = null;
 }
 
 async function stayAwake(): Promise<void> {

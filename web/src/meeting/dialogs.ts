@@ -4,11 +4,12 @@ import { h, type Child, type Node } from "../dom.js";
 import { canShare } from "./devices.js";
 import type { Words } from "../i18n/words.js";
 import { icon, type Sign } from "./icons.js";
+import { invite } from "./invite.js";
+import { ladder, mayElevate } from "./ladder.js";
 import type { App } from "./local.js";
 import { handPlace, isHost, muted } from "./model.js";
 import { languages, picker } from "./preview.js";
 import { type Person, REACTIONS, SIGNS } from "./protocol.js";
-import { path, qr } from "./qr.js";
 import { avatar, name } from "./stage.js";
 
 export function dialog(app: App): Node | null {
@@ -33,12 +34,16 @@ export function dialog(app: App): Node | null {
       return person ? menu(app, person) : null;
     case "rename":
       return person ? rename(app, person) : null;
+    case "ladder":
+      return person ? ladder(app, person) : null;
+    case "sound_here":
+      return soundHere(app);
     case "remove":
       return person ? sure(app, app.t("remove_sure", { name: name(app, person) }), app.t("remove"), () => app.act.operate({ operation: "remove", participant: person.id })) : null;
   }
 }
 
-function frame(app: App, key: string, title: string, kind: string, ...children: Child[]): Node {
+export function frame(app: App, key: string, title: string, kind: string, ...children: Child[]): Node {
   const open = app.local.dialog;
   return h(
     "dialog",
@@ -82,6 +87,8 @@ function menu(app: App, person: Person): Node {
     const pinned = state.pinned === person.id;
     items.push(item("pin", t(pinned ? "unpin" : "pin"), then(app, () => act.pin(pinned ? null : person.id))));
     if (!own && (person.audio !== "phone" || person.video)) items.push(item("chat", t("write_to"), then(app, () => act.to(person.id))));
+    if (state.elevations.has(person.id) && (host || own)) items.push(item("camera", t("video_link"), then(app, () => act.open({ kind: "ladder", person: person.id }))));
+    else if (mayElevate(app, person)) items.push(item("camera", t("send_video_link"), then(app, () => act.elevate(person.id))));
     if (host && !own) {
       // Nobody opens a microphone that the person closed; a host takes back only what hosts did.
       if (person.muted_by_host) items.push(item("mic", t("unmute"), then(app, () => act.mute(person, false))));
@@ -142,6 +149,25 @@ function fullScreen(): void {
 
 function react(app: App): Node {
   return frame(app, "react", app.t("react"), "menu small-one", h("div", { class: "reactions" }, REACTIONS.map((one) => h("button", { class: "tool", "aria-label": app.t(one), title: app.t(one), onclick: then(app, () => app.act.react(one)) }, SIGNS[one]))));
+}
+
+/** What becomes of the telephone once the browser carries the voice. */
+function soundHere(app: App): Node {
+  const { t, act } = app;
+  return frame(
+    app,
+    "sound-here",
+    t("sound_here"),
+    "ask",
+    h(
+      "div",
+      { class: "stack" },
+      h("p", { class: "quiet" }, t("sound_here_hint")),
+      h("button", { class: "main", onclick: then(app, () => act.sound("web", true)) }, t("keep_phone")),
+      h("button", { onclick: then(app, () => act.sound("web", false)) }, t("hang_up_phone")),
+      h("button", { class: "plain", onclick: () => act.dismiss() }, t("cancel")),
+    ),
+  );
 }
 
 function leave(app: App): Node {
@@ -210,61 +236,4 @@ function settings(app: App): Node {
 function chosen(app: App, event: Event): void {
   const file = (event.target as HTMLInputElement).files?.[0];
   if (file) app.act.picture(file);
-}
-
-/** The link by which others come. */
-export function link(app: App): string {
-  const { state } = app;
-  const number = state.dialIn?.pin ?? state.room?.id ?? "";
-  return `${location.origin}/m/${encodeURIComponent(number)}`;
-}
-
-/** Numbers as people read them: what is keyed after them apart. */
-function dialText(app: App): string[] {
-  const dial = app.state.dialIn;
-  if (!dial || dial.numbers.length === 0) return [];
-  const lines = [`${app.t("by_phone")}: ${dial.numbers.join(", ")}`];
-  if (dial.pin) lines.push(`${app.t("meeting_pin")}: ${dial.pin}#`);
-  if (dial.one_tap) lines.push(`${app.t("one_tap")}: ${dial.one_tap}`);
-  return lines;
-}
-
-export function invitationText(app: App): string {
-  return [app.t("invitation_for", { name: app.state.room?.name ?? "Ringlift" }), link(app), ...dialText(app)].join("\n");
-}
-
-function invite(app: App): Node {
-  const { state, local, t, act } = app;
-  const to = link(app);
-  const dial = state.dialIn;
-  const code = qr(to);
-  return frame(
-    app,
-    "invite",
-    t("invite"),
-    "wide",
-    h(
-      "div",
-      { class: "invite" },
-      h(
-        "div",
-        { class: "stack" },
-        h("label", { class: "field" }, t("link"), h("input", { name: "link", readonly: true, value: to, onfocus: (event: Event) => (event.target as HTMLInputElement).select() })),
-        h("div", { class: "row" }, h("button", { class: "main", onclick: () => act.copy(invitationText(app)) }, icon(local.copied ? "check" : "copy"), t(local.copied ? "copied" : "copy_invitation")), typeof navigator.share === "function" ? h("button", { onclick: () => act.share(invitationText(app), to) }, icon("share"), t("share")) : null),
-        dial && dial.numbers.length > 0
-          ? h(
-              "div",
-              { class: "dial" },
-              h("h3", {}, t("by_phone")),
-              h("ul", {}, dial.numbers.map((number) => h("li", { key: number }, h("a", { href: `tel:${number}` }, number)))),
-              dial.pin ? h("p", {}, `${t("meeting_pin")}: `, h("b", {}, `${dial.pin}#`)) : null,
-              dial.one_tap ? h("a", { class: "button", href: dial.tel ?? `tel:${dial.one_tap.replaceAll("#", "%23")}` }, icon("phone"), t("one_tap")) : null,
-            )
-          : null,
-      ),
-      code
-        ? h("figure", { class: "qr" }, h("svg", { viewBox: `0 0 ${code.length + 8} ${code.length + 8}`, role: "img", "aria-label": t("qr") }, h("rect", { width: code.length + 8, height: code.length + 8 }), h("path", { d: path(code) })), h("figcaption", { class: "quiet" }, t("qr")))
-        : null,
-    ),
-  );
 }

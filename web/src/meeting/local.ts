@@ -3,7 +3,7 @@
 import type { Devices, Trouble } from "./devices.js";
 import type { Words } from "../i18n/words.js";
 import type { Language, Values } from "../i18n/core.js";
-import type { Operation, Person, Reaction } from "./protocol.js";
+import type { Invited, Operation, Person, Reaction } from "./protocol.js";
 import type { State } from "./model.js";
 
 export interface Taken {
@@ -16,8 +16,8 @@ export interface Taken {
 }
 
 export type Dialog =
-  | { kind: "invite" | "settings" | "more" | "react" | "leave" | "end" }
-  | { kind: "person" | "rename" | "remove"; person: string };
+  | { kind: "invite" | "settings" | "more" | "react" | "leave" | "end" | "sound_here" }
+  | { kind: "person" | "rename" | "remove" | "ladder"; person: string };
 
 export interface Local {
   language: Language;
@@ -44,7 +44,15 @@ export interface Local {
   /** Which page of the grid; the first has who speaks. */
   page: number;
   draft: string;
+  /** The voice is on its way from the telephone to this browser. */
+  moving: boolean;
+  /** The telephone is on the line, silent: the voice can go back to it. */
+  phoneKept: boolean;
   copied: boolean;
+  /** The link that is shown; made when it is first asked for. */
+  invitation: Invited | null;
+  /** For whom a link is to be made. */
+  invitee: string;
 }
 
 export interface App {
@@ -58,7 +66,7 @@ export interface App {
 export interface Actions {
   join(): void;
   again(): void;
-  type(field: "name" | "passcode" | "draft", value: string): void;
+  type(field: "name" | "passcode" | "draft" | "invitee", value: string): void;
   listenOnly(on: boolean): void;
   microphone(): void;
   camera(): void;
@@ -73,6 +81,8 @@ export interface Actions {
   turn(page: number): void;
   pin(person: string | null): void;
   open(dialog: Dialog): void;
+  /** Makes a link: for one person, or for any number. */
+  invite(name: string | null): void;
   dismiss(): void;
   chat(): void;
   to(person: string | null): void;
@@ -83,8 +93,18 @@ export interface Actions {
   speak(language: string): void;
   picture(file: File): void;
   copy(text: string): void;
-  share(text: string, link: string): void;
+  share(text: string): void;
   retry(): void;
+  /** Redeems the link of a text message, with the camera or without. */
+  elevated(camera: boolean, confirm: boolean): void;
+  digits(code: string, pin: string): void;
+  notMe(): void;
+  /** Sends somebody on the telephone a link that adds video. */
+  elevate(person: string): void;
+  /** Lets another browser take the seat, or keeps it out. */
+  letIn(elevation: string, allow: boolean): void;
+  /** Moves one's own voice; from the telephone it may be kept on the line. */
+  sound(by: "web" | "phone", keep: boolean): void;
 }
 
 /** Whether the microphone is silent, as the person at the page is shown it: at once, and in the end as the node says. */

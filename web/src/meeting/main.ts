@@ -5,8 +5,10 @@ import { takeDevices } from "./capture.js";
 import { returned } from "./connection.js";
 import { canShare, list } from "./devices.js";
 import { keys } from "./keyboard.js";
-import { draw, page, place, session } from "./page.js";
+import { elevates, look } from "./elevate.js";
+import { change, draw, page, place, session } from "./page.js";
 import { begin } from "./render.js";
+import { begin as join } from "./session.js";
 import { talk } from "./sound.js";
 
 /** What is behind the # of an invitation. */
@@ -20,7 +22,17 @@ function arrived(): void {
     history.replaceState(null, "", location.pathname);
   }
   local.passcode = session(key) ?? "";
-  if (page.ticket === null && !local.passcode && !/^\d+$/.test(place)) local.asks = place.startsWith("room_") ? "passcode" : "number";
+  if (!elevates && page.ticket === null && !local.passcode && !/^\d+$/.test(place)) local.asks = place.startsWith("room_") ? "passcode" : "number";
+}
+
+/** Behind a link of a text message: nothing of this browser is opened before the tap. */
+function opened(): void {
+  const { local } = page;
+  [local.camera.on, local.microphone.on] = [false, false];
+  if (page.resume === null) return void look();
+  // Loaded anew: the same place, without a question.
+  change({ phase: "joining" });
+  join();
 }
 
 function start(): void {
@@ -40,7 +52,8 @@ function start(): void {
   document.addEventListener("visibilitychange", () => !document.hidden && returned());
   // A page that goes keeps its seat for a while; loaded anew, it takes it again.
   begin();
-  void takeDevices();
+  if (elevates) opened();
+  else void takeDevices();
 }
 
 start();

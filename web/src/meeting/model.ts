@@ -1,6 +1,6 @@
 // What the page knows of the meeting, and how what the node says changes it. Pure: no socket, no clock, no device.
 
-import { type ChatLine, type DialIn, type Person, type Reaction, REACTIONS, type Room, type Role, type ServerMessage, type Shown, type Standing } from "./protocol.js";
+import { type ChatLine, type DialIn, type Person, type Progress, type Reaction, REACTIONS, type Room, type Role, type ServerMessage, type Shown, type Standing } from "./protocol.js";
 
 export type Phase = "preview" | "joining" | "lobby" | "waiting" | "in" | "ended";
 
@@ -10,6 +10,12 @@ export interface Floating {
   reaction: Reaction;
   /** When it came, in ms. */
   at: number;
+}
+
+export interface Elevation {
+  id: string;
+  /** What happened, the latest last, and when, in ms. */
+  steps: (Progress & { at: number })[];
 }
 
 export interface State {
@@ -32,6 +38,10 @@ export interface State {
   limits: Standing["limits"];
   /** Who spoke, the latest first. */
   spoke: string[];
+  /** Links that add video to calls, by whose call it is. */
+  elevations: Map<string, Elevation>;
+  /** One's telephone hung up: who goes on with the voice is asked. */
+  audioOffer: boolean;
   ended: { cause: string; text: string } | null;
   goaway: string | null;
   panel: "people" | "chat" | null;
@@ -59,6 +69,8 @@ export const blank: State = {
   iceServers: [],
   limits: { chat_chars: 2000, video_slots: 9, avatar_bytes: 262_144 },
   spoke: [],
+  elevations: new Map(),
+  audioOffer: false,
   ended: null,
   goaway: null,
   panel: null,
@@ -69,7 +81,7 @@ export const blank: State = {
 
 /** Something to tell the person at the page: said by the words' key, with names. */
 export interface Note {
-  say: "somebody_joined" | "somebody_left" | "somebody_waits" | "hand_up" | "chat_from" | "chat_from_alone" | "host_muted_you" | "host_unmuted_you" | "you_are_host" | "you_are_host_no_more" | "locked" | "unlocked" | "shares" | "shares_no_more" | "joined_anew" | "back";
+  say: "somebody_joined" | "somebody_left" | "somebody_waits" | "hand_up" | "chat_from" | "chat_from_alone" | "host_muted_you" | "host_unmuted_you" | "you_are_host" | "you_are_host_no_more" | "locked" | "unlocked" | "shares" | "shares_no_more" | "joined_anew" | "back" | "video_added" | "video_link_failed";
   values?: Record<string, string>;
   /** Seen too, not only heard by screen readers. */
   seen: boolean;
@@ -199,9 +211,12 @@ export function receive(state: State, message: ServerMessage, now: number): [Sta
       const gone = state.people.get(message.participant);
       const people = new Map(state.people);
       people.delete(message.participant);
+      const elevations = new Map(state.elevations);
+      elevations.delete(message.participant);
       const next = {
         ...state,
         people,
+        elevations,
         spoke: state.spoke.filter((id) => id !== message.participant),
         pinned: state.pinned === message.participant ? null : state.pinned,
         to: state.to === message.participant ? null : state.to,
@@ -249,13 +264,33 @@ export function receive(state: State, message: ServerMessage, now: number): [Sta
       return [{ ...state, goaway: message.text }, []];
     case "bye":
       return [{ ...state, phase: "ended", link: "none", ended: { cause: message.cause, text: message.text } }, []];
+    case "elevation":
+      return elevation(state, message, now);
+    case "audio_offer":
+      return [{ ...state, audioOffer: you(state)?.audio === "none" }, []];
     case "answer":
+    case "invited":
     case "candidate":
     case "done":
     case "problem":
     case "pong":
       return [state, []];
   }
+}
+
+/** Whether a link is still on its way, or waits to be opened. */
+export function underWay(step: Progress | undefined): boolean {
+  return !!step && !["bound", "closed", "failed", "ended"].includes(step.step);
+}
+
+function elevation(state: State, progress: Progress, now: number): [State, Note[]] {
+  const before = state.elevations.get(progress.participant);
+  const same = before?.id === progress.elevation ? before.steps : [];
+  const steps = [...same, { ...progress, at: now }].slice(-30);
+  const next = { ...state, elevations: new Map(state.elevations).set(progress.participant, { id: progress.elevation, steps }) };
+  const say = progress.step === "bound" ? "video_added" : progress.step === "failed" ? "video_link_failed" : null;
+  const other = progress.participant !== state.you;
+  return [next, say && other ? [{ say, values: { name: called(state.people.get(progress.participant), "") }, seen: true }] : []];
 }
 
 /** The reactions still to be seen. */
@@ -285,7 +320,8 @@ function person(state: State, one: Person): [State, Note[]] {
     if (!one.screen_on && before?.screen_on) notes.push({ say: "shares_no_more", values, seen: false });
   }
   const phase = !mine ? state.phase : one.state === "active" ? "in" : one.state === "lobby" ? "lobby" : one.state === "waiting_for_host" ? "waiting" : state.phase;
-  return [{ ...state, people, spoke, role, phase }, notes];
+  const audioOffer = state.audioOffer && !(mine && one.audio !== "none");
+  return [{ ...state, people, spoke, role, phase, audioOffer }, notes];
 }
 
 /** Two letters at most for who has no picture; none for a bare number. */

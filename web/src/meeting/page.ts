@@ -45,7 +45,11 @@ const local: Local = {
   seen: [],
   page: 0,
   draft: "",
+  moving: false,
+  phoneKept: false,
   copied: false,
+  invitation: null,
+  invitee: "",
 };
 
 export const page: {

@@ -4,8 +4,9 @@ import { h, type Child, type Node } from "../dom.js";
 import { clock } from "../i18n/core.js";
 import { button } from "./bar.js";
 import { icon } from "./icons.js";
+import { stepWords } from "./ladder.js";
 import { type App, silent } from "./local.js";
-import { admits, called, coming, hands, isHost, isPrivate, muted, plain, present, waiting } from "./model.js";
+import { admits, called, coming, hands, isHost, isPrivate, muted, plain, present, underWay, waiting } from "./model.js";
 import type { ChatLine, Person } from "./protocol.js";
 import { avatar, bars, mutedWords, name, standing } from "./stage.js";
 
@@ -50,11 +51,13 @@ function row(app: App, person: Person, group: string): Node {
   const quiet = own && person.audio !== "phone" ? silent(state, local) : muted(person);
   const words = standing(app, person);
   const lobby = person.state === "lobby";
+  const link = state.elevations.get(person.id)?.steps.at(-1);
   const marks: Child[] = [
     person.role === "host" ? h("span", { class: "mark host" }, t("host")) : person.role === "member" ? h("span", { class: "mark" }, t("member")) : null,
     person.audio === "phone" ? h("span", { class: "mark" }, icon("phone"), t("phone")) : null,
     person.name && person.number ? h("span", { class: "number" }, person.number) : null,
     words ? h("span", { class: "mark warn" }, words) : null,
+    link && underWay(link) ? h("span", { class: "mark" }, icon("camera"), stepWords(app, link.step)) : null,
     quiet && person.state === "active" ? h("span", { class: "mark" }, mutedWords(app, person)) : null,
   ];
   return h(

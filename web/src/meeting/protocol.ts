@@ -74,6 +74,19 @@ export interface Standing {
   dial_in?: DialIn | null;
 }
 
+/** An invitation as it is told once. */
+export interface Invited {
+  id: string;
+  role: Role;
+  name: string | null;
+  personal: boolean;
+  uses: number | null;
+  expires: number | null;
+  ticket: string;
+  /** The link without the node's name. */
+  path: string;
+}
+
 export interface Shown {
   slot: number;
   participant: string;
@@ -101,13 +114,32 @@ export type ServerMessage =
   | { type: "reaction"; from: string; reaction: string }
   | { type: "room"; room: Room }
   | { type: "answer"; id: number; sdp: string }
+  | { type: "invited"; id: number; invitation: Invited }
   | { type: "candidate"; candidate: string }
   | { type: "shown"; slots: Shown[] }
   | { type: "quality"; participant: string; quality: number | null }
   | { type: "media"; state: "connected" | "interrupted" | "lost" }
   | { type: "bye"; cause: string; text: string }
   | { type: "goaway"; after_ms: number; text: string }
+  | ({ type: "elevation" } & Progress)
+  | { type: "audio_offer"; reason: string }
   | { type: "pong"; id: number };
+
+export type Step = "asked" | "looking_up" | "pushed" | "texted" | "sent" | "delivered" | "spoken" | "shown" | "opened" | "authenticated" | "bound" | "closed" | "failed" | "ended";
+
+/** How far a link is that adds video to a call (docs/elevation.md). */
+export interface Progress {
+  elevation: string;
+  participant: string;
+  step: Step;
+  reason?: string | null;
+  by: string;
+  /** Another browser wants the seat. */
+  wants?: boolean;
+  /** For the page that asked. */
+  link?: string | null;
+  code?: string | null;
+}
 
 export interface Wish {
   slot: number;
@@ -144,5 +176,9 @@ export type Asked =
   | { type: "candidate"; candidate: string }
   | { type: "watch"; slots: Wish[] }
   | { type: "publish"; source: Source; on: boolean }
+  | { type: "invite"; invitation?: { role: Role; name: string | null; personal: boolean } }
+  | { type: "elevate"; participant: string }
+  | { type: "allow"; elevation: string; allow: boolean }
+  | { type: "audio"; by: "web" | "phone"; keep: boolean }
   | { type: "leave" }
   | { type: "ping" };

@@ -4,6 +4,8 @@ import { h, patch, type Node } from "../dom.js";
 import { act } from "./actions.js";
 import { banners, tools, top } from "./bar.js";
 import { dialog } from "./dialogs.js";
+import { elevates } from "./elevate.js";
+import { elevated } from "./elevated.js";
 import type { App } from "./local.js";
 import { drawnBy, draw, page, t } from "./page.js";
 import { panel } from "./panel.js";
@@ -17,7 +19,7 @@ function render(): void {
   const { state, local } = page;
   document.documentElement.lang = local.language;
   const app: App = { state, local, now: Date.now(), t, act };
-  document.title = [state.unread > 0 ? `(${state.unread})` : "", state.room?.name ?? t("ready"), "· Ringlift"].filter(Boolean).join(" ");
+  document.title = [state.unread > 0 ? `(${state.unread})` : "", state.room?.name ?? t(elevates ? "elevate_title" : "ready"), "· Ringlift"].filter(Boolean).join(" ");
   patch(root, [...view(app), ...[dialog(app)].filter((one) => one !== null)]);
   const open = root.querySelector("dialog:not([open])");
   if (open instanceof HTMLDialogElement) open.showModal();
@@ -33,7 +35,7 @@ function render(): void {
 
 function view(app: App): Node[] {
   const { phase } = app.state;
-  if (phase === "preview" || phase === "joining") return preview(app);
+  if (phase === "preview" || phase === "joining") return elevates ? elevated(app) : preview(app);
   if (phase !== "in") return between(app);
   const side = panel(app);
   return [h("div", { class: side ? "meeting with-panel" : "meeting", key: "meeting" }, top(app), banners(app), h("main", { class: "middle" }, stageView(app), side), tools(app))];

@@ -2,6 +2,7 @@
 
 import { publishing, setCamera, stopSharing } from "./capture.js";
 import { connect, drop, enter } from "./connection.js";
+import { elevates, renew } from "./elevate.js";
 import { Link, type Problem } from "./link.js";
 import { silent } from "./local.js";
 import { blank, FLOATS, fresh, muted, receive, you } from "./model.js";
@@ -22,11 +23,12 @@ function joining(): Join {
     version: VERSION,
     ...(ticket !== null ? { ticket } : {}),
     ...(ticket === null && place.startsWith("room_") ? { room: place } : {}),
-    ...(ticket === null ? { passcode: typed || number || "" } : {}),
+    ...(ticket === null && !elevates ? { passcode: typed || number || "" } : {}),
     ...(resume ? { resume } : {}),
-    name: local.name.trim(),
+    name: elevates ? "" : local.name.trim(),
     language: local.language,
-    listen_only: state.you !== null ? silent(state, local) : local.listenOnly || !local.microphone.on || !local.microphone.track,
+    // The telephone is no less heard because a browser comes to it.
+    listen_only: elevates ? state.you !== null && you(state)?.audio === "web" && silent(state, local) : state.you !== null ? silent(state, local) : local.listenOnly || !local.microphone.on || !local.microphone.track,
   };
 }
 
@@ -52,6 +54,11 @@ export function begin(): void {
 }
 
 function refused(problem: Problem): void {
+  if (/_ticket$|^no_such_room$/.test(problem.code) && elevates) return void renew(begin).then((done) => !done && turnedAway(problem));
+  turnedAway(problem);
+}
+
+function turnedAway(problem: Problem): void {
   const { state, local, ticket } = page;
   local.refused = problemWords(problem);
   if (problem.code === "wrong_passcode" || problem.code === "no_such_room") {

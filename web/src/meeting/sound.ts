@@ -10,6 +10,9 @@ import { say } from "./say.js";
 /** How long nobody is told again that they are muted, in ms. Shorter: a nuisance to who talks to others in the room. */
 const TOLD_AGAIN = 20_000;
 
+/** How long the voice may take from the telephone to this browser, in tenths of a second. */
+const MOVES = 100;
+
 const speakers = new Map<number, HTMLAudioElement>();
 let told = -TOLD_AGAIN;
 
@@ -20,9 +23,9 @@ const listener = new Listener(() => {
   say(t(you(page.state)?.muted_by_host && page.state.room?.self_unmute === false ? "muted_talking_host" : "muted_talking"));
 });
 
-/** The telephone carries the voice. */
+/** The telephone carries the voice, and goes on to. */
 export function byPhone(): boolean {
-  return you(page.state)?.audio === "phone";
+  return you(page.state)?.audio === "phone" && !page.local.moving;
 }
 
 /** Plays the voices; not where the telephone does. */
@@ -76,6 +79,27 @@ export function hush(): void {
   const { track, on } = local.microphone;
   if (track) track.enabled = state.phase === "in" ? local.talking || !silent(state, local) : on;
   listener.of(track && state.phase === "in" && !track.enabled ? track : null);
+}
+
+/** Takes the voice to this browser, or back to the telephone. The new way carries before the old one is quiet. */
+export async function moveSound(by: "web" | "phone", keep: boolean): Promise<void> {
+  const { local } = page;
+  if (local.moving) return;
+  if (by === "web") {
+    const kept = you(page.state)?.audio === "phone" && keep;
+    local.moving = true;
+    local.listenOnly = false;
+    const muted = you(page.state)?.muted_by_self ?? false;
+    local.microphone.on = !muted;
+    // Without a microphone here the telephone goes on.
+    const moved = (await takeMicrophone()) && (await ask({ type: "audio", by, keep }));
+    // Said to be done, it is so once the roster has it: until then both ways stay open.
+    for (let looks = 0; moved && looks < MOVES && you(page.state)?.audio !== "web"; looks++) await new Promise((later) => setTimeout(later, 100));
+    local.moving = false;
+    if (moved) local.phoneKept = kept;
+  } else if (await ask({ type: "audio", by, keep })) local.phoneKept = false;
+  await useAudio();
+  draw();
 }
 
 export async function setMuted(on: boolean): Promise<void> {
