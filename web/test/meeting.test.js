@@ -322,7 +322,7 @@ test("whose sound goes over the telephone has no microphone open here and plays 
   await enter(page);
   await until(() => page.evaluate(() => globalThis.played.length === 4), "voices");
   node.change("part_you", { audio: "phone" });
-  await page.waitForSelector(".banner:has-text('over the phone')");
+  await page.waitForSelector(".banner:has-text('Sound by your phone')");
   await until(() => page.evaluate(() => globalThis.taken.every((one) => one.kind !== "audio" || one.readyState === "ended") && globalThis.played.every((one) => one.muted)), "all silent");
   await page.click("#mic");
   await until(() => asked("operate").some((one) => one.operation.operation === "mute" && one.operation.participant === "part_you"), "the button mutes the telephone");
