@@ -176,7 +176,8 @@ impl From<Denial> for Problem {
                 | Refusal::NotActive
                 | Refusal::CannotRead
                 | Refusal::TooOften
-                | Refusal::OnlyThemselves),
+                | Refusal::OnlyThemselves
+                | Refusal::LastHost),
             ) => Self::new(StatusCode::CONFLICT, "refused", refusal.to_string()),
         }
     }

@@ -84,10 +84,10 @@ causes! {
     NoPin = Caller, 408, 19, "no PIN was keyed";
     /// Too many calls or wrong PINs from this caller or to this number.
     Throttled = Ours, 503, 42, "too many attempts";
-    /// The host refused the caller at the lobby, or removed the participant.
+    /// The host removed the participant.
     Removed = Callee, 603, 21, "the host removed the participant";
-    /// Nobody admitted the caller in time.
-    NotAdmitted = Callee, 480, 19, "nobody admitted the caller in time";
+    /// A host refused the caller at the lobby, or nobody admitted them in time.
+    NotAdmitted = Callee, 480, 19, "the caller was not admitted";
     /// The room is locked.
     RoomLocked = Callee, 603, 21, "the room is locked";
     /// The room is full.

@@ -102,7 +102,7 @@ impl Gateway {
             }
             Command::PutTicket(ticket) => self.put_ticket(*ticket, now),
             Command::DeleteTicket(id) => {
-                self.web.tickets.revoke(id).map(|_| Reply::Done).ok_or(Denial::NotFound("invitation"))
+                self.web.tickets.withdraw(id).then_some(Reply::Done).ok_or(Denial::NotFound("invitation"))
             }
             Command::MayPicture(resume) => self.may_picture(&resume, now),
             Command::SetPicture { resume, picture } => self.set_picture(&resume, picture, now),

@@ -585,6 +585,13 @@ pub enum Record {
         /// When.
         created: Utc,
     },
+    /// An invitation was withdrawn, for its holder was removed.
+    TicketRevoked {
+        /// Which.
+        ticket: TicketId,
+        /// When.
+        at: Utc,
+    },
     /// Somebody came by an invitation.
     TicketUsed {
         /// Which.

@@ -35,6 +35,7 @@ impl Gateway {
                 held: record.held,
                 browser: false,
                 muted: false,
+                signs: Vec::new(),
             },
             now,
         );
@@ -76,6 +77,7 @@ impl Gateway {
                     self.order(MediaCommand::PlayToRoom { room: room_id, clips: [Clip::Tone(tone)].into() });
                 }
                 room::Output::Dismiss { leg, cause, what } => self.dismiss(leg, cause, &what, now),
+                room::Output::Withdraw { ticket } => self.withdraw(ticket, now),
                 room::Output::Chat(line) => self.said(room_id, line, now),
                 room::Output::Reacted { from, reaction } => self.pages_see(room_id, from, reaction),
                 room::Output::Report(change) => self.report(room_id, change, now),

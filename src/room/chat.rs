@@ -6,14 +6,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Now, ParticipantId, Throttle, Utc};
-use crate::room::operate::is_odd;
+use crate::room::text::read_line;
 use crate::room::{Actor, Output, Refusal, Room, State};
 
-/// Longest line, in characters. Longer: a page that scrolls for one person. Shorter: a paragraph does not fit.
-pub const LONGEST_LINE: usize = 2000;
-
-/// Lines kept for those who come later: some 100 KiB of a busy room, 1.6 MiB of one that is abused.
+/// Lines kept for those who come later.
 const KEPT: usize = 200;
+
+/// Bytes of text kept for those who come later, names included. More: who comes, and comes again, is sent all of it each time.
+/// Fewer: of a busy meeting the last minutes alone.
+const KEPT_BYTES: usize = 64 * 1024;
 
 /// Lines at once, then one more each second: nobody types faster for long.
 const LINES: (u32, Duration) = (10, Duration::from_secs(1));
@@ -65,6 +66,10 @@ pub enum Reaction {
 }
 
 impl ChatLine {
+    fn size(&self) -> usize {
+        self.text.len() + self.name.len()
+    }
+
     /// Whether it is for this person's eyes.
     pub fn is_for(&self, id: ParticipantId) -> bool {
         self.to.is_none() || self.to == Some(id) || self.from == Some(id)
@@ -75,6 +80,8 @@ impl ChatLine {
 #[derive(Debug, Clone)]
 pub(super) struct Chat {
     lines: VecDeque<ChatLine>,
+    /// Of all lines.
+    bytes: usize,
     next: u64,
     lines_by: Throttle<Option<ParticipantId>>,
     reactions_by: Throttle<ParticipantId>,
@@ -84,9 +91,21 @@ impl Chat {
     pub(super) fn new() -> Self {
         Self {
             lines: VecDeque::new(),
+            bytes: 0,
             next: 1,
             lines_by: Throttle::new(LINES.0, LINES.1, PEOPLE),
             reactions_by: Throttle::new(REACTIONS.0, REACTIONS.1, PEOPLE),
+        }
+    }
+}
+
+impl Chat {
+    fn keep(&mut self, line: ChatLine) {
+        self.bytes += line.size();
+        self.lines.push_back(line);
+        while self.lines.len() > KEPT || self.bytes > KEPT_BYTES {
+            let Some(oldest) = self.lines.pop_front() else { return };
+            self.bytes = self.bytes.saturating_sub(oldest.size());
         }
     }
 }
@@ -108,18 +127,11 @@ impl Room {
         if let Some(to) = to {
             self.reader(to)?;
         }
-        let text: String = text.trim().chars().filter(|c| matches!(c, '\n' | '\t') || !is_odd(*c)).collect();
-        let text = text.trim();
-        if text.is_empty() || text.chars().count() > LONGEST_LINE {
-            return Err(Refusal::BadText);
-        }
+        let text = read_line(text)?;
         self.chat.lines_by.take(&from, now.mono).map_err(|_| Refusal::TooOften)?;
-        let line = ChatLine { id: self.chat.next, from, to, name, text: text.to_owned(), at: now.utc };
+        let line = ChatLine { id: self.chat.next, from, to, name, text, at: now.utc };
         self.chat.next += 1;
-        self.chat.lines.push_back(line.clone());
-        if self.chat.lines.len() > KEPT {
-            self.chat.lines.pop_front();
-        }
+        self.chat.keep(line.clone());
         self.outputs.push_back(Output::Chat(line));
         Ok(())
     }

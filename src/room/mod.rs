@@ -15,19 +15,22 @@ pub mod announcement;
 pub mod binding;
 pub mod calling;
 pub mod chat;
+pub mod memory;
 pub mod operate;
 pub mod operation;
 pub mod participant;
 pub mod roster;
 pub mod settings;
+pub mod text;
 
 pub use announcement::{Announcement, RollCallEntry, Waiting};
 pub use chat::{ChatLine, Reaction};
-pub use operate::read_name;
+pub use memory::Sign;
 pub use operation::{Actor, Operation, Refusal};
 pub use participant::{Channel, Participant, Role, State};
 pub use roster::{Change, Entrant, Expected, Output, Room};
 pub use settings::{FirstCaller, RoomSettings};
+pub use text::read_name;
 
 #[cfg(test)]
 mod tests;

@@ -2,24 +2,7 @@
 
 use crate::base::{Cause, Now, ParticipantId};
 use crate::media::web::Source;
-use crate::room::{Actor, Announcement, Change, Operation, Output, Participant, Refusal, Role, Room, State};
-
-/// Longest name, in characters: what a roster line shows.
-const LONGEST_NAME: usize = 64;
-
-/// A name as the roster shows it; none where it is empty.
-pub fn read_name(name: &str) -> Result<Option<String>, Refusal> {
-    let name = name.trim();
-    if name.chars().count() > LONGEST_NAME || name.chars().any(is_odd) {
-        return Err(Refusal::BadName);
-    }
-    Ok((!name.is_empty()).then(|| name.to_owned()))
-}
-
-/// Control characters, and those that turn the text around them: one name or line would rewrite the page.
-pub(super) fn is_odd(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
+use crate::room::{Actor, Announcement, Change, Operation, Output, Participant, Refusal, Role, Room, State, read_name};
 
 impl Room {
     /// Does what is asked, or says why not; nothing is changed by a refusal.
@@ -86,6 +69,7 @@ impl Room {
             participant.muted_by_host = false;
         }
         let muted = participant.is_muted();
+        self.forget_muted(id);
         if was {
             self.after_muting(id, was);
         }
@@ -100,6 +84,7 @@ impl Room {
 
     fn mute_all(&mut self, actor: Actor, muted: bool) -> Result<(), Refusal> {
         self.require_host(actor)?;
+        self.remember_all(muted);
         let guests: Vec<ParticipantId> = self
             .participants()
             .filter(|p| p.role != Role::Host && p.state == State::Active && p.muted_by_host != muted)
@@ -138,8 +123,7 @@ impl Room {
     fn rename(&mut self, actor: Actor, id: ParticipantId, name: &str) -> Result<(), Refusal> {
         self.own_or_host(actor, id)?;
         let name = read_name(name)?;
-        let participant = self.participants.get_mut(&id).ok_or(Refusal::NoSuchParticipant)?;
-        participant.name = name;
+        self.set_name(id, name);
         self.outputs.push_back(Output::Report(Change::Changed(id)));
         Ok(())
     }
@@ -171,6 +155,7 @@ impl Room {
             State::Ringing | State::Active => return Err(Refusal::NotInLobby),
         }
         self.tell(id, Announcement::Admitted);
+        self.forgive(id);
         self.activate(id);
         self.outputs.push_back(Output::Report(Change::Changed(id)));
         Ok(())
@@ -198,7 +183,8 @@ impl Room {
         if participant.state == State::Active {
             return Err(Refusal::NotInLobby);
         }
-        self.dismiss(id, Cause::Removed, Announcement::NotAdmitted);
+        self.remember_removed(id);
+        self.dismiss(id, Cause::NotAdmitted, Announcement::NotAdmitted);
         Ok(())
     }
 
@@ -207,15 +193,24 @@ impl Room {
         if !self.participants.contains_key(&id) {
             return Err(Refusal::NoSuchParticipant);
         }
+        if actor == Actor::Participant(id) {
+            self.dismiss(id, Cause::HungUp, Announcement::Removed);
+            return Ok(());
+        }
+        self.remember_removed(id);
         self.dismiss(id, Cause::Removed, Announcement::Removed);
         Ok(())
     }
 
     fn set_role(&mut self, actor: Actor, id: ParticipantId, role: Role) -> Result<(), Refusal> {
         self.require_host(actor)?;
+        let last = self.is_last_host(id);
         let participant = self.participants.get_mut(&id).ok_or(Refusal::NoSuchParticipant)?;
         if participant.role == role {
             return Ok(());
+        }
+        if last {
+            return Err(Refusal::LastHost);
         }
         participant.role = role;
         let waiting = participant.state != State::Active;
@@ -244,7 +239,13 @@ impl Room {
 
     fn end(&mut self, actor: Actor) -> Result<(), Refusal> {
         self.require_host(actor)?;
-        for id in self.order.clone() {
+        // Hosts last: else members become hosts of a meeting that is over.
+        let (hosts, others): (Vec<_>, Vec<_>) = self
+            .order
+            .iter()
+            .copied()
+            .partition(|id| self.participants.get(id).is_some_and(|participant| participant.role == Role::Host));
+        for id in others.into_iter().chain(hosts) {
             self.dismiss(id, Cause::RoomEnded, Announcement::RoomEnded);
         }
         Ok(())

@@ -35,7 +35,7 @@ pub enum Operation {
         #[cfg_attr(feature = "node", schema(value_type = String))]
         participant: ParticipantId,
     },
-    /// Mutes every guest.
+    /// Mutes every guest, and who comes until `unmute_all`.
     MuteAll {},
     /// Lifts what `mute_all` and hosts did; who muted themselves stays muted.
     UnmuteAll {},
@@ -56,7 +56,7 @@ pub enum Operation {
         /// Who.
         #[cfg_attr(feature = "node", schema(value_type = String))]
         participant: ParticipantId,
-        /// Up to 64 characters, no control characters.
+        /// Up to 64 characters. One that somebody here has already gets a number behind it.
         name: String,
     },
     /// Lets one in from the lobby.
@@ -67,19 +67,19 @@ pub enum Operation {
     },
     /// Lets everyone in from the lobby.
     AdmitAll {},
-    /// Sends one away from the lobby.
+    /// Sends one away from the lobby; an invitation for them alone is withdrawn.
     Refuse {
         /// Who.
         #[cfg_attr(feature = "node", schema(value_type = String))]
         participant: ParticipantId,
     },
-    /// Sends one out of the meeting.
+    /// Sends one out of the meeting. Who comes again waits in the lobby; an invitation for them alone is withdrawn.
     Remove {
         /// Who.
         #[cfg_attr(feature = "node", schema(value_type = String))]
         participant: ParticipantId,
     },
-    /// Makes somebody host, member or guest.
+    /// Makes somebody host, member or guest; the last host stays one.
     SetRole {
         /// Who.
         #[cfg_attr(feature = "node", schema(value_type = String))]
@@ -141,7 +141,7 @@ pub enum Refusal {
     MutedItself,
     /// Nobody is waiting.
     NobodyWaiting,
-    /// A name has at most 64 characters and no control characters.
+    /// A name has 1 to 64 characters, one of them visible at least.
     BadName,
     /// The participant is not in the meeting yet.
     NotActive,
@@ -153,6 +153,8 @@ pub enum Refusal {
     TooOften,
     /// Only the participant itself may.
     OnlyThemselves,
+    /// A meeting that has a host keeps one.
+    LastHost,
 }
 
 impl fmt::Display for Refusal {
@@ -164,11 +166,12 @@ impl fmt::Display for Refusal {
             Refusal::MutedByHost => "a host muted this participant, and the room does not let it unmute alone",
             Refusal::MutedItself => "the participant muted itself; only it can unmute",
             Refusal::NobodyWaiting => "nobody is waiting",
-            Refusal::BadName => "a name has at most 64 characters and no control characters",
+            Refusal::BadName => "a name has 1 to 64 characters, one of them visible at least",
             Refusal::NotActive => "the participant is not in the meeting yet",
             Refusal::BadText => "a line has 1 to 2000 characters",
             Refusal::CannotRead => "this participant is on a telephone and cannot read",
             Refusal::TooOften => "too many lines or reactions in a short time",
+            Refusal::LastHost => "this is the last host: make somebody else host first",
             Refusal::OnlyThemselves => "only the participant itself may do this",
         })
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::{LegId, ParticipantId, PhoneNumber, Utc};
+use crate::room::Sign;
 
 /// What a participant may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -94,6 +95,9 @@ pub struct Participant {
     pub avatar: Option<String>,
     /// The connection of its page dropped; the place is kept for a while.
     pub away: bool,
+    /// By what they are known when they come back.
+    #[serde(skip)]
+    pub signs: Vec<Sign>,
     /// When the place was taken.
     pub since: Utc,
 }
@@ -122,6 +126,7 @@ impl Participant {
             screen_on: false,
             avatar: None,
             away: false,
+            signs: Vec::new(),
             since,
         }
     }

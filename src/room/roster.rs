@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use crate::base::id::TicketId;
 use crate::base::{Cause, Instant, LegId, Now, ParticipantId, PhoneNumber, Timers};
 use crate::room::chat::Chat;
+use crate::room::memory::{Memory, Sign};
 use crate::room::{
     Announcement, ChatLine, FirstCaller, Participant, Reaction, Role, RollCallEntry, RoomSettings, State, Waiting,
 };
@@ -30,6 +32,8 @@ pub struct Entrant {
     pub browser: bool,
     /// Comes in unheard, by their own wish.
     pub muted: bool,
+    /// By what they are known when they come back; a caller's number need not be named.
+    pub signs: Vec<Sign>,
 }
 
 /// Somebody whose telephones are being rung for this room.
@@ -104,6 +108,11 @@ pub enum Output {
         /// Why: how the last of the others went.
         cause: Cause,
     },
+    /// An invitation for one person is good no more: its holder was removed.
+    Withdraw {
+        /// Which.
+        ticket: TicketId,
+    },
     /// Somebody wrote: for everyone who reads, or the two it is between.
     Chat(ChatLine),
     /// Somebody reacted: for everyone who reads.
@@ -149,6 +158,7 @@ pub struct Room {
     pub(super) timers: Timers<ParticipantId>,
     pub(super) outputs: VecDeque<Output>,
     pub(super) chat: Chat,
+    pub(super) memory: Memory,
     longest_wait: Duration,
     /// Who hears music or tones for want of anybody to hear.
     pub(super) entertained: BTreeSet<ParticipantId>,
@@ -167,6 +177,7 @@ impl Room {
             timers: Timers::new(),
             outputs: VecDeque::new(),
             chat: Chat::new(),
+            memory: Memory::default(),
             longest_wait,
             entertained: BTreeSet::new(),
         }
@@ -186,19 +197,26 @@ impl Room {
             Err(cause) => return self.turn_away(entrant.leg, cause, Announcement::RoomLocked),
         }
         let (id, leg, role) = (entrant.id, entrant.leg, entrant.role);
+        let mut signs = entrant.signs;
+        if !entrant.browser {
+            signs.push(entrant.number.clone().map_or(Sign::Withheld, Sign::Number));
+        }
+        let removed = self.is_removed(&signs, entrant.name.as_deref(), role);
         let participant = Participant {
-            name: entrant.name,
             number: entrant.number,
             held: entrant.held,
             muted_by_self: entrant.muted,
+            muted_by_host: self.was_muted(&signs, role),
             audio: Some(leg),
             video: entrant.browser.then_some(leg),
             data: entrant.browser.then_some(leg),
+            signs,
             ..Participant::new(id, role, entrant.language, now.utc)
         };
         self.participants.insert(id, participant);
         self.order.push(id);
-        let waits_in_lobby = self.settings.lobby && !role.admits();
+        self.set_name(id, entrant.name);
+        let waits_in_lobby = removed || self.settings.lobby && !role.admits();
         let host = role == Role::Host;
         let waits_for_host = !host && self.settings.first_caller == FirstCaller::Host && !self.started;
         if waits_in_lobby {
@@ -377,7 +395,7 @@ impl Room {
             // Muted as if by itself: everyone may undo it with the key that the prompt names.
             participant.muted_by_self = true;
         }
-        let muted = participant.is_muted();
+        let (muted, by_host) = (participant.is_muted(), participant.muted_by_host);
         let Some(leg) = participant.audio else { return };
         if waited {
             self.outputs.push_back(Output::Wait { leg, how: None });
@@ -388,8 +406,10 @@ impl Room {
         }
         self.outputs.push_back(Output::Attach { leg, participant: id, muted });
         self.tell(id, if others == 0 { Announcement::YouAreFirst } else { Announcement::Joining { others } });
-        if entering_muted {
-            self.tell(id, Announcement::YouAreMuted);
+        match (by_host, entering_muted) {
+            (true, _) => self.tell(id, Announcement::MutedByHost),
+            (false, true) => self.tell(id, Announcement::YouAreMuted),
+            (false, false) => {}
         }
         if others > 0 && others < self.settings.tones_up_to {
             self.outputs.push_back(Output::Tone { entry: true });
@@ -438,6 +458,8 @@ impl Room {
         self.order.retain(|other| *other != id);
         self.timers.disarm(&id);
         self.entertained.remove(&id);
+        self.unname(id);
+        self.remember_muted(&participant);
         Some(participant)
     }
 
@@ -454,6 +476,7 @@ impl Room {
             self.started = false;
             self.hands = 0;
             self.chat = Chat::new();
+            self.memory = Memory::default();
             if std::mem::take(&mut self.locked) {
                 self.outputs.push_back(Output::Report(Change::Locked(false)));
             }
@@ -463,7 +486,31 @@ impl Room {
         }
         if self.settings.call {
             self.release_the_last(cause);
+        } else if gone.role == Role::Host && gone.state == State::Active {
+            self.find_a_host();
         }
         self.settle_waiting();
+    }
+
+    /// Whether somebody is host, and nobody else is.
+    pub(super) fn is_last_host(&self, id: ParticipantId) -> bool {
+        let mut hosts = self.participants.values().filter(|p| p.role == Role::Host).map(|p| p.id);
+        hosts.next() == Some(id) && hosts.next().is_none()
+    }
+
+    /// The last host is gone: the member who is here longest follows. Guests do not: whoever has the room's link or PIN is
+    /// one, and nobody vouched for them.
+    fn find_a_host(&mut self) {
+        if self.participants.values().any(|p| p.role == Role::Host) {
+            return;
+        }
+        let members = || self.participants().filter(|p| p.role == Role::Member && p.state == State::Active);
+        let follows = members().find(|p| !p.away).or_else(|| members().next()).map(|p| p.id);
+        let Some(host) = follows.and_then(|id| self.participants.get_mut(&id)) else { return };
+        host.role = Role::Host;
+        let id = host.id;
+        self.tell(id, Announcement::YouAreHost);
+        self.outputs.push_back(Output::Report(Change::Changed(id)));
+        self.host_came();
     }
 }

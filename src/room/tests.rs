@@ -39,6 +39,7 @@ impl Scene {
                 held: false,
                 browser: false,
                 muted: false,
+                signs: Vec::new(),
             },
             at(0),
         );
@@ -66,6 +67,7 @@ impl Scene {
                 | Output::Tone { .. }
                 | Output::Chat(_)
                 | Output::Reacted { .. }
+                | Output::Withdraw { .. }
                 | Output::Report(_) => {}
             }
             self.outputs.push(output);
@@ -222,14 +224,11 @@ fn a_guest_does_nothing_to_others() {
     ] {
         assert_eq!(scene.does(guest, operation.clone()), Err(Refusal::HostOnly), "{operation:?}");
     }
-    assert_eq!(
-        scene.does(Actor::Api, Operation::Rename { participant: id(2), name: "a\u{7}b".into() }),
-        Err(Refusal::BadName)
-    );
-    assert_eq!(
-        scene.does(Actor::Api, Operation::Rename { participant: id(2), name: "\u{202e}live".into() }),
-        Err(Refusal::BadName)
-    );
+    let invisible = Operation::Rename { participant: id(2), name: "\u{202e}\u{7}".into() };
+    assert_eq!(scene.does(Actor::Api, invisible), Err(Refusal::BadName));
+    let turned = Operation::Rename { participant: id(2), name: "\u{202e}live".into() };
+    assert_eq!(scene.does(Actor::Api, turned), Ok(()));
+    assert_eq!(scene.room.participant(id(2)).and_then(|p| p.name.as_deref()), Some("live"));
     assert_eq!(scene.does(Actor::Api, Operation::End {}), Ok(()));
     assert!(scene.room.is_empty());
 }

@@ -10,6 +10,9 @@ use crate::base::{RoomId, Utc};
 use crate::room::Role;
 use crate::ticket::{Hash, Invitation, Right, Ticket};
 
+/// Invitations that are over and are known all the same, some 200 bytes each. Fewer: an old link is called unknown.
+const MOST_OVER: u32 = 20_000;
+
 /// An invitation as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invited {
@@ -51,16 +54,20 @@ impl Invited {
             expires: self.expires,
             uses: self.uses,
             used: self.used,
+            revoked: self.revoked.is_some(),
         }
     }
 }
 
 impl Store {
-    /// Every invitation that counts.
+    /// Every invitation that counts, and the latest of those that did, for their holders to be told.
     pub async fn tickets(&self, now: Utc) -> Result<Vec<Ticket>, StoreError> {
-        let sql =
-            "select * from invitation where revoked is null and (expires is null or expires > ?) order by created";
-        let rows = sqlx::query(sql).bind(now.0).fetch_all(&self.reads).await?;
+        let over = "(revoked is not null or coalesce(expires <= ?1, false))";
+        let sql = format!(
+            "select * from invitation where not ({over}) union all \
+             select * from (select * from invitation where {over} order by created desc limit {MOST_OVER})"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(now.0).fetch_all(&self.reads).await?;
         rows.iter().map(|row| read(row).map(|invited| invited.ticket())).collect()
     }
 
@@ -92,12 +99,8 @@ impl Store {
 
     /// Withdraws an invitation, for good.
     pub async fn revoke_invitation(&self, id: TicketId, now: Utc) -> Result<(), StoreError> {
-        let done = sqlx::query("update invitation set revoked = coalesce(revoked, ?) where id = ?")
-            .bind(now.0)
-            .bind(id.to_string())
-            .execute(&self.writes)
-            .await?;
-        if done.rows_affected() == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+        let mut writes = self.writes.acquire().await?;
+        if write_revoked(&mut writes, id, now).await? == 0 { Err(StoreError::NotFound) } else { Ok(()) }
     }
 
     /// Notes that a room was made by somebody without an account; how many there are.
@@ -136,6 +139,16 @@ pub(super) async fn write(tx: &mut sqlx::SqliteConnection, one: &Invited) -> Res
     .execute(&mut *tx)
     .await?;
     Ok(())
+}
+
+/// Notes that an invitation was withdrawn; how many rows that changed.
+pub(super) async fn write_revoked(tx: &mut sqlx::SqliteConnection, id: TicketId, at: Utc) -> Result<u64, StoreError> {
+    let done = sqlx::query("update invitation set revoked = coalesce(revoked, ?) where id = ?")
+        .bind(at.0)
+        .bind(id.to_string())
+        .execute(&mut *tx)
+        .await?;
+    Ok(done.rows_affected())
 }
 
 /// Notes how many came by an invitation.

@@ -150,6 +150,8 @@ struct Spool {
     invited: Vec<Invited>,
     /// How many came by invitations.
     used: BTreeMap<TicketId, u32>,
+    /// Invitations that were withdrawn in meetings.
+    revoked: BTreeMap<TicketId, Utc>,
 }
 
 /// What is to be written of one call: only the newest.
@@ -161,7 +163,7 @@ struct Pending {
 
 impl Spool {
     fn len(&self) -> usize {
-        self.events.len() + self.calls.len() + self.invited.len() + self.used.len()
+        self.events.len() + self.calls.len() + self.invited.len() + self.used.len() + self.revoked.len()
     }
 
     fn take(&mut self, item: Record, counters: &Counters) {
@@ -173,6 +175,10 @@ impl Spool {
             Record::Invited { ticket, created } => {
                 // Their number is bounded by the throttle of each room.
                 self.invited.extend(Invited::of(*ticket, created));
+                return;
+            }
+            Record::TicketRevoked { ticket, at } => {
+                self.revoked.insert(ticket, at);
                 return;
             }
             Record::TicketUsed { ticket, used } => {
@@ -277,6 +283,7 @@ impl Task {
                 Ok((events, calls)) => {
                     self.spool.invited.clear();
                     self.spool.used.clear();
+                    self.spool.revoked.clear();
                     self.spool.events.drain(..events);
                     for leg in &calls {
                         self.spool.calls.remove(leg);
@@ -349,6 +356,9 @@ async fn write(store: &Store, spool: &Spool) -> Result<(usize, Vec<LegId>), Stor
     }
     for (ticket, used) in &spool.used {
         invitation::write_used(&mut tx, *ticket, *used).await?;
+    }
+    for (ticket, at) in &spool.revoked {
+        invitation::write_revoked(&mut tx, *ticket, *at).await?;
     }
     let mut events = 0;
     for event in spool.events.iter().take(BATCH_ITEMS) {

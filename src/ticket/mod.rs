@@ -133,7 +133,10 @@ impl Wanted {
         let right =
             Right::Enter(Invitation { role: self.role, personal: self.personal.unwrap_or(name.is_some()), name });
         let expires = Some(Utc(now.0.saturating_add(length)));
-        Ok((Ticket { id: TicketId::draw(rng), hash, room, right, expires, uses: self.uses, used: 0 }, shown))
+        Ok((
+            Ticket { id: TicketId::draw(rng), hash, room, right, expires, uses: self.uses, used: 0, revoked: false },
+            shown,
+        ))
     }
 }
 
@@ -154,13 +157,17 @@ pub struct Ticket {
     pub uses: Option<u32>,
     /// How often it was used.
     pub used: u32,
+    /// It was taken back; whoever shows it is told so.
+    pub revoked: bool,
 }
 
 /// Why a ticket does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flaw {
-    /// None of ours, or revoked.
+    /// None of ours.
     Unknown,
+    /// It was taken back.
+    Revoked,
     /// It was good once.
     Expired,
     /// As often as it was good for.
@@ -200,7 +207,7 @@ impl Tickets {
     pub fn issue(&mut self, room: RoomId, right: Right, rng: &mut Rng, now: Utc) -> (TicketId, Secret) {
         let (shown, hash) = draw(rng);
         let id = TicketId::draw(rng);
-        self.put(Ticket { id, hash, room, right, expires: None, uses: None, used: 0 }, now);
+        self.put(Ticket { id, hash, room, right, expires: None, uses: None, used: 0, revoked: false }, now);
         (id, shown)
     }
 
@@ -209,6 +216,7 @@ impl Tickets {
         let known = self.by_hash.get(&Hash::of(shown)).and_then(|id| self.tickets.get(id));
         match known {
             None => Err(Flaw::Unknown),
+            Some(ticket) if ticket.revoked => Err(Flaw::Revoked),
             Some(ticket) if ticket.expires.is_some_and(|at| at <= now) => Err(Flaw::Expired),
             Some(ticket) => Ok(ticket),
         }
@@ -224,7 +232,13 @@ impl Tickets {
         Ok(ticket.used)
     }
 
-    /// Takes a ticket back.
+    /// Takes a ticket back, so that whoever shows it is told so; whether it was there.
+    pub fn withdraw(&mut self, id: TicketId) -> bool {
+        let ticket = self.tickets.get_mut(&id);
+        ticket.map(|ticket| ticket.revoked = true).is_some()
+    }
+
+    /// Forgets a ticket.
     pub fn revoke(&mut self, id: TicketId) -> Option<Ticket> {
         let ticket = self.tickets.remove(&id)?;
         self.by_hash.remove(&ticket.hash);
@@ -245,8 +259,12 @@ impl Tickets {
     }
 
     fn forget_expired(&mut self, now: Utc) {
-        let gone: Vec<TicketId> =
-            self.tickets.values().filter(|one| one.expires.is_some_and(|at| at <= now)).map(|one| one.id).collect();
+        let gone: Vec<TicketId> = self
+            .tickets
+            .values()
+            .filter(|one| one.revoked || one.expires.is_some_and(|at| at <= now))
+            .map(|one| one.id)
+            .collect();
         for id in gone {
             self.revoke(id);
         }
@@ -264,7 +282,12 @@ mod tests {
         let right = Right::Enter(Invitation { role: Role::Guest, name: None, personal: false });
         let mut tickets = Tickets::default();
         let room = RoomId::from_bits(1);
-        assert!(tickets.put(Ticket { id, hash, room, right, expires: expires.map(Utc), uses, used: 0 }, Utc(0)));
+        assert!(
+            tickets.put(
+                Ticket { id, hash, room, right, expires: expires.map(Utc), uses, used: 0, revoked: false },
+                Utc(0)
+            )
+        );
         (tickets, id, shown)
     }
 
@@ -276,6 +299,8 @@ mod tests {
         assert_eq!(tickets.verify(shown.expose(), Utc(1000)).err(), Some(Flaw::Expired));
         assert_eq!(tickets.spend(id), Ok(1));
         assert_eq!(tickets.spend(id), Err(Flaw::UsedUp));
+        assert!(tickets.withdraw(id));
+        assert_eq!(tickets.verify(shown.expose(), Utc(0)).err(), Some(Flaw::Revoked));
         assert!(tickets.revoke(id).is_some());
         assert_eq!(tickets.verify(shown.expose(), Utc(0)).err(), Some(Flaw::Unknown));
     }

@@ -62,7 +62,7 @@ async fn somebody_invited_meets_somebody_with_the_passcode() {
     let gone = house.client.delete(house.url(&format!("/v1/invitations/{id}"))).bearer_auth(&house.admin);
     assert_eq!(gone.send().await.unwrap().status(), 204);
     let mut late = house.page().await;
-    assert_eq!(late.joins(json!({ "ticket": made["ticket"] })).await["code"], "bad_ticket");
+    assert_eq!(late.joins(json!({ "ticket": made["ticket"] })).await["code"], "revoked_ticket");
     assert_eq!(hanna.says(json!({ "type": "ping" })).await["type"], "pong");
     house.stop().await;
 }

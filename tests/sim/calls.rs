@@ -20,6 +20,7 @@ fn ended(world: &World) -> Vec<Cause> {
         | Record::Changed(_)
         | Record::Measured { .. }
         | Record::Invited { .. }
+        | Record::TicketRevoked { .. }
         | Record::TicketUsed { .. } => None,
     };
     world.records.iter().filter_map(of).collect()

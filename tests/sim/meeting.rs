@@ -361,7 +361,10 @@ fn messages_out_of_order_and_nonsense_are_refused_and_disturb_nobody() {
         assert_eq!(refused(&world.says(&mut page, early)), Some(Code::NotJoined));
     }
     assert_eq!(refused(&world.tries(&mut page, json!({ "version": 2, "passcode": PIN }))), Some(Code::BadVersion));
-    assert_eq!(refused(&world.tries(&mut page, json!({ "passcode": PIN, "name": "a\u{202e}b" }))), Some(Code::BadName));
+    for invisible in ["\u{202e}\u{200b}", "\u{301}", "   "] {
+        let said = world.tries(&mut page, json!({ "passcode": PIN, "name": invisible }));
+        assert_eq!(refused(&said), Some(Code::BadName), "{invisible:?}");
+    }
     world.joins(&mut page, json!({ "passcode": PIN, "name": "<img src=x onerror=alert(1)>" }));
     assert_eq!(refused(&world.tries(&mut page, json!({ "passcode": PIN }))), Some(Code::AlreadyJoined));
     for odd in [

@@ -121,7 +121,8 @@ impl World {
         let (shown, hash) = draw(&mut rng);
         let right = Right::Enter(Invitation { role, name: name.map(str::to_owned), personal });
         let expires = Some(Utc(self.now.utc.0 + 3_600_000));
-        let ticket = Ticket { id: TicketId::draw(&mut rng), hash, room: ROOM, right, expires, uses, used: 0 };
+        let ticket =
+            Ticket { id: TicketId::draw(&mut rng), hash, room: ROOM, right, expires, uses, used: 0, revoked: false };
         assert_eq!(self.ask(Command::PutTicket(Box::new(ticket))), Ok(Reply::Done));
         shown
     }

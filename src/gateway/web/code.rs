@@ -10,8 +10,10 @@ use crate::room::Refusal;
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
 pub enum Code {
-    /// The ticket is none of ours, or was revoked.
+    /// The ticket is none of ours.
     BadTicket,
+    /// The ticket was withdrawn: by the operator, or because its holder was removed.
+    RevokedTicket,
     /// The ticket was good once.
     ExpiredTicket,
     /// As many people as the ticket was for have come.
@@ -56,7 +58,7 @@ pub enum Code {
     MutedItself,
     /// Nobody waits.
     NobodyWaiting,
-    /// A name has at most 64 characters and no control characters.
+    /// A name has 1 to 64 characters, one of them visible at least.
     BadName,
     /// The participant is not in the meeting yet.
     NotActive,
@@ -64,6 +66,8 @@ pub enum Code {
     BadText,
     /// That person is on a telephone and reads nothing.
     CannotRead,
+    /// A meeting that has a host keeps one.
+    LastHost,
     /// An invitation is for one or more people, for a minute to two years.
     BadInvitation,
 }
@@ -72,7 +76,8 @@ impl Code {
     /// In words, for whoever writes pages.
     pub const fn text(self) -> &'static str {
         match self {
-            Code::BadTicket => "this invitation is not known here, or was withdrawn",
+            Code::BadTicket => "this invitation is not known here",
+            Code::RevokedTicket => "this invitation was withdrawn",
             Code::ExpiredTicket => "this invitation has expired",
             Code::UsedTicket => "this invitation was used by as many people as it was for",
             Code::NoSuchRoom => "there is no such room",
@@ -95,9 +100,10 @@ impl Code {
             Code::MutedByHost => "a host muted this participant, and the room does not let it unmute alone",
             Code::MutedItself => "the participant muted itself; only it can unmute",
             Code::NobodyWaiting => "nobody is waiting",
-            Code::BadName => "a name has at most 64 characters and no control characters",
+            Code::BadName => "a name has 1 to 64 characters, one of them visible at least",
             Code::NotActive => "the participant is not in the meeting yet",
             Code::BadText => "a line has 1 to 2000 characters",
+            Code::LastHost => "this is the last host: make somebody else host first",
             Code::BadInvitation => "an invitation is for one or more people, for a minute to two years",
             Code::CannotRead => "this person is on a telephone and cannot read",
         }
@@ -127,6 +133,7 @@ impl From<Refusal> for Code {
             Refusal::BadText => Code::BadText,
             Refusal::CannotRead => Code::CannotRead,
             Refusal::TooOften => Code::TooOften,
+            Refusal::LastHost => Code::LastHost,
             Refusal::OnlyThemselves => Code::NotAllowed,
         }
     }

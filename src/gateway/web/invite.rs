@@ -1,5 +1,6 @@
 //! Invitations that are made in a meeting, by its page.
 
+use crate::base::id::TicketId;
 use crate::base::{Now, ParticipantId, Secret};
 use crate::gateway::web::Code;
 use crate::gateway::web::protocol::Invited;
@@ -40,5 +41,11 @@ impl Gateway {
         };
         self.outputs.push_back(Order::Record(Record::Invited { ticket: Box::new(ticket), created: now.utc }));
         Ok(invited)
+    }
+
+    /// An invitation is good no more, for good: its holder was removed.
+    pub(in crate::gateway) fn withdraw(&mut self, ticket: TicketId, now: Now) {
+        self.web.tickets.withdraw(ticket);
+        self.outputs.push_back(Order::Record(Record::TicketRevoked { ticket, at: now.utc }));
     }
 }

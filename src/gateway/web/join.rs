@@ -9,7 +9,7 @@ use crate::gateway::pin_guard::Trier;
 use crate::gateway::web::protocol::{Join, VERSION};
 use crate::gateway::web::{Code, Seat, TRY_AGAIN_WITHIN, WebLeg};
 use crate::gateway::{Gateway, Output as Order, Record, Timer};
-use crate::room::{Entrant, Role, read_name};
+use crate::room::{Entrant, Role, Sign, read_name};
 use crate::ticket::{Flaw, Right};
 
 /// By what right somebody comes in.
@@ -27,6 +27,7 @@ impl From<Flaw> for Code {
     fn from(flaw: Flaw) -> Self {
         match flaw {
             Flaw::Unknown => Code::BadTicket,
+            Flaw::Revoked => Code::RevokedTicket,
             Flaw::Expired => Code::ExpiredTicket,
             Flaw::UsedUp => Code::UsedTicket,
         }
@@ -55,8 +56,8 @@ impl Gateway {
         if self.drain.is_some() {
             return Err(Code::Draining);
         }
-        let own = join.resume.as_ref().and_then(|resume| self.place_of(resume, now));
-        if let Some(participant) = own {
+        let held = join.resume.as_ref().and_then(|resume| self.place_of(resume, now));
+        if let Some(participant) = held {
             self.take_seat(participant, session, id, now);
             return Ok(());
         }
@@ -83,6 +84,7 @@ impl Gateway {
         }
         let (participant, leg) = (ParticipantId::draw(&mut self.rng), LegId::draw(&mut self.rng));
         let room = pass.room;
+        let own = pass.invitation.filter(|_| pass.personal);
         self.web.legs.insert(leg, WebLeg::new(participant));
         self.web.seats.insert(participant, Seat::new(room, leg, pass.invitation));
         let entrant = Entrant {
@@ -95,6 +97,7 @@ impl Gateway {
             held: false,
             browser: true,
             muted: join.listen_only,
+            signs: [Sign::Address(from)].into_iter().chain(own.map(Sign::Invitation)).collect(),
         };
         if let Some(live) = self.rooms.get_mut(&room) {
             live.enter(entrant, now);

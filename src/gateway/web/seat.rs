@@ -123,7 +123,7 @@ impl Gateway {
         if let Some(page) = self.web.sessions.get_mut(&session) {
             page.participant = None;
         }
-        self.tell_page(session, ServerMessage::Bye { cause, text: cause.text().to_owned() });
+        self.tell_page(session, ServerMessage::Bye { cause, text: goodbye(cause).to_owned() });
         self.close_page(session);
     }
 
@@ -178,5 +178,20 @@ impl Gateway {
                 self.outputs.push_back(Order::WebMedia(WebCommand::Publish { leg, source, on }));
             }
         }
+    }
+}
+
+/// Why a place is gone, in words for whoever had it in a browser.
+const fn goodbye(cause: Cause) -> &'static str {
+    match cause {
+        Cause::HungUp => "you left the meeting",
+        Cause::Replaced => "the meeting was opened in another tab or browser, which has your place now",
+        Cause::Removed => "a host removed you from the meeting",
+        Cause::NotAdmitted => "you were not let into the meeting",
+        Cause::RoomEnded => "the meeting was ended for everyone",
+        Cause::ConnectionLost => "the connection was lost for too long",
+        Cause::DrainedOut | Cause::Draining => "this node went out of service: come back in a moment",
+        Cause::Internal => "an internal fault ended your place in the meeting",
+        other => other.text(),
     }
 }

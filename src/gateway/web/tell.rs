@@ -7,7 +7,7 @@ use crate::gateway::web::protocol::{AudioBy, Limits, Person, RoomInfo, ServerMes
 use crate::gateway::web::{Code, Output, dial_in};
 use crate::gateway::{Gateway, Output as Order, Timer};
 use crate::media::web::SLOTS;
-use crate::room::chat::LONGEST_LINE;
+use crate::room::text::LONGEST_LINE;
 use crate::room::{Change, ChatLine, Participant, Reaction, Role, State};
 
 /// Largest picture, in bytes. Larger: a roster of a hundred is heavier than the meeting. Smaller: a photograph does not fit.
