@@ -4,6 +4,7 @@ mod banner;
 mod expiry;
 mod explain;
 mod first;
+mod https;
 mod inspect;
 mod phones;
 mod reach;
@@ -119,7 +120,9 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
     let provisioning = phones::provisioning(config, &reach)?;
     let listeners = listen(&config.api.listen, "http").await?;
     let tls_listeners = listen(&config.api.tls_listen, "https").await?;
-    let certificate = transports.certificate();
+    let shown = https::open(config, clock.now().utc).map_err(|error| Failure::one(format!("api.tls: {error}")))?;
+    let (https, facts) = shown.map(|shown| (Arc::new(shown.https), shown.facts)).unzip();
+    let certificate = https.as_ref().map(|https| https.server()).or_else(|| transports.certificate());
     // Only now that nothing else can fail: a key is shown once.
     let made = first::make(&store, &config.node.language, &mut rng).await.map_err(stored)?;
     let key = api::first_key::first_key(&store).await.map_err(stored)?;
@@ -147,7 +150,8 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
     let engine = Engine::new(clock, gateway, transports, media, resolver(config), fetcher, inbox)
         .map_err(Failure::one)?
         .with_web(web)
-        .with_texter(texter);
+        .with_texter(texter)
+        .with_https(https.clone());
 
     let (stop, stopped) = watch::channel(false);
     let mut doors = JoinSet::new();
@@ -156,6 +160,12 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
         api::Settings {
             provisioning,
             texts: Some(desk),
+            secure: config.api.tls_listen.first().map(|address| api::secure::Secure {
+                port: address.port(),
+                challenges: https
+                    .as_ref()
+                    .map_or_else(|| watch::channel(Default::default()).1, |https| https.challenges()),
+            }),
             ..api_settings(config, &reach, clips.languages.clone(), profiles)
         },
     );
@@ -169,7 +179,8 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
         doors.spawn(api::serve(listener, certificate, shared.clone(), stop));
     }
     // One write, so that the log's first lines do not run into it.
-    let _ = std::io::stdout().write_all(Banner { config, reach: &reach, made: made.as_ref() }.to_string().as_bytes());
+    let _ = std::io::stdout()
+        .write_all(Banner { config, reach: &reach, made: made.as_ref(), facts: facts.as_ref() }.to_string().as_bytes());
     if let Some(key) = key
         && let Err(failure) = show_key(config, &key)
     {
@@ -188,7 +199,9 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
         warn!(descriptors, "fewer descriptors than sip.max_calls needs: raise the limit (ulimit -n, LimitNOFILE)");
     }
 
+    let keeper = https.map(|https| tokio::spawn(https.keep(rng.fork())));
     let ended = engine.run().await;
+    keeper.inspect(tokio::task::JoinHandle::abort);
     let _ = stop.send(true);
     while doors.join_next().await.is_some() {}
     writer.finish().await;
@@ -303,6 +316,7 @@ fn api_settings(config: &Config, reach: &Reach, languages: Vec<Language>, profil
         texts: None,
         trusted_proxies: config.api.trusted_proxies.clone(),
         public_url: config.api.public_url.clone(),
+        secure: None,
         open_rooms: config.api.open_rooms,
         of_this_machine: config.api.is_of_this_machine(),
         key_burst: config.throttle.key_burst,

@@ -5,6 +5,7 @@
 
 pub mod anchors;
 pub mod check;
+pub mod https;
 mod keys;
 pub mod listen;
 mod operator;
@@ -31,6 +32,7 @@ use crate::call::speech::Language;
 use crate::gateway::settings::Settings;
 use crate::route::{CallLimits, Home, Network};
 use crate::wire::codec::Codec;
+pub use https::Https;
 pub use listen::{Listen, NameServer, Transport};
 pub use operator::OperatorLimits;
 pub use period::Period;
@@ -266,9 +268,9 @@ pub struct Prompts {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Api {
-    /// Where it listens, in plain HTTP.
+    /// Where it listens, in plain HTTP. Beside HTTPS, other machines are led there.
     pub listen: Vec<SocketAddr>,
-    /// Where it listens with TLS, by the certificate of `sip.tls_certificate`.
+    /// Where it listens with TLS.
     pub tls_listen: Vec<SocketAddr>,
     /// Where others reach it: `https://gw.example.org`; empty: nobody is told, and links of invitations name the host that
     /// was asked.
@@ -281,6 +283,8 @@ pub struct Api {
     /// Lets people without an account make meetings from the page at `/`. A node that listens on its own machine only lets
     /// them anyway.
     pub open_rooms: bool,
+    /// Whose certificate HTTPS shows.
+    pub tls: Https,
 }
 
 /// The database.
@@ -474,6 +478,7 @@ impl Default for Api {
             admin_key_file: None,
             trusted_proxies: Vec::new(),
             open_rooms: false,
+            tls: Https::default(),
         }
     }
 }

@@ -36,6 +36,7 @@ pub mod registrations;
 pub mod rooms;
 pub mod rules;
 pub mod scope;
+pub mod secure;
 pub mod serve;
 pub mod session;
 pub mod sms;
@@ -86,6 +87,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// Where browsers reach this node: `https://meet.example`; empty: as they asked.
     pub public_url: String,
+    /// Where HTTPS is; none where this node serves none.
+    pub secure: Option<secure::Secure>,
     /// Whether people without an account may make meetings.
     pub open_rooms: bool,
     /// Browsers of this machine alone reach it: they may make meetings without an account.
@@ -109,6 +112,7 @@ impl Default for Settings {
             texts: None,
             trusted_proxies: Vec::new(),
             public_url: String::new(),
+            secure: None,
             open_rooms: false,
             of_this_machine: false,
             key_burst: 10,

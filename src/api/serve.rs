@@ -26,8 +26,8 @@ use utoipa_axum::routes;
 use super::query::Known;
 use super::{
     App, Problem, acts, body, calls, dids, events, explain, extensions, groups, keys, meet, metrics, openapi,
-    operations, page, phones, profiles, query, records, registrations, rooms, rules, session, sms, status, texts,
-    trials, trunks,
+    operations, page, phones, profiles, query, records, registrations, rooms, rules, secure, session, sms, status,
+    texts, trials, trunks,
 };
 use crate::transport::tls;
 
@@ -122,12 +122,14 @@ pub fn router(app: App) -> Router {
         .route("/provision/{secret}/{file}", get(phones::fetch))
         .route("/sms/{provider}/status/{id}", post(sms::status))
         .route("/sms/{provider}/inbound", post(sms::inbound))
+        .route("/.well-known/acme-challenge/{token}", get(secure::challenge))
         .fallback(async || Problem::not_found("page"))
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(body::LIMIT))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }))
+        .layer(middleware::from_fn_with_state(app.clone(), secure::lead))
         .layer(middleware::from_fn_with_state(app.clone(), around))
         .with_state(app)
 }

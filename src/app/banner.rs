@@ -3,9 +3,11 @@
 use std::fmt;
 
 use crate::app::first::Made;
+use crate::app::https;
 use crate::app::reach::Reach;
 use crate::config::Config;
 use crate::config::check::is_outside;
+use crate::transport::tls::Facts;
 
 /// A start, told.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub struct Banner<'a> {
     pub reach: &'a Reach,
     /// What a first start made.
     pub made: Option<&'a Made>,
+    /// What the certificate of HTTPS says, where it is not that of SIP.
+    pub facts: Option<&'a Facts>,
 }
 
 impl Banner<'_> {
@@ -35,7 +39,7 @@ impl Banner<'_> {
 
 impl fmt::Display for Banner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Banner { config, reach, made } = self;
+        let Banner { config, reach, made, facts } = self;
         writeln!(f, "\nRinglift {}", env!("CARGO_PKG_VERSION"))?;
         let call = Self::how_to_call(config, reach).join("  or  ");
         match made {
@@ -57,6 +61,10 @@ impl fmt::Display for Banner<'_> {
             }
             writeln!(f, "  Watch it     http://{address}/console")?;
         }
+        let https = https::told(config, *facts);
+        if !config.api.tls_listen.is_empty() {
+            f.write_str(&https)?;
+        }
         let listen: Vec<String> = config.sip.listen.iter().map(ToString::to_string).collect();
         writeln!(f, "  Listens on   {}", listen.join("  "))?;
         for reason in &reach.reasons {
@@ -75,6 +83,9 @@ impl fmt::Display for Banner<'_> {
                 f,
                 "  and make a trunk for the network they call from, on the page or by the API: strangers are refused."
             )?;
+        }
+        if config.api.tls_listen.is_empty() {
+            f.write_str(&https)?;
         }
         writeln!(f)
     }

@@ -3,8 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::app::https;
 use crate::base::Utc;
 use crate::config::Config;
+use crate::config::https::Way;
+use crate::engine::https::{Authority, made};
 use crate::route::Trunk;
 use crate::transport::tls;
 
@@ -26,6 +29,25 @@ pub fn look<'a>(config: &Config, trunks: impl IntoIterator<Item = &'a Trunk>, no
     let mut findings = Findings::default();
     if let Some(path) = &config.sip.tls_certificate {
         findings.see("sip.tls_certificate", path, "put the renewed one there, and send SIGHUP", now);
+    }
+    if !config.api.tls_listen.is_empty() {
+        let tls = &config.api.tls;
+        let kept = https::folder(config);
+        let (key, path, change) = match tls.way() {
+            Way::Shared => ("", None, ""),
+            Way::Own => ("api.tls.certificate", tls.certificate.clone(), "put the renewed one there, and send SIGHUP"),
+            Way::SelfSigned => {
+                ("api.tls.self_signed", Some(made::file(&kept)), "delete it and start anew; browsers will ask again")
+            }
+            Way::Acme => (
+                "api.tls.acme",
+                Some(Authority::file(&kept)),
+                "it was to be renewed by now: the log says what the authority wants",
+            ),
+        };
+        if let Some(path) = path.filter(|path| tls.way() == Way::Own || path.exists()) {
+            findings.see(key, &path, change, now);
+        }
     }
     for trunk in trunks {
         let Some(tls) = &trunk.tls else { continue };

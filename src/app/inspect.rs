@@ -38,12 +38,13 @@ pub async fn check(config: &Config, remarks: Vec<String>) -> Result<String, Fail
             }
         }
     }
-    for address in &config.api.listen {
+    let plain = config.api.listen.iter().map(|address| ("api.listen", address));
+    for (key, address) in plain.chain(config.api.tls_listen.iter().map(|address| ("api.tls_listen", address))) {
         match TcpListener::bind(address) {
-            Ok(_) => good.push(format!("api.listen: {address} is free")),
+            Ok(_) => good.push(format!("{key}: {address} is free")),
             Err(error) => {
                 taken |= error.kind() == std::io::ErrorKind::AddrInUse;
-                wrong.push(format!("api.listen: {address}: {error}"));
+                wrong.push(format!("{key}: {address}: {error}"));
             }
         }
     }

@@ -132,7 +132,7 @@ pub fn candidates(web: &config::Web) -> Vec<Candidate> {
 
 /// The local address of a packet to the outside. Nothing is sent: the kernel is asked for the route alone, to an address
 /// kept for documentation (RFC 5737, RFC 3849).
-fn outward(ipv6: bool) -> Option<IpAddr> {
+pub(super) fn outward(ipv6: bool) -> Option<IpAddr> {
     let (any, far): (IpAddr, IpAddr) = if ipv6 {
         (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into())
     } else {

@@ -6,6 +6,7 @@ use std::path::Path;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::https::Way;
 use super::{Config, Problem, Transport};
 use crate::route::CallLimits;
 use crate::route::toll::SHORT;
@@ -18,6 +19,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     advertised(config, &mut found);
     media(config, &mut found);
     super::web::check(config, &mut found);
+    super::https::check(config, &mut found);
     attendant(config, &mut found);
     throttle(config, &mut found);
     keys(config, &mut found);
@@ -105,6 +107,7 @@ fn sip(config: &Config, found: &mut Findings) {
 
 fn tls(config: &Config, found: &mut Findings) {
     let wanted = config.sip.listen.iter().any(|listen| listen.transport == Transport::Tls);
+    let shared = !config.api.tls_listen.is_empty() && config.api.tls.way() == Way::Shared;
     let (certificate, key) = match (&config.sip.tls_certificate, &config.sip.tls_key) {
         (Some(certificate), Some(key)) => (certificate, key),
         (None, None) if wanted => {
@@ -114,10 +117,10 @@ fn tls(config: &Config, found: &mut Findings) {
             );
             return;
         }
-        (None, None) if !config.api.tls_listen.is_empty() => {
+        (None, None) if shared => {
             found.fatal(
                 "api.tls_listen",
-                "needs a certificate: name one in sip.tls_certificate and its key in sip.tls_key",
+                "needs a certificate: say in [api.tls] which, such as self_signed = true for a first try",
             );
             return;
         }
@@ -131,33 +134,39 @@ fn tls(config: &Config, found: &mut Findings) {
             return;
         }
     };
-    if !wanted && config.api.tls_listen.is_empty() {
+    if !wanted && !shared {
         found.warn("sip.tls_certificate", "is not used: sip.listen has no tls entry, such as \"tls:0.0.0.0:5061\"");
     }
-    let chain = certificates(certificate);
+    certificate_and_key(("sip.tls_certificate", certificate), ("sip.tls_key", key), found);
+}
+
+/// Whether two files, each with the key that names it, are a certificate and its private key.
+pub(super) fn certificate_and_key(certificate: (&str, &Path), key: (&str, &Path), found: &mut Findings) {
+    let chain = certificates(certificate.1);
     if let Err(why) = &chain {
-        found.fatal("sip.tls_certificate", format!("{} {why}", certificate.display()));
+        found.fatal(certificate.0, format!("{} {why}", certificate.1.display()));
     }
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| pem_error(&error));
+    let secret = PrivateKeyDer::from_pem_file(key.1).map_err(|error| pem_error(&error));
     if let Err(why) = &secret {
-        found.fatal("sip.tls_key", format!("{} {why}", key.display()));
+        found.fatal(key.0, format!("{} {why}", key.1.display()));
     }
     let (Ok(chain), Ok(secret)) = (chain, secret) else { return };
     match rustls::crypto::aws_lc_rs::sign::any_supported_type(&secret) {
-        Err(error) => found.fatal("sip.tls_key", format!("{} holds no key that TLS can use: {error}", key.display())),
+        Err(error) => found.fatal(key.0, format!("{} holds no key that TLS can use: {error}", key.1.display())),
         Ok(signer) => {
             let pair = rustls::sign::CertifiedKey::new(chain, signer);
             if let Err(rustls::Error::InconsistentKeys(_)) = pair.keys_match() {
                 found.fatal(
-                    "sip.tls_key",
-                    format!("{} is not the key of the certificate in {}", key.display(), certificate.display()),
+                    key.0,
+                    format!("{} is not the key of the certificate in {}", key.1.display(), certificate.1.display()),
                 );
             }
         }
     }
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+/// The certificates of a PEM file.
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
     match chain {
         Ok(chain) if chain.is_empty() => Err("holds no PEM certificate".into()),
@@ -372,8 +381,9 @@ fn outer(config: &Config, found: &mut Findings) {
         found.warn("api.listen", "is empty: nobody can configure or watch this node");
     }
     for address in config.api.listen.iter().filter(|address| is_outside(address.ip())) {
-        if config.api.trusted_proxies.is_empty() {
-            found.warn("api.listen", format!("{address} carries API keys in plain HTTP to other machines: put a TLS proxy in front and name it in api.trusted_proxies"));
+        // With HTTPS beside it, plain HTTP only leads there.
+        if config.api.trusted_proxies.is_empty() && config.api.tls_listen.is_empty() {
+            found.warn("api.listen", format!("{address} carries API keys in plain HTTP to other machines: serve HTTPS (api.tls_listen, [api.tls]), or put a TLS proxy in front and name it in api.trusted_proxies"));
         }
     }
     if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&config.log.level) {
@@ -392,7 +402,8 @@ fn is_language(tag: &str) -> bool {
     primary && parts.all(|part| (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
-fn is_host_name(host: &str) -> bool {
+/// Whether it is a name by RFC 1123, and no address.
+pub fn is_host_name(host: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')

@@ -148,6 +148,32 @@ fn a_mistake_is_named_with_what_to_write_instead() {
         ("[sms]\nsecret = \"x\"", "sms.provider: is \"outbox\": no text leaves this node"),
         ("[sms]\nprovider = \"telnyx\"\n[api]\npublic_url = \"https://gw.example\"", "sms.signing_key: is empty"),
         ("[api]\npublic_url = \"gw.example\"", "api.public_url: `gw.example` is no address"),
+        ("[api]\ntls_listen = [\"0.0.0.0:443\"]", "api.tls_listen: needs a certificate: say in [api.tls] which"),
+        ("[api.tls]\nself_signed = true", "api.tls_listen: api.tls is set: say where HTTPS is served"),
+        ("[api.tls]\nself_signed = true\nacme = { domains = [\"a.example\"] }", "api.tls: has more than one of"),
+        ("[api]\ntls = { self_sign = true }", "api.tls: unknown field `self_sign`, expected one of `certificate`"),
+        ("[api.tls]\ncertificate = \"a.pem\"", "api.tls.key: api.tls.certificate is set"),
+        ("[api.tls]\nkey = \"a.pem\"", "api.tls.certificate: api.tls.key is set"),
+        ("[api.tls]\nkey = \"/no.pem\"\ncertificate = \"/no.pem\"", "api.tls.certificate: /no.pem cannot be read"),
+        ("[api.tls.acme]\ncontact = \"a@example.org\"", "api.tls.acme.domains: is empty"),
+        (
+            "[api.tls.acme]\ndomains = [\"*.example.org\"]",
+            "api.tls.acme.domains: `*.example.org` can be proved by DNS only",
+        ),
+        ("[api.tls.acme]\ndomains = [\"localhost\"]", "api.tls.acme.domains: `localhost` is no name"),
+        (
+            "[api.tls.acme]\ndomains = [\"a.example\"]\ncontact = \"me\"",
+            "api.tls.acme.contact: `me` is no mail address",
+        ),
+        (
+            "[api.tls.acme]\ndomains = [\"a.example\"]\ndirectory = \"http://ca.example/\"",
+            "api.tls.acme.directory: `http://ca.example/` is no",
+        ),
+        (
+            "[api.tls.acme]\ndomains = [\"a.example\"]\nchallenge = \"dns-01\"",
+            "api.tls: unknown variant `dns-01`, expected `http-01`",
+        ),
+        ("[api.tls.acme]\ndomains = [\"a.example\"]", "api.listen: the authority asks at port 80, which is not listed"),
         ("[log]\nlevel = \"info,ringlift=loud\"", "log.level: `info,ringlift=loud` cannot be read"),
     ] {
         let found = problems(text);

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod dtls;
 pub mod fetch;
 pub mod handle;
+pub mod https;
 pub mod log;
 pub mod media;
 mod media_seats;

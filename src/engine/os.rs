@@ -3,7 +3,7 @@
 
 #![allow(unsafe_code, reason = "system calls; every block names why its arguments are valid")]
 
-use std::fs::{OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -173,6 +173,15 @@ pub fn write_secret(path: &Path, secret: &str) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o600))?;
     file.write_all(secret.as_bytes())?;
     file.write_all(b"\n")
+}
+
+/// Writes a secret as [`write_secret`] does, but whole or not at all, whatever happens meanwhile.
+pub fn replace_secret(path: &Path, secret: &str) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    write_secret(&beside, secret)?;
+    File::open(&beside)?.sync_all()?;
+    std::fs::rename(&beside, path)?;
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 /// Raises the limit on descriptors as far as this process may; returns what it is now.

@@ -11,6 +11,7 @@
 //! ```
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram};
@@ -22,6 +23,7 @@ use crate::base::Instant;
 use crate::engine::clock::Clock;
 use crate::engine::fetch::Fetcher;
 use crate::engine::handle::{Asked, Inbox};
+use crate::engine::https::Https;
 use crate::engine::media::MediaPlane;
 use crate::engine::meters;
 use crate::engine::os;
@@ -67,6 +69,8 @@ pub struct Engine {
     /// None where browsers cannot join.
     web: Option<WebPlane>,
     texter: Option<Texter>,
+    /// None where the page's certificate is that of SIP, or there is none.
+    https: Option<Arc<Https>>,
     resolver: Resolver,
     fetcher: Fetcher,
     inbox: Inbox,
@@ -121,6 +125,7 @@ impl Engine {
             media,
             web: None,
             texter: None,
+            https: None,
             resolver,
             fetcher,
             inbox,
@@ -149,6 +154,11 @@ impl Engine {
     /// With text messages.
     pub fn with_texter(self, texter: Texter) -> Self {
         Self { texter: Some(texter), ..self }
+    }
+
+    /// With a certificate of its own for the page.
+    pub fn with_https(self, https: Option<Arc<Https>>) -> Self {
+        Self { https, ..self }
     }
 
     /// Runs until the end of the last call after a drain or stop.
@@ -278,13 +288,18 @@ impl Engine {
 
     fn take_signal(&mut self, signal: Signal) {
         match (signal, self.stage) {
-            (Signal::Reload, _) => match self.transports.reload_certificates(self.clock.now().utc) {
-                Ok(()) => info!("certificates read again"),
-                Err(error) => {
+            (Signal::Reload, _) => {
+                let now = self.clock.now().utc;
+                let ours = self.https.as_ref().map_or(Ok(()), |https| https.reload(now));
+                let all = [self.transports.reload_certificates(now), ours];
+                for error in all.iter().filter_map(|read| read.as_ref().err()) {
                     meters::certificate_refused();
                     warn!(%error, "the certificates in use stay");
                 }
-            },
+                if all.iter().all(Result::is_ok) {
+                    info!("certificates read again");
+                }
+            }
             (Signal::End, Stage::Serving) => {
                 info!("going out of service: calls may finish; a second signal ends them");
                 self.stage = Stage::Draining;

@@ -11,10 +11,14 @@ use rustls::crypto::{
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::server::WantsServerCert;
+use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use x509_cert::der::Decode;
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
 
 use crate::base::Utc;
 
@@ -106,11 +110,56 @@ impl Certificates {
 /// When the first certificate of a PEM file ends: the owner's, where it is a chain.
 pub fn ends(path: &Path) -> Result<Utc, CertificateError> {
     let chain = read_chain(&path.to_path_buf())?;
-    let odd = |why: String| CertificateError::File(path.to_path_buf(), why);
     let first = chain.first().ok_or_else(|| CertificateError::Empty(path.to_path_buf()))?;
-    let certificate = x509_cert::Certificate::from_der(first).map_err(|error| odd(error.to_string()))?;
-    let seconds = certificate.tbs_certificate().validity().not_after.to_unix_duration().as_secs();
-    Ok(Utc(i64::try_from(seconds).unwrap_or(i64::MAX / 1000).saturating_mul(1000)))
+    Facts::of(first).map(|facts| facts.ends).map_err(|why| CertificateError::File(path.to_path_buf(), why))
+}
+
+/// What a certificate says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// From when it counts.
+    pub begins: Utc,
+    /// Until when.
+    pub ends: Utc,
+    /// For which names and addresses, as they are written.
+    pub names: Vec<String>,
+    /// Its SHA-256, as browsers show it: `AB:CD:…`.
+    pub fingerprint: String,
+}
+
+impl Facts {
+    /// Reads them.
+    pub fn of(der: &CertificateDer<'_>) -> Result<Self, String> {
+        let certificate = x509_cert::Certificate::from_der(der).map_err(|error| error.to_string())?;
+        let said = certificate.tbs_certificate();
+        let utc = |time: x509_cert::time::Time| {
+            Utc(i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX / 1000).saturating_mul(1000))
+        };
+        let names = match said.get_extension::<SubjectAltName>() {
+            Ok(Some((_, names))) => names.0.iter().filter_map(name).collect(),
+            Ok(None) => Vec::new(),
+            Err(error) => return Err(error.to_string()),
+        };
+        let digest = Sha256::digest(der.as_ref());
+        let fingerprint: Vec<String> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
+        Ok(Self {
+            begins: utc(said.validity().not_before),
+            ends: utc(said.validity().not_after),
+            names,
+            fingerprint: fingerprint.join(":"),
+        })
+    }
+}
+
+fn name(name: &GeneralName) -> Option<String> {
+    match name {
+        GeneralName::DnsName(name) => Some(name.as_str().to_owned()),
+        GeneralName::IpAddress(bytes) => match bytes.as_bytes() {
+            [a, b, c, d] => Some(IpAddr::from([*a, *b, *c, *d]).to_string()),
+            long => <[u8; 16]>::try_from(long).ok().map(|bytes| IpAddr::from(bytes).to_string()),
+        },
+        _ => None,
+    }
 }
 
 /// An acceptor with the certificate as it is now.
@@ -128,13 +177,24 @@ fn server_config(settings: &Settings) -> Result<ServerConfig, CertificateError> 
         Some((chain, key)) => (read_chain(chain)?, read_key(key)?),
         None => make(&settings.names)?,
     };
+    present(chain, key)
+}
+
+/// What a listener needs to show this chain.
+pub fn present(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ServerConfig, CertificateError> {
     let unusable = |error: rustls::Error| CertificateError::Unusable(error.to_string());
-    ServerConfig::builder_with_provider(provider())
+    server_builder()?.with_single_cert(chain, key).map_err(unusable)
+}
+
+/// The beginning of what a listener needs.
+pub fn server_builder() -> Result<ConfigBuilder<ServerConfig, WantsServerCert>, CertificateError> {
+    let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .map_err(unusable)?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(unusable)
+        .map_err(|error| CertificateError::Unusable(error.to_string()))?;
+    Ok(builder.with_no_client_auth())
 }
 
 fn client_config(settings: &Settings) -> Result<ClientConfig, CertificateError> {
@@ -169,14 +229,15 @@ pub(super) fn anybody() -> Arc<dyn ServerCertVerifier> {
 }
 
 /// A chain and its key.
-pub(super) fn read_files(
+pub fn read_files(
     chain: &PathBuf,
     key: &PathBuf,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), CertificateError> {
     Ok((read_chain(chain)?, read_key(key)?))
 }
 
-pub(super) fn provider() -> Arc<CryptoProvider> {
+/// The cryptography of all our TLS.
+pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 

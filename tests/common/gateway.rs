@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -20,6 +21,7 @@ pub const PIN: &str = "1234#";
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
     tls: bool,
+    ports: Option<Arc<Ports>>,
     toml: Vec<(&'static str, String)>,
 }
 
@@ -34,6 +36,11 @@ impl Setup {
         Self { tls: true, ..self }
     }
 
+    /// On these ports, which somebody else has to know before it starts.
+    pub fn on(self, ports: Arc<Ports>) -> Self {
+        Self { ports: Some(ports), ..self }
+    }
+
     /// With this key in this section of the configuration, such as `media`, `timeout = "2s"`.
     pub fn with(mut self, section: &'static str, line: &str) -> Self {
         self.toml.push((section, line.to_owned()));
@@ -43,7 +50,7 @@ impl Setup {
     /// Starts it; no trunk, number or room is known.
     #[track_caller]
     pub fn start(self) -> Gateway {
-        let (folder, ports) = (Folder::new("gateway"), Ports::block());
+        let (folder, ports) = (Folder::new("gateway"), self.ports.unwrap_or_else(|| Arc::new(Ports::block())));
         let mut lines: Vec<(&str, String)> = vec![
             ("store", format!("path = {:?}", folder.file("ringlift.db"))),
             ("api", format!("listen = [\"127.0.0.1:{}\"]", ports.at(4))),
@@ -133,7 +140,7 @@ pub struct Gateway {
     client: reqwest::Client,
     key: String,
     folder: Folder,
-    ports: Ports,
+    ports: Arc<Ports>,
     starts: u32,
 }
 

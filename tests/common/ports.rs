@@ -3,6 +3,7 @@
 use std::fs::File;
 
 /// Three hundred ports of loopback, held until dropped by a lock on a file.
+#[derive(Debug)]
 pub struct Ports {
     base: u16,
     _lock: File,
