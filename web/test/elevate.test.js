@@ -238,6 +238,33 @@ test("a host sends a video link and sees each step with its reason, the code at 
   await until(() => asked("elevate").length === 2, "asked again");
 });
 
+test("closing the video leaves the call alone, says so, and the same browser comes back by a tap", { skip }, async () => {
+  const page = await byPhone();
+  await page.waitForSelector(".elevate button.main");
+  await tap(page);
+  await page.click("#leave");
+  await page.waitForSelector("dialog:has-text('Your phone call goes on')");
+  await page.click("dialog >> text=Close video");
+  await page.waitForSelector("text=The video is closed. Your call goes on.");
+  assert.equal(await open_(page, "video"), 0);
+  await page.click("text=Add video");
+  await page.waitForSelector(".elevate button.main");
+  await tap(page);
+  assert.equal(redeemed().at(-1).holder, "holder-of-this-browser");
+});
+
+test("who may let another browser in is asked, wherever the page stands", { skip }, async () => {
+  node.people = [person("p1", { name: "Karl", audio: "phone" })];
+  const page = await open();
+  await enter(page);
+  node.say({ type: "elevation", elevation: "elv_1", participant: "p1", step: "bound", by: "key", wants: true });
+  await page.waitForSelector(".notice:has-text('the place of Karl')");
+  await page.click("text=Keep out");
+  await until(() => asked("allow").some((one) => one.elevation === "elv_1" && one.allow === false), "kept out");
+  node.say({ type: "elevation", elevation: "elv_1", participant: "p1", step: "bound", by: "key" });
+  await page.waitForSelector(".notice", { state: "detached" });
+});
+
 test("why somebody's call gets no video is said, and nothing is left open", { skip }, async () => {
   node.people = [person("p1", { name: "Karl", audio: "phone", video: false })];
   const page = await open();

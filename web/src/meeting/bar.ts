@@ -58,8 +58,10 @@ export function banners(app: App): Node {
   if (audio === "phone") banner("phone", "info by-telephone", t("audio_by_phone"), h("button", { id: "sound-here", title: t("sound_here"), disabled: local.moving, onclick: () => act.open({ kind: "sound_here" }) }, t(local.moving ? "sound_moves" : "sound_move")));
   else if (local.phoneKept && audio === "web") banner("kept", "info", t("phone_is_kept"), h("button", { id: "sound-back", onclick: () => act.sound("phone", false) }, t("sound_back")));
   if (state.audioOffer) banner("offer", "warn", t("phone_hung_up"), h("button", { id: "sound-web", class: "main", disabled: local.moving, onclick: () => act.sound("web", false) }, icon("mic"), t("sound_of_browser")), h("button", { id: "call-back", onclick: () => act.sound("phone", false) }, icon("phone"), t("call_me_back")));
-  const asks = state.you !== null ? state.elevations.get(state.you)?.steps.at(-1) : undefined;
-  if (asks?.wants) all.push(wants(app, asks));
+  for (const [id, { steps }] of state.elevations) {
+    const [last, person] = [steps.at(-1), state.people.get(id)];
+    if (last?.wants && person) all.push(wants(app, person, last));
+  }
   if (you(state)?.held || you(state)?.held_by_us) banner("held", "warn", t("you_are_held"));
   if (local.sharing) banner("sharing", "info", t("you_share"), h("button", { onclick: () => act.screen() }, t("stop_sharing")));
   return h("div", { class: "banners", role: "status" }, all);

@@ -7,7 +7,7 @@ import { icon, type Sign } from "./icons.js";
 import { invite } from "./invite.js";
 import { ladder, mayElevate } from "./ladder.js";
 import type { App } from "./local.js";
-import { handPlace, isHost, muted } from "./model.js";
+import { handPlace, isHost, muted, you } from "./model.js";
 import { languages, picker } from "./preview.js";
 import { type Person, REACTIONS, SIGNS } from "./protocol.js";
 import { avatar, name } from "./stage.js";
@@ -172,6 +172,10 @@ function soundHere(app: App): Node {
 
 function leave(app: App): Node {
   const { state, t, act } = app;
+  if (you(state)?.audio === "phone") {
+    const closes = h("button", { class: "main stop", onclick: then(app, () => act.leave()) }, t("leave_video"));
+    return frame(app, "leave", t("leave_video_sure"), "ask", h("div", { class: "stack" }, h("p", { class: "quiet" }, t("leave_video_hint")), closes, isHost(state) ? h("button", { class: "danger", onclick: then(app, () => act.open({ kind: "end" })) }, t("end_for_all")) : null, h("button", { onclick: () => act.dismiss() }, t("cancel"))));
+  }
   return frame(
     app,
     "leave",

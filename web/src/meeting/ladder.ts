@@ -65,17 +65,17 @@ export function ladder(app: App, person: Person): Node {
           return h("li", { key: `${one.elevation}:${at}`, class: `${one.step}${now ? " now" : ""}${now && going ? " going" : ""}` }, icon(sign(one.step)), h("span", { class: "what" }, h("b", {}, stepWords(app, one.step)), why ? h("small", {}, why) : null), h("time", {}, clock(local.language, one.at)));
         }),
       ),
-      last?.wants ? wants(app, last) : null,
+      last?.wants ? wants(app, person, last) : null,
       rung && going ? shownRung(app, rung) : null,
       h("div", { class: "row" }, mayElevate(app, person) && !going && steps.length > 0 ? h("button", { class: "main", key: "again", onclick: () => act.elevate(person.id) }, t("send_again")) : null, h("button", { key: "close", onclick: () => act.dismiss() }, t("close"))),
     ),
   );
 }
 
-/** Another browser wants the seat. */
-export function wants(app: App, one: Progress): Child {
+/** Another browser wants the seat: whoever may let it in is asked. */
+export function wants(app: App, person: Person, one: Progress): Child {
   const { t, act } = app;
-  return h("div", { class: "notice", key: "wants", role: "alert" }, h("p", {}, t("elevate_wants")), h("div", { class: "row" }, h("button", { class: "main", onclick: () => act.letIn(one.elevation, true) }, t("allow")), h("button", { onclick: () => act.letIn(one.elevation, false) }, t("keep_out"))));
+  return h("div", { class: "notice", key: `wants-${person.id}`, role: "alert" }, h("p", {}, t("elevate_wants", { name: name(app, person) })), h("div", { class: "row" }, h("button", { class: "main", onclick: () => act.letIn(one.elevation, true) }, t("allow")), h("button", { onclick: () => act.letIn(one.elevation, false) }, t("keep_out"))));
 }
 
 /** The last rung: whoever asked reads the link and the digits to the other, or shows them. */

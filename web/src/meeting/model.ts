@@ -290,7 +290,7 @@ function elevation(state: State, progress: Progress, now: number): [State, Note[
   const next = { ...state, elevations: new Map(state.elevations).set(progress.participant, { id: progress.elevation, steps }) };
   const say = progress.step === "bound" ? "video_added" : progress.step === "failed" ? "video_link_failed" : null;
   const other = progress.participant !== state.you;
-  return [next, say && other ? [{ say, values: { name: called(state.people.get(progress.participant), "") }, seen: true }] : []];
+  return [next, say && other && before?.steps.at(-1)?.step !== progress.step ? [{ say, values: { name: called(state.people.get(progress.participant), "") }, seen: true }] : []];
 }
 
 /** The reactions still to be seen. */

@@ -171,7 +171,7 @@ export function between(app: App): Node[] {
       h(
         "main",
         { class: "between" },
-        h("section", { class: "card" }, h("h1", { tabindex: -1, id: "ended" }, t(key)), name ? h("p", { class: "quiet" }, name) : null, h("div", { class: "row" }, h("button", { class: "main", onclick: () => act.again() }, t("join_again")), h("a", { class: "button plain", href: "/" }, t("to_start")))),
+        h("section", { class: "card" }, h("h1", { tabindex: -1, id: "ended" }, t(key)), name ? h("p", { class: "quiet" }, name) : null, h("div", { class: "row" }, h("button", { class: "main", onclick: () => act.again() }, t(cause === "left_video" ? "elevate_button" : "join_again")), h("a", { class: "button plain", href: "/" }, t("to_start")))),
       ),
     ];
   }

@@ -9,7 +9,7 @@ import { blank, FLOATS, fresh, muted, receive, you } from "./model.js";
 import { change, draw, keepSeat, kind, page, place, problemWords, t } from "./page.js";
 import { type Join, type ServerMessage, VERSION } from "./protocol.js";
 import { say, tell } from "./say.js";
-import { hush, useAudio } from "./sound.js";
+import { byPhone, hush, useAudio } from "./sound.js";
 
 /** Ends after which the page comes back by itself. */
 const COMES_BACK = new Set(["draining", "drained_out", "cut_off", "internal"]);
@@ -127,7 +127,8 @@ export function leave(): void {
   page.link = null;
   setTimeout(() => gone?.close(), 200);
   keepSeat(null);
+  const cause = byPhone() ? "left_video" : "left";
   drop();
-  change({ phase: "ended", link: "none", ended: { cause: "left", text: "" } });
+  change({ phase: "ended", link: "none", ended: { cause, text: "" } });
 }
 
