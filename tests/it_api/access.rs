@@ -244,6 +244,8 @@ async fn the_page_and_its_files_come_with_a_strict_policy() {
         ("/console", "text/html"),
         ("/m/482913", "text/html"),
         ("/j/a-ticket", "text/html"),
+        ("/e", "text/html"),
+        ("/e/a-ticket", "text/html"),
         ("/landing.js", "text/javascript"),
         ("/meeting.js", "text/javascript"),
         ("/meeting.css", "text/css"),

@@ -50,7 +50,7 @@ test("a tap takes the telephone's seat: camera and chat here, microphone and roo
   const offer = await until(() => asked("offer")[0], "an offer");
   assert.equal((offer.sdp.match(/^m=audio/gm) ?? []).length, 5, "the same m-lines as anybody's");
   assert.equal(await open_(page, "audio"), 0);
-  assert.equal(await page.evaluate(() => globalThis.played.length > 0 && globalThis.played.every((one) => one.muted)), true);
+  assert.equal(await page.evaluate(() => globalThis.played.some((one) => !one.paused || !one.muted)), false);
   await page.click("#chat");
   await page.fill("#panel textarea", "Here is the picture");
   await page.keyboard.press("Enter");
@@ -145,8 +145,11 @@ test("the same browser comes back without a question: loaded anew, and after the
   const page = await byPhone();
   await page.waitForSelector(".elevate button.main");
   await tap(page);
+  await until(() => node.people.find((one) => one.id === "part_you").camera_on, "the camera is on");
   await page.reload();
   await page.waitForSelector("#stage .tile");
+  await page.waitForSelector(".tile[data-person=part_you] video");
+  assert.equal(await page.locator("text=The browser holds back the sound").count(), 0, "the telephone plays it");
   assert.equal(redeemed().length, 1, "by its place");
   assert.equal(asked("join").at(-1).resume, "resume-token");
   node.refuse = { code: "bad_ticket", detail: "not known" };

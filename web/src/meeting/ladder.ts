@@ -7,7 +7,7 @@ import { frame } from "./dialogs.js";
 import { icon, type Sign } from "./icons.js";
 import { qrFigure } from "./invite.js";
 import type { App } from "./local.js";
-import { isHost, underWay } from "./model.js";
+import { called, isHost, underWay } from "./model.js";
 import type { Person, Progress } from "./protocol.js";
 import { name } from "./stage.js";
 
@@ -75,7 +75,7 @@ export function ladder(app: App, person: Person): Node {
 /** Another browser wants the seat: whoever may let it in is asked. */
 export function wants(app: App, person: Person, one: Progress): Child {
   const { t, act } = app;
-  return h("div", { class: "notice", key: `wants-${person.id}`, role: "alert" }, h("p", {}, t("elevate_wants", { name: name(app, person) })), h("div", { class: "row" }, h("button", { class: "main", onclick: () => act.letIn(one.elevation, true) }, t("allow")), h("button", { onclick: () => act.letIn(one.elevation, false) }, t("keep_out"))));
+  return h("div", { class: "notice", key: `wants-${person.id}`, role: "alert" }, h("p", {}, t("elevate_wants", { name: called(person, t("guest")) })), h("div", { class: "row" }, h("button", { class: "main", onclick: () => act.letIn(one.elevation, true) }, t("allow")), h("button", { onclick: () => act.letIn(one.elevation, false) }, t("keep_out"))));
 }
 
 /** The last rung: whoever asked reads the link and the digits to the other, or shows them. */

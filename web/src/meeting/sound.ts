@@ -31,6 +31,14 @@ export function byPhone(): boolean {
 /** Plays the voices; not where the telephone does. */
 export async function listen(): Promise<void> {
   const { local } = page;
+  if (byPhone()) {
+    local.silenced = false;
+    for (const audio of speakers.values()) {
+      audio.muted = true;
+      audio.pause();
+    }
+    return;
+  }
   for (const [slot, stream] of local.voices) {
     let audio = speakers.get(slot);
     if (!audio) {
@@ -39,7 +47,7 @@ export async function listen(): Promise<void> {
       speakers.set(slot, audio);
       if (local.speaker && "setSinkId" in audio) void audio.setSinkId(local.speaker).catch(() => undefined);
     }
-    audio.muted = byPhone();
+    audio.muted = false;
     if (audio.srcObject !== stream) audio.srcObject = stream;
     try {
       await audio.play();
