@@ -35,6 +35,10 @@ export class FakeNode {
   you = "part_you";
   silent = false;
   invited = 0;
+  /** What an invitation is for, or why it is not any more. */
+  preview = {};
+  previews = null;
+  looked = [];
   /** What was posted to elevate. */
   posted = [];
   informs = null;
@@ -60,6 +64,11 @@ export class FakeNode {
     const path = new URL(request.url, this.url).pathname;
     this.asked?.(request, path);
     if (path === "/meet/elevate" || path === "/meet/elevate/info") return void this.elevate(request, response, path);
+    if (path === "/meet/invitation") {
+      this.looked.push(request.headers.authorization);
+      const body = this.previews ? { type: `https://ringlift.org/problems/${this.previews}`, title: "", status: 410, detail: "" } : { room: this.room.name, role: this.role, name: null, personal: false, lobby: false, waits_for_host: false, started: true, locked: false, full: false, expires: null, ...this.preview };
+      return response.writeHead(this.previews ? 410 : 200, { "Content-Type": "application/json" }).end(JSON.stringify(body));
+    }
     const file = files[path] ?? (/^\/([jm]\/[^/]+|e(\/[^/]+)?)$/.test(path) ? "meeting.html" : /^\/[a-z]+\.(js|css|svg)$/.test(path) ? path.slice(1) : null);
     response.setHeader("Content-Security-Policy", policy);
     response.setHeader("Permissions-Policy", devices);

@@ -239,6 +239,31 @@ test("when packets cease, the ways are renewed on the same tracks, within three 
   assert.notEqual(ufrag(offer.sdp), ufrag(asked("offer")[0].sdp));
 });
 
+test("before joining the link says where it leads and to whom it is, and what one will wait for", { skip }, async () => {
+  node.preview = { name: "Ben Yılmaz", personal: true, lobby: true };
+  const page = await open();
+  await page.waitForSelector(".enter:has-text('Board meeting'):has-text('lets you in')");
+  assert.equal(await page.inputValue("input[name=name]"), "Ben Yılmaz");
+  assert.equal(await page.title(), "Board meeting · Ringlift");
+  assert.deepEqual(node.looked, ["Bearer a-ticket"]);
+  for (const [preview, words] of [[{ locked: true }, "meeting is locked"], [{ full: true }, "meeting is full"], [{ waits_for_host: true }, "when the host is here"]]) {
+    node.preview = preview;
+    const other = await open();
+    await other.waitForSelector(`.enter:has-text('${words}')`);
+  }
+});
+
+test("a link that opens nothing any more says so before anybody gives a name, and holds no camera", { skip }, async () => {
+  for (const [problem, words] of [["expired-ticket", "has expired"], ["revoked-ticket", "was withdrawn"], ["used-ticket", "already used"], ["bad-ticket", "not known"]]) {
+    node.previews = problem;
+    const page = await open();
+    await page.waitForSelector(`.between:has-text('no longer works'):has-text('${words}')`);
+    assert.equal(await page.locator("input[name=name]").count(), 0);
+    await until(() => page.evaluate(() => globalThis.taken.every((one) => one.readyState === "ended")), "no device is held");
+  }
+  assert.equal(asked("join").length, 0);
+});
+
 test("every refusal at the door is said in words", { skip }, async () => {
   const page = await open();
   for (const [code, words] of [["expired_ticket", "expired"], ["room_locked", "locked"], ["room_full", "full"], ["too_many_attempts", "Too many attempts"], ["something_new", "because"]]) {

@@ -4,6 +4,7 @@ import { isLanguage, keep, remember } from "../i18n/core.js";
 import { portrait } from "./avatar.js";
 import { choose, stop, takeDevices, toggleCamera, toggleScreen } from "./capture.js";
 import { elevates, look, notMe, tap, typed } from "./elevate.js";
+import { readInvitation } from "./invited.js";
 import { type Actions, silent } from "./local.js";
 import { blank, isHost, muted, you } from "./model.js";
 import { ask, change, draw, operate, page, request, t } from "./page.js";
@@ -31,7 +32,10 @@ export const act: Actions = {
     change({ ...blank });
     local.refused = null;
     if (elevates) void look();
-    else void takeDevices();
+    else {
+      void takeDevices();
+      void readInvitation();
+    }
   },
   type(field, value) {
     local[field] = value;

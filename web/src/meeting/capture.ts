@@ -66,6 +66,12 @@ export async function takeDevices(): Promise<void> {
   const taken = camera.on && !local.listenOnly ? await devices.takeBoth(microphone.device, camera.device) : { microphone: await devices.take("microphone", microphone.device), camera: null };
   hold(microphone, taken.microphone, "microphone");
   if (taken.camera) hold(camera, taken.camera, "camera");
+  if (local.dead) {
+    // Meanwhile it is known that the link leads nowhere.
+    stop(microphone);
+    stop(camera);
+    return;
+  }
   if (microphone.trouble) microphone.on = false;
   if (camera.trouble) camera.on = false;
   local.devices = await devices.list();

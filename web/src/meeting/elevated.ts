@@ -20,7 +20,7 @@ export function elevated(app: App): Node[] {
         "section",
         { class: "card elevate", "aria-busy": busy || asks === "looking" },
         h("span", { class: "sign", "aria-hidden": "true" }, icon(asks === "gone" ? "phone" : "camera")),
-        h("h1", { tabindex: -1 }, t(asks === "gone" ? "elevate_gone" : asks === "confirm" ? "elevate_is_it_you" : asks === "patience" ? "elevate_confirming" : "elevate_title")),
+        h("h1", { tabindex: -1 }, t(asks === "gone" ? "dead_link" : asks === "confirm" ? "elevate_is_it_you" : asks === "patience" ? "elevate_confirming" : "elevate_title")),
         info && asks !== "gone" ? h("p", { class: "with" }, h("b", {}, info.name), h("span", { class: "quiet" }, t("elevate_as", { person: info.person }))) : null,
         asks === "gone" ? null : body(app, busy),
         h("p", { class: asks === "gone" ? "why" : "wrong", role: "alert" }, wrong),

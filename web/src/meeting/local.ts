@@ -3,6 +3,7 @@
 import type { Devices, Trouble } from "./devices.js";
 import type { Words } from "../i18n/words.js";
 import type { Language, Values } from "../i18n/core.js";
+import type { InvitedTo } from "./invited.js";
 import type { Invited, Operation, Person, Reaction } from "./protocol.js";
 import type { State } from "./model.js";
 
@@ -35,6 +36,10 @@ export interface Local {
   muting: boolean | null;
   talking: boolean;
   refused: string | null;
+  /** What the invitation is for, once it is known. */
+  invitedTo: InvitedTo | null;
+  /** The invitation opens nothing any more. */
+  dead: boolean;
   silenced: boolean;
   dialog: Dialog | null;
   voices: Map<number, MediaStream>;

@@ -4,6 +4,7 @@ import { act } from "./actions.js";
 import { takeDevices } from "./capture.js";
 import { returned } from "./connection.js";
 import { canShare, list } from "./devices.js";
+import { readInvitation } from "./invited.js";
 import { keys } from "./keyboard.js";
 import { elevates, look } from "./elevate.js";
 import { change, draw, page, place, session } from "./page.js";
@@ -53,7 +54,10 @@ function start(): void {
   // A page that goes keeps its seat for a while; loaded anew, it takes it again.
   begin();
   if (elevates) opened();
-  else void takeDevices();
+  else {
+    void takeDevices();
+    void readInvitation();
+  }
 }
 
 start();

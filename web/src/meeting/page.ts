@@ -37,6 +37,8 @@ const local: Local = {
   muting: null,
   talking: false,
   refused: null,
+  invitedTo: null,
+  dead: false,
   silenced: false,
   dialog: null,
   voices: new Map(),

@@ -66,6 +66,9 @@ export function preview(app: App): Node[] {
   }
   const again = troubles.some((one) => one === "denied" || one === "in_use" || one === "failed" || one === "denied_by_system");
   const busy = state.phase === "joining";
+  const to = local.invitedTo;
+  const hints: (keyof Words)[] = !to ? [] : to.locked ? ["problem_room_locked"] : to.full ? ["problem_room_full"] : to.waits_for_host ? ["waiting_for_host"] : to.lobby ? ["lobby_hint"] : [];
+  if (local.dead) return dead(app);
   return [
     header(app),
     h(
@@ -98,6 +101,8 @@ export function preview(app: App): Node[] {
         "section",
         { class: "card enter", "aria-labelledby": "ready" },
         h("h1", { id: "ready" }, t("ready")),
+        to ? h("p", { class: "with", key: "room" }, h("b", {}, to.room)) : null,
+        hints.map((one) => h("p", { class: "quiet", key: one }, t(one))),
         notices,
         again ? h("button", { key: "again", type: "button", onclick: () => act.allow() }, t("try_again")) : null,
         h(
@@ -141,6 +146,12 @@ export function preview(app: App): Node[] {
       ),
     ),
   ];
+}
+
+/** A link that opens nothing any more: said before anybody gives a name or a camera. */
+function dead(app: App): Node[] {
+  const { local, t } = app;
+  return [header(app), h("main", { class: "between" }, h("section", { class: "card" }, h("h1", {}, t("dead_link")), h("p", { role: "alert" }, local.refused ?? ""), h("a", { class: "button", href: "/" }, t("to_start"))))];
 }
 
 function toggle(label: string, sign: "mic" | "mic_off" | "camera" | "camera_off", on: boolean, disabled: boolean, act: () => void): Node {

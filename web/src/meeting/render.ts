@@ -19,7 +19,7 @@ function render(): void {
   const { state, local } = page;
   document.documentElement.lang = local.language;
   const app: App = { state, local, now: Date.now(), t, act };
-  document.title = [state.unread > 0 ? `(${state.unread})` : "", state.room?.name ?? t(elevates ? "elevate_title" : "ready"), "· Ringlift"].filter(Boolean).join(" ");
+  document.title = [state.unread > 0 ? `(${state.unread})` : "", state.room?.name ?? local.invitedTo?.room ?? t(elevates ? "elevate_title" : "ready"), "· Ringlift"].filter(Boolean).join(" ");
   patch(root, [...view(app), ...[dialog(app)].filter((one) => one !== null)]);
   const open = root.querySelector("dialog:not([open])");
   if (open instanceof HTMLDialogElement) open.showModal();
