@@ -44,8 +44,8 @@ pub struct Layer {
 pub struct Plan {
     /// Which layer of each want, in their order; none where there is no room, or nothing comes.
     pub layers: Vec<Option<u8>>,
-    /// What the next step up would bring the sum to; the sum where there is none.
-    pub next: u64,
+    /// What the next step up would bring the sum to; none where more room would change nothing.
+    pub next: Option<u64>,
     /// What everything that is wanted would need.
     pub desired: u64,
     /// Something is sent smaller than before for want of room.
@@ -89,7 +89,7 @@ pub fn plan(wants: &[Want], budget: u64, up: bool) -> Plan {
     }
     plan.squeezed =
         wants.iter().zip(&plan.layers).any(|(want, layer)| want.now.is_some() && *layer < want.now.min(want.top()));
-    plan.next = refused.unwrap_or(spent);
+    plan.next = refused;
     plan.desired = wants.iter().map(|want| want.top().map_or(0, |top| want.cost(top))).sum();
     plan
 }
@@ -162,7 +162,8 @@ mod tests {
         assert_eq!(plan(&[camera(360, Some(1))], 520_000, true).layers, [Some(1)]);
         assert_eq!(plan(&[camera(360, Some(1))], 480_000, true).layers, [Some(0)]);
         let next = plan(&[camera(360, Some(0))], 520_000, true);
-        assert_eq!((next.next, next.desired), (500_000, 500_000));
+        assert_eq!((next.next, next.desired), (Some(500_000), 500_000));
+        assert_eq!(plan(&[camera(360, Some(0))], 900_000, true).next, None, "more room would change nothing");
     }
 
     #[test]

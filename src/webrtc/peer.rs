@@ -117,6 +117,9 @@ struct PictureSlot {
     track: Track,
     /// What the browser can decode there.
     accepted: Vec<Pt>,
+    /// Its stream, as the browser was told of it, until somebody is to be shown here: str0m fills whatever streams of pictures
+    /// it has with padding, 60 packets a second, to a browser that watches nobody.
+    resting: Option<(Ssrc, Option<Ssrc>)>,
     /// The last translation of a payload type.
     translated: Option<(LegId, Pt, Option<Pt>)>,
 }
@@ -182,21 +185,29 @@ impl Peer {
                     mid,
                     track: Track::new(sequence, timestamp),
                     accepted,
+                    resting: None,
                     translated: None,
                 }),
                 Role::Data | Role::Unused => {}
             }
         }
+        peer.rest(|_| true);
         Ok((peer, answer))
     }
 
     /// Answers another offer of the same peer connection: its ways are renewed, everything else stays.
     pub fn renew(&mut self, offer: &Offer) -> Result<String, String> {
         let parsed = SdpOffer::from_sdp_string(&offer.text).map_err(|_| "the offer is not SDP that can be read")?;
+        // The answer names every stream, and names those that rest as before.
+        let rested: Vec<bool> = self.pictures.iter().map(|place| place.resting.is_some()).collect();
+        for slot in 0..self.slots() {
+            self.open(slot);
+        }
         let answer = self.rtc.sdp_api().accept_offer(parsed);
         // The reason is str0m's own words about the description; none of them repeats a credential.
         let answer = answer.map_err(|error| format!("the offer cannot be answered: {error}"))?;
         self.ufrag = self.rtc.direct_api().local_ice_credentials().ufrag;
+        self.rest(|slot| rested.get(slot).copied().unwrap_or(false));
         Ok(answer::dress(&answer.to_sdp_string(), &offer.lines))
     }
 
@@ -286,6 +297,26 @@ impl Peer {
     /// The slot by which it is shown somebody.
     pub fn track(&mut self, slot: u8) -> Option<&mut Track> {
         self.pictures.get_mut(usize::from(slot)).map(|place| &mut place.track)
+    }
+
+    /// Somebody is to be shown in a slot: its stream begins.
+    pub fn open(&mut self, slot: u8) {
+        let Some(place) = self.pictures.get_mut(usize::from(slot)) else { return };
+        if let Some((ssrc, repair)) = place.resting.take() {
+            self.rtc.direct_api().declare_stream_tx(ssrc, repair, place.mid, None);
+        }
+    }
+
+    /// The streams of these slots have carried nothing yet, and rest until they do.
+    fn rest(&mut self, which: impl Fn(usize) -> bool) {
+        for (_, place) in self.pictures.iter_mut().enumerate().filter(|(slot, _)| which(*slot)) {
+            let mut direct = self.rtc.direct_api();
+            let stream = direct.stream_tx_by_mid(place.mid, None).map(|stream| (stream.ssrc(), stream.rtx()));
+            if let Some((ssrc, _)) = stream {
+                direct.remove_stream_tx(ssrc);
+            }
+            place.resting = stream;
+        }
     }
 
     /// Whether it is known that it cannot decode what a leg sends, where it would be shown in this slot.

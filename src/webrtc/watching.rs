@@ -124,11 +124,12 @@ impl Hub {
                     if track.aim(origin, now) || track.asks_again(now) {
                         asks.push(origin);
                     }
+                    peer.open(slot);
                 }
             }
         }
-        // What is looked for: room for the next step, and for all that is wanted.
-        let (next, desired) = if wants.is_empty() { (0, 0) } else { (plan.next + VOICES, plan.desired + VOICES) };
+        // What is looked for: room for the next step, and for all that is wanted; nothing where that would change nothing.
+        let (next, desired) = plan.next.map_or((0, 0), |next| (next + VOICES, plan.desired + VOICES));
         let (next, desired) = (next.saturating_mul(layers::SPARE) / 100, desired.saturating_mul(layers::SPARE) / 100);
         let differs = |a: u64, b: u64| a.abs_diff(b).saturating_mul(100) > a.max(b).saturating_mul(WORTH_TELLING);
         if differs(next, leg.probed.0) || differs(desired, leg.probed.1) {

@@ -33,9 +33,18 @@ pub struct Browser {
     pub keyframes_asked: Vec<(Instant, Option<Rid>)>,
     /// Nothing of it passes while it is in a tunnel.
     pub in_tunnel: bool,
+    /// How much reached it.
+    pub reached: Reached,
     /// From where its pictures' packets are counted.
     pub counts_from: u64,
     sequence: BTreeMap<String, u64>,
+}
+
+/// Packets and bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reached {
+    pub packets: u64,
+    pub bytes: u64,
 }
 
 /// All of it.
@@ -127,6 +136,7 @@ impl House {
             heard: BTreeMap::new(),
             keyframes_asked: Vec::new(),
             in_tunnel: false,
+            reached: Reached::default(),
             counts_from: 1000,
             sequence: BTreeMap::new(),
         };
@@ -213,6 +223,8 @@ impl House {
             destination: to,
             contents: DatagramRecv::try_from(bytes).unwrap(),
         };
+        let reached = &mut self.browsers[index].reached;
+        (reached.packets, reached.bytes) = (reached.packets + 1, reached.bytes + bytes.len() as u64);
         self.browsers[index].rtc.handle_input(Input::Receive(now, receive)).unwrap();
         self.drain(index);
     }

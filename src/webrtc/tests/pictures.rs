@@ -1,5 +1,7 @@
 //! Who sees and hears whom.
 
+use str0m::change::SdpAnswer;
+
 use crate::base::ParticipantId;
 use crate::media::web::{Source, WebCommand, WebEvent};
 use crate::webrtc::tests::house::House;
@@ -75,6 +77,56 @@ fn a_viewer_is_sent_the_layer_that_its_place_needs_without_a_leap_in_numbers() {
     assert!(heard.windows(2).all(|two| two[1].header.timestamp.wrapping_sub(two[0].header.timestamp) < 90_000));
     assert!(!house.browsers[ben].received(PICTURE + 1).is_empty());
     assert_eq!(house.browsers[anna].received(PICTURE).len(), 0, "who watches nobody is sent nobody");
+}
+
+#[test]
+fn who_watches_nobody_or_has_all_that_can_be_had_is_sent_no_padding() {
+    let mut house = House::new();
+    let (anna, ben) = (house.join(1), house.join(2));
+    house.connect();
+    house.pass(1000);
+    let over = |house: &mut House, what: &mut dyn FnMut(&mut House)| {
+        let before = house.browsers[ben].reached.bytes;
+        let began = house.now;
+        what(house);
+        (house.browsers[ben].reached.bytes - before) * 8000 / u64::try_from(house.now.since(began).as_millis()).unwrap()
+    };
+    let idle = over(&mut house, &mut |house| house.film(&[anna], &["q", "h", "f"], 10_000));
+    assert!(idle < 8_000, "{idle} bit/s to who watches nobody");
+    house.watch(ben, &[(0, anna, Source::Camera, 90)]);
+    house.film(&[anna], &["q", "h", "f"], 3000);
+    let packets = house.browsers[ben].received(PICTURE).len();
+    let small = over(&mut house, &mut |house| house.film(&[anna], &["q", "h", "f"], 10_000));
+    let picture = (house.browsers[ben].received(PICTURE).len() - packets) as u64 * 640 * 8 / 10;
+    assert!(small < picture + 30_000, "{small} bit/s where the picture is {picture}");
+    house.order(WebCommand::Close { leg: house.browsers[anna].leg });
+}
+
+#[test]
+fn what_a_slot_is_called_stays_over_a_restart_whether_it_was_used_or_not() {
+    let mut house = House::new();
+    let (mut ben, offer, pending) = house.browser(2);
+    let streams = |answer: &str| -> Vec<String> {
+        answer.lines().filter(|line| line.starts_with("a=ssrc")).map(str::to_owned).collect()
+    };
+    let first = house.offer(ben.leg, offer);
+    ben.rtc.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&first).unwrap()).unwrap();
+    house.place(&ben);
+    house.browsers.push(ben);
+    let anna = house.join(1);
+    house.connect();
+    house.watch(0, &[(1, anna, Source::Camera, 90)]);
+    house.film(&[anna], &["q"], 1000);
+    let mut api = house.browsers[0].rtc.sdp_api();
+    api.ice_restart(true);
+    let (offer, pending) = api.apply().unwrap();
+    let again = house.offer(house.browsers[0].leg, offer.to_sdp_string());
+    house.browsers[0].rtc.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&again).unwrap()).unwrap();
+    assert!(streams(&first).len() >= 6, "{first}");
+    assert_eq!(streams(&first), streams(&again));
+    house.watch(0, &[(0, anna, Source::Camera, 90)]);
+    house.film(&[anna], &["q"], 1000);
+    assert!(house.browsers[0].received(PICTURE).len() > 20 && house.browsers[0].received(PICTURE + 1).len() > 20);
 }
 
 #[test]
