@@ -53,6 +53,13 @@ test("the lobby ends when the node says so, and the same welcome twice is one se
   assert.equal(model.receive(model.blank, welcome([person("you")]), 0)[1].length, 0);
 });
 
+test("what never came through is said to be blocked until it comes through, whatever the node says meanwhile", () => {
+  const blocked = { ...meeting(), media: "refused" };
+  assert.equal(after(blocked, { type: "media", state: "lost" })[0].media, "refused");
+  assert.equal(after(blocked, { type: "media", state: "connected" })[0].media, "connected");
+  assert.equal(after(meeting(), { type: "media", state: "lost" })[0].media, "lost");
+});
+
 test("what a host does to oneself is said, what one did oneself is not", () => {
   const you = person("you", { name: "Dora" });
   const says = (rest, before = you) => after(model.receive(model.blank, welcome([before]), 0)[0], { type: "changed", person: { ...before, ...rest } })[1].map((one) => one.say);

@@ -62,6 +62,8 @@ export const de: Words = {
   joined_anew: "Der Server wurde neu gestartet oder war länger weg. Sie sind von selbst wieder dabei.",
   goaway: "Der Server startet gleich neu. Sie sind von selbst wieder dabei.",
   media_interrupted: "Ton und Bild sind unterbrochen. Wird neu aufgebaut …",
+  media_blocked: "Ton und Bild kommen nicht durch: Dieses Netz sperrt sie vielleicht. Wird weiter versucht …",
+  relay_refused: "Ton und Bild kommen nicht durch, und das Relay hat die Zugangsdaten dieser Besprechung abgelehnt. Bitte sagen Sie es dem Betreiber des Servers. Wird weiter versucht …",
   sound_blocked: "Der Browser hält den Ton zurück, bis Sie tippen.",
   turn_on_sound: "Ton einschalten",
   audio_by_phone: "Ton über Ihr Telefon",

@@ -60,6 +60,8 @@ export const en = {
   joined_anew: "The server restarted or was away for long. You have joined again by yourself.",
   goaway: "The server restarts in a moment. You will be back by yourself.",
   media_interrupted: "Sound and picture are interrupted. Connecting again …",
+  media_blocked: "Sound and picture do not get through: this network may block them. Still trying …",
+  relay_refused: "Sound and picture do not get through, and the relay refused this meeting’s credentials. Please tell whoever runs the server. Still trying …",
   sound_blocked: "The browser holds back the sound until you tap.",
   turn_on_sound: "Turn on sound",
   audio_by_phone: "Sound by your phone",

@@ -62,6 +62,8 @@ export const es: Words = {
   joined_anew: "El servidor se reinició o estuvo ausente mucho tiempo. Ha vuelto a entrar automáticamente.",
   goaway: "El servidor se reinicia en un momento. Volverá automáticamente.",
   media_interrupted: "Sonido e imagen interrumpidos. Conectando de nuevo …",
+  media_blocked: "El sonido y la imagen no pasan: puede que esta red los bloquee. Se sigue intentando …",
+  relay_refused: "El sonido y la imagen no pasan, y el relé rechazó las credenciales de esta reunión. Avise a quien administra el servidor. Se sigue intentando …",
   sound_blocked: "El navegador retiene el sonido hasta que toque.",
   turn_on_sound: "Activar el sonido",
   audio_by_phone: "Sonido por su teléfono",

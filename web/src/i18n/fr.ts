@@ -62,6 +62,8 @@ export const fr: Words = {
   joined_anew: "Le serveur a redémarré ou a été longtemps absent. Vous êtes revenu automatiquement.",
   goaway: "Le serveur redémarre dans un instant. Vous reviendrez automatiquement.",
   media_interrupted: "Son et image interrompus. Reconnexion …",
+  media_blocked: "Le son et l’image ne passent pas : ce réseau les bloque peut-être. Nouvelle tentative …",
+  relay_refused: "Le son et l’image ne passent pas, et le relais a refusé les identifiants de cette réunion. Prévenez la personne qui gère le serveur. Nouvelle tentative …",
   sound_blocked: "Le navigateur retient le son jusqu’à ce que vous touchiez la page.",
   turn_on_sound: "Activer le son",
   audio_by_phone: "Son par votre téléphone",

@@ -62,6 +62,8 @@ export const pt: Words = {
   joined_anew: "O servidor reiniciou ou ficou muito tempo fora. Você entrou de novo automaticamente.",
   goaway: "O servidor reinicia em instantes. Você voltará automaticamente.",
   media_interrupted: "Som e imagem interrompidos. Conectando de novo …",
+  media_blocked: "O som e a imagem não passam: esta rede pode bloqueá-los. Continuamos a tentar …",
+  relay_refused: "O som e a imagem não passam, e o relé recusou as credenciais desta reunião. Avise quem administra o servidor. Continuamos a tentar …",
   sound_blocked: "O navegador segura o som até você tocar.",
   turn_on_sound: "Ligar o som",
   audio_by_phone: "Som pelo seu telefone",

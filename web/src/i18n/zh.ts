@@ -62,6 +62,8 @@ export const zh: Words = {
   joined_anew: "服务器已重启或长时间离线，您已自动重新加入。",
   goaway: "服务器即将重启，您会自动回来。",
   media_interrupted: "声音和画面中断，正在重新连接…",
+  media_blocked: "声音和画面无法通过：此网络可能阻止了它们。仍在尝试…",
+  relay_refused: "声音和画面无法通过，中继服务器拒绝了本次会议的凭据。请告知服务器管理员。仍在尝试…",
   sound_blocked: "浏览器在您点按之前不播放声音。",
   turn_on_sound: "打开声音",
   audio_by_phone: "声音由您的电话传送",

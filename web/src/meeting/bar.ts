@@ -5,7 +5,7 @@ import { canShare } from "./devices.js";
 import { icon, type Sign } from "./icons.js";
 import { wants } from "./ladder.js";
 import { type App, silent } from "./local.js";
-import { admits, present, sharing, waiting, you } from "./model.js";
+import { admits, present, sharing, waiting, walled, you } from "./model.js";
 
 export function button(sign: Sign, label: string, options: { id?: string; class?: string; on?: boolean; off?: boolean; badge?: number; key?: string; disabled?: boolean; words?: boolean; expanded?: boolean }, act: () => void): Node {
   const kind = ["tool", options.class ?? "", options.on ? "on" : "", options.off ? "off" : ""].join(" ").trim();
@@ -52,6 +52,7 @@ export function banners(app: App): Node {
   const banner = (key: string, kind: string, words: string, ...rest: Child[]) => all.push(h("div", { class: `banner ${kind}`, key }, kind.endsWith("by-telephone") ? icon("phone") : null, h("span", {}, words), rest));
   if (state.link === "lost") banner("lost", "warn", t("connection_lost"), h("button", { onclick: () => act.retry() }, t("try_now")));
   else if (state.goaway !== null) banner("goaway", "warn", t("goaway"));
+  else if (walled(state)) banner("media", "warn", t(state.media === "refused" ? "relay_refused" : "media_blocked"));
   else if (state.media === "interrupted" || state.media === "lost") banner("media", "warn", t("media_interrupted"));
   if (local.silenced) banner("silenced", "warn", t("sound_blocked"), h("button", { class: "main", onclick: () => act.unblock() }, icon("sound"), t("turn_on_sound")));
   const audio = you(state)?.audio;

@@ -2,7 +2,7 @@
 
 import { publish, stopSharing, toggleCamera } from "./capture.js";
 import { elevates } from "./elevate.js";
-import { you } from "./model.js";
+import { walled, you } from "./model.js";
 import { change, draw, page, SLOTS } from "./page.js";
 import { Peer } from "./peer.js";
 import { listen, silence, useAudio } from "./sound.js";
@@ -47,8 +47,9 @@ export function connect(): void {
       if (page.peer !== made && page.peer !== null) return;
       if (now === "connected") change({ media: "connected" });
       else if (now === "interrupted") change({ media: "interrupted" });
+      else if (now === "blocked" || now === "refused") change({ media: now });
       else if (now === "failed") {
-        change({ media: "lost" });
+        if (!walled(page.state)) change({ media: "lost" });
         again();
       }
     },

@@ -22,7 +22,8 @@ export interface State {
   phase: Phase;
   /** The way to the node: not begun, there, or being looked for again. */
   link: "none" | "live" | "lost";
-  media: "none" | "connected" | "interrupted" | "lost";
+  /** Blocked and refused: it never came about, by the network's fault or since a relay did not take our credentials. */
+  media: "none" | "connected" | "interrupted" | "blocked" | "refused" | "lost";
   session: string | null;
   you: string | null;
   role: Role;
@@ -108,6 +109,11 @@ const TURNS = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
 export function you(state: State): Person | undefined {
   return state.you === null ? undefined : state.people.get(state.you);
+}
+
+/** Sound and picture have not come through at all. */
+export function walled(state: State): boolean {
+  return state.media === "blocked" || state.media === "refused";
 }
 
 export function muted(person: Person | undefined): boolean {
@@ -259,7 +265,8 @@ export function receive(state: State, message: ServerMessage, now: number): [Sta
       return [next, [{ say: message.room.locked ? "locked" : "unlocked", seen: true }]];
     }
     case "media":
-      return [{ ...state, media: message.state }, []];
+      // A way that never came about is no interruption.
+      return [walled(state) && message.state !== "connected" ? state : { ...state, media: message.state }, []];
     case "goaway":
       return [{ ...state, goaway: message.text }, []];
     case "bye":

@@ -25,6 +25,9 @@ const DOUBT = 3;
 /** Looks without a packet after which the ways are renewed though the node answers: where packets came all the time, and where they did not. */
 const DEAD = { lively: 5, quiet: 15 };
 
+/** A connection that does not come about in so many ms is said to be blocked. Longer: one waits without a word. Shorter: slow networks are slandered. */
+const SLOW = 8000;
+
 /** From here on it is lively: each look with packets adds a tenth, each without takes two. */
 const LIVELY = 0.8;
 
@@ -32,7 +35,7 @@ export interface PeerTold {
   /** A track of a slot is there to be shown or heard. */
   voice(slot: number, stream: MediaStream): void;
   picture(slot: number, stream: MediaStream): void;
-  state(state: "connected" | "interrupted" | "failed"): void;
+  state(state: "connected" | "interrupted" | "blocked" | "refused" | "failed"): void;
 }
 
 export class Peer {
@@ -43,6 +46,11 @@ export class Peer {
   private answered = false;
   private early: string[] = [];
   private closed = false;
+  /** It was connected once. */
+  private reached = false;
+  /** A TURN server did not take what we were told to show it. */
+  private refused = false;
+  private slow: ReturnType<typeof setTimeout> | undefined;
   private restarting = false;
   private packets = 0;
   private empty = 0;
@@ -63,6 +71,7 @@ export class Peer {
     for (let slot = 0; slot < slots; slot++) told.picture(slot, new MediaStream([this.connection.addTransceiver("video", { direction: "recvonly" }).receiver.track]));
     this.connection.createDataChannel("ringlift");
     this.connection.addEventListener("icecandidate", (event) => this.found(event.candidate));
+    this.connection.addEventListener("icecandidateerror", ({ errorCode, url }) => (this.refused ||= errorCode === 401 && url.startsWith("turn")));
     this.connection.addEventListener("connectionstatechange", () => this.changed());
     this.connection.addEventListener("iceconnectionstatechange", () => this.changed());
     this.look = setInterval(() => void this.watch(), LOOK);
@@ -111,6 +120,7 @@ export class Peer {
   close(): void {
     this.closed = true;
     clearInterval(this.look);
+    clearTimeout(this.slow);
     removeEventListener("online", this.doubt);
     (navigator as { connection?: EventTarget }).connection?.removeEventListener("change", this.doubt);
     this.connection.close();
@@ -128,6 +138,7 @@ export class Peer {
         if (this.closed || answer.type !== "answer") return;
         await this.connection.setRemoteDescription({ type: "answer", sdp: answer.sdp });
         this.answered = true;
+        if (!restart) this.slow = setTimeout(() => !this.reached && this.told.state(this.refused ? "refused" : "blocked"), SLOW);
         this.early.splice(0).forEach((line) => this.candidate(line));
       })
       .catch(async (error: unknown) => {
@@ -159,6 +170,7 @@ export class Peer {
       this.restart();
     } else if (connectionState === "connected") {
       this.empty = 0;
+      this.reached = true;
       this.told.state("connected");
     }
   }
