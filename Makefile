@@ -21,7 +21,7 @@ build:
 packages:
 	@.ci/need cmake=cmake cc=gcc c++=g++ sipp=sip-tester baresip=baresip-core linphonec=linphone-cli \
 		ip=iproute2 iptables=iptables python3=python3-minimal chromium=chromium node=nodejs npm=npm kamailio=kamailio rtpengine=rtpengine-daemon \
-		pebble=pebble
+		pebble=pebble turnserver=coturn nsenter=util-linux
 
 test: packages
 	$(CARGO) fmt --check

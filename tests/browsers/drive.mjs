@@ -13,6 +13,8 @@ const browser = await driver.launch({
     "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
     // Chromium offers names instead of its addresses; nobody here resolves them, and nobody needs to.
+    // Where there is no other network.
+    "--allow-loopback-in-peer-connection",
     "--disable-renderer-backgrounding",
     "--disable-background-timer-throttling",
     "--disable-gpu",

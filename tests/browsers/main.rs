@@ -13,13 +13,17 @@
     reason = "a test in real time that cannot go on should say where"
 )]
 
+#[path = "../common/mod.rs"]
+mod common;
+
+mod network;
 mod stage;
 
 use serde_json::Value;
 use stage::{Stage, Wires};
 
 /// What a scenario saw, once it came about.
-async fn play(scenario: &str, wires: Wires) -> Value {
+pub async fn play(scenario: &str, wires: Wires) -> Value {
     let stage = Stage::open(wires).await;
     let outcome = stage.play(scenario).await;
     stage.close().await;

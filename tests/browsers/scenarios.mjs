@@ -75,6 +75,39 @@ export default {
     return both;
   },
 
+  // On a network that loses one packet in twenty on the way to the node, and one in twenty from there: the tone is there all the time, and little of it is made up; the picture goes on.
+  async lossy({ join, ask, until, near }) {
+    await join(1, { tone: tones[1], colour: colours[1] });
+    await join(2, { tone: tones[2], colour: colours[2] });
+    for (const [leg, other] of [[1, 2], [2, 1]]) {
+      await ask(leg, (wishes) => window.watch(wishes), [{ slot: 0, participant: other, source: "camera", height: 135 }]);
+    }
+    const hears = async (leg, other) => (await ask(leg, "window.hear()")).some((f) => near(f, tones[other]));
+    await until("both hear and see", async () => {
+      const [one, two] = [await ask(1, "window.see()"), await ask(2, "window.see()")];
+      return { done: (await hears(1, 2)) && (await hears(2, 1)) && one.seen[0]?.frames > 10 && two.seen[0]?.frames > 10, one: one.seen[0], two: two.seen[0] };
+    });
+    const before = await ask(2, "window.see()");
+    let [looks, heard, moved, frames, longest] = [0, 0, performance.now(), before.seen[0].frames, 0];
+    const end = performance.now() + 15_000;
+    await until("fifteen seconds have passed", async () => {
+      const { seen } = await ask(2, "window.see()");
+      looks += 1;
+      heard += (await hears(2, 1)) ? 1 : 0;
+      if (seen[0].frames > frames) [frames, moved] = [seen[0].frames, performance.now()];
+      longest = Math.max(longest, performance.now() - moved);
+      return { done: performance.now() > end };
+    });
+    const after = await ask(2, "window.see()");
+    const voice = (report) => report.voices.filter(Boolean).reduce((most, one) => (one.packets > (most?.packets ?? 0) ? one : most), null);
+    const [then, now] = [voice(before), voice(after)];
+    const made_up = (now.concealed - then.concealed) / (now.samples - then.samples);
+    const told = { looks, heard, longest, made_up, frames: after.seen[0].frames - before.seen[0].frames, lost: now.lost, seen: after.seen[0], colour: isColour(after.seen[0], 1) };
+    const done = heard >= looks * 0.95 && made_up < 0.15 && told.frames > 15 * 15 * 0.5 && longest < 3000 && told.seen.repaired > 0 && told.colour;
+    if (!done) throw new Error(JSON.stringify(told));
+    return told;
+  },
+
   // A restart of the ways, and after it a new peer connection: sound and picture go on.
   async restart({ join, ask, until, near }) {
     await join(1, { tone: tones[1], colour: colours[1] });

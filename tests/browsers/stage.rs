@@ -124,7 +124,7 @@ fn address(listener: &tokio::net::TcpListener) -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
-fn chromium() -> PathBuf {
+pub fn chromium() -> PathBuf {
     let known = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
     known
         .iter()

@@ -22,6 +22,7 @@ pub const PIN: &str = "1234#";
 pub struct Setup {
     tls: bool,
     ports: Option<Arc<Ports>>,
+    browsers_at: Option<&'static str>,
     toml: Vec<(&'static str, String)>,
 }
 
@@ -39,6 +40,11 @@ impl Setup {
     /// On these ports, which somebody else has to know before it starts.
     pub fn on(self, ports: Arc<Ports>) -> Self {
         Self { ports: Some(ports), ..self }
+    }
+
+    /// With its pages and what browsers send at this address too, and of their media there alone.
+    pub fn browsers_at(self, address: &'static str) -> Self {
+        Self { browsers_at: Some(address), ..self }
     }
 
     /// With this key in this section of the configuration, such as `media`, `timeout = "2s"`.
@@ -64,6 +70,11 @@ impl Setup {
             ("throttle", "number_burst = 1000".to_owned()),
             ("log", "level = \"debug,sqlx=warn\"".to_owned()),
         ];
+        if let Some(address) = self.browsers_at {
+            lines.retain(|(section, line)| *section != "web" && !line.starts_with("listen = [\"127"));
+            lines.push(("api", format!("listen = [\"127.0.0.1:{0}\", \"{address}:{0}\"]", ports.at(4))));
+            lines.push(("web", format!("listen = [\"udp:{address}:{0}\", \"tcp:{address}:{0}\"]", ports.at(6))));
+        }
         let mut listen = Vec::new();
         for address in ["127.0.0.1", "[::1]"] {
             listen.push(format!("udp:{address}:{}", ports.at(0)));
@@ -180,6 +191,11 @@ impl Gateway {
     /// The API's address.
     pub fn api(&self) -> SocketAddr {
         format!("127.0.0.1:{}", self.ports.at(4)).parse().unwrap()
+    }
+
+    /// Where browsers' media come in, on whichever address.
+    pub fn web(&self) -> SocketAddr {
+        format!("127.0.0.1:{}", self.ports.at(6)).parse().unwrap()
     }
 
     /// The admin key.
