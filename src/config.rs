@@ -6,6 +6,7 @@
 pub mod anchors;
 pub mod check;
 pub mod https;
+pub mod elevation;
 mod keys;
 pub mod listen;
 mod operator;
@@ -33,6 +34,7 @@ use crate::gateway::settings::Settings;
 use crate::route::{CallLimits, Home, Network};
 use crate::wire::codec::Codec;
 pub use https::Https;
+pub use elevation::Elevation;
 pub use listen::{Listen, NameServer, Transport};
 pub use operator::OperatorLimits;
 pub use period::Period;
@@ -94,6 +96,8 @@ pub struct Config {
     pub api: Api,
     /// Who sends texts.
     pub sms: Sms,
+    /// Telephone calls that become meetings.
+    pub elevation: Elevation,
     /// The database.
     pub store: Store,
     /// What is written about what happens.
@@ -383,6 +387,7 @@ impl Config {
             did_pin_burst: throttle.number_burst,
             did_pin_refill: throttle.number_refill.0,
             ice: self.web.ice(),
+            elevating: elevation::gateway(self),
             ..Settings::default()
         }
     }

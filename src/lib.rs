@@ -28,6 +28,7 @@
 
 pub mod base;
 pub mod call;
+pub mod elevation;
 pub mod gateway;
 pub mod handoff;
 pub mod identity;

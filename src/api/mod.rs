@@ -11,6 +11,7 @@ pub mod calls;
 pub mod change;
 pub mod dids;
 pub mod door;
+pub mod elevations;
 pub mod events;
 pub mod explain;
 pub mod extensions;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::engine::handle::Unavailable;
 use crate::gateway::command::Denial;
+use crate::gateway::elevate::view::{Shut, Unfit};
 use crate::room::Refusal;
 use crate::store::StoreError;
 
@@ -164,6 +165,26 @@ impl From<Denial> for Problem {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "throttled", why).retry_after(seconds)
             }
             Denial::Invalid(why) => Self::field("", why),
+            Denial::NotElevated(Unfit::BadTemplate) => Self::field("/template", Unfit::BadTemplate.text()),
+            Denial::NotElevated(unfit @ Unfit::TooOften(seconds)) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, unfit.name(), unfit.text()).retry_after(seconds)
+            }
+            Denial::NotElevated(unfit) => Self::new(StatusCode::CONFLICT, unfit.name(), unfit.text()),
+            Denial::Shut(shut) => {
+                let (status, after) = match shut {
+                    Shut::Unknown => (StatusCode::NOT_FOUND, None),
+                    Shut::Expired | Shut::Ended => (StatusCode::GONE, None),
+                    Shut::Used | Shut::Declined => (StatusCode::CONFLICT, None),
+                    Shut::Confirming => (StatusCode::CONFLICT, Some(2)),
+                    Shut::PinWanted | Shut::PinWrong => (StatusCode::FORBIDDEN, None),
+                    Shut::TooManyAttempts(seconds) => (StatusCode::TOO_MANY_REQUESTS, Some(seconds)),
+                };
+                let problem = Self::new(status, shut.name(), shut.text());
+                match after {
+                    Some(seconds) => problem.retry_after(seconds),
+                    None => problem,
+                }
+            }
             Denial::Refused(Refusal::NoSuchParticipant) => Self::not_found("participant in this room"),
             Denial::Refused(refusal @ Refusal::BadName) => Self::field("/name", refusal.to_string()),
             Denial::Refused(refusal @ Refusal::BadText) => Self::field("/text", refusal.to_string()),

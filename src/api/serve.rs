@@ -25,7 +25,7 @@ use utoipa_axum::routes;
 
 use super::query::Known;
 use super::{
-    App, Problem, acts, body, calls, dids, events, explain, extensions, groups, keys, meet, metrics, openapi,
+    App, Problem, acts, body, calls, dids, elevations, events, explain, extensions, groups, keys, meet, metrics, openapi,
     operations, page, phones, profiles, query, records, registrations, rooms, rules, secure, session, sms, status,
     texts, trials, trunks,
 };
@@ -64,6 +64,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(acts::dial_into))
         .routes(routes!(calls::list, acts::dial))
         .routes(routes!(calls::show, calls::hang_up))
+        .routes(routes!(elevations::begin))
+        .routes(routes!(elevations::show, elevations::withdraw))
+        .routes(routes!(elevations::info))
+        .routes(routes!(elevations::redeem))
         .routes(routes!(acts::digits))
         .routes(routes!(acts::play))
         .routes(routes!(acts::transfer))

@@ -174,6 +174,11 @@ id!(
     TextId,
     "text"
 );
+id!(
+    /// Somebody on a telephone being given a link that adds video to the call.
+    ElevationId,
+    "elv"
+);
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 //! cannot print, causes, throttles, chance. Knows no other module.
 
 pub mod cause;
+pub mod elevating;
 pub mod id;
 pub mod phone_number;
 pub mod rng;

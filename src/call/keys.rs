@@ -24,6 +24,8 @@ pub enum Action {
     RollCall,
     /// Reads the map aloud.
     Help,
+    /// Asks for a link by text message that adds video, screen and chat.
+    Elevate,
     /// Calls for an operator.
     Operator,
     /// Asks for the host PIN, to become host.
@@ -49,6 +51,7 @@ impl Action {
         Action::Hand,
         Action::Count,
         Action::RollCall,
+        Action::Elevate,
         Action::Operator,
         Action::HostPin,
         Action::Lock,
@@ -73,6 +76,7 @@ impl Action {
             | Action::Hand
             | Action::Count
             | Action::RollCall
+            | Action::Elevate
             | Action::Help
             | Action::Operator
             | Action::HostPin => false,
@@ -92,6 +96,7 @@ impl Action {
             Action::Hand => "hand",
             Action::Count => "count",
             Action::RollCall => "roll-call",
+            Action::Elevate => "elevate",
             Action::Help => "help",
             Action::Operator => "operator",
             Action::HostPin => "host-pin",
@@ -111,6 +116,7 @@ impl Action {
             Action::Hand => Prompt::HelpHand,
             Action::Count => Prompt::HelpCount,
             Action::RollCall => Prompt::HelpRollCall,
+            Action::Elevate => Prompt::HelpElevate,
             Action::Help => Prompt::HelpHelp,
             Action::Operator => Prompt::HelpOperator,
             Action::HostPin => Prompt::HelpHostPin,
@@ -127,12 +133,13 @@ impl Action {
 /// Longest sequence. Longer: nobody remembers it.
 pub const LONGEST_SEQUENCE: usize = 4;
 
-/// `*6` mutes everywhere; `*7`, record at Zoom, is left free.
+/// `*6` mutes everywhere; `*3` adds video, and who is here is told by `*7`, which records at Zoom.
 const ZOOM: &[(&str, Action)] = &[
     ("*6", Action::MuteSelf),
     ("*9", Action::Hand),
     ("*#", Action::Count),
-    ("*3", Action::RollCall),
+    ("*3", Action::Elevate),
+    ("*7", Action::RollCall),
     ("*1", Action::Help),
     ("**", Action::Help),
     ("*0", Action::Operator),
@@ -148,6 +155,7 @@ const WEBEX: &[(&str, Action)] = &[
     ("*3", Action::Hand),
     ("*#", Action::Count),
     ("*7", Action::RollCall),
+    ("*9", Action::Elevate),
     ("**", Action::Help),
     ("*1", Action::Help),
     ("*0", Action::Operator),
@@ -159,12 +167,13 @@ const WEBEX: &[(&str, Action)] = &[
     ("*4", Action::End),
 ];
 
-/// Teams' keys, and those of Lync before it where Teams has none; `*9`, announcements there, is left free.
+/// Teams' keys, and those of Lync before it where Teams has none; `*9`, announcements there, adds video.
 const MICROSOFT: &[(&str, Action)] = &[
     ("*6", Action::MuteSelf),
     ("*5", Action::Hand),
     ("*#", Action::Count),
     ("*3", Action::RollCall),
+    ("*9", Action::Elevate),
     ("*1", Action::Help),
     ("*0", Action::Operator),
     ("*2", Action::HostPin),

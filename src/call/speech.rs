@@ -141,6 +141,36 @@ prompts! {
     HelpOperator = "help-operator";
     /// To become host, press …
     HelpHostPin = "help-host-pin";
+    /// To get a text with a link that adds video, press …
+    HelpElevate = "help-elevate";
+    /// A text with a link is on its way; the call goes on.
+    ElevateTexted = "elevate-texted";
+    /// With any browser, open …
+    ElevateOpen = "elevate-open";
+    /// And enter the code …
+    ElevateCode = "elevate-code";
+    /// The page asks for these digits …
+    ElevatePin = "elevate-pin";
+    /// The link was opened on another device: to let it in, press …
+    ElevateRebind = "elevate-rebind";
+    /// The caller asked for no texts: START brings them back.
+    ElevateOptedOut = "elevate-opted-out";
+    /// The call is on hold: take it back first.
+    ElevateHeld = "elevate-held";
+    /// More than two people: go into a meeting first.
+    ElevateMultiParty = "elevate-multi-party";
+    /// A desk phone: open the meeting on a computer.
+    ElevateDeskPhone = "elevate-desk-phone";
+    /// Asked for too often: wait a minute.
+    ElevateTooOften = "elevate-too-often";
+    /// The sign `.` in an address.
+    Dot = "dot";
+    /// The sign `-` in an address.
+    Dash = "dash";
+    /// The sign `/` in an address.
+    Slash = "slash";
+    /// The sign `:` in an address.
+    Colon = "colon";
     /// To lock or unlock, press …
     HelpLock = "help-lock";
     /// To mute or unmute everyone, press …
@@ -193,12 +223,14 @@ const BETWEEN_PHRASES: u16 = 250;
 /// Between a phrase and what completes it, in milliseconds; the clips carry some silence of their own.
 const WITHIN_PHRASE: u16 = 40;
 
-/// Every file stem that a complete language has: the prompts, `digit-0` to `digit-9`, `number-0` to `number-100`.
+/// Every file stem that a complete language has: the prompts, `digit-0` to `digit-9`, `number-0` to `number-100`,
+/// `letter-a` to `letter-z`.
 pub fn names() -> Vec<String> {
     let prompts = Prompt::ALL.iter().map(|prompt| prompt.name().to_owned());
     let digits = (0..10).map(|digit| format!("digit-{digit}"));
     let numbers = (0..=HIGHEST_NUMBER).map(|number| format!("number-{number}"));
-    prompts.chain(digits).chain(numbers).collect()
+    let letters = ('a'..='z').map(|letter| format!("letter-{letter}"));
+    prompts.chain(digits).chain(numbers).chain(letters).collect()
 }
 
 /// A language of prompts: the lower-case tag (RFC 5646) that its directory is named, such as `en` or `pt`.
@@ -313,6 +345,22 @@ impl Language {
                 '0'..='9' => Some(self.clip(&format!("digit-{c}"))),
                 '*' => Some(self.say(Prompt::Star)),
                 '#' => Some(self.say(Prompt::Pound)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// An address letter by letter: `v.example.org/e`; what nobody can say is left out.
+    pub fn spell(&self, address: &str) -> Vec<Clip> {
+        address
+            .chars()
+            .filter_map(|c| match c {
+                'a'..='z' => Some(self.clip(&format!("letter-{c}"))),
+                '0'..='9' => Some(self.clip(&format!("digit-{c}"))),
+                '.' => Some(self.say(Prompt::Dot)),
+                '-' => Some(self.say(Prompt::Dash)),
+                '/' => Some(self.say(Prompt::Slash)),
+                ':' => Some(self.say(Prompt::Colon)),
                 _ => None,
             })
             .collect()

@@ -20,6 +20,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     media(config, &mut found);
     super::web::check(config, &mut found);
     super::https::check(config, &mut found);
+    super::elevation::check(config, &mut found);
     attendant(config, &mut found);
     throttle(config, &mut found);
     keys(config, &mut found);

@@ -37,6 +37,7 @@ use crate::gateway::command::{CommandId, Outcome};
 use crate::gateway::{Gateway, Input, Output};
 use crate::media::web::{WebCommand, WebEvent};
 use crate::sip::endpoint;
+use crate::texting::{LineType, Texting};
 use crate::transport::{Arrival, CloseReason, SendError, Transports};
 
 /// Arrivals and events taken in a row before the others get a turn. More: commands and timers wait. Less: more rounds
@@ -193,8 +194,7 @@ impl Engine {
                         self.step(Input::WebMedia(event));
                     }
                 }
-                // The outbox has it; nothing in the gateway waits for a text.
-                _ = texter::next(&mut self.texter) => {}
+                fact = texter::next(&mut self.texter) => self.step(Input::Texting(fact)),
                 (id, lookup) = self.resolver.next() => self.step(Input::Resolved { id, lookup }),
                 (id, result) = self.fetcher.next() => self.step(Input::Fetched { id, result }),
                 Some(asked) = self.inbox.commands.recv() => self.take_command(asked),
@@ -368,6 +368,17 @@ impl Engine {
                     self.inputs.push_back(Input::WebMedia(WebEvent::Refused { leg, why }));
                 }
                 (None, _) => {}
+            },
+            Output::Text(order) => match &self.texter {
+                Some(texter) => texter.submit(*order),
+                None => self.inputs.push_back(Input::Texting(texter::not_sent(order.id, self.clock.now().utc))),
+            },
+            Output::LookUp { id, number } => match &self.texter {
+                Some(texter) => texter.look_up(id, number),
+                None => {
+                    let line = LineType::Unknown;
+                    self.inputs.push_back(Input::Texting(Texting::LookedUp { id, line }));
+                }
             },
             Output::Record(record) => self.inbox.outbox.record(record),
             Output::Publish(event) => {

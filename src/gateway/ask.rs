@@ -106,6 +106,14 @@ impl Gateway {
             }
             Command::MayPicture(resume) => self.may_picture(&resume, now),
             Command::SetPicture { resume, picture } => self.set_picture(&resume, picture, now),
+            Command::Elevate { leg, request } => self.elevate_by_api(leg, &request, now),
+            Command::Elevation(id) => self
+                .elevation_view(id)
+                .map(|view| Reply::Elevation(Box::new(view)))
+                .ok_or(Denial::NotFound("elevation")),
+            Command::WithdrawElevation(id) => self.withdraw_elevation(id, now),
+            Command::LookAtLink { ticket, from } => self.look_at_link(&ticket, from, now),
+            Command::Redeem(asked) => self.redeem(&asked, now),
             Command::Calls { numbers } => {
                 Ok(Reply::Calls(self.legs.keys().filter_map(|leg| self.call_view(*leg, numbers)).collect()))
             }

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::{DidId, ExtensionId, GroupId, RuleId, TicketId, TrunkId};
+use crate::base::id::{DidId, ElevationId, ExtensionId, GroupId, RuleId, TicketId, TrunkId};
 use crate::base::{LegId, PhoneNumber, RoomId, Secret, Utc};
+use crate::gateway::elevate::view::{ElevateRequest, ElevationView, LinkView, Redeem, Redeemed, Shut, Unfit};
 use crate::gateway::view::{CallView, RegistrationView, RoomView, Status, TrialReport, TrialRequest, TrunkStateView};
 use crate::room::{self, Operation, RoomSettings};
 use crate::route::{Did, Explanation, Extension, Group, Party, Problem, Rule, Trunk};
@@ -79,6 +80,26 @@ pub enum Command {
         /// A path on this node.
         picture: Option<String>,
     },
+    /// Has video added to a call: the person gets a link.
+    Elevate {
+        /// The call.
+        leg: LegId,
+        /// How.
+        request: Box<ElevateRequest>,
+    },
+    /// How far an elevation is.
+    Elevation(ElevationId),
+    /// Takes an elevation's link back.
+    WithdrawElevation(ElevationId),
+    /// Who is invited to what by a link; changes nothing.
+    LookAtLink {
+        /// The end of the link.
+        ticket: Secret,
+        /// Where it comes from.
+        from: IpAddr,
+    },
+    /// Redeems a link or a code.
+    Redeem(Box<Redeem>),
     /// Every live call.
     Calls {
         /// Whether whole numbers may be shown.
@@ -267,6 +288,12 @@ pub enum Reply {
         /// The room that whoever answers is put into.
         room: RoomId,
     },
+    /// An elevation.
+    Elevation(Box<ElevationView>),
+    /// Who is invited to what.
+    Link(Box<LinkView>),
+    /// A link or code was redeemed.
+    Redeemed(Box<Redeemed>),
     /// What is wrong; nothing where nothing is.
     Problems(Vec<Problem>),
     /// What would be done, and why.
@@ -294,4 +321,8 @@ pub enum Denial {
     TooOften(String, u64),
     /// What was sent cannot be understood.
     Invalid(String),
+    /// A call is not elevated.
+    NotElevated(Unfit),
+    /// A link or code opens nothing.
+    Shut(Shut),
 }

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::TrunkId;
+use crate::base::id::{ElevationId, TrunkId};
 use crate::base::{Cause, ExtensionId, LegId, ParticipantId, RoomId, Utc};
+use crate::elevation::{Asker, Reason, Step};
 use crate::gateway::view::{CallDirection, ParticipantView};
 use crate::identity::Standing;
 use crate::sip::registrar::Gone;
@@ -289,6 +290,48 @@ pub enum Happening {
         /// Why.
         why: Gone,
     },
+    /// Somebody asked for a link that adds video to a call.
+    #[serde(rename = "elevation.asked")]
+    ElevationAsked(ElevationStep),
+    /// What kind of line the number is, is being asked.
+    #[serde(rename = "elevation.looking_up")]
+    ElevationLookingUp(ElevationStep),
+    /// The person's app was told.
+    #[serde(rename = "elevation.pushed")]
+    ElevationPushed(ElevationStep),
+    /// A text with the link is on its way to the provider.
+    #[serde(rename = "elevation.texted")]
+    ElevationTexted(ElevationStep),
+    /// The provider has the text.
+    #[serde(rename = "elevation.sent")]
+    ElevationSent(ElevationStep),
+    /// The telephone has the text.
+    #[serde(rename = "elevation.delivered")]
+    ElevationDelivered(ElevationStep),
+    /// The short link and the code are said on the telephone.
+    #[serde(rename = "elevation.spoken")]
+    ElevationSpoken(ElevationStep),
+    /// Link and code are shown to whoever asked.
+    #[serde(rename = "elevation.shown")]
+    ElevationShown(ElevationStep),
+    /// Somebody opened the link or entered the code.
+    #[serde(rename = "elevation.opened")]
+    ElevationOpened(ElevationStep),
+    /// They proved who they are.
+    #[serde(rename = "elevation.authenticated")]
+    ElevationAuthenticated(ElevationStep),
+    /// Their browser is in the person's seat; the telephone's call goes on.
+    #[serde(rename = "elevation.bound")]
+    ElevationBound(ElevationStep),
+    /// The browser left the seat; the person stays by telephone.
+    #[serde(rename = "elevation.closed")]
+    ElevationClosed(ElevationStep),
+    /// It came to nothing.
+    #[serde(rename = "elevation.failed")]
+    ElevationFailed(ElevationStep),
+    /// It is over, after a browser was in the seat.
+    #[serde(rename = "elevation.ended")]
+    ElevationEnded(ElevationStep),
     /// A room was taken away.
     #[serde(rename = "room.deleted")]
     RoomDeleted {
@@ -296,6 +339,33 @@ pub enum Happening {
         #[cfg_attr(feature = "node", schema(value_type = String))]
         room: RoomId,
     },
+}
+
+/// A step of an elevation. Neither the link nor the code is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct ElevationStep {
+    /// Which elevation.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub elevation: ElevationId,
+    /// The call.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub call: LegId,
+    /// Where the person is.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub room: RoomId,
+    /// Whose.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub participant: ParticipantId,
+    /// At whose wish.
+    pub by: Asker,
+    /// Why it went on as it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub reason: Option<Reason>,
+    /// What the integration that asked gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
 }
 
 /// How a call was handed over.
@@ -323,6 +393,47 @@ pub enum HeldBy {
 }
 
 impl Happening {
+    /// A step of an elevation.
+    pub fn elevation(step: Step, of: ElevationStep) -> Self {
+        match step {
+            Step::Asked => Happening::ElevationAsked(of),
+            Step::LookingUp => Happening::ElevationLookingUp(of),
+            Step::Pushed => Happening::ElevationPushed(of),
+            Step::Texted => Happening::ElevationTexted(of),
+            Step::Sent => Happening::ElevationSent(of),
+            Step::Delivered => Happening::ElevationDelivered(of),
+            Step::Spoken => Happening::ElevationSpoken(of),
+            Step::Shown => Happening::ElevationShown(of),
+            Step::Opened => Happening::ElevationOpened(of),
+            Step::Authenticated => Happening::ElevationAuthenticated(of),
+            Step::Bound => Happening::ElevationBound(of),
+            Step::Closed => Happening::ElevationClosed(of),
+            Step::Failed => Happening::ElevationFailed(of),
+            Step::Ended => Happening::ElevationEnded(of),
+        }
+    }
+
+    /// What it tells of an elevation.
+    pub const fn elevation_step(&self) -> Option<(Step, &ElevationStep)> {
+        match self {
+            Happening::ElevationAsked(of) => Some((Step::Asked, of)),
+            Happening::ElevationLookingUp(of) => Some((Step::LookingUp, of)),
+            Happening::ElevationPushed(of) => Some((Step::Pushed, of)),
+            Happening::ElevationTexted(of) => Some((Step::Texted, of)),
+            Happening::ElevationSent(of) => Some((Step::Sent, of)),
+            Happening::ElevationDelivered(of) => Some((Step::Delivered, of)),
+            Happening::ElevationSpoken(of) => Some((Step::Spoken, of)),
+            Happening::ElevationShown(of) => Some((Step::Shown, of)),
+            Happening::ElevationOpened(of) => Some((Step::Opened, of)),
+            Happening::ElevationAuthenticated(of) => Some((Step::Authenticated, of)),
+            Happening::ElevationBound(of) => Some((Step::Bound, of)),
+            Happening::ElevationClosed(of) => Some((Step::Closed, of)),
+            Happening::ElevationFailed(of) => Some((Step::Failed, of)),
+            Happening::ElevationEnded(of) => Some((Step::Ended, of)),
+            _ => None,
+        }
+    }
+
     /// The room it happened in.
     pub fn room(&self) -> Option<RoomId> {
         match self {
@@ -338,6 +449,20 @@ impl Happening {
             | Happening::RoomConfigured { room }
             | Happening::RoomDeleted { room }
             | Happening::CallBridged { room, .. } => Some(*room),
+            Happening::ElevationAsked(of)
+            | Happening::ElevationLookingUp(of)
+            | Happening::ElevationPushed(of)
+            | Happening::ElevationTexted(of)
+            | Happening::ElevationSent(of)
+            | Happening::ElevationDelivered(of)
+            | Happening::ElevationSpoken(of)
+            | Happening::ElevationShown(of)
+            | Happening::ElevationOpened(of)
+            | Happening::ElevationAuthenticated(of)
+            | Happening::ElevationBound(of)
+            | Happening::ElevationClosed(of)
+            | Happening::ElevationFailed(of)
+            | Happening::ElevationEnded(of) => Some(of.room),
             Happening::NodeStarted {}
             | Happening::TrunkUp { .. }
             | Happening::TrunkDown { .. }

@@ -327,6 +327,9 @@ impl Gateway {
         self.publish(Happening::CallEnded { call: leg, cause }, now);
         match &record.stage {
             Stage::InRoom { room, participant, .. } => {
+                if self.phone_left(leg, *room, *participant, now) {
+                    return self.after_leg(leg, cause, now);
+                }
                 self.pass_words_on(*room, reasons);
                 self.leave_room(*room, *participant, cause, now);
             }
@@ -342,6 +345,10 @@ impl Gateway {
             | Stage::OnTrial {}
             | Stage::Leaving { .. } => {}
         }
+        self.after_leg(leg, cause, now);
+    }
+
+    fn after_leg(&mut self, leg: LegId, cause: Cause, now: Now) {
         self.transfer_without(leg, cause, now);
         self.trial_leg_ended(leg, cause, now);
     }

@@ -215,6 +215,7 @@ impl Gateway {
                 return self.say_prompt(leg, Prompt::OperatorTold);
             }
             Action::HostPin => return self.begin_step_up(leg, now),
+            Action::Elevate => return self.elevate_by_key(leg, now),
         };
         let result = match self.rooms.get_mut(&room) {
             Some(live) => live.operate(Actor::Participant(id), &operation, now),
@@ -353,7 +354,7 @@ impl Gateway {
         self.legs.get(&leg).map_or_else(|| self.settings.language.clone(), |leg| leg.language.clone())
     }
 
-    fn say_prompt(&mut self, leg: LegId, prompt: Prompt) {
+    pub(super) fn say_prompt(&mut self, leg: LegId, prompt: Prompt) {
         let clip = self.language(leg).say(prompt);
         self.say(leg, [clip]);
     }

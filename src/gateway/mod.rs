@@ -2,6 +2,7 @@
 //! and events come out. The engine gives it a clock, sockets and a store; a test gives it virtual time.
 
 pub mod command;
+pub mod elevate;
 pub mod event;
 pub mod fetch;
 pub mod settings;
@@ -46,7 +47,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::base::id::{DidId, TicketId, TrunkId};
+use crate::base::id::{DidId, ElevationId, TicketId, TrunkId};
 use crate::base::{
     Cause, Instant, LegId, Now, ParticipantId, PhoneNumber, Rng, RoomId, Secret, SessionId, Throttle, Timers, Utc,
 };
@@ -66,6 +67,7 @@ use crate::sip::auth::Verifier;
 use crate::sip::endpoint::{self, Endpoint, SendRef, TransactionId};
 use crate::sip::locate::{self, Locator, Lookup, LookupId, Question};
 use crate::sip::transport::Target;
+use crate::texting::{LookUpId, TextOrder, Texting};
 use crate::ticket::{Ticket, Tickets};
 use crate::wire::sip::Message;
 
@@ -113,6 +115,8 @@ pub struct Gateway {
     pins: pin_guard::PinGuard<Option<DidId>, PhoneNumber>,
     /// Browsers in rooms.
     web: web::Web,
+    /// Telephone calls that become meetings.
+    elevations: elevate::Elevations,
     next_seq: u64,
     counters: Counters,
     drain: Option<drain::Drain>,
@@ -148,6 +152,10 @@ enum Timer {
     Page(SessionId),
     /// A page did not come back.
     Away(ParticipantId),
+    /// A page is to be offered the voice that its telephone carried.
+    AudioOffer(ParticipantId),
+    /// A step of an elevation.
+    Elevation(ElevationId),
     /// Calls are told that the node goes out of service.
     DrainWarning,
     /// Calls still up are ended.
@@ -234,6 +242,7 @@ impl Gateway {
             calls_by_caller: Throttle::new(settings.caller_burst, settings.caller_refill, pin_guard::THROTTLE_KEYS),
             pins: pin_guard::PinGuard::new(&settings),
             web: web::Web::new(&settings, tickets),
+            elevations: elevate::Elevations::new(&settings),
             settings,
             endpoint,
             verifier,
@@ -293,6 +302,7 @@ impl Gateway {
             Input::Media(event) => self.on_media(event, now),
             Input::Web(input) => self.on_web(input, now),
             Input::WebMedia(event) => self.on_web_media(event, now),
+            Input::Texting(fact) => self.on_texting(fact, now),
             Input::Asked { id, command } => {
                 let outcome = self.ask(*command, now);
                 self.outputs.push_back(Output::Answer { id, outcome });
@@ -363,6 +373,8 @@ impl Gateway {
                 Timer::Keying(leg) => self.key_on(leg, now),
                 Timer::Page(session) => self.page_timed_out(session),
                 Timer::Away(participant) => self.stayed_away(participant, now),
+                Timer::AudioOffer(participant) => self.offer_audio(participant),
+                Timer::Elevation(id) => self.elevation_timed_out(id, now),
                 Timer::DrainWarning => self.warn_of_drain(),
                 Timer::DrainLimit => self.end_drain(now),
             }
@@ -462,6 +474,8 @@ pub enum Input {
     Web(web::Input),
     /// The web plane, which owns browsers' peer connections, reports.
     WebMedia(WebEvent),
+    /// What became of a text, or what kind of line a number is.
+    Texting(Texting),
     /// Somebody asks for something.
     Asked {
         /// Which command.
@@ -519,6 +533,15 @@ pub enum Output {
     Web(web::Output),
     /// Carry an order to the web plane.
     WebMedia(WebCommand),
+    /// Send a text, once; what becomes of it comes back as `Texting`.
+    Text(Box<TextOrder>),
+    /// Find out what kind of line a number is and answer by `Texting`.
+    LookUp {
+        /// To answer by.
+        id: LookUpId,
+        /// Which number.
+        number: PhoneNumber,
+    },
     /// Keep this.
     Record(Record),
     /// Keep and publish this.

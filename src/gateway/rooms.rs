@@ -2,6 +2,7 @@
 
 use crate::base::{LegId, Now, ParticipantId, RoomId};
 use crate::call::key_reader::KeyReader;
+use crate::elevation::Reason;
 use crate::gateway::event::Happening;
 use crate::gateway::leg::Stage;
 use crate::gateway::{Gateway, Output, Record, Timer};
@@ -42,6 +43,7 @@ impl Gateway {
         let row = record.record(None);
         self.outputs.push_back(Output::Record(Record::Changed(Box::new(row))));
         self.carry_out(room_id, now);
+        self.elevate_on_arrival(leg, now);
     }
 
     /// Carries out what a room ordered.
@@ -144,6 +146,7 @@ impl Gateway {
                 if let Some(ring) = rung {
                     self.abandon_ring(ring, cause, now);
                 }
+                self.elevations_end(participant, Reason::CallEnded, now);
                 Some(Happening::Left { room, participant, cause })
             }
             Change::Started => Some(Happening::RoomStarted { room }),

@@ -41,6 +41,8 @@ pub struct Settings {
     pub language: Language,
     /// What browsers are told of servers between them and us.
     pub ice: crate::gateway::web::ice::Ice,
+    /// How calls become meetings.
+    pub elevating: crate::gateway::elevate::Elevating,
     /// Authorities that are trusted to say who signs callers' identities.
     pub anchors: Anchors,
     /// What calls out may cost that the API makes in nobody's name.
@@ -77,6 +79,7 @@ impl Default for Settings {
             registers_per_second: 2000,
             language: Language::english(),
             ice: crate::gateway::web::ice::Ice::default(),
+            elevating: crate::gateway::elevate::Elevating::default(),
             anchors: Anchors::default(),
             operator_limits: CallLimits::of_trunk(),
             caller_burst: 20,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::elevating::ElevationRules;
 use crate::base::{RoomId, Secret};
 
 /// What is configured of a room; kept in the store, changed by API.
@@ -51,6 +52,9 @@ pub struct RoomSettings {
     #[serde(default, skip_serializing_if = "is_no")]
     #[cfg_attr(feature = "node", schema(read_only))]
     pub call: bool,
+    /// What of adding video to telephone calls differs here from the node's rules.
+    #[serde(default, skip_serializing_if = "ElevationRules::is_empty")]
+    pub elevation: ElevationRules,
 }
 
 /// What the first caller of an empty room meets.
@@ -109,6 +113,7 @@ impl RoomSettings {
             keys: default_keys(),
             language: None,
             call: false,
+            elevation: ElevationRules::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::elevating::ElevationRules;
 use crate::base::id::{ExtensionId, GroupId};
 use crate::base::{PhoneNumber, Secret};
 
@@ -42,6 +43,9 @@ pub struct Extension {
     /// What its calls out may cost.
     #[serde(default)]
     pub limits: CallLimits,
+    /// What of adding video to its calls differs from the node's rules and the room's.
+    #[serde(default, skip_serializing_if = "ElevationRules::is_empty")]
+    pub elevation: ElevationRules,
 }
 
 /// How far calls may go.
@@ -129,6 +133,7 @@ impl Extension {
             auto_answer: false,
             profile: None,
             limits: CallLimits::default(),
+            elevation: ElevationRules::default(),
         }
     }
 }

@@ -13,7 +13,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::base::id::TicketId;
+use crate::base::id::{ElevationId, TicketId};
 use crate::base::{ParticipantId, Rng, RoomId, Secret, Utc};
 use crate::room::{Role, read_name};
 
@@ -58,6 +58,18 @@ pub enum Right {
     Resume {
         /// Whose.
         participant: ParticipantId,
+    },
+    /// Gets a ticket for the seat of somebody on a telephone.
+    Elevate {
+        /// By which elevation.
+        elevation: ElevationId,
+    },
+    /// Takes the seat of somebody on a telephone.
+    Seat {
+        /// Whose.
+        participant: ParticipantId,
+        /// By which elevation.
+        elevation: ElevationId,
     },
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ringlift::base::id::{DidId, TrunkId};
-use ringlift::base::{Instant, LegId, Now, Rng, RoomId, Secret, Utc};
+use ringlift::base::{Instant, LegId, Now, PhoneNumber, Rng, RoomId, Secret, Utc};
 use ringlift::gateway::command::{Command, CommandId, Outcome, Reply};
 use ringlift::gateway::event::Happening;
 use ringlift::gateway::fetch::{FetchId, FetchRequest};
@@ -21,6 +21,7 @@ use ringlift::route::{Destination, Did, Trunk};
 use ringlift::sip::endpoint;
 use ringlift::sip::locate::{Lookup, Question};
 use ringlift::sip::transport::{Advertised, HostPort, Source, Transport};
+use ringlift::texting::{LookUpId, TextOrder};
 use ringlift::wire::sip::{Message, Name, Request, Response};
 
 use crate::pages::Pages;
@@ -44,6 +45,10 @@ pub struct World {
     pub tones: Vec<Clip>,
     /// What was asked for by HTTP, the latest last.
     pub fetches: Vec<(FetchId, FetchRequest)>,
+    /// Texts that were to be sent.
+    pub texts: Vec<TextOrder>,
+    /// Numbers whose kind of line was asked.
+    pub look_ups: Vec<(LookUpId, PhoneNumber)>,
     /// Browsers' pages, and what each was told.
     pub pages: Pages,
     /// Every order to the web plane.
@@ -136,6 +141,8 @@ impl World {
             bridged: BTreeMap::new(),
             tones: vec![],
             fetches: vec![],
+            texts: vec![],
+            look_ups: vec![],
             pages: Pages::default(),
             web_orders: vec![],
             orders: vec![],
@@ -338,6 +345,8 @@ impl World {
                     }
                 }
                 Output::Fetch { id, request } => self.fetches.push((id, request)),
+                Output::Text(order) => self.texts.push(*order),
+                Output::LookUp { id, number } => self.look_ups.push((id, number)),
                 Output::FreePorts { .. } => self.ports_free += 1,
                 Output::Media(command) => self.media(command),
                 Output::Web(order) => self.pages.perform(order),

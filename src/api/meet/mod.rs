@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use super::{App, Problem, caller};
 
 /// Refuses what another site's page sends: a browser names the page's own site in `Origin`, and nobody else need send it.
-fn own_site(parts: &Parts, app: &App) -> Result<(), Problem> {
+pub(super) fn own_site(parts: &Parts, app: &App) -> Result<(), Problem> {
     let foreign = |why: &str| Err(Problem::new(StatusCode::FORBIDDEN, "foreign-origin", why));
     let Some(origin) = parts.headers.get(header::ORIGIN).and_then(|value| value.to_str().ok()) else {
         return foreign("a browser's Origin is needed here");

@@ -136,6 +136,11 @@ pub async fn next(texter: &mut Option<Texter>) -> Texting {
     }
 }
 
+/// What is said of a text where no texts are sent.
+pub fn not_sent(id: TextId, at: Utc) -> Texting {
+    Texting::Text(TextEvent { id, state: TextState::Failed, reason: Some(TextFailure::ProviderDown), code: None, at })
+}
+
 impl Shared {
     fn tell(&self, fact: Texting) {
         // Nobody listens any more: the program ends, and the store knows.

@@ -70,6 +70,20 @@ pub enum Code {
     LastHost,
     /// An invitation is for one or more people, for a minute to two years.
     BadInvitation,
+    /// The person's telephone is on hold: take the call back first.
+    ElevateHeld,
+    /// A call of more than two: make it a meeting first.
+    ElevateMultiParty,
+    /// This room, number or person is kept from it.
+    ElevateExcluded,
+    /// A desk phone of the house: its person opens the meeting on a computer.
+    ElevateDeskPhone,
+    /// There is no telephone to be elevated.
+    ElevateNoPhone,
+    /// There is no such elevation, or it is over.
+    NoSuchElevation,
+    /// There is no way to carry the voice by that: no telephone is on the line, or no peer connection stands.
+    NoSuchAudio,
 }
 
 impl Code {
@@ -106,6 +120,13 @@ impl Code {
             Code::LastHost => "this is the last host: make somebody else host first",
             Code::BadInvitation => "an invitation is for one or more people, for a minute to two years",
             Code::CannotRead => "this person is on a telephone and cannot read",
+            Code::ElevateHeld => "this call is on hold: take it back first",
+            Code::ElevateMultiParty => "more than two are in this call: bring them into a meeting first",
+            Code::ElevateExcluded => "video is not added to calls here",
+            Code::ElevateDeskPhone => "this is a desk phone: open the meeting on a computer instead",
+            Code::ElevateNoPhone => "this person is not here by telephone",
+            Code::NoSuchElevation => "there is no such elevation, or it is over",
+            Code::NoSuchAudio => "nothing is there that could carry the voice this way",
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::base::id::TicketId;
+use crate::base::id::{ElevationId, TicketId};
 use crate::base::{Cause, LegId, Now, ParticipantId, Rng, RoomId, Secret, SessionId};
 use crate::call::speech::Language;
 use crate::gateway::pin_guard::Trier;
@@ -62,6 +62,9 @@ impl Gateway {
             return Ok(());
         }
         let name = read_name(&join.name).map_err(Code::from)?;
+        if let Some((place, by)) = join.ticket.as_ref().and_then(|ticket| self.seat_of(ticket, now)) {
+            return self.take_elevated((session, id), place, by, now);
+        }
         let pass = match (&join.ticket, &join.passcode) {
             (Some(ticket), _) => self.pass_by_ticket(ticket, from, now)?,
             (None, Some(passcode)) => self.pass_by_passcode(passcode, join.room.as_deref(), from, now)?,
@@ -111,7 +114,16 @@ impl Gateway {
     pub(super) fn place_of(&self, resume: &Secret, now: Now) -> Option<ParticipantId> {
         match self.web.tickets.verify(resume.expose(), now.utc).ok()?.right {
             Right::Resume { participant } => self.web.seats.contains_key(&participant).then_some(participant),
-            Right::Enter(_) => None,
+            Right::Enter(_) | Right::Elevate { .. } | Right::Seat { .. } => None,
+        }
+    }
+
+    /// The seat of somebody on a telephone that a ticket is for.
+    fn seat_of(&self, shown: &Secret, now: Now) -> Option<((RoomId, ParticipantId), (ElevationId, TicketId))> {
+        let ticket = self.web.tickets.verify(shown.expose(), now.utc).ok()?;
+        match ticket.right {
+            Right::Seat { participant, elevation } => Some(((ticket.room, participant), (elevation, ticket.id))),
+            Right::Enter(_) | Right::Resume { .. } | Right::Elevate { .. } => None,
         }
     }
 
@@ -130,7 +142,7 @@ impl Gateway {
                 invitation: Some(ticket.id),
                 personal: invitation.personal,
             }),
-            Right::Enter(_) | Right::Resume { .. } => Err(Code::BadTicket),
+            Right::Enter(_) | Right::Resume { .. } | Right::Elevate { .. } | Right::Seat { .. } => Err(Code::BadTicket),
         });
         if matches!(pass, Err(Code::BadTicket)) {
             self.web.guard.note_wrong(&trier, now.mono);
@@ -170,7 +182,7 @@ impl Gateway {
     }
 
     /// A page takes a place that is there: after its connection dropped, or from another tab.
-    fn take_seat(&mut self, participant: ParticipantId, session: SessionId, id: u64, now: Now) {
+    pub(in crate::gateway) fn take_seat(&mut self, participant: ParticipantId, session: SessionId, id: u64, now: Now) {
         let Some(seat) = self.web.seats.get_mut(&participant) else { return };
         seat.offer = None;
         let room = seat.room;

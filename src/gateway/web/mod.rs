@@ -122,12 +122,12 @@ pub enum Output {
 pub(super) struct Web {
     sessions: BTreeMap<SessionId, Session>,
     by_address: BTreeMap<IpAddr, u32>,
-    seats: BTreeMap<ParticipantId, Seat>,
-    legs: BTreeMap<LegId, WebLeg>,
+    pub(super) seats: BTreeMap<ParticipantId, Seat>,
+    pub(super) legs: BTreeMap<LegId, WebLeg>,
     /// Legs that the media plane still holds.
     closing: BTreeSet<LegId>,
     pub(super) tickets: Tickets,
-    handoffs: Handoffs,
+    pub(super) handoffs: Handoffs,
     guard: PinGuard<Option<RoomId>, IpAddr>,
     offers: Throttle<ParticipantId>,
     pictures: Throttle<ParticipantId>,
@@ -151,8 +151,8 @@ struct Session {
 
 /// A person's place as far as a browser has to do with it.
 #[derive(Debug)]
-struct Seat {
-    room: RoomId,
+pub(super) struct Seat {
+    pub(super) room: RoomId,
     /// The page that shows it, once it was welcomed; none while the connection is down.
     session: Option<SessionId>,
     /// What takes it again: the latest, and the one before, whose successor may not have arrived.
@@ -160,9 +160,9 @@ struct Seat {
     /// The invitation it was taken by.
     invitation: Option<TicketId>,
     /// The leg that is bound to the place.
-    leg: LegId,
+    pub(super) leg: LegId,
     /// The leg that is being set up to take over.
-    next: Option<LegId>,
+    pub(super) next: Option<LegId>,
     /// The offer that waits for its answer, and for which leg.
     offer: Option<(u64, LegId)>,
     wishes: Vec<Wish>,
@@ -172,10 +172,12 @@ struct Seat {
 
 /// A browser's peer connection.
 #[derive(Debug)]
-struct WebLeg {
+pub(super) struct WebLeg {
     participant: ParticipantId,
     /// The web plane knows it.
     offered: bool,
+    /// It stands: packets flow both ways.
+    pub(super) connected: bool,
     /// The media plane knows it.
     opened: bool,
     /// The bridge it is in.
@@ -233,6 +235,16 @@ impl Web {
 }
 
 impl Gateway {
+    /// The room of a person with a browser.
+    pub(super) fn web_room(&self, participant: ParticipantId) -> Option<RoomId> {
+        self.web.seats.get(&participant).map(|seat| seat.room)
+    }
+
+    /// The page that shows a person's place.
+    pub(super) fn web_session(&self, participant: ParticipantId) -> Option<SessionId> {
+        self.web.seats.get(&participant)?.session
+    }
+
     /// Deals with a fact about a page.
     pub(super) fn on_web(&mut self, input: Input, now: Now) {
         match input {
@@ -303,14 +315,19 @@ impl Gateway {
         seat.offer = None;
         let room = seat.room;
         self.timers.arm(Timer::Away(id), now.mono + KEPT_FOR);
+        // Whoever talks by telephone is there all the same.
+        let by_phone = self.phone_of(room, id).is_some();
         if let Some(live) = self.rooms.get_mut(&room) {
-            live.set_away(id, true);
+            live.set_away(id, !by_phone);
         }
         self.carry_out(room, now);
     }
 
     /// A page did not come back in time.
     pub(super) fn stayed_away(&mut self, id: ParticipantId, now: Now) {
+        if self.unseat(id, Cause::ConnectionLost, now) {
+            return;
+        }
         if let Some(room) = self.web.seats.get(&id).map(|seat| seat.room) {
             self.leave_room(room, id, Cause::ConnectionLost, now);
         }

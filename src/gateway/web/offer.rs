@@ -1,6 +1,6 @@
 //! Peer connections: offers, candidates, whom a page watches, and a new connection in an old one's place.
 
-use crate::base::{LegId, Now, ParticipantId};
+use crate::base::{Cause, LegId, Now, ParticipantId};
 use crate::gateway::web::protocol::{MediaState, ServerMessage, VIDEO_SLOTS};
 use crate::gateway::web::{Code, Told, WebLeg};
 use crate::gateway::{Gateway, Output as Order};
@@ -112,6 +112,9 @@ impl Gateway {
                 self.carry_out_moves(now);
             }
             WebEvent::Connected { leg } => {
+                if let Some(record) = self.web.legs.get_mut(&leg) {
+                    record.connected = true;
+                }
                 self.web.handoffs.verified(leg, now);
                 self.carry_out_moves(now);
                 self.tell_owner(leg, ServerMessage::Media { state: MediaState::Connected });
@@ -133,11 +136,12 @@ impl Gateway {
     }
 
     /// Carries out what moving people's channels asks for.
-    pub(super) fn carry_out_moves(&mut self, now: Now) {
+    pub(in crate::gateway) fn carry_out_moves(&mut self, now: Now) {
         while let Some(output) = self.web.handoffs.poll_output() {
             match output {
                 handoff::Output::Bind { room, participant, channels, leg } => {
-                    if let Some(seat) = self.web.seats.get_mut(&participant) {
+                    let browser = self.web.legs.contains_key(&leg);
+                    if let Some(seat) = self.web.seats.get_mut(&participant).filter(|_| browser) {
                         seat.leg = leg;
                         seat.next = None;
                     }
@@ -148,12 +152,24 @@ impl Gateway {
                     self.project(participant);
                     self.show_wishes(participant);
                 }
-                handoff::Output::Quieten { leg, .. } => {
+                // A telephone: the line stays, until it is released.
+                handoff::Output::Quieten { leg, .. } if self.legs.contains_key(&leg) => self.unbridge(leg),
+                handoff::Output::Quieten { leg, channels } => {
+                    let owner = self.web.legs.get(&leg).map(|record| record.participant);
+                    if let Some(owner) = owner.filter(|_| !channels.contains(&Channel::Video)) {
+                        // The voice went elsewhere; the pictures stay.
+                        self.detach_web(leg);
+                        self.project(owner);
+                        continue;
+                    }
                     self.tell_web_plane(leg, Told::default());
                     let bridged = self.web.legs.get_mut(&leg).and_then(|record| record.bridged.take());
                     if bridged.is_some() {
                         self.order(MediaCommand::Leave { leg });
                     }
+                }
+                handoff::Output::Release { leg } if self.legs.contains_key(&leg) => {
+                    self.hang_up(leg, Cause::Replaced, now);
                 }
                 handoff::Output::Release { leg } => self.close_web_leg(leg),
                 handoff::Output::Failed { participant, leg } => {
@@ -182,6 +198,7 @@ impl Gateway {
     fn forget_offer(&mut self, leg: LegId) {
         if let Some(record) = self.web.legs.get_mut(&leg) {
             record.offered = false;
+            record.connected = false;
             record.told = Told::default();
         }
     }

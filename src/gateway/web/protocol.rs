@@ -16,8 +16,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::TicketId;
+use crate::base::id::{ElevationId, TicketId};
 use crate::base::{Cause, ParticipantId, RoomId, Secret, SessionId, Utc};
+use crate::elevation::{Asker, Reason, Step};
 use crate::gateway::web::code::Code;
 use crate::media::web::{Shown, Source, Wish};
 use crate::room::{ChatLine, Operation, Reaction, Role, State};
@@ -135,7 +136,29 @@ pub enum ClientMessage {
         /// To be sent.
         on: bool,
     },
-    /// Leaves for good: no place is kept.
+    /// Gives somebody on a telephone a link that adds video to their call; hosts only, but everybody for oneself.
+    Elevate {
+        /// Whom.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        participant: ParticipantId,
+    },
+    /// Lets a browser take the seat that another has, or keeps it out: the answer of a host to the step `opened` again.
+    Allow {
+        /// Which elevation.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        elevation: ElevationId,
+        /// Lets it.
+        allow: bool,
+    },
+    /// Takes one's voice to the browser, or back to the telephone that is kept on the line.
+    Audio {
+        /// To what.
+        by: AudioBy,
+        /// The telephone stays on the line, silent.
+        #[serde(default)]
+        keep: bool,
+    },
+    /// Leaves for good: no place is kept. Who has a telephone in the meeting stays by that.
     Leave {},
     /// Asks for a `pong`.
     Ping {},
@@ -310,6 +333,14 @@ pub enum ServerMessage {
         /// The same in words.
         text: String,
     },
+    /// How far an elevation is; for whoever asked, for hosts, and for the person whose it is.
+    Elevation(Box<Progress>),
+    /// The person's telephone hung up some seconds ago; the page can carry the voice.
+    AudioOffer {
+        /// Why.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        reason: Reason,
+    },
     /// The answer to `ping`.
     Pong {
         /// Which.
@@ -341,6 +372,35 @@ pub struct Invited {
     /// The link, without the node's name: the page's own site comes before it.
     #[cfg_attr(feature = "node", schema(value_type = String))]
     pub path: Secret,
+/// How far an elevation is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct Progress {
+    /// Which.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub elevation: ElevationId,
+    /// Whose.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub participant: ParticipantId,
+    /// How far.
+    pub step: Step,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub reason: Option<Reason>,
+    /// At whose wish.
+    pub by: Asker,
+    /// Another browser wants the seat, and is let in by `allow` or by the key on the telephone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wants: bool,
+    /// The link, for the page that asked, in the step `shown`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub link: Option<Secret>,
+    /// The six digits, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub code: Option<Secret>,
 }
 
 /// How a browser's peer connection is.

@@ -12,7 +12,7 @@ use crate::media::web::{Source, WebCommand};
 use crate::room::{Actor, Operation};
 
 impl Seat {
-    pub(super) fn new(room: RoomId, leg: LegId, invitation: Option<TicketId>) -> Self {
+    pub(in crate::gateway) fn new(room: RoomId, leg: LegId, invitation: Option<TicketId>) -> Self {
         Self {
             room,
             session: None,
@@ -28,8 +28,8 @@ impl Seat {
 }
 
 impl WebLeg {
-    pub(super) fn new(participant: ParticipantId) -> Self {
-        Self { participant, offered: false, opened: false, bridged: None, told: Told::default() }
+    pub(in crate::gateway) fn new(participant: ParticipantId) -> Self {
+        Self { participant, offered: false, connected: false, opened: false, bridged: None, told: Told::default() }
     }
 }
 
@@ -76,8 +76,14 @@ impl Gateway {
                 Err(code) => Err(code),
             },
             ClientMessage::Watch { slots } => self.watch(me, slots),
+            ClientMessage::Elevate { participant } => self.elevate_by_page(me, participant, now),
+            ClientMessage::Allow { elevation, allow } => self.allow_by_page(me, elevation, allow, now),
+            ClientMessage::Audio { by, keep } => self.move_audio(me, by, keep, now),
             ClientMessage::Leave {} => {
                 self.tell_page(session, ServerMessage::Done { id });
+                if self.unseat(me, Cause::HungUp, now) {
+                    return;
+                }
                 if let Some(room) = self.web.seats.get(&me).map(|seat| seat.room) {
                     self.leave_room(room, me, Cause::HungUp, now);
                 }
@@ -99,10 +105,11 @@ impl Gateway {
     }
 
     /// A person's place is gone: so is everything a browser had of it.
-    pub(super) fn end_seat(&mut self, participant: ParticipantId, cause: Cause, now: Now) {
+    pub(in crate::gateway) fn end_seat(&mut self, participant: ParticipantId, cause: Cause, now: Now) {
         self.web.qualities.remove(&participant);
         let Some(seat) = self.web.seats.remove(&participant) else { return };
         self.timers.disarm(&Timer::Away(participant));
+        self.timers.disarm(&Timer::AudioOffer(participant));
         for ticket in seat.resume.into_iter().flatten() {
             self.web.tickets.revoke(ticket);
         }

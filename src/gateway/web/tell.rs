@@ -20,7 +20,14 @@ const fn waits(state: State) -> bool {
 
 impl Gateway {
     /// Gives a page its place and tells it everything.
-    pub(super) fn welcome(&mut self, participant: ParticipantId, session: SessionId, id: u64, resumed: bool, now: Now) {
+    pub(in crate::gateway) fn welcome(
+        &mut self,
+        participant: ParticipantId,
+        session: SessionId,
+        id: u64,
+        resumed: bool,
+        now: Now,
+    ) {
         if let Some(page) = self.web.sessions.get_mut(&session) {
             page.participant = Some(participant);
         }
@@ -145,7 +152,7 @@ impl Gateway {
     }
 
     /// Pages of people in the meeting who read, as far as they are wanted.
-    pub(super) fn readers(&self, room: RoomId, wanted: impl Fn(&Participant) -> bool) -> Vec<SessionId> {
+    pub(in crate::gateway) fn readers(&self, room: RoomId, wanted: impl Fn(&Participant) -> bool) -> Vec<SessionId> {
         self.sessions_in(room, |p| p.state == State::Active && wanted(p))
     }
 
@@ -215,12 +222,12 @@ impl Gateway {
     }
 
     /// Tells one page.
-    pub(super) fn tell_page(&mut self, session: SessionId, message: ServerMessage) {
+    pub(in crate::gateway) fn tell_page(&mut self, session: SessionId, message: ServerMessage) {
         self.tell_pages(vec![session], message);
     }
 
     /// Tells pages the same.
-    pub(super) fn tell_pages(&mut self, mut sessions: Vec<SessionId>, message: ServerMessage) {
+    pub(in crate::gateway) fn tell_pages(&mut self, mut sessions: Vec<SessionId>, message: ServerMessage) {
         sessions.retain(|session| self.web.sessions.get(session).is_some_and(|page| !page.over));
         if !sessions.is_empty() {
             self.outputs.push_back(Order::Web(Output::Tell { sessions, message: Box::new(message) }));
