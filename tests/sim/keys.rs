@@ -96,7 +96,7 @@ fn everyone_may_ask_who_is_there() {
 #[test]
 fn an_unknown_key_has_an_answer_too() {
     let (mut world, mut phones, [_, guest]) = two();
-    world.key(guest, "*7");
+    world.key(guest, "#1");
     world.pass(Duration::from_secs(3));
     assert!(world.was_told(guest, "unknown-key"));
     end(world, &mut phones);

@@ -7,6 +7,7 @@ mod admission;
 mod calls;
 mod desks;
 mod dial_in;
+mod elevation;
 mod fraud;
 mod house;
 mod keys;

@@ -23,7 +23,7 @@ fn leg_of(world: &mut World, id: ParticipantId) -> LegId {
 }
 
 /// A page offers its peer connection, which is answered and stands.
-fn connects(world: &mut World, page: &mut Page) -> LegId {
+pub fn connects(world: &mut World, page: &mut Page) -> LegId {
     world.says(page, json!({ "type": "offer", "sdp": "v=0" }));
     let leg = world
         .web_orders
@@ -41,7 +41,7 @@ fn connects(world: &mut World, page: &mut Page) -> LegId {
     leg
 }
 
-fn publishes(world: &World, leg: LegId, source: Source) -> bool {
+pub fn publishes(world: &World, leg: LegId, source: Source) -> bool {
     let last = world.web_orders.iter().rev().find_map(|order| match order {
         WebCommand::Publish { leg: of, source: what, on } if *of == leg && *what == source => Some(*on),
         _ => None,

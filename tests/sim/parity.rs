@@ -146,6 +146,21 @@ fn walk(row: &Row) -> Option<(World, LegId)> {
             assert!(world.place(guest).is_none());
             Some((world, guest))
         }
+        "add video to one's call" => {
+            presses(&mut world, guest, keys);
+            assert_eq!(world.texts.len(), 1);
+            Some((world, guest))
+        }
+        "let another browser take one's seat" => {
+            presses(&mut world, guest, keys);
+            let ticket = world.link();
+            world.redeems(json!({ "ticket": ticket })).unwrap();
+            let again = json!({ "ticket": ticket, "confirm": true });
+            assert!(world.redeems(again.clone()).is_err());
+            presses(&mut world, guest, keys);
+            assert!(world.redeems(again).is_ok(), "the key was the yes");
+            Some((world, guest))
+        }
         "end for everyone (host)" => {
             world.key(host, keys);
             world.pass(Duration::from_secs(1));

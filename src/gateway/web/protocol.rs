@@ -372,6 +372,8 @@ pub struct Invited {
     /// The link, without the node's name: the page's own site comes before it.
     #[cfg_attr(feature = "node", schema(value_type = String))]
     pub path: Secret,
+}
+
 /// How far an elevation is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]

@@ -1,0 +1,531 @@
+//! A telephone call becomes a meeting: one seat, the telephone untouched, in virtual time.
+
+use std::time::Duration;
+
+use ringlift::base::elevating::{ElevationRules, PinRule};
+use ringlift::base::id::ElevationId;
+use ringlift::base::{LegId, PhoneNumber, Secret};
+use ringlift::elevation::{Reason, Step};
+use ringlift::gateway::Input;
+use ringlift::gateway::command::{Command, Denial, Reply};
+use ringlift::gateway::elevate::view::{ElevateRequest, ElevationView, Redeem, Redeemed, Shut, Unfit};
+use ringlift::gateway::web::Code;
+use ringlift::gateway::web::protocol::{AudioBy, Progress, ServerMessage};
+use ringlift::media::command::MediaCommand;
+use ringlift::media::web::{Source, WebCommand};
+use ringlift::room::Operation;
+use ringlift::texting::{LineType, TextEvent, TextFailure, TextState, Texting};
+use ringlift::wire::gsm7;
+use serde_json::{Value, json};
+
+use crate::meeting::{connects, publishes};
+use crate::pages::{Page, refused};
+use crate::world::{HOST_PIN, PIN, Phone, ROOM, World};
+
+impl World {
+    /// The end of the link in the latest text.
+    pub fn link(&self) -> String {
+        let body = self.texts.last().expect("a text").body.expose().to_owned();
+        let link = body.split_whitespace().find(|word| word.contains("/e/")).expect("a link");
+        link.rsplit('/').next().unwrap().to_owned()
+    }
+
+    /// Somebody opens a link or enters a code.
+    pub fn redeems(&mut self, by: Value) -> Result<Redeemed, Shut> {
+        self.redeems_from("203.0.113.80", by)
+    }
+
+    pub fn redeems_from(&mut self, from: &str, by: Value) -> Result<Redeemed, Shut> {
+        let secret = |name: &str| by[name].as_str().map(Secret::new);
+        let asked = Redeem {
+            ticket: secret("ticket"),
+            code: secret("code"),
+            pin: secret("pin"),
+            confirm: by["confirm"] == true,
+            holder: secret("holder"),
+            from: from.parse().unwrap(),
+        };
+        match self.ask(Command::Redeem(Box::new(asked))) {
+            Ok(Reply::Redeemed(done)) => Ok(*done),
+            Err(Denial::Shut(shut)) => Err(shut),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The text that was ordered last is so far now.
+    fn text_is(&mut self, state: TextState, reason: Option<TextFailure>) {
+        let id = self.texts.last().expect("a text").id;
+        let event = TextEvent { id, state, reason, code: None, at: self.now.utc };
+        self.give(Input::Texting(Texting::Text(event)));
+    }
+
+    /// Every step of every elevation, in order.
+    fn steps(&self) -> Vec<(Step, Option<Reason>)> {
+        let steps = self.events.iter().filter_map(|event| event.elevation_step());
+        steps.map(|(step, of)| (step, of.reason)).collect()
+    }
+
+    fn last_step(&self) -> (Step, Option<Reason>) {
+        self.steps().last().copied().expect("a step")
+    }
+
+    fn elevates(&mut self, leg: LegId, request: ElevateRequest) -> Result<ElevationView, Unfit> {
+        match self.ask(Command::Elevate { leg, request: Box::new(request) }) {
+            Ok(Reply::Elevation(view)) => Ok(*view),
+            Err(Denial::NotElevated(unfit)) => Err(unfit),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A page takes the seat that a link was redeemed for.
+    fn takes_seat(&mut self, done: &Redeemed) -> Page {
+        let mut page = self.opens_page();
+        let welcome = self.joins(&mut page, json!({ "ticket": done.ticket.expose() }));
+        assert!(welcome.resumed && welcome.state == ringlift::room::State::Active);
+        page
+    }
+}
+
+/// What was spelled to a leg since the code prompt was last said: the six digits.
+fn spoken_code(world: &World, leg: LegId) -> String {
+    let heard = &world.heard[&leg];
+    let from = heard.iter().rposition(|name| name == "elevate-code").expect("the code is said");
+    heard[from..].iter().filter_map(|name| name.strip_prefix("digit-")).take(6).collect()
+}
+
+/// A host by browser and a caller, in the room.
+fn host_and_caller(world: &mut World) -> (Page, Phone, LegId) {
+    let mut host = world.page_by_pin(HOST_PIN, "Host");
+    connects(world, &mut host);
+    let mut phone = Phone::new(1);
+    let leg = world.join(&mut phone, PIN);
+    world.pass(Duration::from_secs(5));
+    (host, phone, leg)
+}
+
+/// The orders to the media plane about a leg since then.
+fn orders_about(world: &World, leg: LegId, since: usize) -> Vec<&MediaCommand> {
+    let about = |order: &&MediaCommand| match order {
+        MediaCommand::Join { leg: of, .. }
+        | MediaCommand::Leave { leg: of }
+        | MediaCommand::Mute { leg: of, .. }
+        | MediaCommand::Close { leg: of }
+        | MediaCommand::Modify { leg: of, .. } => *of == leg,
+        _ => false,
+    };
+    world.orders[since..].iter().filter(about).collect()
+}
+
+#[test]
+fn a_key_a_text_a_tap_and_the_caller_has_video_in_the_same_seat_while_the_call_is_untouched() {
+    let mut world = World::new();
+    let (host, mut phone, leg) = host_and_caller(&mut world);
+    let place = world.place(leg).unwrap();
+    let call = world.calls().into_iter().find(|call| call.id == leg).unwrap();
+    let since = world.orders.len();
+    while world.next(&phone).is_some() {}
+    world.key(leg, "*3");
+    world.pass(Duration::from_secs(3));
+    let text = world.texts.last().unwrap().clone();
+    assert_eq!(text.to, PhoneNumber::parse(&phone.number).unwrap());
+    let length = gsm7::length(text.body.expose());
+    assert_eq!((length.segments, length.alphabet), (1, gsm7::Alphabet::Gsm7), "one message");
+    assert!(text.consent.starts_with("key ") && text.call == Some(leg), "who asked, how and when: {}", text.consent);
+    assert!(world.was_told(leg, "elevate-texted"));
+    world.text_is(TextState::Handed, None);
+    world.text_is(TextState::Delivered, None);
+    // What a preview of the message does changes nothing.
+    let looking = Command::LookAtLink { ticket: Secret::new(world.link()), from: "203.0.113.9".parse().unwrap() };
+    for _ in 0..3 {
+        assert!(matches!(world.ask(looking.clone()), Ok(Reply::Link(link)) if !link.used && link.name == "Room"));
+    }
+    let done = world.redeems(json!({ "ticket": world.link() })).unwrap();
+    assert!(done.person.contains('•') && done.room == ROOM, "a number is masked");
+    let mut page = world.takes_seat(&done);
+    assert_eq!(page.you, place.id, "the same seat");
+    let web = connects(&mut world, &mut page);
+    world.says(&mut page, json!({ "type": "publish", "source": "camera", "on": true }));
+    // Video and data by browser, the voice by telephone.
+    let seen = world.sees(&host, place.id).unwrap();
+    assert!(seen.audio == AudioBy::Phone && seen.video && seen.camera_on && !seen.away);
+    assert_eq!(world.room().participants.len(), 2, "one person, one seat");
+    assert!(publishes(&world, web, Source::Camera) && !publishes(&world, web, Source::Microphone));
+    assert!(world.web_orders.contains(&WebCommand::Place { leg: web, place: Some((ROOM, place.id)) }));
+    let hears = |order: &&WebCommand| matches!(order, WebCommand::Listen { leg, listens: true } if *leg == web);
+    assert!(!world.web_orders.iter().any(|order| hears(&order)), "it plays nothing of the room");
+    assert!(!world.bridged.contains_key(&web), "and is not heard");
+    // The telephone: nothing was ordered of it but one prompt, and nothing was sent to it.
+    assert_eq!(orders_about(&world, leg, since), Vec::<&MediaCommand>::new());
+    assert!(world.next(&phone).is_none(), "not a packet of signalling");
+    let now = world.calls().into_iter().find(|call| call.id == leg).unwrap();
+    assert_eq!((now.call_id, now.since, now.media), (call.call_id, call.since, call.media));
+    assert_eq!(
+        world.steps().into_iter().map(|(step, _)| step).collect::<Vec<_>>(),
+        [Step::Asked, Step::Texted, Step::Sent, Step::Delivered, Step::Opened, Step::Authenticated, Step::Bound]
+    );
+    let told: Vec<Step> = world
+        .told(&host)
+        .into_iter()
+        .filter_map(|told| match told {
+            ServerMessage::Elevation(progress) => {
+                assert!(progress.link.is_none() && progress.code.is_none(), "a host did not ask");
+                Some(progress.step)
+            }
+            _ => None,
+        })
+        .collect();
+    assert!(told.is_empty() || told.last() == Some(&Step::Bound), "{told:?}");
+    world.bye(&mut phone);
+    world.drops(&page);
+    world.drops(&host);
+    world.ends_clean();
+}
+
+#[test]
+fn mute_on_the_page_mutes_the_telephone_and_the_key_is_seen_on_the_page() {
+    let mut world = World::new();
+    let (_, _, leg) = host_and_caller(&mut world);
+    world.key(leg, "*3");
+    let done = world.redeems(json!({ "ticket": world.link() })).unwrap();
+    let mut page = world.takes_seat(&done);
+    connects(&mut world, &mut page);
+    world.says(&mut page, json!({ "type": "publish", "source": "microphone", "on": false }));
+    assert!(world.bridged[&leg], "the telephone is not heard");
+    world.told(&page);
+    world.key(leg, "*6");
+    world.pass(Duration::from_secs(3));
+    assert!(!world.bridged[&leg]);
+    assert!(!world.sees(&page, page.you).unwrap().muted_by_self);
+}
+
+#[test]
+fn the_page_goes_and_comes_back_and_the_telephone_stays() {
+    let mut world = World::new();
+    let (host, _, leg) = host_and_caller(&mut world);
+    world.key(leg, "*3");
+    let done = world.redeems(json!({ "ticket": world.link() })).unwrap();
+    let mut page = world.takes_seat(&done);
+    let web = connects(&mut world, &mut page);
+    let since = world.orders.len();
+    // The tab is closed: audio alone again.
+    world.drops(&page);
+    assert!(!world.sees(&host, page.you).is_some_and(|seen| seen.away), "whoever talks is not away");
+    world.pass(Duration::from_secs(31));
+    let seen = world.sees(&host, page.you).unwrap();
+    assert!(seen.audio == AudioBy::Phone && !seen.video);
+    assert!(world.web_orders.contains(&WebCommand::Close { leg: web }));
+    assert_eq!(world.last_step(), (Step::Closed, Some(Reason::PageClosed)));
+    // The browser that had the seat has it again, even after the link's ten minutes; others do not.
+    world.pass(Duration::from_secs(700));
+    assert_eq!(world.redeems(json!({ "ticket": world.link() })), Err(Shut::Expired));
+    let again = json!({ "ticket": world.link(), "holder": done.holder.expose() });
+    let back = world.redeems(again).unwrap();
+    let mut page = world.takes_seat(&back);
+    connects(&mut world, &mut page);
+    assert_eq!(world.last_step(), (Step::Bound, None));
+    // It says goodbye by itself: the telephone is still there.
+    world.says(&mut page, json!({ "type": "leave" }));
+    assert!(world.pages.closed.contains(&page.session));
+    assert_eq!(world.place(leg).unwrap().id, page.you);
+    assert_eq!(orders_about(&world, leg, since), Vec::<&MediaCommand>::new());
+}
+
+#[test]
+fn the_telephone_hangs_up_and_the_page_stays_and_is_offered_to_carry_the_voice() {
+    let mut world = World::new();
+    let (host, mut phone, leg) = host_and_caller(&mut world);
+    world.key(leg, "*3");
+    let done = world.redeems(json!({ "ticket": world.link() })).unwrap();
+    let mut page = world.takes_seat(&done);
+    let web = connects(&mut world, &mut page);
+    world.told(&page);
+    world.bye(&mut phone);
+    let seen = world.sees(&host, page.you).unwrap();
+    assert!(seen.audio == AudioBy::None && seen.video, "the seat stays: {seen:?}");
+    let offered = |world: &mut World, page: &Page| {
+        world.told(page).iter().any(|told| matches!(told, ServerMessage::AudioOffer { .. }))
+    };
+    world.pass(Duration::from_millis(2900));
+    assert!(!offered(&mut world, &page));
+    world.pass(Duration::from_millis(200));
+    assert!(offered(&mut world, &page));
+    assert_eq!(refused(&world.says(&mut page, json!({ "type": "audio", "by": "phone" }))), Some(Code::NoSuchAudio));
+    world.says(&mut page, json!({ "type": "audio", "by": "web" }));
+    assert!(!world.bridged[&web] && publishes(&world, web, Source::Microphone));
+    assert_eq!(world.sees(&host, page.you).unwrap().audio, AudioBy::Web);
+    world.says(&mut page, json!({ "type": "leave" }));
+    assert_eq!(world.room().participants.len(), 1, "without a telephone the page was all there was");
+}
+
+#[test]
+fn the_voice_goes_to_the_browser_and_back_ten_times_and_is_never_nowhere() {
+    let mut world = World::new();
+    let (_, mut phone, leg) = host_and_caller(&mut world);
+    world.key(leg, "*3");
+    let done = world.redeems(json!({ "ticket": world.link() })).unwrap();
+    let mut page = world.takes_seat(&done);
+    let web = connects(&mut world, &mut page);
+    while world.next(&phone).is_some() {}
+    for _ in 0..10 {
+        world.says(&mut page, json!({ "type": "audio", "by": "web", "keep": true }));
+        assert!(world.bridged.contains_key(&web) && world.bridged.contains_key(&leg), "both, for a moment");
+        world.pass(Duration::from_millis(150));
+        assert!(world.bridged.contains_key(&web) && !world.bridged.contains_key(&leg), "one voice");
+        assert!(publishes(&world, web, Source::Microphone));
+        world.says(&mut page, json!({ "type": "audio", "by": "phone" }));
+        assert!(world.bridged.contains_key(&web) && world.bridged.contains_key(&leg));
+        world.pass(Duration::from_millis(150));
+        assert!(!world.bridged.contains_key(&web) && world.bridged.contains_key(&leg));
+        assert!(!publishes(&world, web, Source::Microphone));
+        world.pass(Duration::from_secs(2));
+    }
+    assert!(world.next(&phone).is_none(), "the call itself hears nothing of it");
+    assert!(!world.web_orders.contains(&WebCommand::Close { leg: web }), "the pictures stay");
+    // For good: the telephone is hung up once the browser carries.
+    world.says(&mut page, json!({ "type": "audio", "by": "web" }));
+    world.pass(Duration::from_secs(2));
+    assert!(world.request(&phone).is_some_and(|request| request.method.as_str() == "BYE"));
+    let ok = phone.request_text("BYE", "sip:x", "");
+    let _ = ok;
+    world.pass(Duration::from_secs(40));
+    assert_eq!(world.sees(&page, page.you).map(|seen| seen.audio), Some(AudioBy::Web));
+    assert_eq!(world.room().participants.len(), 2);
+    let _ = &mut phone;
+}
+
+#[test]
+fn a_text_that_does_not_come_becomes_a_code_that_is_said_and_typed() {
+    let mut world = World::with(
+        |_| {},
+        |settings| {
+            settings.elevating.look_up = true;
+            settings.elevating.link_base = "https://v7.example".into();
+        },
+    );
+    let (_, _, leg) = host_and_caller(&mut world);
+    world.key(leg, "*3");
+    let (question, number) = world.look_ups.last().cloned().expect("the line is asked");
+    assert_eq!(
+        number,
+        world
+            .calls()
+            .iter()
+            .find(|call| call.id == leg)
+            .unwrap()
+            .from
+            .as_deref()
+            .map(|from| PhoneNumber::parse(from).unwrap())
+            .unwrap()
+    );
+    assert!(world.texts.is_empty());
+    world.give(Input::Texting(Texting::LookedUp { id: question, line: LineType::Landline }));
+    assert!(world.texts.is_empty(), "no text to a line on a wall");
+    assert_eq!(world.last_step(), (Step::Spoken, Some(Reason::Text(TextFailure::Landline))));
+    let heard = world.heard[&leg].join(" ");
+    assert!(
+        heard.contains(
+            "letter-v digit-7 dot letter-e letter-x letter-a letter-m letter-p letter-l letter-e slash letter-e"
+        ),
+        "{heard}"
+    );
+    let code = spoken_code(&world, leg);
+    assert_eq!(code.len(), 6);
+    let done = world.redeems(json!({ "code": code })).unwrap();
+    let page = world.takes_seat(&done);
+    assert_eq!(world.place(leg).unwrap().id, page.you, "a laptop, and still the same seat");
+}
+
+#[test]
+fn every_rung_fails_in_turn_and_the_host_is_told_why_and_shown_the_code_at_last() {
+    let mut world = World::new();
+    let (mut host, _, leg) = host_and_caller(&mut world);
+    let caller = world.place(leg).unwrap().id;
+    world.told(&host);
+    assert_eq!(refused(&world.says(&mut host, json!({ "type": "elevate", "participant": caller }))), None);
+    world.text_is(TextState::Handed, None);
+    world.pass(Duration::from_secs(20));
+    world.pass(Duration::from_secs(30));
+    let told: Vec<Progress> = world
+        .told(&host)
+        .into_iter()
+        .filter_map(|told| match told {
+            ServerMessage::Elevation(progress) => Some(*progress),
+            _ => None,
+        })
+        .collect();
+    let steps: Vec<(Step, Option<Reason>)> = told.iter().map(|told| (told.step, told.reason)).collect();
+    assert_eq!(
+        steps,
+        [
+            (Step::Asked, None),
+            (Step::Texted, None),
+            (Step::Sent, None),
+            (Step::Spoken, Some(Reason::NoReceipt)),
+            (Step::Shown, Some(Reason::NotEntered)),
+        ]
+    );
+    let shown = told.last().unwrap();
+    let code = shown.code.as_ref().expect("whoever asked has a screen").expose();
+    assert!(code == spoken_code(&world, leg) && shown.link.as_ref().unwrap().expose().ends_with(&world.link()));
+    let done = world.redeems(json!({ "code": code })).unwrap();
+    world.takes_seat(&done);
+    // A text that failed at once is answered at once.
+    let (mut world, leg) = {
+        let mut world = World::new();
+        let (_, _, leg) = host_and_caller(&mut world);
+        (world, leg)
+    };
+    world.key(leg, "*3");
+    world.text_is(TextState::Failed, Some(TextFailure::OptedOut));
+    assert!(world.was_told(leg, "elevate-opted-out") && world.was_told(leg, "elevate-code"));
+}
+
+#[test]
+fn a_link_that_was_opened_is_opened_elsewhere_only_with_the_yes_of_the_telephone_or_a_host() {
+    let mut world = World::new();
+    let (mut host, _, leg) = host_and_caller(&mut world);
+    world.key(leg, "*3");
+    let link = world.link();
+    let done = world.redeems(json!({ "ticket": link })).unwrap();
+    let first = world.takes_seat(&done);
+    let stranger = |world: &mut World, confirm: bool| {
+        world.redeems_from("198.51.100.66", json!({ "ticket": link, "confirm": confirm }))
+    };
+    assert_eq!(stranger(&mut world, false), Err(Shut::Used));
+    assert_eq!(stranger(&mut world, true), Err(Shut::Confirming));
+    assert!(world.was_told(leg, "elevate-rebind"));
+    assert_eq!(stranger(&mut world, true), Err(Shut::Confirming));
+    // Nobody answers: no.
+    world.pass(Duration::from_secs(31));
+    assert_eq!(stranger(&mut world, true), Err(Shut::Declined));
+    // A host says no, then the telephone yes.
+    assert_eq!(stranger(&mut world, true), Err(Shut::Confirming));
+    let asked = world.told(&host).into_iter().rev().find_map(|told| match told {
+        ServerMessage::Elevation(progress) if progress.wants => Some(progress.elevation),
+        _ => None,
+    });
+    let elevation: ElevationId = asked.expect("the host is asked, too");
+    let no = json!({ "type": "allow", "elevation": elevation, "allow": false });
+    assert_eq!(refused(&world.says(&mut host, no.clone())), None);
+    assert_eq!(stranger(&mut world, true), Err(Shut::Declined));
+    assert_eq!(refused(&world.says(&mut host, no)), Some(Code::NoSuchElevation), "once");
+    assert_eq!(stranger(&mut world, true), Err(Shut::Confirming));
+    world.key(leg, "*3");
+    world.pass(Duration::from_secs(3));
+    // The yes is for whoever asked, from where they asked.
+    let other = world.redeems_from("192.0.2.200", json!({ "ticket": link }));
+    assert_eq!(other, Err(Shut::Used));
+    let done = stranger(&mut world, true).unwrap();
+    let second = world.takes_seat(&done);
+    assert_eq!(second.you, first.you);
+    assert!(world.pages.closed.contains(&first.session), "the older page is told goodbye");
+    assert_eq!(world.texts.len(), 1, "the key was an answer, not another wish");
+}
+
+#[test]
+fn links_and_codes_are_guessed_in_vain_and_end_with_the_call() {
+    let mut world = World::with(|_| {}, |settings| settings.pin_burst = 3);
+    let (_, mut phone, leg) = host_and_caller(&mut world);
+    world.key(leg, "*3");
+    let link = world.link();
+    let guess = |world: &mut World, code: &str| world.redeems_from("198.51.100.5", json!({ "code": code }));
+    for code in ["000000", "000001", "000002"] {
+        assert_eq!(guess(&mut world, code), Err(Shut::Unknown));
+    }
+    assert!(matches!(guess(&mut world, "000003"), Err(Shut::TooManyAttempts(_))));
+    let shown = world.elevation_of_last();
+    let before = world.redeems(json!({ "code": shown.code.unwrap().expose() }));
+    assert_eq!(before, Err(Shut::Unknown), "a code that nobody was told is nobody's to know");
+    world.bye(&mut phone);
+    assert_eq!(world.redeems(json!({ "ticket": link })), Err(Shut::Ended));
+    assert_eq!(world.last_step(), (Step::Failed, Some(Reason::CallEnded)));
+    world.pass(Duration::from_secs(601));
+    assert_eq!(world.redeems(json!({ "ticket": link })), Err(Shut::Unknown), "nothing is remembered for ever");
+}
+
+impl World {
+    fn elevation_of_last(&mut self) -> ElevationView {
+        let id = self.events.iter().rev().find_map(|event| event.elevation_step()).map(|(_, of)| of.elevation).unwrap();
+        match self.ask(Command::Elevation(id)) {
+            Ok(Reply::Elevation(view)) => *view,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn where_a_number_can_be_forged_digits_are_said_on_the_telephone_and_wanted_on_the_page() {
+    let unproved = ElevationRules { pin: Some(PinRule::Unproved), ..ElevationRules::default() };
+    let mut world = World::with(|room| room.elevation = unproved, |_| {});
+    let (_, _, leg) = host_and_caller(&mut world);
+    world.key(leg, "*3");
+    let link = world.link();
+    assert_eq!(world.redeems(json!({ "ticket": link })), Err(Shut::PinWanted));
+    let heard = &world.heard[&leg];
+    let from = heard.iter().rposition(|name| name == "elevate-pin").unwrap();
+    let pin: String = heard[from..].iter().filter_map(|name| name.strip_prefix("digit-")).take(4).collect();
+    let wrong = if pin == "0000" { "1111" } else { "0000" };
+    assert_eq!(world.redeems(json!({ "ticket": link, "pin": wrong })), Err(Shut::PinWrong));
+    let done = world.redeems(json!({ "ticket": link, "pin": pin })).unwrap();
+    world.takes_seat(&done);
+    // Five wrong ones, and the link is good no more.
+    let mut world = World::with(|room| room.elevation = unproved, |_| {});
+    let (_, _, leg) = host_and_caller(&mut world);
+    world.key(leg, "*3");
+    let link = world.link();
+    for _ in 0..5 {
+        assert_eq!(world.redeems(json!({ "ticket": link, "pin": "xxxx" })), Err(Shut::PinWrong));
+    }
+    assert_eq!(world.redeems(json!({ "ticket": link, "pin": "xxxx" })), Err(Shut::Unknown));
+    assert_eq!(world.last_step(), (Step::Failed, Some(Reason::WrongPin)));
+}
+
+#[test]
+fn who_may_not_is_told_what_to_do_instead() {
+    let closed = ElevationRules { allowed: Some(false), ..ElevationRules::default() };
+    let mut world = World::with(|room| room.elevation = closed, |_| {});
+    let (_, _, leg) = host_and_caller(&mut world);
+    world.key(leg, "*3");
+    world.pass(Duration::from_secs(3));
+    assert!(world.was_told(leg, "not-available") && world.texts.is_empty());
+    assert_eq!(world.elevates(leg, ElevateRequest::default()), Err(Unfit::Excluded));
+    let mut world = World::new();
+    let (_, _, leg) = host_and_caller(&mut world);
+    world.ask(Command::Hold(leg)).unwrap();
+    assert_eq!(world.elevates(leg, ElevateRequest::default()), Err(Unfit::Held));
+    world.ask(Command::Unhold(leg)).unwrap();
+    let bad = ElevateRequest { template: Some("no place for it".into()), ..ElevateRequest::default() };
+    assert_eq!(world.elevates(leg, bad), Err(Unfit::BadTemplate));
+    let own = ElevateRequest {
+        template: Some("Shop: {link}".into()),
+        context: Some("order 1871".into()),
+        ..ElevateRequest::default()
+    };
+    let view = world.elevates(leg, own).unwrap();
+    assert!(view.step == Step::Texted && view.context.as_deref() == Some("order 1871"));
+    assert!(world.texts[0].body.expose().starts_with("Shop: http") && world.texts[0].consent.starts_with("api"));
+    // Too often is too often: texts cost money.
+    let outcomes: Vec<_> = (0..6).map(|_| world.elevates(leg, ElevateRequest::default()).is_ok()).collect();
+    assert!(outcomes.contains(&false), "{outcomes:?}");
+    // A guest elevates nobody else.
+    let mut guest = world.page_by_pin(PIN, "Gus");
+    let caller = world.place(leg).unwrap().id;
+    let said = world.says(&mut guest, json!({ "type": "elevate", "participant": caller }));
+    assert_eq!(refused(&said), Some(Code::HostOnly));
+}
+
+#[test]
+fn a_withheld_number_hears_the_code_at_once_and_a_caller_who_is_removed_takes_the_page_along() {
+    let mut world = World::new();
+    let mut phone = Phone { number: "anonymous".into(), ..Phone::new(1) };
+    let leg = world.join(&mut phone, PIN);
+    world.pass(Duration::from_secs(5));
+    world.key(leg, "*3");
+    assert_eq!(world.last_step(), (Step::Spoken, Some(Reason::NoNumber)));
+    let code = spoken_code(&world, leg);
+    let done = world.redeems(json!({ "code": code })).unwrap();
+    let page = world.takes_seat(&done);
+    world.ask(Command::Operate { room: ROOM, operation: Operation::Remove { participant: page.you } }).unwrap();
+    assert!(world.pages.closed.contains(&page.session), "removed is removed");
+    assert_eq!(world.last_step(), (Step::Ended, Some(Reason::CallEnded)));
+}
