@@ -170,6 +170,9 @@ fn known(name: &str) -> bool {
     };
     numbered("digit-", 9)
         || numbered("number-", speech::HIGHEST_NUMBER)
+        || name
+            .strip_prefix("letter-")
+            .is_some_and(|letter| letter.len() == 1 && letter.bytes().all(|b| b.is_ascii_lowercase()))
         || Prompt::ALL.iter().any(|prompt| prompt.name() == name)
 }
 

@@ -15,6 +15,7 @@ use ringlift::base::{Cause, LegId, ParticipantId, PhoneNumber, RoomId, Utc};
 use ringlift::engine::handle::{Asked, Handle, Inbox, Outbox};
 use ringlift::gateway::Record;
 use ringlift::gateway::command::{Command, Denial, Outcome, Reply};
+use ringlift::gateway::elevate::view::Shut;
 use ringlift::gateway::event::{Event, Happening, HeldBy};
 use ringlift::gateway::view::{
     AudioBy, CallDirection, CallRecord, CallState, CallView, ParticipantView, RegistrationView, RoomView, Status,
@@ -381,6 +382,9 @@ impl StandIn {
         match command {
             Command::PutTicket(_) | Command::DeleteTicket(_) => {}
             Command::MayPicture(_) | Command::SetPicture { .. } => return Err(Denial::NotFound("place in a meeting")),
+            Command::Elevate { .. } => return Err(Denial::NotFound("call")),
+            Command::Elevation(_) | Command::WithdrawElevation(_) => return Err(Denial::NotFound("elevation")),
+            Command::LookAtLink { .. } | Command::Redeem(_) => return Err(Denial::Shut(Shut::Unknown)),
             Command::PutTrunk(trunk) => drop(self.table.trunks.insert(trunk.id, trunk)),
             Command::DeleteTrunk(id) => drop(self.table.trunks.remove(&id)),
             Command::PutDid(did) => drop(self.table.dids.insert(did.id, did)),
