@@ -5,8 +5,8 @@
 
 pub mod anchors;
 pub mod check;
-pub mod https;
 pub mod elevation;
+pub mod https;
 mod keys;
 pub mod listen;
 mod operator;
@@ -33,8 +33,8 @@ use crate::call::speech::Language;
 use crate::gateway::settings::Settings;
 use crate::route::{CallLimits, Home, Network};
 use crate::wire::codec::Codec;
-pub use https::Https;
 pub use elevation::Elevation;
+pub use https::Https;
 pub use listen::{Listen, NameServer, Transport};
 pub use operator::OperatorLimits;
 pub use period::Period;

@@ -25,9 +25,9 @@ use utoipa_axum::routes;
 
 use super::query::Known;
 use super::{
-    App, Problem, acts, body, calls, dids, elevations, events, explain, extensions, groups, keys, meet, metrics, openapi,
-    operations, page, phones, profiles, query, records, registrations, rooms, rules, secure, session, sms, status,
-    texts, trials, trunks,
+    App, Problem, acts, body, calls, dids, elevations, events, explain, extensions, groups, keys, meet, metrics,
+    openapi, operations, page, phones, profiles, query, records, registrations, rooms, rules, secure, session, sms,
+    status, texts, trials, trunks,
 };
 use crate::transport::tls;
 

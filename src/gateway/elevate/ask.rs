@@ -197,8 +197,16 @@ impl Gateway {
         let expires = Utc(now.utc.0.saturating_add(lasts));
         let right = Right::Elevate { elevation: id };
         // Its time is kept here, so that it is told apart from what never was.
-        let put =
-            Ticket { id: ticket, hash: Hash::of(shown.expose()), room, right, expires: None, uses: None, used: 0 };
+        let put = Ticket {
+            id: ticket,
+            hash: Hash::of(shown.expose()),
+            room,
+            right,
+            expires: None,
+            uses: None,
+            used: 0,
+            revoked: false,
+        };
         if !self.web.tickets.put(put, now.utc) {
             return Err(Unfit::TooOften(60));
         }
@@ -219,6 +227,7 @@ impl Gateway {
             wrong_pins: 0,
             holder: None,
             wants: None,
+            declined: 0,
             over: None,
             steps: Vec::new(),
             context: request.context.clone(),

@@ -50,6 +50,9 @@ const JOIN_WITHIN: i64 = 60_000;
 /// How long the person on the telephone may take to let another browser in.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
+/// How often the person on the telephone is asked in vain: a stranger with the link is not to disturb the call for ever.
+const MOST_DECLINED: u32 = 3;
+
 /// How long it is remembered why a link is good no more.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
@@ -113,6 +116,8 @@ struct Live {
     holder: Option<Hash>,
     /// Another browser wants the seat.
     wants: Option<Wants>,
+    /// How often another browser was kept out.
+    declined: u32,
     /// Why it is over.
     over: Option<Reason>,
     steps: Vec<StepView>,

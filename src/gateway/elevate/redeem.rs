@@ -11,7 +11,7 @@ use crate::elevation::{Input, Reason};
 use crate::gateway::Gateway;
 use crate::gateway::command::{Denial, Outcome, Reply};
 use crate::gateway::elevate::view::{LinkView, Redeem, Redeemed, Shut};
-use crate::gateway::elevate::{ANSWER_WITHIN, JOIN_WITHIN, Live, WRONG_PINS, Wants};
+use crate::gateway::elevate::{ANSWER_WITHIN, JOIN_WITHIN, Live, MOST_DECLINED, WRONG_PINS, Wants};
 use crate::gateway::pin_guard::Trier;
 use crate::gateway::web::Code;
 use crate::media::clip::{Clip, Tone};
@@ -50,10 +50,10 @@ impl Gateway {
                 return Err(Shut::Expired);
             }
             let used = live.holder.is_some();
-            self.prove_pin(id, asked.pin.as_ref(), now)?;
             if used {
                 self.ask_whether(id, asked, now)?;
             }
+            self.prove_pin(id, asked.pin.as_ref(), now)?;
         }
         self.elevation(id, Input::Opened, now);
         self.elevation(id, Input::Authenticated, now);
@@ -71,7 +71,11 @@ impl Gateway {
         let expires = Some(Utc(now.utc.0.saturating_add(JOIN_WITHIN)));
         let right = Right::Seat { participant, elevation: id };
         let id = TicketId::draw(&mut self.rng);
-        if !self.web.tickets.put(Ticket { id, hash, room, right, expires, uses: Some(1), used: 0 }, now.utc) {
+        if !self
+            .web
+            .tickets
+            .put(Ticket { id, hash, room, right, expires, uses: Some(1), used: 0, revoked: false }, now.utc)
+        {
             return Err(Shut::TooManyAttempts(60));
         }
         Ok(Redeemed { ticket: shown, holder, room, name, person })
@@ -133,17 +137,17 @@ impl Gateway {
 
     /// The link was opened before by another browser: the person on the telephone, or a host, is asked.
     fn ask_whether(&mut self, id: ElevationId, asked: &Redeem, now: Now) -> Result<(), Shut> {
-        if !asked.confirm {
-            return Err(Shut::Used);
-        }
         let from = network(asked.from);
         let Some(live) = self.elevations.live.get_mut(&id) else { return Err(Shut::Unknown) };
         match live.wants {
+            // The digits may come in a message of their own.
             Some(Wants { allowed: Some(true), from: of, .. }) if of == from => Ok(()),
+            _ if !asked.confirm => Err(Shut::Used),
             Some(Wants { allowed: Some(false), from: of, .. }) if of == from => {
                 live.wants = None;
                 Err(Shut::Declined)
             }
+            _ if live.declined >= MOST_DECLINED => Err(Shut::Declined),
             // One at a time: a second stranger does not take the first one's yes.
             Some(Wants { allowed: None, .. }) => Err(Shut::Confirming),
             Some(_) | None => {
@@ -173,6 +177,7 @@ impl Gateway {
         let leg = live.leg;
         if let Some(wants) = live.wants.as_mut().filter(|wants| wants.allowed.is_none()) {
             wants.allowed = Some(allow);
+            live.declined += u32::from(!allow);
         }
         if allow {
             self.say(leg, [Clip::Tone(Tone::Done)]);
