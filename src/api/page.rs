@@ -44,6 +44,8 @@ pub fn routes() -> Router<App> {
         .route("/landing.js", file!("text/javascript; charset=utf-8", "landing.js"))
         .route("/landing.css", file!("text/css; charset=utf-8", "landing.css"))
         .route("/j/{ticket}", file!("text/html; charset=utf-8", "meeting.html"))
+        .route("/e", file!("text/html; charset=utf-8", "meeting.html"))
+        .route("/e/{ticket}", file!("text/html; charset=utf-8", "meeting.html"))
         .route("/m/{room}", file!("text/html; charset=utf-8", "meeting.html"))
         .route("/meeting.js", file!("text/javascript; charset=utf-8", "meeting.js"))
         .route("/meeting.css", file!("text/css; charset=utf-8", "meeting.css"))
