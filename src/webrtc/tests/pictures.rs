@@ -84,7 +84,11 @@ fn who_watches_nobody_or_has_all_that_can_be_had_is_sent_no_padding() {
     let mut house = House::new();
     let (anna, ben) = (house.join(1), house.join(2));
     house.connect();
-    house.pass(1000);
+    // Somebody at a telephone has spoken: the browser has said how well it is reached.
+    for packet in 0..100u32 {
+        house.speak(0, ParticipantId::from_bits(9), 960 * packet);
+        house.pass(20);
+    }
     let over = |house: &mut House, what: &mut dyn FnMut(&mut House)| {
         let before = house.browsers[ben].reached.bytes;
         let began = house.now;
