@@ -1,6 +1,8 @@
 // From a text message into the meeting, in a real browser: what a link shows, what a tap does, and whose sound goes where.
 import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
+import { build } from "esbuild";
 import { asked, complaints, DESKTOP, enter, node, open, PHONE, skip, until } from "./browser.js";
 import { person } from "./fake.js";
 
@@ -282,13 +284,18 @@ test("why somebody's call gets no video is said, and nothing is left open", { sk
   }
 });
 
-test("every step and reason has its words in every language", async () => {
-  const { build } = await import("esbuild");
-  const { readFileSync } = await import("node:fs");
+const docs = new URL("../../docs/elevation.md", import.meta.url);
+
+test("every step, reason and refusal that the docs name has its words in every language", { skip: existsSync(docs) ? false : `no ${docs}` }, async () => {
   const { outputFiles } = await build({ entryPoints: ["src/i18n/words.ts"], bundle: true, format: "esm", write: false, charset: "utf8" });
   const { words } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
   const protocol = readFileSync("src/meeting/protocol.ts", "utf8");
-  const steps = [...protocol.match(/type Step = ([^;]+);/)[1].matchAll(/"(\w+)"/g)].map((one) => one[1]);
-  assert.equal(steps.length, 14);
-  for (const table of Object.values(words)) for (const step of steps) assert.ok(table[`step_${step}`]);
+  const steps = [...protocol.match(/type Step = ([^;]+);/)[1].matchAll(/"(\w+)"/g)].map((one) => `step_${one[1]}`);
+  const text = readFileSync(docs, "utf8");
+  const reasons = [...text.slice(text.indexOf("## Progress")).matchAll(/^\| (`[^|]+) \|/gm)].flatMap((row) => [...row[1].matchAll(/`(\w+)`/g)].map((one) => `reason_${one[1]}`));
+  // Those that the page answers with a question of its own.
+  const asked = ["used", "confirming", "pin_wanted"];
+  const refusals = [...text.matchAll(/^\| `elevation-([a-z-]+)` \|/gm)].map((row) => row[1].replaceAll("-", "_")).filter((one) => !asked.includes(one)).map((one) => `elevate_${one}`);
+  assert.ok(steps.length === 14 && reasons.length > 20 && refusals.length >= 6, `${steps.length} ${reasons.length} ${refusals.length}`);
+  for (const [language, table] of Object.entries(words)) assert.deepEqual([...steps, ...reasons, ...refusals].filter((key) => !table[key]), [], language);
 });
