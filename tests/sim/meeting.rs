@@ -410,3 +410,78 @@ fn everybody_leaves_and_nothing_is_left() {
     }
     world.ends_clean();
 }
+
+/// What every door says of whether somebody is muted, in the order: their own page or what they heard, the host's page, the
+/// API, the event log, and whether the room hears them.
+fn muted_by_every_door(
+    world: &mut World,
+    host: &Page,
+    page: Option<&Page>,
+    leg: LegId,
+    who: ParticipantId,
+) -> Vec<bool> {
+    let muted = |told: &[ServerMessage]| {
+        told.iter().rev().find_map(|told| match told {
+            ServerMessage::Changed { person } if person.id == who => Some(person.muted_by_self || person.muted_by_host),
+            _ => None,
+        })
+    };
+    let hosts = world.told(host);
+    let own = match page {
+        Some(page) => muted(&world.told(page)),
+        None => world.heard.get(&leg).and_then(|heard| {
+            let last = heard.iter().rev().find(|words| words.contains("muted"))?;
+            Some(matches!(last.as_str(), "you-are-muted" | "muted-by-host"))
+        }),
+    };
+    let logged = world.events.iter().rev().find_map(|event| match event {
+        Happening::Changed { participant, .. } if participant.id == who => {
+            Some(participant.muted_by_self || participant.muted_by_host)
+        }
+        _ => None,
+    });
+    let asked = world.room().participants.into_iter().find(|p| p.id == who).map(|p| p.muted_by_self || p.muted_by_host);
+    let views = [own, muted(&hosts), asked, logged, world.bridged.get(&leg).copied()];
+    assert!(
+        views.iter().all(Option::is_some),
+        "every door says something: {views:?}, heard {:?}",
+        world.heard.get(&leg)
+    );
+    views.into_iter().flatten().collect()
+}
+
+#[test]
+fn every_door_shows_the_same_mute_within_two_hundred_milliseconds_whichever_it_came_by() {
+    const WITHIN: Duration = Duration::from_millis(200);
+    let mut world = World::new();
+    let mut host = world.page_by_pin(HOST_PIN, "Hanna");
+    let mut anna = world.page_by_pin(PIN, "Anna");
+    let anna_leg = connects(&mut world, &mut anna);
+    let ben_leg = world.join(&mut Phone::new(1), PIN);
+    let ben = world.place(ben_leg).unwrap().id;
+    let agree = |world: &mut World, host: &Page, anna: &Page, who, muted: bool, door: &str| {
+        world.pass(WITHIN);
+        let (page, leg) = if who == ben { (None, ben_leg) } else { (Some(anna), anna_leg) };
+        assert_eq!(muted_by_every_door(world, host, page, leg, who), [muted; 5], "{door}: {muted}");
+        assert!(who == ben || publishes(world, anna_leg, Source::Microphone) != muted);
+    };
+    // Each is taken back by the door it came by.
+    for who in [anna.you, ben] {
+        for (operation, muted) in [("mute", true), ("unmute", false)] {
+            world.does(&mut host, json!({ "operation": operation, "participant": who }));
+            agree(&mut world, &host, &anna, who, muted, "the host's page");
+        }
+        for (operation, muted) in
+            [(Operation::Mute { participant: who }, true), (Operation::Unmute { participant: who }, false)]
+        {
+            world.ask(Command::Operate { room: ROOM, operation }).unwrap();
+            agree(&mut world, &host, &anna, who, muted, "the API");
+        }
+    }
+    for muted in [true, false] {
+        world.says(&mut anna, json!({ "type": "publish", "source": "microphone", "on": !muted }));
+        agree(&mut world, &host, &anna, anna.you, muted, "the own page");
+        world.key(ben_leg, "*6");
+        agree(&mut world, &host, &anna, ben, muted, "the telephone's keys");
+    }
+}
