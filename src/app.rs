@@ -136,7 +136,11 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
         rules: store.rules().await.map_err(stored)?,
         home: config.routing.home(),
         rooms: store.rooms().await.map_err(stored)?,
-        tickets: store.tickets(clock.now().utc).await.map_err(stored)?,
+        tickets: {
+            let mut tickets = store.tickets(clock.now().utc).await.map_err(stored)?;
+            tickets.extend(store.resumes(clock.now().utc).await.map_err(stored)?);
+            tickets
+        },
         profiles: profiles.clone(),
         next_seq: opened.next_seq,
     };
@@ -178,6 +182,12 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
         };
         doors.spawn(api::serve(listener, certificate, shared.clone(), stop));
     }
+    doors.spawn(api::meet::prune::run(shared.clone(), config.api.open_rooms_kept.0, {
+        let mut stopped = stopped.clone();
+        async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        }
+    }));
     // One write, so that the log's first lines do not run into it.
     let _ = std::io::stdout()
         .write_all(Banner { config, reach: &reach, made: made.as_ref(), facts: facts.as_ref() }.to_string().as_bytes());

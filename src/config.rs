@@ -287,6 +287,8 @@ pub struct Api {
     /// Lets people without an account make meetings from the page at `/`. A node that listens on its own machine only lets
     /// them anyway.
     pub open_rooms: bool,
+    /// How long such a meeting is kept while nobody is in it; 0 keeps it for ever.
+    pub open_rooms_kept: Period,
     /// Whose certificate HTTPS shows.
     pub tls: Https,
 }
@@ -388,6 +390,9 @@ impl Config {
             did_pin_refill: throttle.number_refill.0,
             ice: self.web.ice(),
             elevating: elevation::gateway(self),
+            join_burst: self.web.join_burst,
+            join_refill: self.web.join_refill.0,
+            join_share: self.web.join_share,
             ..Settings::default()
         }
     }
@@ -483,6 +488,7 @@ impl Default for Api {
             admin_key_file: None,
             trusted_proxies: Vec::new(),
             open_rooms: false,
+            open_rooms_kept: Period(Duration::from_secs(7 * 86_400)),
             tls: Https::default(),
         }
     }

@@ -260,6 +260,12 @@ async fn put(
     params(("id" = String, Path)), responses((status = 204, description = "gone"), openapi::Refused))]
 pub async fn delete(State(app): State<App>, caller: Caller, Id(id): Id<RoomId>) -> Result<StatusCode, Problem> {
     caller.needs(Scope::RoomsWrite)?;
+    take_away(&app, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes a room away that nobody is in and nothing leads to.
+pub(super) async fn take_away(app: &App, id: RoomId) -> Result<(), Problem> {
     app.change(async move |app| {
         let before = app.handle.store().room(id).await.map_err(none)?;
         // In the store it is gone only when the gateway let it go, and the other way about.
@@ -273,7 +279,7 @@ pub async fn delete(State(app): State<App>, caller: Caller, Id(id): Id<RoomId>) 
             Err(unavailable) => return Ok(Changed::undone(unavailable.into(), Command::PutRoom(before))),
         }
         Ok(match deletion.commit().await {
-            Ok(()) => Changed::silent(StatusCode::NO_CONTENT),
+            Ok(()) => Changed::silent(()),
             Err(error) => Changed::undone(error.into(), Command::PutRoom(before)),
         })
     })

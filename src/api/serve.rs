@@ -54,6 +54,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(meet::invitations::list, meet::invitations::create))
         .routes(routes!(meet::invitations::revoke))
         .routes(routes!(meet::open::info))
+        .routes(routes!(meet::preview::preview))
         .routes(routes!(meet::open::create))
         .routes(routes!(meet::socket::socket))
         .routes(routes!(meet::pictures::set, meet::pictures::clear))

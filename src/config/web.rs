@@ -20,6 +20,12 @@ pub struct Web {
     pub advertised: Vec<String>,
     /// Most browsers at once.
     pub max_peers: u32,
+    /// Browsers of one address that join one meeting at once.
+    pub join_burst: u32,
+    /// One more may join after this long.
+    pub join_refill: Period,
+    /// Most of a meeting's places that browsers of one address have, in percent.
+    pub join_share: u32,
     /// Servers that browsers may ask for their own address, or have their packets carried by.
     pub turn_urls: Vec<String>,
     /// Shared with these servers.
@@ -39,6 +45,9 @@ impl Default for Web {
             listen: vec![listen(Transport::Udp), listen(Transport::Tcp)],
             advertised: vec![AUTO.into()],
             max_peers: 500,
+            join_burst: 30,
+            join_refill: Period(Duration::from_secs(1)),
+            join_share: 50,
             turn_urls: Vec::new(),
             turn_secret: Secret::default(),
             turn_lifetime: Period(Duration::from_secs(12 * 3600)),
@@ -57,6 +66,12 @@ impl Web {
 
 pub(super) fn check(config: &Config, found: &mut Findings) {
     let web = &config.web;
+    if web.join_burst == 0 {
+        found.fatal("web.join_burst", "0 would let nobody in: write 1 or more".to_owned());
+    }
+    if !(1..=100).contains(&web.join_share) {
+        found.fatal("web.join_share", format!("{} is no share: write 1 to 100 percent", web.join_share));
+    }
     for (index, listen) in web.listen.iter().enumerate() {
         let (port, udp) = (listen.address.port(), listen.transport == Transport::Udp);
         if listen.transport == Transport::Tls {

@@ -104,6 +104,9 @@ impl Gateway {
             Command::DeleteTicket(id) => {
                 self.web.tickets.withdraw(id).then_some(Reply::Done).ok_or(Denial::NotFound("invitation"))
             }
+            Command::Preview { ticket, resume, from } => {
+                Ok(Reply::Preview(self.preview(&ticket, resume.as_ref(), from, now)))
+            }
             Command::MayPicture(resume) => self.may_picture(&resume, now),
             Command::SetPicture { resume, picture } => self.set_picture(&resume, picture, now),
             Command::Elevate { leg, request } => self.elevate_by_api(leg, &request, now),

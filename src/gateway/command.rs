@@ -8,6 +8,7 @@ use crate::base::id::{DidId, ElevationId, ExtensionId, GroupId, RuleId, TicketId
 use crate::base::{LegId, PhoneNumber, RoomId, Secret, Utc};
 use crate::gateway::elevate::view::{ElevateRequest, ElevationView, LinkView, Redeem, Redeemed, Shut, Unfit};
 use crate::gateway::view::{CallView, RegistrationView, RoomView, Status, TrialReport, TrialRequest, TrunkStateView};
+use crate::gateway::web::{Code, Preview};
 use crate::room::{self, Operation, RoomSettings};
 use crate::route::{Did, Explanation, Extension, Group, Party, Problem, Rule, Trunk};
 use crate::ticket::Ticket;
@@ -71,6 +72,15 @@ pub enum Command {
     PutTicket(Box<Ticket>),
     /// An invitation was withdrawn; whoever came by it stays.
     DeleteTicket(TicketId),
+    /// What an invitation is for.
+    Preview {
+        /// Its ticket.
+        ticket: Secret,
+        /// What the last welcome gave whoever asks.
+        resume: Option<Secret>,
+        /// Where whoever asks comes from.
+        from: IpAddr,
+    },
     /// Whether whoever holds this resume ticket may set a picture now; it counts as one.
     MayPicture(Secret),
     /// Sets the picture of whoever holds this resume ticket, or takes it away.
@@ -304,6 +314,8 @@ pub enum Reply {
     TrunkStates(Vec<TrunkStateView>),
     /// What a test of a trunk found so far.
     Trial(Box<TrialReport>),
+    /// What an invitation is for, or why it does not count.
+    Preview(Result<Box<Preview>, Code>),
     /// The node.
     Status(Box<Status>),
 }

@@ -608,6 +608,18 @@ pub enum Record {
         /// When.
         created: Utc,
     },
+    /// What brings back whoever spent a use of an invitation, in another run of the program too.
+    ResumeKept {
+        /// Its ticket.
+        ticket: Box<Ticket>,
+        /// When.
+        at: Utc,
+    },
+    /// That is good no more.
+    ResumeGone {
+        /// Which.
+        ticket: TicketId,
+    },
     /// An invitation was withdrawn, for its holder was removed.
     TicketRevoked {
         /// Which.

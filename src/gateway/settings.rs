@@ -47,6 +47,13 @@ pub struct Settings {
     pub anchors: Anchors,
     /// What calls out may cost that the API makes in nobody's name.
     pub operator_limits: CallLimits,
+    /// Browsers of one address that join one room at once. More: one stranger fills a room sooner. Fewer: an office behind one
+    /// address, all in one meeting, waits at the door.
+    pub join_burst: u32,
+    /// One more may join after this long.
+    pub join_refill: Duration,
+    /// Most of a room's places that browsers of one address have, in percent; fifty people may always.
+    pub join_share: u32,
     /// Calls per caller before the throttle, and how long one more takes.
     pub caller_burst: u32,
     /// One more call is allowed after this long.
@@ -82,6 +89,9 @@ impl Default for Settings {
             elevating: crate::gateway::elevate::Elevating::default(),
             anchors: Anchors::default(),
             operator_limits: CallLimits::of_trunk(),
+            join_burst: 30,
+            join_refill: Duration::from_secs(1),
+            join_share: 50,
             caller_burst: 20,
             caller_refill: Duration::from_secs(3),
             pin_burst: 6,

@@ -201,7 +201,7 @@ impl Room {
         if !entrant.browser {
             signs.push(entrant.number.clone().map_or(Sign::Withheld, Sign::Number));
         }
-        let removed = self.is_removed(&signs, entrant.name.as_deref(), role);
+        let (waits_in_lobby, waits_for_host) = self.would_wait(&signs, entrant.name.as_deref(), role);
         let participant = Participant {
             number: entrant.number,
             held: entrant.held,
@@ -216,9 +216,7 @@ impl Room {
         self.participants.insert(id, participant);
         self.order.push(id);
         self.set_name(id, entrant.name);
-        let waits_in_lobby = removed || self.settings.lobby && !role.admits();
         let host = role == Role::Host;
-        let waits_for_host = !host && self.settings.first_caller == FirstCaller::Host && !self.started;
         if waits_in_lobby {
             self.begin_waiting(id, State::Lobby, now.mono);
             self.outputs.push_back(Output::Report(Change::Joined(id)));
@@ -235,6 +233,12 @@ impl Room {
                 self.host_came();
             }
         }
+    }
+
+    /// Whether somebody who comes now waits in the lobby, and whether for the host.
+    pub fn would_wait(&self, signs: &[Sign], name: Option<&str>, role: Role) -> (bool, bool) {
+        let lobby = self.is_removed(signs, name, role) || self.settings.lobby && !role.admits();
+        (lobby, role != Role::Host && self.settings.first_caller == FirstCaller::Host && !self.started)
     }
 
     /// Whether somebody of this role may come to the door now; else why not.

@@ -105,11 +105,32 @@ impl Store {
 
     /// Notes that a room was made by somebody without an account; how many there are.
     pub async fn add_open_room(&self, room: RoomId, now: Utc) -> Result<(), StoreError> {
-        sqlx::query("insert into open_room (room, created) values (?, ?)")
+        sqlx::query("insert into open_room (room, created, used) values (?1, ?2, ?2)")
             .bind(room.to_string())
             .bind(now.0)
             .execute(&self.writes)
             .await?;
+        Ok(())
+    }
+
+    /// Rooms that were made by people without an account, and that nobody was in since.
+    pub async fn unused_rooms(&self, before: Utc) -> Result<Vec<RoomId>, StoreError> {
+        let rows = sqlx::query("select room from open_room where used <= ? order by used limit 1000")
+            .bind(before.0)
+            .fetch_all(&self.reads)
+            .await?;
+        let read = |row: &SqliteRow| row.try_get::<&str, _>("room").map(str::parse);
+        rows.iter().map(|row| read(row)?.map_err(|error| unreadable("open_room.room", error))).collect()
+    }
+
+    /// Notes that people are in these rooms; those that were made with an account are passed over.
+    pub async fn note_used_rooms(&self, rooms: &[RoomId], now: Utc) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        for room in rooms {
+            let sql = "update open_room set used = ? where room = ?";
+            sqlx::query(sql).bind(now.0).bind(room.to_string()).execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
         Ok(())
     }
 

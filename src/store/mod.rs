@@ -20,6 +20,7 @@ pub mod picture;
 pub mod record;
 pub mod room;
 pub mod rule;
+pub mod seat;
 pub mod text;
 pub mod trunk;
 mod user_name;

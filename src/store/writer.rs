@@ -19,13 +19,14 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{error, info, warn};
 
 use super::invitation::Invited;
-use super::{Settings, Store, StoreError, clock, event, invitation, record};
+use super::{Settings, Store, StoreError, clock, event, invitation, record, seat};
 use crate::base::id::TicketId;
 use crate::base::{LegId, Utc};
 use crate::gateway::Record;
 use crate::gateway::event::Event;
 use crate::gateway::view::CallRecord;
 use crate::media::command::Figures;
+use crate::ticket::Ticket;
 
 /// Longest time between what happened and its transaction. Longer: more is lost by a `kill -9`. Shorter: a
 /// transaction per event, and the disk never rests.
@@ -150,6 +151,8 @@ struct Spool {
     invited: Vec<Invited>,
     /// How many came by invitations.
     used: BTreeMap<TicketId, u32>,
+    /// What brings people back, and what does so no more (none).
+    resumes: BTreeMap<TicketId, Option<(Box<Ticket>, Utc)>>,
     /// Invitations that were withdrawn in meetings.
     revoked: BTreeMap<TicketId, Utc>,
 }
@@ -163,7 +166,12 @@ struct Pending {
 
 impl Spool {
     fn len(&self) -> usize {
-        self.events.len() + self.calls.len() + self.invited.len() + self.used.len() + self.revoked.len()
+        self.events.len()
+            + self.calls.len()
+            + self.invited.len()
+            + self.used.len()
+            + self.resumes.len()
+            + self.revoked.len()
     }
 
     fn take(&mut self, item: Record, counters: &Counters) {
@@ -175,6 +183,14 @@ impl Spool {
             Record::Invited { ticket, created } => {
                 // Their number is bounded by the throttle of each room.
                 self.invited.extend(Invited::of(*ticket, created));
+                return;
+            }
+            Record::ResumeKept { ticket, at } => {
+                self.resumes.insert(ticket.id, Some((ticket, at)));
+                return;
+            }
+            Record::ResumeGone { ticket } => {
+                self.resumes.insert(ticket, None);
                 return;
             }
             Record::TicketRevoked { ticket, at } => {
@@ -283,6 +299,7 @@ impl Task {
                 Ok((events, calls)) => {
                     self.spool.invited.clear();
                     self.spool.used.clear();
+                    self.spool.resumes.clear();
                     self.spool.revoked.clear();
                     self.spool.events.drain(..events);
                     for leg in &calls {
@@ -322,7 +339,7 @@ impl Task {
     async fn prune(&self) {
         let now = clock::utc();
         let before = |days: u32| (days > 0).then(|| Utc(now.0.saturating_sub(i64::from(days) * 86_400_000)));
-        let mut outcomes = vec![self.store.prune_idempotency(now).await];
+        let mut outcomes = vec![self.store.prune_idempotency(now).await, self.store.prune_seats(now).await];
         if let Some(before) = before(PICTURE_DAYS) {
             outcomes.push(self.store.prune_pictures(before).await);
         }
@@ -356,6 +373,12 @@ async fn write(store: &Store, spool: &Spool) -> Result<(usize, Vec<LegId>), Stor
     }
     for (ticket, used) in &spool.used {
         invitation::write_used(&mut tx, *ticket, *used).await?;
+    }
+    for (id, kept) in &spool.resumes {
+        match kept {
+            Some((ticket, at)) => seat::write(&mut tx, ticket, *at).await?,
+            None => seat::remove(&mut tx, *id).await?,
+        }
     }
     for (ticket, at) in &spool.revoked {
         invitation::write_revoked(&mut tx, *ticket, *at).await?;

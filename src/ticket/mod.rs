@@ -58,6 +58,8 @@ pub enum Right {
     Resume {
         /// Whose.
         participant: ParticipantId,
+        /// The invitation whose use was spent on it: where the place is gone, this one comes back by it without another.
+        invitation: Option<TicketId>,
     },
     /// Gets a ticket for the seat of somebody on a telephone.
     Elevate {
@@ -215,12 +217,33 @@ impl Tickets {
         true
     }
 
-    /// Makes a ticket that is not stored, for a right that ends with what it is about.
-    pub fn issue(&mut self, room: RoomId, right: Right, rng: &mut Rng, now: Utc) -> (TicketId, Secret) {
+    /// Makes a ticket for a right that ends with what it is about, or then.
+    pub fn issue(
+        &mut self,
+        room: RoomId,
+        right: Right,
+        expires: Option<Utc>,
+        rng: &mut Rng,
+        now: Utc,
+    ) -> (Ticket, Secret) {
         let (shown, hash) = draw(rng);
         let id = TicketId::draw(rng);
-        self.put(Ticket { id, hash, room, right, expires: None, uses: None, used: 0, revoked: false }, now);
-        (id, shown)
+        let ticket = Ticket { id, hash, room, right, expires, uses: None, used: 0, revoked: false };
+        self.put(ticket.clone(), now);
+        (ticket, shown)
+    }
+
+    /// The tickets that take somebody's place again.
+    pub fn resumes_of(&self, whose: ParticipantId) -> Vec<TicketId> {
+        let of = |ticket: &&Ticket| matches!(ticket.right, Right::Resume { participant, .. } if participant == whose);
+        self.tickets.values().filter(of).map(|ticket| ticket.id).collect()
+    }
+
+    /// Makes a ticket good for something else.
+    pub fn turn_into(&mut self, id: TicketId, right: Right) {
+        if let Some(ticket) = self.tickets.get_mut(&id) {
+            ticket.right = right;
+        }
     }
 
     /// The ticket with this text, as far as it counts now. A use that is left is not spent yet.

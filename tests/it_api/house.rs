@@ -32,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct House {
     pub address: SocketAddr,
     pub handle: Handle,
+    pub app: api::App,
     pub admin: String,
     pub client: Client,
     pub path: std::path::PathBuf,
@@ -54,7 +55,11 @@ impl House {
         let directory = Directory {
             dids: table.dids.into_values().collect(),
             rooms: opened.store.rooms().await.unwrap(),
-            tickets: opened.store.tickets(clock::utc()).await.unwrap(),
+            tickets: {
+                let mut tickets = opened.store.tickets(clock::utc()).await.unwrap();
+                tickets.extend(opened.store.resumes(clock::utc()).await.unwrap());
+                tickets
+            },
             next_seq: opened.next_seq,
             ..Directory::default()
         };
@@ -72,11 +77,11 @@ impl House {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(api::serve(listener, None, app, async move {
+        let served = tokio::spawn(api::serve(listener, None, app.clone(), async move {
             let _ = stopped.await;
         }));
         let (client, admin) = (Client::new(), admin.expose().to_owned());
-        Self { address, handle, admin, client, path, stop: Some(stop), tasks: vec![served, owner] }
+        Self { address, handle, app, admin, client, path, stop: Some(stop), tasks: vec![served, owner] }
     }
 
     /// Ends it and keeps the file.

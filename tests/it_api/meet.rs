@@ -2,6 +2,7 @@
 
 use futures_util::SinkExt;
 use ringlift::api::Settings;
+use ringlift::api::meet::prune::sweep;
 use ringlift::base::ParticipantId;
 use ringlift::gateway::command::Command;
 use ringlift::room::Operation;
@@ -209,4 +210,86 @@ async fn after_a_restart_pages_come_back_by_their_tickets() {
     let by = json!({ "resume": welcome["resume"], "ticket": made["ticket"], "name": "Anna" });
     let (_, again) = house.joined(by).await;
     assert_eq!((&again["resumed"], &again["people"][0]["name"]), (&json!(false), &json!("Anna")));
+}
+
+#[tokio::test]
+async fn a_link_is_looked_at_before_it_is_used_and_one_that_is_withdrawn_says_so() {
+    let house = House::start().await;
+    let room = house.room("Monday call").await;
+    let made = house.invite(room, json!({ "name": "Ben", "uses": 1 })).await;
+    let ticket = made["ticket"].as_str().unwrap().to_owned();
+    let look = || house.client.get(house.url("/meet/invitation")).bearer_auth(&ticket);
+    for _ in 0..2 {
+        let seen = ok(look()).await;
+        assert_eq!(
+            (&seen["room"], &seen["name"], &seen["role"]),
+            (&json!("Monday call"), &json!("Ben"), &json!("guest"))
+        );
+        assert_eq!((&seen["lobby"], &seen["personal"], &seen["started"]), (&json!(false), &json!(true), &json!(false)));
+    }
+    let listed = ok(house.get(&format!("/v1/rooms/{room}/invitations"))).await;
+    assert_eq!(listed["items"][0]["used"], 0, "looking spends nothing");
+    let (mut ben, welcome) = house.joined(json!({ "ticket": ticket })).await;
+    ben.says(json!({ "type": "leave" })).await;
+    assert!(problem(look(), 410).await["type"].as_str().unwrap().ends_with(":used-ticket"));
+    let returns = look().header("x-ringlift-resume", welcome["resume"].as_str().unwrap());
+    assert_eq!(ok(returns).await["name"], "Ben", "for whoever used it");
+    // What brings him back is kept as a hash.
+    house.handle.writer().settle().await.unwrap();
+    let kept = house.handle.store().resumes(ringlift::store::clock::utc()).await.unwrap();
+    assert_eq!(kept.len(), 1);
+    let id = made["id"].as_str().unwrap();
+    let gone = house.client.delete(house.url(&format!("/v1/invitations/{id}"))).bearer_auth(&house.admin);
+    assert_eq!(gone.send().await.unwrap().status(), 204);
+    assert!(problem(look(), 410).await["type"].as_str().unwrap().ends_with(":revoked-ticket"));
+    let unknown = house.client.get(house.url("/meet/invitation")).bearer_auth("0000000000000000000000000a");
+    assert!(problem(unknown, 404).await["type"].as_str().unwrap().ends_with(":bad-ticket"));
+    problem(house.client.get(house.url("/meet/invitation")), 401).await;
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_meeting_made_without_an_account_is_taken_away_when_nobody_uses_it_and_never_while_somebody_does() {
+    let house = House::start_at(fresh_path(), Settings { open_rooms: true, ..Settings::default() }).await;
+    let make = || {
+        let origin = format!("http://{}", house.address);
+        let request =
+            house.client.post(house.url("/meet/rooms")).header("origin", origin).header("x-ringlift-page", "1");
+        ok(request.json(&json!({ "name": "Try" })))
+    };
+    let (used, unused) = (make().await, make().await);
+    let kept = house.room("Of the house").await;
+    let (mut host, _) = house.joined(json!({ "ticket": used["host"]["ticket"] })).await;
+    let no_time = std::time::Duration::ZERO;
+    let hour = std::time::Duration::from_secs(3600);
+    assert_eq!(sweep(&house.app, hour).await.unwrap(), 0, "not yet");
+    assert_eq!(sweep(&house.app, no_time).await.unwrap(), 1);
+    let rooms = ok(house.get("/v1/rooms")).await.to_string();
+    let id = |made: &Value| made["room"]["id"].as_str().unwrap().to_owned();
+    assert!(rooms.contains(&id(&used)) && !rooms.contains(&id(&unused)) && rooms.contains(&kept.to_string()));
+    let mut late = house.page().await;
+    assert_eq!(late.joins(json!({ "ticket": unused["host"]["ticket"] })).await["code"], "bad_ticket");
+    host.says(json!({ "type": "leave" })).await;
+    assert_eq!(sweep(&house.app, hour).await.unwrap(), 0, "somebody was there a moment ago");
+    assert_eq!(sweep(&house.app, no_time).await.unwrap(), 1);
+    house.handle.writer().settle().await.unwrap();
+    let events = house.handle.store().events(0, None, 1000).await.unwrap();
+    let deleted = events.iter().filter(|event| serde_json::to_value(event).unwrap()["type"] == "room.deleted");
+    assert_eq!(deleted.count(), 2);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_spent_the_only_use_of_a_link_comes_back_after_a_restart() {
+    let house = House::start().await;
+    let room = house.room("Monday call").await;
+    let made = house.invite(room, json!({ "role": "member", "name": "Mia", "uses": 1 })).await;
+    let (_, welcome) = house.joined(json!({ "ticket": made["ticket"] })).await;
+    let house = House::start_at(house.stop().await, Settings::default()).await;
+    let mut stranger = house.page().await;
+    assert_eq!(stranger.joins(json!({ "ticket": made["ticket"] })).await["code"], "used_ticket");
+    let by = json!({ "ticket": made["ticket"], "resume": welcome["resume"] });
+    let (_, again) = house.joined(by).await;
+    assert_eq!((&again["role"], &again["people"][0]["name"]), (&json!("member"), &json!("Mia")));
+    house.stop().await;
 }

@@ -1,14 +1,17 @@
 //! Who comes into a meeting by browser or telephone, who is kept out, and as whom: in virtual time.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ringlift::base::{Cause, ParticipantId};
+use ringlift::base::id::TicketId;
+use ringlift::base::{Cause, ParticipantId, Secret};
 use ringlift::gateway::Record;
-use ringlift::gateway::command::Command;
+use ringlift::gateway::command::{Command, Reply};
 use ringlift::gateway::event::Happening;
-use ringlift::gateway::web::Code;
 use ringlift::gateway::web::protocol::{Invited, ServerMessage, Welcome};
+use ringlift::gateway::web::{Code, Preview};
 use ringlift::room::{Operation, Role, State};
+use ringlift::ticket::Ticket;
 use serde_json::{Value, json};
 
 use crate::pages::{Page, refused};
@@ -266,4 +269,156 @@ fn a_meeting_that_has_a_host_keeps_one_and_the_eldest_member_follows_who_leaves(
         world.says(page, json!({ "type": "leave" }));
     }
     assert!(world.room().participants.iter().all(|person| person.role == Role::Guest));
+}
+
+#[test]
+fn one_place_is_not_taken_again_and_again_and_what_was_written_is_bounded() {
+    let mut world = World::new();
+    let mut host = world.page_by_pin(HOST_PIN, "Hanna");
+    // Two hundred of the longest lines, of letters that take four bytes each.
+    for _ in 0..200 {
+        world.pass(Duration::from_secs(1));
+        let said = world.says(&mut host, json!({ "type": "chat", "text": "\u{1f600}".repeat(2000) }));
+        assert_eq!(refused(&said), None);
+    }
+    let anna = world.page_by_pin(PIN, "Anna");
+    let (mut resume, mut refusals, mut largest) = (anna.resume.clone(), 0, 0);
+    for _ in 0..100 {
+        let mut tab = world.opens_page();
+        match world.tries(&mut tab, json!({ "resume": resume.expose() })) {
+            ServerMessage::Welcome(welcome) => {
+                largest = largest.max(serde_json::to_vec(&welcome.chat).unwrap().len());
+                resume = welcome.resume.clone();
+            }
+            ServerMessage::Problem { code: Code::TooOften, after_ms: Some(after), .. } => {
+                assert!((1..=5000).contains(&after), "{after}");
+                refusals += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(refusals, 92, "eight at once");
+    assert!((32_000..=70_000).contains(&largest), "{largest} bytes");
+    // Later it may again, and the place was kept all the while.
+    world.pass(Duration::from_secs(6));
+    let mut tab = world.opens_page();
+    assert!(world.joins(&mut tab, json!({ "resume": resume.expose() })).resumed);
+}
+
+#[test]
+fn one_address_does_not_fill_a_room_and_an_office_comes_in() {
+    let mut world = World::with(|room| room.max_participants = 120, |_| {});
+    let comes = |world: &mut World, from: &str| {
+        let mut page = world.opens_page_from(from);
+        world.tries(&mut page, json!({ "passcode": PIN, "name": "Someone" }))
+    };
+    let mut codes = Vec::new();
+    for _ in 0..40 {
+        codes.push(refused(&comes(&mut world, "198.51.100.7")));
+    }
+    assert_eq!(codes.iter().filter(|code| code.is_none()).count(), 30, "thirty at once");
+    assert!(codes.iter().skip(30).all(|code| *code == Some(Code::TooOften)));
+    assert_eq!(refused(&comes(&mut world, "198.51.100.8")), None, "others are not held up");
+    // One a second after that, until the address has its share.
+    let mut inside = 30;
+    for _ in 0..40 {
+        world.pass(Duration::from_secs(1));
+        match refused(&comes(&mut world, "198.51.100.7")) {
+            None => inside += 1,
+            Some(code) => assert_eq!((code, inside), (Code::AddressFull, 60), "half of the room"),
+        }
+    }
+    assert_eq!(inside, 60);
+    assert_eq!(refused(&comes(&mut world, "198.51.100.9")), None);
+}
+
+/// What a link shows before anybody joins by it.
+fn preview(world: &mut World, ticket: &Secret, resume: Option<Secret>) -> Result<Preview, Code> {
+    let (ticket, from) = (ticket.clone(), "198.51.100.7".parse().unwrap());
+    match world.ask(Command::Preview { ticket, resume, from }) {
+        Ok(Reply::Preview(found)) => found.map(|preview| *preview),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_link_says_what_it_is_for_before_anybody_joins_and_changes_nothing() {
+    let mut world = World::with(|room| room.lobby = true, |_| {});
+    let mut host = world.page_by_pin(HOST_PIN, "Hanna");
+    let once = invited(&mut world, &mut host, json!({ "name": "Gus", "uses": 1, "seconds": 3600 }));
+    for _ in 0..5 {
+        let seen = preview(&mut world, &once.ticket, None).unwrap();
+        assert_eq!((seen.room.as_str(), seen.name.as_deref(), seen.role), ("Room", Some("Gus"), Role::Guest));
+        assert!(seen.personal && seen.lobby && seen.started && !seen.waits_for_host && !seen.locked && !seen.full);
+        assert_eq!(seen.expires, once.expires);
+    }
+    let member = invited(&mut world, &mut host, json!({ "role": "member", "uses": 1 })).ticket;
+    assert!(!preview(&mut world, &member, None).unwrap().lobby, "members wait in no lobby");
+    // Used up; but not for whoever used it.
+    let mut mia = world.opens_page();
+    world.joins(&mut mia, json!({ "ticket": member.expose(), "name": "Mia" }));
+    assert_eq!(preview(&mut world, &member, None), Err(Code::UsedTicket));
+    assert!(preview(&mut world, &member, Some(mia.resume.clone())).is_ok());
+    let withdrawn = invited(&mut world, &mut host, json!({}));
+    assert_eq!(world.ask(Command::DeleteTicket(withdrawn.id)), Ok(Reply::Done));
+    assert_eq!(preview(&mut world, &withdrawn.ticket, None), Err(Code::RevokedTicket));
+    let unknown = Secret::new("0000000000000000000000000a");
+    assert_eq!(preview(&mut world, &unknown, None), Err(Code::BadTicket));
+    world.now = world.now.plus(Duration::from_secs(3601));
+    assert_eq!(preview(&mut world, &once.ticket, None), Err(Code::ExpiredTicket));
+    // Nothing was spent by looking.
+    let used = |record: &&Record| matches!(record, Record::TicketUsed { .. });
+    assert_eq!(world.records.iter().filter(used).count(), 1);
+}
+
+#[test]
+fn whoever_spent_the_only_use_of_a_link_comes_back_without_another() {
+    let mut world = World::new();
+    let mut host = world.page_by_pin(HOST_PIN, "Hanna");
+    let once = invited(&mut world, &mut host, json!({ "role": "member", "name": "Mia", "uses": 1 }));
+    let mut mia = world.opens_page();
+    world.joins(&mut mia, json!({ "ticket": once.ticket.expose() }));
+    // The connection is away for longer than the place is kept.
+    world.drops(&mia);
+    world.pass(Duration::from_secs(40));
+    let mut stranger = world.opens_page_from("198.51.100.9");
+    let said = world.tries(&mut stranger, json!({ "ticket": once.ticket.expose() }));
+    assert_eq!(refused(&said), Some(Code::UsedTicket), "for anybody else");
+    let mut back = world.opens_page();
+    let welcome = world.joins(&mut back, json!({ "ticket": once.ticket.expose(), "resume": mia.resume.expose() }));
+    assert_eq!((welcome.role, welcome.resumed, world.room().participants.len()), (Role::Member, false, 2));
+    // The program ends without a word, and begins anew with what was kept.
+    let kept = kept_tickets(&world);
+    let mut world = World::of(|_| {}, |_| {}, |directory| directory.tickets = kept);
+    world.page_by_pin(PIN, "Otto");
+    let mut again = world.opens_page();
+    let by = json!({ "ticket": once.ticket.expose(), "resume": back.resume.expose() });
+    let welcome = world.joins(&mut again, by.clone());
+    assert_eq!((welcome.role, name_of(&welcome, again.you).as_str()), (Role::Member, "Mia"));
+    // The welcome was lost on the way: the same once more takes the same place, and not a second.
+    let mut lost = world.opens_page();
+    assert_eq!(world.joins(&mut lost, by).you, again.you);
+    assert_eq!(world.room().participants.len(), 2);
+    // Removed, it brings nobody back.
+    let remove = Operation::Remove { participant: again.you };
+    world.ask(Command::Operate { room: ROOM, operation: remove }).unwrap();
+    let mut out = world.opens_page();
+    let said = world.tries(&mut out, json!({ "ticket": once.ticket.expose(), "resume": lost.resume.expose() }));
+    assert_eq!(refused(&said), Some(Code::RevokedTicket));
+}
+
+/// What the store has of tickets, from what it was told.
+fn kept_tickets(world: &World) -> Vec<Ticket> {
+    let mut kept: BTreeMap<TicketId, Ticket> = BTreeMap::new();
+    for record in &world.records {
+        match record {
+            Record::Invited { ticket, .. } | Record::ResumeKept { ticket, .. } => {
+                kept.insert(ticket.id, (**ticket).clone());
+            }
+            Record::TicketUsed { ticket, used } => kept.get_mut(ticket).unwrap().used = *used,
+            Record::ResumeGone { ticket } => drop(kept.remove(ticket)),
+            _ => {}
+        }
+    }
+    kept.into_values().collect()
 }

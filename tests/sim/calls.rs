@@ -20,6 +20,8 @@ fn ended(world: &World) -> Vec<Cause> {
         | Record::Changed(_)
         | Record::Measured { .. }
         | Record::Invited { .. }
+        | Record::ResumeKept { .. }
+        | Record::ResumeGone { .. }
         | Record::TicketRevoked { .. }
         | Record::TicketUsed { .. } => None,
     };

@@ -181,6 +181,8 @@ fn who_is_not_there_or_wants_no_calls_is_not_rung() {
             | Record::Changed(_)
             | Record::Measured { .. }
             | Record::Invited { .. }
+            | Record::ResumeKept { .. }
+            | Record::ResumeGone { .. }
             | Record::TicketRevoked { .. }
             | Record::TicketUsed { .. } => None,
         })

@@ -4,6 +4,8 @@ pub mod invitations;
 pub mod look;
 pub mod open;
 pub mod pictures;
+pub mod preview;
+pub mod prune;
 pub mod socket;
 pub mod words;
 

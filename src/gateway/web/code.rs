@@ -28,6 +28,8 @@ pub enum Code {
     RoomLocked,
     /// Nobody else fits in.
     RoomFull,
+    /// As many people of this address are in the room as may be.
+    AddressFull,
     /// The node goes out of service: come back in a moment.
     Draining,
     /// Another version of this protocol.
@@ -99,6 +101,7 @@ impl Code {
             Code::TooManyAttempts => "too many attempts: wait a little",
             Code::RoomLocked => "the meeting is locked",
             Code::RoomFull => "the meeting is full",
+            Code::AddressFull => "as many people of your address are in the meeting as may be",
             Code::Draining => "this node goes out of service: come back in a moment",
             Code::BadVersion => "this node speaks version 1: load the page anew",
             Code::BadMessage => "the message cannot be read",

@@ -28,7 +28,7 @@ use std::time::Duration;
 use crate::base::id::TicketId;
 use crate::base::throttle::network;
 use crate::base::{Cause, LegId, Now, ParticipantId, RoomId, SessionId, Throttle};
-use crate::gateway::pin_guard::PinGuard;
+use crate::gateway::pin_guard::{PinGuard, THROTTLE_KEYS};
 use crate::gateway::settings::Settings;
 use crate::gateway::{Gateway, Output as Order, Timer};
 use crate::handoff::Handoffs;
@@ -36,6 +36,7 @@ use crate::media::web::{Source, Wish};
 use crate::ticket::Tickets;
 use protocol::{Request, ServerMessage, Unreadable};
 
+pub use ask::Preview;
 pub use code::Code;
 pub use tell::LARGEST_PICTURE;
 pub(super) use tell::nameless;
@@ -65,6 +66,13 @@ const OFFERS: (u32, Duration) = (10, Duration::from_secs(5));
 
 /// Pictures of one person at once, then one more each minute.
 const PICTURES: (u32, Duration) = (5, Duration::from_secs(60));
+
+/// Times one place is taken again at once, then once more every five seconds: a tab on a bad network needs a few.
+const RETURNS: (u32, Duration) = (8, Duration::from_secs(5));
+
+/// Places taken again by one address at once, then one more each tenth of a second: an office comes back at once when its
+/// network does.
+const RETURNS_FROM: (u32, Duration) = (300, Duration::from_millis(100));
 
 /// Invitations of one room's pages at once, then one more every five seconds. More: rows that a host's page fills.
 const INVITATIONS: (u32, Duration) = (60, Duration::from_secs(5));
@@ -132,6 +140,9 @@ pub(super) struct Web {
     offers: Throttle<ParticipantId>,
     pictures: Throttle<ParticipantId>,
     invitations: Throttle<RoomId>,
+    joins: Throttle<(IpAddr, RoomId)>,
+    returns: Throttle<ParticipantId>,
+    returns_from: Throttle<IpAddr>,
     /// Whose voices are on the audio tracks of a room.
     slots: BTreeMap<RoomId, Vec<Option<ParticipantId>>>,
     /// How good people's networks are, by telephone or browser.
@@ -207,6 +218,9 @@ impl Web {
             guard: PinGuard::new(settings),
             offers: Throttle::new(OFFERS.0, OFFERS.1, MOST_SESSIONS),
             pictures: Throttle::new(PICTURES.0, PICTURES.1, MOST_SESSIONS),
+            joins: Throttle::new(settings.join_burst, settings.join_refill, THROTTLE_KEYS),
+            returns: Throttle::new(RETURNS.0, RETURNS.1, THROTTLE_KEYS),
+            returns_from: Throttle::new(RETURNS_FROM.0, RETURNS_FROM.1, THROTTLE_KEYS),
             invitations: Throttle::new(INVITATIONS.0, INVITATIONS.1, MOST_SESSIONS),
             slots: BTreeMap::new(),
             qualities: BTreeMap::new(),

@@ -10,6 +10,7 @@ use crate::gateway::{Gateway, Output as Order, Timer};
 use crate::media::command::MediaCommand;
 use crate::media::web::{Source, WebCommand};
 use crate::room::{Actor, Operation};
+use crate::ticket::Right;
 
 impl Seat {
     pub(in crate::gateway) fn new(room: RoomId, leg: LegId, invitation: Option<TicketId>) -> Self {
@@ -111,7 +112,11 @@ impl Gateway {
         self.timers.disarm(&Timer::Away(participant));
         self.timers.disarm(&Timer::AudioOffer(participant));
         for ticket in seat.resume.into_iter().flatten() {
-            self.web.tickets.revoke(ticket);
+            let right = self.web.tickets.get(ticket).map(|ticket| &ticket.right);
+            let spent = matches!(right, Some(Right::Resume { invitation: Some(_), .. }));
+            if !spent || cause == Cause::Removed {
+                self.forget_resume(ticket);
+            }
         }
         self.web.handoffs.cancel(participant);
         self.carry_out_moves(now);
