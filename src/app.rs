@@ -31,6 +31,7 @@ use crate::call::speech::Language;
 use crate::config::{Config, LogFormat};
 use crate::engine;
 use crate::engine::clock::Clock;
+use crate::engine::courier::{self, Courier};
 use crate::engine::dtls::Identity;
 use crate::engine::fetch::Fetcher;
 use crate::engine::handle::Handle;
@@ -151,6 +152,8 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
     let fetcher = Fetcher::new(config.routing.private_networks.clone());
     let texter = Texter::start(store.clone(), texts::settings(config)).await.map_err(Failure::one)?;
     let desk = texter.desk();
+    // Before the first event of this start, with what the last one left.
+    let courier = Courier::start(store.clone(), courier::Settings::new(config.routing.private_networks.clone()));
     let engine = Engine::new(clock, gateway, transports, media, resolver(config), fetcher, inbox)
         .map_err(Failure::one)?
         .with_web(web)
@@ -215,6 +218,7 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
     let _ = stop.send(true);
     while doors.join_next().await.is_some() {}
     writer.finish().await;
+    drop(courier);
     store.close().await;
     Ok(match ended {
         Ended::Drained { cut_off: 0 } => {

@@ -43,6 +43,7 @@ const RANKS: &[(&str, u8)] = &[
     ("transport", 7),
     ("webrtc", 7),
     ("sms", 7),
+    ("hooks", 7),
     ("cluster", 7),
     ("engine", 8),
     ("api", 9),

@@ -47,6 +47,7 @@ pub mod time;
 pub mod trials;
 pub mod trunks;
 pub mod valid;
+pub mod webhooks;
 pub mod words;
 
 use std::sync::Arc;

@@ -35,6 +35,12 @@ pub enum Scope {
     /// See what is written in texts: links in them open calls.
     #[serde(rename = "texts:bodies")]
     TextsBodies,
+    /// See webhooks, and what became of their deliveries.
+    #[serde(rename = "webhooks:read")]
+    WebhooksRead,
+    /// Make, change and delete webhooks, and send events again.
+    #[serde(rename = "webhooks:write")]
+    WebhooksWrite,
     /// Make, list and revoke API keys. Nobody makes a key with rights that its own lacks.
     #[serde(rename = "keys:write")]
     KeysWrite,
@@ -45,7 +51,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Scope; 12] = [
+    pub const ALL: [Scope; 14] = [
         Scope::RoomsRead,
         Scope::RoomsWrite,
         Scope::CallsRead,
@@ -56,6 +62,8 @@ impl Scope {
         Scope::EventsRead,
         Scope::TextsRead,
         Scope::TextsBodies,
+        Scope::WebhooksRead,
+        Scope::WebhooksWrite,
         Scope::KeysWrite,
         Scope::Admin,
     ];
@@ -73,6 +81,8 @@ impl Scope {
             Scope::EventsRead => "events:read",
             Scope::TextsRead => "texts:read",
             Scope::TextsBodies => "texts:bodies",
+            Scope::WebhooksRead => "webhooks:read",
+            Scope::WebhooksWrite => "webhooks:write",
             Scope::KeysWrite => "keys:write",
             Scope::Admin => "admin",
         }

@@ -27,7 +27,7 @@ use super::query::Known;
 use super::{
     App, Problem, acts, body, calls, dids, elevations, events, explain, extensions, groups, keys, meet, metrics,
     openapi, operations, page, phones, profiles, query, records, registrations, rooms, rules, secure, session, sms,
-    status, texts, trials, trunks,
+    status, texts, trials, trunks, webhooks,
 };
 use crate::transport::tls;
 
@@ -98,6 +98,12 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(events::ws))
         .routes(routes!(texts::list))
         .routes(routes!(texts::show))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::show, webhooks::patch, webhooks::delete))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::replay))
+        .routes(routes!(webhooks::replay_dead))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(session::login))

@@ -170,6 +170,16 @@ id!(
     "key"
 );
 id!(
+    /// Where a program is told of events.
+    WebhookId,
+    "hook"
+);
+id!(
+    /// One event on its way to one program; the same at every attempt.
+    DeliveryId,
+    "msg"
+);
+id!(
     /// A text message that we send.
     TextId,
     "text"

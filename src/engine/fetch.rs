@@ -22,15 +22,21 @@ use crate::route::Network;
 const AT_ONCE: usize = 128;
 
 /// What we call ourselves.
-const AGENT: &str = concat!("ringlift/", env!("CARGO_PKG_VERSION"));
+pub const AGENT: &str = concat!("ringlift/", env!("CARGO_PKG_VERSION"));
 
 type Answer = (FetchId, Result<Bytes, FetchError>);
+
+/// A client whose requests reach public addresses, and those that the operator opened, alone.
+#[derive(Debug, Clone)]
+pub struct Outward {
+    client: Option<Client>,
+    guard: Guard,
+}
 
 /// Asks web servers.
 #[derive(Debug)]
 pub struct Fetcher {
-    client: Option<Client>,
-    guard: Guard,
+    outward: Outward,
     permits: Arc<Semaphore>,
     sender: mpsc::UnboundedSender<Answer>,
     answers: mpsc::UnboundedReceiver<Answer>,
@@ -46,8 +52,8 @@ struct Guard {
 #[derive(Debug)]
 struct Forbidden;
 
-impl Fetcher {
-    /// Requests may go to public addresses and to these networks. Must be called within a tokio runtime.
+impl Outward {
+    /// Requests may go to public addresses and to these networks.
     pub fn new(opened: Vec<Network>) -> Self {
         let guard = Guard { opened: Arc::new(opened) };
         let client = Client::builder()
@@ -56,9 +62,30 @@ impl Fetcher {
             .referer(false)
             .dns_resolver(Arc::new(guard.clone()))
             .build()
-            .inspect_err(|error| tracing::error!(%error, "routing webhooks and certificates cannot be asked for"));
+            .inspect_err(|error| tracing::error!(%error, "no web server can be asked"));
+        Self { client: client.ok(), guard }
+    }
+
+    /// The client, and the address to ask, unless it is written so that it leads where requests must not go. Where its name
+    /// leads is looked at when it is resolved: [`why`] tells.
+    pub fn to(&self, url: &str) -> Result<(Client, Url), FetchError> {
+        let client = self.client.clone().ok_or(FetchError::Unreachable)?;
+        let url = Url::parse(url).map_err(|_| FetchError::BadAddress)?;
+        let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")).ok_or(FetchError::BadAddress)?;
+        // An address is not resolved, so it is looked at here.
+        let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        if literal.is_ok_and(|address| !self.guard.allows(address)) {
+            return Err(FetchError::Forbidden);
+        }
+        Ok((client, url))
+    }
+}
+
+impl Fetcher {
+    /// Requests may go to public addresses and to these networks. Must be called within a tokio runtime.
+    pub fn new(opened: Vec<Network>) -> Self {
         let (sender, answers) = mpsc::unbounded_channel();
-        Self { client: client.ok(), guard, permits: Arc::new(Semaphore::new(AT_ONCE)), sender, answers }
+        Self { outward: Outward::new(opened), permits: Arc::new(Semaphore::new(AT_ONCE)), sender, answers }
     }
 
     /// Asks; the answer comes from [`Fetcher::next`], whatever becomes of it.
@@ -90,14 +117,7 @@ impl Fetcher {
     }
 
     fn prepare(&self, request: &FetchRequest) -> Result<(Client, Url, tokio::sync::OwnedSemaphorePermit), FetchError> {
-        let client = self.client.clone().ok_or(FetchError::Unreachable)?;
-        let url = Url::parse(&request.url).map_err(|_| FetchError::BadAddress)?;
-        let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")).ok_or(FetchError::BadAddress)?;
-        // An address is not resolved, so it is looked at here.
-        let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        if literal.is_ok_and(|address| !self.guard.allows(address)) {
-            return Err(FetchError::Forbidden);
-        }
+        let (client, url) = self.outward.to(&request.url)?;
         let permit = self.permits.clone().try_acquire_owned().map_err(|_| FetchError::Busy)?;
         Ok((client, url, permit))
     }
@@ -135,7 +155,8 @@ async fn read(mut answer: Response, most: usize) -> Result<Bytes, FetchError> {
     Ok(body.freeze())
 }
 
-fn why(error: &reqwest::Error) -> FetchError {
+/// Why a request came to nothing.
+pub fn why(error: &reqwest::Error) -> FetchError {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if error.is::<Forbidden>() {

@@ -31,6 +31,7 @@ fn describe() {
         "ringlift_certificates_refused_total",
         "Certificates that were over, or unusable, when they were read."
     );
+    describe_counter!("ringlift_webhooks_total", "Attempts to tell programs of events, by outcome.");
     describe_gauge!("ringlift_ports_in_use", "RTP port pairs in use.");
     describe_gauge!("ringlift_media_legs", "Legs that a media thread carries.");
     describe_counter!("ringlift_media_total", "What a media thread did or dropped, by kind.");

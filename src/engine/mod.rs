@@ -3,6 +3,7 @@
 pub mod chance;
 pub mod clips;
 pub mod clock;
+pub mod courier;
 pub mod dtls;
 pub mod fetch;
 pub mod handle;

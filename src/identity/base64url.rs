@@ -1,4 +1,5 @@
-//! Base64 in the alphabet of URLs, without padding (RFC 4648 §5), as JSON web signatures write it (RFC 7515 §2).
+//! Base64 in the alphabet of URLs, without padding (RFC 4648 §5), as JSON web signatures write it (RFC 7515 §2); and in the
+//! usual one.
 
 /// Reads a text; none where it is not base64url. Padding, which some signers add, is passed over.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
@@ -42,6 +43,20 @@ pub fn encode(bytes: &[u8]) -> String {
     text
 }
 
+/// Writes bytes in base64's first alphabet, with padding (RFC 4648 §4).
+pub fn encode_padded(bytes: &[u8]) -> String {
+    let mut text = encode(bytes).replace('-', "+").replace('_', "/");
+    while !text.len().is_multiple_of(4) {
+        text.push('=');
+    }
+    text
+}
+
+/// Reads base64 in its first alphabet; none where it is not. Space around it, and the lack of padding, is passed over.
+pub fn decode_padded(text: &str) -> Option<Vec<u8>> {
+    decode(&text.trim().replace('+', "-").replace('/', "_"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +69,8 @@ mod tests {
         }
         assert_eq!(encode(b"\xfb\xff"), "-_8");
         assert_eq!(decode("-_8=").as_deref(), Some(&b"\xfb\xff"[..]));
+        assert_eq!(encode_padded(b"\xfb\xff"), "+/8=");
+        assert_eq!(decode_padded(" +/8= ").as_deref(), Some(&b"\xfb\xff"[..]));
         for text in ["A", "AB*D", "AB+/", "ABCDE"] {
             assert_eq!(decode(text), None, "{text}");
         }

@@ -18,7 +18,7 @@ pub fn is_twilio(token: &Secret, url: &str, fields: &[(String, String)], shown: 
         mac.update(name.as_bytes());
         mac.update(value.as_bytes());
     }
-    !token.is_empty() && from_base64(shown).is_some_and(|shown| mac.verify_slice(&shown).is_ok())
+    !token.is_empty() && base64url::decode_padded(shown).is_some_and(|shown| mac.verify_slice(&shown).is_ok())
 }
 
 /// Whether `hex` is the SHA-256 of a body, as Twilio puts it into the signed address of a JSON body, and Vonage into a
@@ -29,8 +29,8 @@ pub fn is_hash_of(hex: &str, body: &[u8]) -> bool {
 
 /// Whether `shown` is the base64 Ed25519 signature (RFC 8032) of `timestamp|body` under a base64 public key (Telnyx).
 pub fn is_telnyx(key: &Secret, timestamp: &str, body: &[u8], shown: &str) -> bool {
-    let Some(key) = from_base64(key.expose()).filter(|key| key.len() == 32) else { return false };
-    let Some(shown) = from_base64(shown) else { return false };
+    let Some(key) = base64url::decode_padded(key.expose()).filter(|key| key.len() == 32) else { return false };
+    let Some(shown) = base64url::decode_padded(shown) else { return false };
     let signed: Vec<u8> = [timestamp.as_bytes(), b"|", body].concat();
     let known = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
     let ed25519 = known.mapping.iter().find(|(scheme, _)| *scheme == SignatureScheme::ED25519);
@@ -40,7 +40,7 @@ pub fn is_telnyx(key: &Secret, timestamp: &str, body: &[u8], shown: &str) -> boo
 
 /// Whether a base64 text is an Ed25519 public key.
 pub fn is_public_key(text: &str) -> bool {
-    from_base64(text).is_some_and(|key| key.len() == 32)
+    base64url::decode_padded(text).is_some_and(|key| key.len() == 32)
 }
 
 /// Whether a moment, in seconds since 1970, is near enough to now.
@@ -92,11 +92,6 @@ fn hash(body: &[u8]) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Base64 in its first alphabet (RFC 4648 §4).
-fn from_base64(text: &str) -> Option<Vec<u8>> {
-    base64url::decode(&text.trim().replace('+', "-").replace('/', "_"))
 }
 
 #[cfg(test)]

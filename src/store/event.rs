@@ -3,7 +3,7 @@
 use sqlx::{QueryBuilder, Row};
 
 use super::error::unreadable;
-use super::{Store, StoreError};
+use super::{Store, StoreError, webhook};
 use crate::base::{RoomId, Utc};
 use crate::gateway::event::Event;
 
@@ -29,24 +29,24 @@ impl Store {
         Ok(first.zip(last).map(|(first, last)| (u64::try_from(first).unwrap_or(0), u64::try_from(last).unwrap_or(0))))
     }
 
-    /// Forgets events from before, never the last one: the numbering goes on from it.
+    /// Forgets events from before, never the last one: the numbering goes on from it; nor what somebody is to be told of.
     pub async fn prune_events(&self, before: Utc) -> Result<u64, StoreError> {
-        let done = sqlx::query("delete from event where at < ? and seq < (select max(seq) from event)")
-            .bind(before.0)
-            .execute(&self.writes)
-            .await?;
+        let sql = "delete from event where at < ? and seq < (select max(seq) from event) \
+            and not exists (select 1 from webhook_delivery d where d.seq = event.seq)";
+        let done = sqlx::query(sql).bind(before.0).execute(&self.writes).await?;
         Ok(done.rows_affected())
     }
 }
 
-/// Writes an event; one that is there already stays as it is.
-pub(crate) async fn write(tx: &mut sqlx::SqliteConnection, event: &Event) -> Result<(), StoreError> {
-    sqlx::query("insert into event (seq, at, room, body) values (?, ?, ?, ?) on conflict (seq) do nothing")
+/// Writes an event, and who is to be told of it; one that is there already stays as it is. True where somebody is.
+pub(crate) async fn write(tx: &mut sqlx::SqliteConnection, event: &Event) -> Result<bool, StoreError> {
+    let body = serde_json::to_string(event).map_err(|error| unreadable("event", error))?;
+    let done = sqlx::query("insert into event (seq, at, room, body) values (?, ?, ?, ?) on conflict (seq) do nothing")
         .bind(i64::try_from(event.seq).unwrap_or(i64::MAX))
         .bind(event.at.0)
         .bind(event.what.room().map(|room| room.to_string()))
-        .bind(serde_json::to_string(event).map_err(|error| unreadable("event", error))?)
-        .execute(tx)
+        .bind(body.clone())
+        .execute(&mut *tx)
         .await?;
-    Ok(())
+    if done.rows_affected() == 0 { Ok(false) } else { webhook::deliver(tx, event, &body).await }
 }

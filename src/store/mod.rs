@@ -24,6 +24,7 @@ pub mod seat;
 pub mod text;
 pub mod trunk;
 mod user_name;
+pub mod webhook;
 pub mod writer;
 
 pub use error::{OpenError, StoreError};
@@ -34,6 +35,7 @@ pub use writer::Writer;
 use std::sync::Arc;
 
 use sqlx::SqlitePool;
+use tokio::sync::watch;
 
 /// The database. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -42,6 +44,8 @@ pub struct Store {
     reads: SqlitePool,
     /// One connection: SQLite has one writer at a time, and queueing here is fairer than its busy handler.
     writes: SqlitePool,
+    /// Counts what programs that are told of events have to look at anew.
+    hooks: watch::Sender<u64>,
     /// Held as long as the store is: no second program opens the same file.
     _lock: Arc<std::fs::File>,
 }

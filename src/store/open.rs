@@ -86,7 +86,7 @@ impl Store {
             .connect_with(options.read_only(true))
             .await
             .map_err(named)?;
-        let store = Store { reads, writes, _lock: Arc::new(lock) };
+        let store = Store { reads, writes, hooks: Default::default(), _lock: Arc::new(lock) };
         let cut_off =
             store.close_cut_off(now).await.map_err(|error| OpenError::Other(path.to_owned(), error.to_string()))?;
         let next_seq =
@@ -112,7 +112,9 @@ impl Store {
         match here.cmp(&newest) {
             Ordering::Less => Err(OpenError::Older(path.to_owned())),
             Ordering::Greater => Err(OpenError::Newer(path.to_owned(), here)),
-            Ordering::Equal => Ok(Store { reads: pool.clone(), writes: pool, _lock: Arc::new(file) }),
+            Ordering::Equal => {
+                Ok(Store { reads: pool.clone(), writes: pool, hooks: Default::default(), _lock: Arc::new(file) })
+            }
         }
     }
 

@@ -339,7 +339,11 @@ impl Task {
     async fn prune(&self) {
         let now = clock::utc();
         let before = |days: u32| (days > 0).then(|| Utc(now.0.saturating_sub(i64::from(days) * 86_400_000)));
-        let mut outcomes = vec![self.store.prune_idempotency(now).await, self.store.prune_seats(now).await];
+        let mut outcomes = vec![
+            self.store.prune_idempotency(now).await,
+            self.store.prune_seats(now).await,
+            self.store.prune_deliveries(now).await,
+        ];
         if let Some(before) = before(PICTURE_DAYS) {
             outcomes.push(self.store.prune_pictures(before).await);
         }
@@ -383,12 +387,15 @@ async fn write(store: &Store, spool: &Spool) -> Result<(usize, Vec<LegId>), Stor
     for (ticket, at) in &spool.revoked {
         invitation::write_revoked(&mut tx, *ticket, *at).await?;
     }
-    let mut events = 0;
+    let (mut events, mut told) = (0, false);
     for event in spool.events.iter().take(BATCH_ITEMS) {
-        event::write(&mut tx, event).await?;
+        told |= event::write(&mut tx, event).await?;
         events += 1;
     }
     tx.commit().await?;
+    if told {
+        store.webhooks_changed();
+    }
     Ok((events, calls))
 }
 

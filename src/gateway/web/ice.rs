@@ -8,6 +8,7 @@ use sha1::Sha1;
 
 use crate::base::{Secret, Utc};
 use crate::gateway::web::protocol::IceServer;
+use crate::identity::base64url;
 
 /// What browsers are told of servers between them and us.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,16 +52,7 @@ impl Ice {
 fn sign(secret: &Secret, username: &str) -> Option<Secret> {
     let mut mac = Hmac::<Sha1>::new_from_slice(secret.expose().as_bytes()).ok()?;
     mac.update(username.as_bytes());
-    Some(Secret::new(base64(&mac.finalize().into_bytes())))
-}
-
-/// Base64 with padding (RFC 4648 §4).
-fn base64(bytes: &[u8]) -> String {
-    let mut text = crate::identity::base64url::encode(bytes).replace('-', "+").replace('_', "/");
-    while !text.len().is_multiple_of(4) {
-        text.push('=');
-    }
-    text
+    Some(Secret::new(base64url::encode_padded(&mac.finalize().into_bytes())))
 }
 
 #[cfg(test)]
