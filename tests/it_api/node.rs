@@ -381,6 +381,7 @@ impl StandIn {
     fn command(&mut self, command: Command, outbox: &Outbox) -> Outcome {
         match command {
             Command::PutTicket(_) | Command::DeleteTicket(_) => {}
+            Command::Preview { .. } => return Ok(Reply::Preview(Err(ringlift::gateway::web::Code::BadTicket))),
             Command::MayPicture(_) | Command::SetPicture { .. } => return Err(Denial::NotFound("place in a meeting")),
             Command::Elevate { .. } => return Err(Denial::NotFound("call")),
             Command::Elevation(_) | Command::WithdrawElevation(_) => return Err(Denial::NotFound("elevation")),
