@@ -285,8 +285,8 @@ pub async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Webhook
 
 /// Adds a webhook, and shows its secret this once. Needs `events:read`, too. Takes no Idempotency-Key: an answer kept for a
 /// repetition would keep the secret.
-#[utoipa::path(post, path = "/v1/webhooks", tag = "events", security(("key" = ["webhooks:write"])),
-    request_body = NewWebhook, responses((status = 201, body = ShownWebhook), openapi::Refused))]
+#[utoipa::path(post, path = "/v1/webhooks", tag = "events",
+    security(("key" = ["webhooks:write", "events:read"])), request_body = NewWebhook, responses((status = 201, body = ShownWebhook), openapi::Refused))]
 pub async fn create(
     State(app): State<App>,
     caller: Caller,
@@ -338,7 +338,8 @@ pub async fn show(State(app): State<App>, caller: Caller, Id(id): Id<WebhookId>)
 }
 
 /// Changes what is sent of a webhook (RFC 7396). `enabled: true` brings one back that said it is gone.
-#[utoipa::path(patch, path = "/v1/webhooks/{id}", tag = "events", security(("key" = ["webhooks:write"])),
+#[utoipa::path(patch, path = "/v1/webhooks/{id}", tag = "events",
+    security(("key" = ["webhooks:write", "events:read"])),
     params(("id" = String, Path)), request_body(content = Object, content_type = "application/merge-patch+json"),
     responses((status = 200, body = WebhookView), openapi::Refused))]
 pub async fn patch(
@@ -373,7 +374,8 @@ pub async fn delete(State(app): State<App>, caller: Caller, Id(id): Id<WebhookId
 
 /// Makes another secret and shows it this once. For a day the one before signs too, so that receivers can be changed one
 /// after the other.
-#[utoipa::path(post, path = "/v1/webhooks/{id}/secret", tag = "events", security(("key" = ["webhooks:write"])),
+#[utoipa::path(post, path = "/v1/webhooks/{id}/secret", tag = "events",
+    security(("key" = ["webhooks:write", "events:read"])),
     params(("id" = String, Path)), responses((status = 200, body = ShownWebhook), openapi::Refused))]
 pub async fn rotate(
     State(app): State<App>,
@@ -394,7 +396,8 @@ pub async fn rotate(
 }
 
 /// What a webhook was told, or is still to be told, the newest first. What arrived is kept for 7 days, what was given up for 30.
-#[utoipa::path(get, path = "/v1/webhooks/{id}/deliveries", tag = "events", security(("key" = ["webhooks:read"])),
+#[utoipa::path(get, path = "/v1/webhooks/{id}/deliveries", tag = "events",
+    security(("key" = ["webhooks:read", "events:read"])),
     params(("id" = String, Path), DeliveryArgs), responses((status = 200, body = DeliveryList), openapi::Refused))]
 pub async fn deliveries(
     State(app): State<App>,

@@ -10,6 +10,7 @@ use crate::config::check::is_host_name;
 use crate::config::https::{Challenge, Way};
 use crate::config::{Config, Listen};
 use crate::engine::https::{Authority, Https, Proof, Source};
+use crate::engine::os;
 use crate::transport::tls::{CertificateError, Facts};
 
 /// A certificate of HTTPS, and what it says.
@@ -55,7 +56,7 @@ fn source(config: &Config) -> Option<Source> {
 /// Every name and address by which a browser could come.
 fn names(config: &Config) -> Vec<String> {
     let mut names = vec!["localhost".to_owned()];
-    if let Some(host) = host_name() {
+    if let Some(host) = os::host_name().map(|name| name.to_ascii_lowercase()) {
         if !host.contains('.') {
             names.push(format!("{host}.local"));
         }
@@ -86,12 +87,6 @@ fn addresses(config: &Config) -> Vec<IpAddr> {
         other => Some(other),
     };
     config.api.tls_listen.iter().filter_map(of).collect()
-}
-
-#[allow(clippy::disallowed_methods, reason = "the system tells its name in a file")]
-fn host_name() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    Some(name.trim().to_ascii_lowercase()).filter(|name| is_host_name(name))
 }
 
 /// What a start says of HTTPS; nothing where there is none.

@@ -184,6 +184,15 @@ pub fn replace_secret(path: &Path, secret: &str) -> io::Result<()> {
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
+/// What this machine calls itself.
+pub fn host_name() -> Option<String> {
+    let mut name = [0u8; 256];
+    // SAFETY: the buffer is valid for one byte less than it has, so that the last stays zero.
+    checked(unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) }).ok()?;
+    let text = std::ffi::CStr::from_bytes_until_nul(&name).ok()?.to_str().ok()?;
+    Some(text.to_owned()).filter(|text| !text.is_empty())
+}
+
 /// Raises the limit on descriptors as far as this process may; returns what it is now.
 pub fn raise_descriptor_limit() -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
