@@ -15,7 +15,7 @@ const TONES = { Anna: 440, Bruno: 620, first: 800, second: 1000 };
 const HEARD = -45;
 const SILENT = -65;
 
-let program, directory, ports, node, pin;
+let program, directory, ports, node, pin, key;
 const browsers = [];
 const phones = [];
 
@@ -68,6 +68,7 @@ async function start() {
   node.stderr.on("data", (data) => (said += data));
   await until("the node is in service", () => said.includes("in service"), () => said);
   pin ??= said.match(/and key\s+(\d+)/)?.[1];
+  key ??= said.match(/rlk_\w+/)?.[0];
 }
 
 async function until(what, holds, tell = () => "", seconds = 30) {
@@ -271,4 +272,39 @@ test("on the node's own machine anybody begins a meeting, and the invitation in 
   await guest.getByLabel("Your name").fill("Dora");
   await guest.getByRole("button", { name: "Join now" }).click();
   await until("both are in", async () => (await host.locator(".tile").count()) === 2);
+});
+
+test("a caller presses *3, reads the text in the outbox, taps its link: one seat, the call untouched, the camera at the others", { skip, timeout: 90_000 }, async () => {
+  const context = await browsers[0].newContext({ permissions: ["camera", "microphone"], locale: "en-US" });
+  const host = await context.newPage();
+  await host.goto(`http://127.0.0.1:${ports.http}/m/${pin}`);
+  await host.getByLabel("Your name").fill("Anna");
+  await host.getByRole("button", { name: "Join now" }).click();
+  await host.locator(".tile").first().waitFor();
+  // Others may come and go meanwhile: the caller is known by what is seen of the number.
+  const tile = host.locator(".tile", { has: host.locator("figcaption", { hasText: /•67/ }) });
+  const caller = spawn(program, ["phone", "call", `sip:1000@127.0.0.1:${ports.sip}`, "--from", "sip:+491701234567@127.0.0.1", "--digits", `,,${pin}#,,,,*3`, "--tone", String(TONES.first), "--record", join(directory, "caller.rec.wav")], { cwd: directory, stdio: "ignore" });
+  phones.push(caller);
+  await tile.waitFor();
+  const asked = (path) => fetch(`http://127.0.0.1:${ports.http}${path}`, { headers: { Authorization: `Bearer ${key}` } }).then((answer) => answer.json());
+  const link = await until("the text", async () => (await asked("/v1/texts")).items[0]?.body.match(/http\S+\/e\/\w+/)?.[0]);
+  const call = (await asked("/v1/calls")).items.find((one) => one.from?.includes("1701234567"));
+  // A robot that looks at the link opens nothing.
+  assert.equal((await fetch(link)).status, 200);
+  const phone = await (await browsers[0].newContext({ viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, permissions: ["camera", "microphone"], locale: "en-US" })).newPage();
+  await phone.goto(link);
+  await phone.locator(".elevate button.main").click();
+  await phone.getByText("Sound by your phone").waitFor();
+  await until("the caller's picture", () => tile.locator("video").evaluateAll((all) => all.some((one) => one.videoWidth > 0)));
+  assert.equal(await tile.count(), 1, "one person, one seat");
+  const still = (await asked("/v1/calls")).items.find((one) => one.id === call.id);
+  assert.deepEqual([still?.since, still?.state, still?.held], [call.since, "in_room", false], "the same call");
+  await phone.locator("#mic").click();
+  await until("muted for the others", () => tile.locator("figcaption .silent").count());
+  await phone.locator("#mic").click();
+  caller.kill("SIGINT");
+  await phone.locator("#sound-web").click({ timeout: 15_000 });
+  await phone.locator("#sound-web").waitFor({ state: "detached" });
+  await context.close();
+  await phone.context().close();
 });
