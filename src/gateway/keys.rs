@@ -29,9 +29,12 @@ impl Gateway {
         let Some(record) = self.legs.get_mut(&leg) else { return };
         match &mut record.stage {
             Stage::Attendant { .. } => self.attend(leg, attendant::Input::Digit(digit), now),
-            Stage::InRoom { room, .. } if self.rooms.get(room).is_some_and(|room| room.settings().call) => {
+            Stage::InRoom { room, keys, .. } if self.rooms.get(room).is_some_and(|room| room.settings().call) => {
                 let room = *room;
+                // One key alone is for us, and goes through all the same: nothing that is keyed to a machine is held up.
+                keys.handle(key_reader::Input::Digit(digit), now);
                 self.pass_key_on(leg, room, digit, way, now);
+                self.act_on_keys(leg, now);
             }
             Stage::InRoom { step_up: Some(_), .. } => self.on_step_up_digit(leg, digit, now),
             Stage::InRoom { keys, .. } => {
@@ -164,6 +167,11 @@ impl Gateway {
                 return;
             };
             let (room, participant) = (*room, *participant);
+            // In a call keys are the other's business, but for the one that adds video.
+            let is_call = self.rooms.get(&room).is_some_and(|room| room.settings().call);
+            if is_call && heard != key_reader::Output::Do(Action::Elevate) {
+                continue;
+            }
             match heard {
                 key_reader::Output::Do(action) => self.act(leg, room, participant, action, now),
                 key_reader::Output::Confirm(action) => self.ask_to_confirm(leg, room, participant, action),

@@ -14,6 +14,7 @@ mod common;
 
 mod answers;
 mod crash;
+mod elevation;
 mod handing;
 mod node;
 mod reports;

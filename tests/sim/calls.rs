@@ -39,7 +39,7 @@ fn ringing(world: &mut World) -> (Phone, Desk) {
 }
 
 /// Two people talk.
-fn talking(world: &mut World) -> (Phone, Desk) {
+pub fn talking(world: &mut World) -> (Phone, Desk) {
     let (mut phone, desk) = ringing(world);
     world.answers(&desk);
     let answer = world.response(&phone).expect("an answer");

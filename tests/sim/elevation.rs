@@ -9,6 +9,7 @@ use ringlift::elevation::{Reason, Step};
 use ringlift::gateway::Input;
 use ringlift::gateway::command::{Command, Denial, Reply};
 use ringlift::gateway::elevate::view::{ElevateRequest, ElevationView, Redeem, Redeemed, Shut, Unfit};
+use ringlift::gateway::view::CallDirection;
 use ringlift::gateway::web::Code;
 use ringlift::gateway::web::protocol::{AudioBy, Progress, ServerMessage};
 use ringlift::media::command::MediaCommand;
@@ -16,6 +17,7 @@ use ringlift::media::web::{Source, WebCommand};
 use ringlift::room::Operation;
 use ringlift::texting::{LineType, TextEvent, TextFailure, TextState, Texting};
 use ringlift::wire::gsm7;
+use ringlift::wire::sip::Method;
 use serde_json::{Value, json};
 
 use crate::meeting::{connects, publishes};
@@ -25,9 +27,7 @@ use crate::world::{HOST_PIN, PIN, Phone, ROOM, World};
 impl World {
     /// The end of the link in the latest text.
     pub fn link(&self) -> String {
-        let body = self.texts.last().expect("a text").body.expose().to_owned();
-        let link = body.split_whitespace().find(|word| word.contains("/e/")).expect("a link");
-        link.rsplit('/').next().unwrap().to_owned()
+        link_of(self.texts.last().expect("a text").body.expose())
     }
 
     /// Somebody opens a link or enters a code.
@@ -84,6 +84,12 @@ impl World {
         assert!(welcome.resumed && welcome.state == ringlift::room::State::Active);
         page
     }
+}
+
+/// The end of the link in what is written.
+fn link_of(body: &str) -> String {
+    let link = body.split_whitespace().find(|word| word.contains("/e/")).expect("a link");
+    link.rsplit('/').next().unwrap().to_owned()
 }
 
 /// What was spelled to a leg since the code prompt was last said: the six digits.
@@ -260,7 +266,7 @@ fn the_telephone_hangs_up_and_the_page_stays_and_is_offered_to_carry_the_voice()
 #[test]
 fn the_voice_goes_to_the_browser_and_back_ten_times_and_is_never_nowhere() {
     let mut world = World::new();
-    let (_, mut phone, leg) = host_and_caller(&mut world);
+    let (_, phone, leg) = host_and_caller(&mut world);
     world.key(leg, "*3");
     let done = world.redeems(json!({ "ticket": world.link() })).unwrap();
     let mut page = world.takes_seat(&done);
@@ -285,12 +291,9 @@ fn the_voice_goes_to_the_browser_and_back_ten_times_and_is_never_nowhere() {
     world.says(&mut page, json!({ "type": "audio", "by": "web" }));
     world.pass(Duration::from_secs(2));
     assert!(world.request(&phone).is_some_and(|request| request.method.as_str() == "BYE"));
-    let ok = phone.request_text("BYE", "sip:x", "");
-    let _ = ok;
     world.pass(Duration::from_secs(40));
     assert_eq!(world.sees(&page, page.you).map(|seen| seen.audio), Some(AudioBy::Web));
     assert_eq!(world.room().participants.len(), 2);
-    let _ = &mut phone;
 }
 
 #[test]
@@ -528,4 +531,49 @@ fn a_withheld_number_hears_the_code_at_once_and_a_caller_who_is_removed_takes_th
     world.ask(Command::Operate { room: ROOM, operation: Operation::Remove { participant: page.you } }).unwrap();
     assert!(world.pages.closed.contains(&page.session), "removed is removed");
     assert_eq!(world.last_step(), (Step::Ended, Some(Reason::CallEnded)));
+}
+
+#[test]
+fn in_a_call_between_two_each_gets_a_link_and_the_call_is_the_meeting_of_both() {
+    let mut world = World::office();
+    let (mut phone, desk) = crate::calls::talking(&mut world);
+    let calls = world.calls();
+    let leg = calls.iter().find(|call| call.direction == CallDirection::Inbound).unwrap().id;
+    let other = calls.iter().find(|call| call.id != leg).unwrap().id;
+    let room = calls[0].room.expect("the room that the call is");
+    let keys =
+        |world: &World| world.orders.iter().filter(|order| matches!(order, MediaCommand::SendDigit { .. })).count();
+    world.key(leg, "12");
+    let passed = keys(&world);
+    world.key(leg, "*3");
+    world.pass(Duration::from_secs(3));
+    assert_eq!(world.texts.len(), 2, "both, each to the own number");
+    assert_ne!(world.texts[0].to, world.texts[1].to);
+    assert_eq!((world.texts[0].call, world.texts[1].call), (Some(leg), Some(other)));
+    assert!(keys(&world) >= passed, "keys go through as before");
+    assert!(world.was_told(leg, "elevate-texted") && !world.was_told(other, "elevate-texted"));
+    let links: Vec<String> = world.texts.iter().map(|text| link_of(text.body.expose())).collect();
+    let done = world.redeems(json!({ "ticket": links[0] })).unwrap();
+    let mut first = world.takes_seat(&done);
+    connects(&mut world, &mut first);
+    let done = world.redeems(json!({ "ticket": links[1] })).unwrap();
+    assert_eq!(done.room, room, "one meeting");
+    let mut second = world.takes_seat(&done);
+    connects(&mut world, &mut second);
+    assert_ne!(first.you, second.you);
+    world.says(&mut first, json!({ "type": "publish", "source": "camera", "on": true }));
+    let seen = world.sees(&second, first.you).unwrap();
+    assert!(seen.camera_on && seen.audio == AudioBy::Phone);
+    world.says(&mut second, json!({ "type": "chat", "text": "I see you" }));
+    assert!(world.told(&first).iter().any(|told| matches!(told, ServerMessage::Chat { .. })));
+    // One hangs up the telephone: both are still there, one by pictures alone.
+    world.bye(&mut phone);
+    assert_eq!(world.sees(&second, first.you).unwrap().audio, AudioBy::None);
+    assert!(world.asked(&desk, &Method::Bye).is_none(), "the other's call goes on");
+    world.says(&mut first, json!({ "type": "leave" }));
+    world.is_hung_up(&desk);
+    for page in [&first, &second] {
+        world.drops(page);
+    }
+    world.ends_clean();
 }

@@ -56,6 +56,7 @@ impl Gateway {
         let asked = Asked { by: Asker::Key, page: None };
         match self.elevate(leg, asked, &ElevateRequest::default(), now) {
             Ok(id) => {
+                self.elevate_the_other(leg, id, Asker::Other, &ElevateRequest::default(), now);
                 let texted = self.elevations.live.get(&id).is_some_and(|live| live.machine.plan().text.is_some());
                 if texted {
                     self.say_prompt(leg, Prompt::ElevateTexted);
@@ -83,7 +84,34 @@ impl Gateway {
         let leg = person.audio.filter(|leg| self.legs.contains_key(leg)).ok_or(Code::ElevateNoPhone)?;
         let by = if is_call && me != participant { Asker::Other } else { Asker::Host };
         let asked = Asked { by, page: Some(me) };
-        self.elevate(leg, asked, &ElevateRequest::default(), now).map(drop).map_err(Code::from)
+        let request = ElevateRequest::default();
+        let id = self.elevate(leg, asked, &request, now).map_err(Code::from)?;
+        self.elevate_the_other(leg, id, Asker::Other, &request, now);
+        Ok(())
+    }
+
+    /// In a call between two the other gets a link, too, in the own way; who cannot stays on the telephone. The room that
+    /// the call is, is the meeting of both.
+    fn elevate_the_other(&mut self, leg: LegId, id: ElevationId, by: Asker, request: &ElevateRequest, now: Now) {
+        let Some((room, _)) = self.legs.get(&leg).and_then(|record| record.place()) else { return };
+        if !self.rooms.get(&room).is_some_and(|room| room.settings().call) {
+            return;
+        }
+        let Some(other) = self.legs_in(room).find(|other| *other != leg) else { return };
+        let place = self.legs.get(&other).and_then(|record| record.place());
+        let has_one =
+            place.is_some_and(|(_, person)| self.elevations.of(person).is_some() || self.web_room(person).is_some());
+        if has_one {
+            return;
+        }
+        // What was asked for one person's sake is not the other's: neither a number nor a language.
+        let request = ElevateRequest { number: None, locale: None, ..request.clone() };
+        let Ok(with) = self.elevate(other, Asked { by, page: None }, &request, now) else { return };
+        for (one, two) in [(id, with), (with, id)] {
+            if let Some(live) = self.elevations.live.get_mut(&one) {
+                live.with = Some(two);
+            }
+        }
     }
 
     /// An integration asks. Of a call between people both are elevated, each in the own way.
@@ -96,6 +124,7 @@ impl Gateway {
         }
         let asked = Asked { by: Asker::Api, page: None };
         let id = self.elevate(leg, asked, request, now).map_err(Denial::NotElevated)?;
+        self.elevate_the_other(leg, id, Asker::Api, request, now);
         self.elevation_view(id).map(|view| Reply::Elevation(Box::new(view))).ok_or(Denial::NotFound("elevation"))
     }
 
