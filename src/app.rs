@@ -330,6 +330,7 @@ fn api_settings(config: &Config, reach: &Reach, languages: Vec<Language>, profil
         texts: None,
         trusted_proxies: config.api.trusted_proxies.clone(),
         public_url: config.api.public_url.clone(),
+        link_base: config.elevation.link_base.clone(),
         secure: None,
         open_rooms: config.api.open_rooms,
         of_this_machine: config.api.is_of_this_machine(),

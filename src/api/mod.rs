@@ -91,6 +91,8 @@ pub struct Settings {
     pub public_url: String,
     /// Where HTTPS is; none where this node serves none.
     pub secure: Option<secure::Secure>,
+    /// What links in texts begin with: the pages there are this node's, too. Empty: `public_url`.
+    pub link_base: String,
     /// Whether people without an account may make meetings.
     pub open_rooms: bool,
     /// Browsers of this machine alone reach it: they may make meetings without an account.
@@ -114,6 +116,7 @@ impl Default for Settings {
             texts: None,
             trusted_proxies: Vec::new(),
             public_url: String::new(),
+            link_base: String::new(),
             secure: None,
             open_rooms: false,
             of_this_machine: false,

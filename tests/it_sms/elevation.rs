@@ -1,12 +1,14 @@
 //! The program as it is shipped: a telephone calls, presses the key, the provider gets the text, its link is opened, and a
 //! page sits in the telephone's seat, while the call goes on without a gap.
 
+use std::time::Duration;
+
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::common::gateway::{Gateway, NUMBER, Setup};
+use crate::common::gateway::{Gateway, Setup};
 use crate::common::phone::{Phone, Setup as PhoneSetup};
 use crate::common::providers::{ACCOUNT, Brand, FROM, Provider, SECRET};
 use crate::common::{s, until};
@@ -54,7 +56,11 @@ impl World {
     fn posts(&self, path: &str, body: &Value) -> (u16, Value) {
         let url = format!("http://{}{path}", self.gateway.api());
         self.runtime.block_on(async {
-            let request = reqwest::Client::new().post(url).header("x-ringlift-page", "1").json(body);
+            let request = reqwest::Client::new()
+                .post(url)
+                .header("x-ringlift-page", "1")
+                .header("origin", "https://gw.example.org")
+                .json(body);
             let answer = request.send().await.unwrap();
             (answer.status().as_u16(), answer.json().await.unwrap())
         })
@@ -69,8 +75,15 @@ impl World {
             let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
             let join = json!({ "id": 1, "type": "join", "version": 1, "ticket": ticket });
             socket.send(Message::text(join.to_string())).await.unwrap();
-            let said = tokio::time::timeout(s(10), socket.next()).await.unwrap().unwrap().unwrap();
-            serde_json::from_str(said.to_text().unwrap()).unwrap()
+            let said = async {
+                loop {
+                    // A ping may come first.
+                    if let Message::Text(text) = socket.next().await.unwrap().unwrap() {
+                        return serde_json::from_str(&text).unwrap();
+                    }
+                }
+            };
+            tokio::time::timeout(s(10), said).await.expect("a welcome")
         })
     }
 
@@ -116,7 +129,9 @@ fn a_caller_presses_the_key_and_a_tap_later_a_page_sits_in_the_same_seat_and_the
     assert_eq!(world.gateway.participants(&world.room).len(), 2, "one person, one seat");
     until("three seconds more to be heard", s(10), || (anna.heard().length() > heard_until + s(3)).then_some(()));
     let since = anna.heard().last(s(3));
-    assert_eq!(since.gaps(BEN), [], "the telephone's voice goes on");
+    let gaps = since.gaps(BEN);
+    // A busy machine is late by itself; a leg that is moved, held or spoken over is silent for much longer.
+    assert!(gaps.iter().all(|gap| *gap < Duration::from_millis(200)), "the telephone's voice goes on: {gaps:?}");
     let ids = |calls: &[Value]| -> Vec<(Value, Value)> {
         calls.iter().map(|call| (call["id"].clone(), call["call_id"].clone())).collect()
     };

@@ -21,7 +21,7 @@ pub(super) fn own_site(parts: &Parts, app: &App) -> Result<(), Problem> {
         return foreign("a browser's Origin is needed here");
     };
     let Some((_, site)) = origin.split_once("://") else { return foreign("the request comes from no site") };
-    let ours = [host(&parts.headers), authority(&app.settings.public_url)];
+    let ours = [host(&parts.headers), authority(&app.settings.public_url), authority(&app.settings.link_base)];
     match ours.into_iter().flatten().any(|ours| ours.eq_ignore_ascii_case(site)) {
         true => Ok(()),
         false => foreign("the request comes from another site"),
