@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use tracing::{debug, info, warn};
+use tracing::{debug, field, info, warn};
 
 use crate::base::PhoneNumber;
 use crate::gateway::event::Happening;
@@ -65,8 +65,9 @@ pub fn tell(what: &Happening) {
         | Happening::ElevationClosed(of)
         | Happening::ElevationFailed(of)
         | Happening::ElevationEnded(of) => {
-            let step = what.elevation_step().map(|(step, _)| step);
-            info!(elevation = %of.elevation, call = %of.call, ?step, by = ?of.by, reason = ?of.reason, "elevation");
+            let step = what.elevation_step().map(|(step, _)| field::debug(step));
+            let reason = of.reason.map(field::debug);
+            info!(elevation = %of.elevation, call = %of.call, step, by = ?of.by, reason, "elevation");
         }
         // What people write is theirs.
         Happening::Said { .. } => {}
