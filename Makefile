@@ -32,8 +32,9 @@ test: packages
 	@$(MAKE) --no-print-directory web-check
 
 bench:
-	@.ci/need cmake=cmake cc=gcc c++=g++
+	@.ci/need cmake=cmake cc=gcc c++=g++ chromium=chromium node=nodejs npm=npm
 	$(CARGO) bench --locked
+	@cd web && npm ci --silent --no-audit --no-fund && npm run --silent bench
 
 # The recipe is in prompts/prompts.mk, beside the texts.
 -include prompts/prompts.mk
