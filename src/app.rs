@@ -146,7 +146,8 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
         next_seq: opened.next_seq,
     };
     let anchors = crate::config::anchors::load(config.stir.anchors.as_deref()).map_err(Failure::one)?;
-    let gateway = gateway(config, (&reach, &identity), &clips.languages, directory, anchors, rng.fork(), clock);
+    let links = https::link_base(config, facts.as_ref());
+    let gateway = gateway(config, (&reach, &identity, links), &clips.languages, directory, anchors, rng.fork(), clock);
     let writer = Writer::start(store.clone(), writer(config));
     let (handle, inbox) = Handle::new(store.clone(), writer.clone());
     let fetcher = Fetcher::new(config.routing.private_networks.clone());
@@ -286,7 +287,7 @@ fn web(config: &Config) -> engine::web::Settings {
 
 fn gateway(
     config: &Config,
-    (reach, identity): (&Reach, &Identity),
+    (reach, identity, links): (&Reach, &Identity, Option<String>),
     spoken: &[Language],
     directory: Directory,
     anchors: Anchors,
@@ -298,6 +299,9 @@ fn gateway(
     settings.media_v6 = reach.v6;
     settings.audio.fingerprint = Some(identity.fingerprint().clone());
     settings.anchors = anchors;
+    if let Some(links) = links {
+        settings.elevating.link_base = links;
+    }
     // What nobody can be attended in is not offered.
     settings.attendant.languages.retain(|language| spoken.contains(language));
     let sip = endpoint::Settings {

@@ -89,21 +89,40 @@ fn addresses(config: &Config) -> Vec<IpAddr> {
     config.api.tls_listen.iter().filter_map(of).collect()
 }
 
-/// What a start says of HTTPS; nothing where there is none.
-pub fn told(config: &Config, facts: Option<&Facts>) -> String {
-    let Some(first) = config.api.tls_listen.first() else { return how_to_have_it(config) };
+/// What links in texts begin with where neither `elevation.link_base` nor `api.public_url` says it: where others reach the
+/// page, by HTTPS if there is any.
+pub fn link_base(config: &Config, facts: Option<&Facts>) -> Option<String> {
+    if !config.elevation.link_base.is_empty() || !config.api.public_url.is_empty() {
+        return None;
+    }
+    if let Some(url) = outside(config, facts) {
+        return Some(url);
+    }
+    let any = config.api.listen.first().filter(|address| address.ip().is_unspecified())?;
+    let address = reach::outward(any.is_ipv6())?;
+    Some(format!("http://{}", std::net::SocketAddr::new(address, any.port())))
+}
+
+/// Where others go by HTTPS.
+fn outside(config: &Config, facts: Option<&Facts>) -> Option<String> {
+    let first = config.api.tls_listen.first()?;
     let port = if first.port() == 443 { String::new() } else { format!(":{}", first.port()) };
-    let url = match (config.api.public_url.as_str(), facts, config.api.tls.way()) {
-        (url, _, _) if !url.is_empty() => format!("{}/", url.trim_end_matches('/')),
+    Some(match (config.api.public_url.as_str(), facts, config.api.tls.way()) {
+        (url, _, _) if !url.is_empty() => url.trim_end_matches('/').to_owned(),
         (_, Some(facts), Way::Own | Way::Acme) if !facts.names.is_empty() => {
-            format!("https://{}{port}/", facts.names.first().map_or("", String::as_str).replace('*', "meet"))
+            format!("https://{}{port}", facts.names.first().map_or("", String::as_str).replace('*', "meet"))
         }
         _ => {
             let host = addresses(config).first().map_or_else(|| first.ip(), |address| *address);
-            format!("https://{}/", std::net::SocketAddr::new(host, first.port()))
+            format!("https://{}", std::net::SocketAddr::new(host, first.port()))
         }
-    };
-    let mut text = format!("  Others go to {url}\n");
+    })
+}
+
+/// What a start says of HTTPS; nothing where there is none.
+pub fn told(config: &Config, facts: Option<&Facts>) -> String {
+    let Some(url) = outside(config, facts) else { return how_to_have_it(config) };
+    let mut text = format!("  Others go to {url}/\n");
     if let (Way::SelfSigned, Some(facts)) = (config.api.tls.way(), facts) {
         let _ = writeln!(
             text,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::check::Findings;
-use super::{Config, Period};
+use super::{Config, Period, SmsProvider};
 use crate::base::elevating::{ElevationRules, PinRule};
 use crate::gateway::elevate::Elevating;
 
@@ -77,6 +77,11 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
     let address = base.strip_prefix("https://").or_else(|| base.strip_prefix("http://"));
     if !base.is_empty() && address.is_none_or(|address| address.is_empty() || address.contains(['?', '#', ' '])) {
         found.fatal("elevation.link_base", format!("`{base}` is no address: write such as https://v.example.org"));
+    }
+    if base.is_empty() && config.api.public_url.is_empty() && config.sms.provider != SmsProvider::Outbox {
+        let text = "is empty, and so is api.public_url: links in texts lead to this machine's own address, which telephones \
+                    elsewhere do not reach; write such as https://v.example.org";
+        found.warn("elevation.link_base", text);
     }
     if base.len() > LONGEST {
         found.fatal("elevation.link_base", format!("is longer than {LONGEST} characters: a link must fit into a text"));

@@ -58,6 +58,11 @@ impl<P: Ord + Clone, W: Ord + Clone> PinGuard<P, W> {
         let _ = self.by_place.take(&trier.place, now);
     }
 
+    /// Notes something wrong that is too long to be guessed: it costs nobody else. False: this one has shown too much of it.
+    pub(super) fn note_unguessable(&mut self, trier: &Trier<P, W>, now: Instant) -> bool {
+        self.by_caller.take(&trier.key, now).is_ok()
+    }
+
     /// Notes a right PIN.
     pub(super) fn note_right(&mut self, trier: &Trier<P, W>) {
         let Some(who) = &trier.who else { return };

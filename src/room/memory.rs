@@ -27,6 +27,9 @@ pub enum Sign {
 /// Signs kept of each kind of memory, some 50 bytes each. Fewer: who is removed after so many comes straight back.
 const MOST: usize = 10_000;
 
+/// Signs of one person: somebody on the way changes networks.
+const SIGNS: usize = 16;
+
 /// Names that only a host has: the page shows them for those without one, and for the operator.
 const OURS: [&str; 2] = ["Host", "Operator"];
 
@@ -56,6 +59,16 @@ impl Room {
     /// Whether somebody comes in muted by a host: all are, or they were when they left.
     pub(super) fn was_muted(&self, signs: &[Sign], role: Role) -> bool {
         role != Role::Host && (self.memory.all_muted || signs.iter().any(|sign| self.memory.muted.contains(sign)))
+    }
+
+    /// One more sign by which somebody is known: a browser beside their telephone.
+    pub fn note_sign(&mut self, id: ParticipantId, sign: Sign) {
+        if let Some(person) = self.participants.get_mut(&id)
+            && person.signs.len() < SIGNS
+            && !person.signs.contains(&sign)
+        {
+            person.signs.push(sign);
+        }
     }
 
     /// A host does not want somebody here: they do not come straight back, nor by the invitation that was theirs alone.

@@ -446,6 +446,41 @@ fn links_and_codes_are_guessed_in_vain_and_end_with_the_call() {
     assert_eq!(world.redeems(json!({ "ticket": link })), Err(Shut::Unknown), "nothing is remembered for ever");
 }
 
+#[test]
+fn strangers_who_guess_codes_keep_nobody_from_a_link() {
+    let mut world = World::with(|_| {}, |settings| (settings.pin_burst, settings.did_pin_burst) = (3, 6));
+    let (_, _, leg) = host_and_caller(&mut world);
+    world.key(leg, "*3");
+    let link = world.link();
+    for guess in 0..12 {
+        let from = format!("198.51.100.{}", guess / 3);
+        let shut = world.redeems_from(&from, json!({ "code": format!("{guess:06}") })).unwrap_err();
+        assert_eq!(shut == Shut::Unknown, guess < 6, "all together are stopped: {shut:?}");
+    }
+    for wrong in 0..4 {
+        let shut = world.redeems_from("198.51.100.77", json!({ "ticket": format!("nothing{wrong}") })).unwrap_err();
+        assert_eq!(shut == Shut::Unknown, wrong < 3, "who shows wrong links is, too: {shut:?}");
+    }
+    assert!(world.redeems_from("198.51.100.1", json!({ "ticket": link })).is_ok(), "a link opens, wherever one sits");
+}
+
+#[test]
+fn whoever_has_a_link_does_not_talk_into_the_call_with_it() {
+    let always = ElevationRules { pin: Some(PinRule::Always), ..ElevationRules::default() };
+    let mut world = World::with(|room| room.elevation = always, |_| {});
+    let (_, _, leg) = host_and_caller(&mut world);
+    world.key(leg, "*3");
+    let link = world.link();
+    let said = |world: &World| world.heard[&leg].iter().filter(|name| *name == "elevate-pin").count();
+    for _ in 0..25 {
+        assert_eq!(world.redeems(json!({ "ticket": link })), Err(Shut::PinWanted));
+    }
+    assert_eq!(said(&world), 1);
+    world.pass(Duration::from_secs(16));
+    assert_eq!(world.redeems(json!({ "ticket": link })), Err(Shut::PinWanted));
+    assert_eq!(said(&world), 2, "who did not catch it may ask again");
+}
+
 impl World {
     fn elevation_of_last(&mut self) -> ElevationView {
         let id = self.events.iter().rev().find_map(|event| event.elevation_step()).map(|(_, of)| of.elevation).unwrap();
@@ -520,6 +555,7 @@ fn who_may_not_is_told_what_to_do_instead() {
 #[test]
 fn a_withheld_number_hears_the_code_at_once_and_a_caller_who_is_removed_takes_the_page_along() {
     let mut world = World::new();
+    let _host = world.page_by_pin(HOST_PIN, "Host");
     let mut phone = Phone { number: "anonymous".into(), ..Phone::new(1) };
     let leg = world.join(&mut phone, PIN);
     world.pass(Duration::from_secs(5));
@@ -531,6 +567,9 @@ fn a_withheld_number_hears_the_code_at_once_and_a_caller_who_is_removed_takes_th
     world.ask(Command::Operate { room: ROOM, operation: Operation::Remove { participant: page.you } }).unwrap();
     assert!(world.pages.closed.contains(&page.session), "removed is removed");
     assert_eq!(world.last_step(), (Step::Ended, Some(Reason::CallEnded)));
+    let mut again = world.opens_page();
+    let welcome = world.joins(&mut again, json!({ "passcode": PIN, "name": "Somebody else" }));
+    assert_eq!(welcome.state, ringlift::room::State::Lobby, "the browser beside the telephone is known, too");
 }
 
 #[test]

@@ -193,14 +193,15 @@ impl Gateway {
                 PinRule::Unproved => unproved,
                 PinRule::Always => true,
             };
-        let who = number.as_ref().map_or_else(|| participant.to_string(), PhoneNumber::e164);
-        if let Err(wait) = self.elevations.links.take(&who, now.mono) {
-            return Err(Unfit::TooOften(wait.as_secs().max(1)));
-        }
         let shown = Secret::new(self.rng.token(TICKET));
         let base = self.settings.elevating.link_base.trim_end_matches('/');
         let link = Secret::new(format!("{base}/e/{}", shown.expose()));
         let body = words::body(request.template.as_deref(), &language, &link).ok_or(Unfit::BadTemplate)?;
+        // What cannot be sent is not counted.
+        let who = number.as_ref().map_or_else(|| participant.to_string(), PhoneNumber::e164);
+        if let Err(wait) = self.elevations.links.take(&who, now.mono) {
+            return Err(Unfit::TooOften(wait.as_secs().max(1)));
+        }
         let consent = match asked.by {
             Asker::Key => format!("key elevate, {}", now.utc),
             by => format!("{}, {}", by.name(), now.utc),
@@ -254,6 +255,7 @@ impl Gateway {
             code_out: false,
             pin,
             wrong_pins: 0,
+            pin_said: None,
             holder: None,
             wants: None,
             declined: 0,

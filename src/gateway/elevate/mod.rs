@@ -40,6 +40,10 @@ const PIN: u64 = 10_000;
 /// Wrong PINs until a link is good no more.
 const WRONG_PINS: u32 = 5;
 
+/// How long after a PIN was said it is said again. Shorter: whoever has the link talks into the call. Longer: who did not catch
+/// it waits.
+const PIN_AGAIN: Duration = Duration::from_secs(15);
+
 /// Links of one person at once, then one more a minute. More: texts cost money, and keys are pressed for fun. Fewer: who
 /// mistyped waits.
 const LINKS: (u32, Duration) = (4, Duration::from_secs(60));
@@ -112,6 +116,8 @@ struct Live {
     code_out: bool,
     pin: Option<Secret>,
     wrong_pins: u32,
+    /// When the PIN was said last.
+    pin_said: Option<Instant>,
     /// What proves that a browser opened the link before.
     holder: Option<Hash>,
     /// Another browser wants the seat.

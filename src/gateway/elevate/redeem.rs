@@ -11,7 +11,7 @@ use crate::elevation::{Input, Reason};
 use crate::gateway::Gateway;
 use crate::gateway::command::{Denial, Outcome, Reply};
 use crate::gateway::elevate::view::{LinkView, Redeem, Redeemed, Shut};
-use crate::gateway::elevate::{ANSWER_WITHIN, JOIN_WITHIN, Live, MOST_DECLINED, WRONG_PINS, Wants};
+use crate::gateway::elevate::{ANSWER_WITHIN, JOIN_WITHIN, Live, MOST_DECLINED, PIN_AGAIN, WRONG_PINS, Wants};
 use crate::gateway::pin_guard::Trier;
 use crate::gateway::web::Code;
 use crate::media::clip::{Clip, Tone};
@@ -81,7 +81,9 @@ impl Gateway {
         Ok(Redeemed { ticket: shown, holder, room, name, person })
     }
 
-    /// Which elevation a link or a code is of. Wrong ones count against the address, and all together.
+    /// Which elevation a link or a code is of. Nobody guesses a link: a right one always opens, and a wrong one counts against
+    /// its address alone. Codes are short: wrong ones count against the address, and all together; who had a right link
+    /// or code before is measured by the address only, so that strangers keep out strangers at most.
     fn elevation_of(
         &mut self,
         shown: Option<&Secret>,
@@ -91,23 +93,29 @@ impl Gateway {
     ) -> Result<ElevationId, Shut> {
         let from = network(from);
         let trier = Trier { place: None, who: Some(from), key: from.to_string() };
-        if !self.elevations.guard.may_try(&trier, now.mono) {
-            return Err(Shut::TooManyAttempts(self.settings.pin_refill.as_secs().max(1)));
-        }
-        let found = match (shown, code) {
-            (Some(shown), _) => match self.web.tickets.verify(shown.expose(), now.utc).map(|ticket| &ticket.right) {
-                Ok(Right::Elevate { elevation }) => Some(*elevation),
-                Ok(Right::Enter(_) | Right::Resume { .. } | Right::Seat { .. }) | Err(_) => None,
-            },
-            // A code that nobody has been told is nobody's to know.
-            (None, Some(code)) => {
-                let mut all = self.elevations.live.iter();
-                all.find(|(_, live)| live.code_out && live.code.matches(code.expose())).map(|(id, _)| *id)
+        let wait = Shut::TooManyAttempts(self.settings.pin_refill.as_secs().max(1));
+        if let Some(shown) = shown {
+            if let Ok(Right::Elevate { elevation }) =
+                self.web.tickets.verify(shown.expose(), now.utc).map(|ticket| &ticket.right)
+            {
+                self.elevations.guard.note_right(&trier);
+                return Ok(*elevation);
             }
-            (None, None) => None,
-        };
+            return Err(if self.elevations.guard.note_unguessable(&trier, now.mono) { Shut::Unknown } else { wait });
+        }
+        if !self.elevations.guard.may_try(&trier, now.mono) {
+            return Err(wait);
+        }
+        // A code that nobody has been told is nobody's to know.
+        let found = code.and_then(|code| {
+            let mut all = self.elevations.live.iter();
+            all.find(|(_, live)| live.code_out && live.code.matches(code.expose())).map(|(id, _)| *id)
+        });
         match found {
-            Some(id) => Ok(id),
+            Some(id) => {
+                self.elevations.guard.note_right(&trier);
+                Ok(id)
+            }
             None => {
                 self.elevations.guard.note_wrong(&trier, now.mono);
                 Err(Shut::Unknown)
@@ -117,11 +125,17 @@ impl Gateway {
 
     /// The digits that are said on the telephone, where they are wanted.
     fn prove_pin(&mut self, id: ElevationId, shown: Option<&Secret>, now: Now) -> Result<(), Shut> {
-        let Some(live) = self.elevations.live.get(&id) else { return Err(Shut::Unknown) };
+        let Some(live) = self.elevations.live.get_mut(&id) else { return Err(Shut::Unknown) };
         let (Some(pin), leg) = (live.pin.clone(), live.leg) else { return Ok(()) };
         let Some(shown) = shown else {
+            let speaks = live.pin_said.is_none_or(|at| at + PIN_AGAIN <= now.mono);
+            if speaks {
+                live.pin_said = Some(now.mono);
+            }
             self.elevation(id, Input::Opened, now);
-            self.speak_pin(leg, pin.expose());
+            if speaks {
+                self.speak_pin(leg, pin.expose());
+            }
             return Err(Shut::PinWanted);
         };
         if pin.matches(shown.expose()) {

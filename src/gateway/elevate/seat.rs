@@ -8,7 +8,7 @@ use crate::gateway::web::protocol::{AudioBy, ServerMessage};
 use crate::gateway::web::{Code, Seat, WebLeg};
 use crate::gateway::{Gateway, Timer};
 use crate::handoff::Move;
-use crate::room::Channel;
+use crate::room::{Channel, Sign};
 
 impl Gateway {
     /// A page takes the seat of somebody on a telephone.
@@ -25,6 +25,10 @@ impl Gateway {
         }
         self.web.tickets.spend(ticket).map_err(Code::from)?;
         self.web.tickets.revoke(ticket);
+        let from = self.web_address(session);
+        if let (Some(live), Some(from)) = (self.rooms.get_mut(&room), from) {
+            live.note_sign(participant, Sign::Address(from));
+        }
         if self.web.seats.contains_key(&participant) {
             self.take_seat(participant, session, request, now);
         } else {

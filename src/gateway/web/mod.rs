@@ -259,6 +259,11 @@ impl Gateway {
         self.web.seats.get(&participant)?.session
     }
 
+    /// Where a page comes from.
+    pub(super) fn web_address(&self, session: SessionId) -> Option<IpAddr> {
+        self.web.sessions.get(&session).map(|page| page.from)
+    }
+
     /// Deals with a fact about a page.
     pub(super) fn on_web(&mut self, input: Input, now: Now) {
         match input {
