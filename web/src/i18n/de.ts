@@ -239,6 +239,7 @@ export const de: Words = {
   ended_hung_up_by_operator: "Die Vermittlung hat Ihre Verbindung beendet",
   ended_other: "Das Meeting ist für Sie vorbei",
 
+  problem_address_full: "Aus Ihrem Netz sind schon zu viele dabei. Wenden Sie sich an den Moderator, oder rufen Sie an.",
   problem_no_connection: "Gerade keine Verbindung. Versuchen Sie es gleich noch einmal.",
   problem_bad_ticket: "Diese Einladung ist nicht bekannt. Bitten Sie um einen neuen Link.",
   problem_revoked_ticket: "Diese Einladung wurde zurückgezogen. Bitten Sie um einen neuen Link.",

@@ -237,6 +237,7 @@ export const en = {
   ended_hung_up_by_operator: "An operator ended your connection",
   ended_other: "The meeting is over for you",
 
+  problem_address_full: "Too many people came from your network. Ask the host, or join by telephone.",
   problem_no_connection: "No connection right now. Try again in a moment.",
   problem_bad_ticket: "This invitation is not known. Ask for a new link.",
   problem_revoked_ticket: "This invitation was withdrawn. Ask for a new link.",

@@ -239,6 +239,7 @@ export const es: Words = {
   ended_hung_up_by_operator: "Un operador ha cortado su conexión",
   ended_other: "La reunión ha terminado para usted",
 
+  problem_address_full: "Ya hay demasiadas personas de su red. Pregunte al anfitrión o llame por teléfono.",
   problem_no_connection: "Ahora no hay conexión. Inténtelo de nuevo en un momento.",
   problem_bad_ticket: "Esta invitación no es conocida. Pida un enlace nuevo.",
   problem_revoked_ticket: "Esta invitación fue retirada. Pida otro enlace.",

@@ -239,6 +239,7 @@ export const fr: Words = {
   ended_hung_up_by_operator: "Un opérateur a mis fin à votre connexion",
   ended_other: "La réunion est terminée pour vous",
 
+  problem_address_full: "Trop de personnes de votre réseau sont déjà là. Adressez-vous à l'hôte ou appelez par téléphone.",
   problem_no_connection: "Pas de connexion pour l’instant. Réessayez dans un moment.",
   problem_bad_ticket: "Cette invitation est inconnue. Demandez un nouveau lien.",
   problem_revoked_ticket: "Cette invitation a été retirée. Demandez un nouveau lien.",

@@ -239,6 +239,7 @@ export const pt: Words = {
   ended_hung_up_by_operator: "Um operador encerrou sua conexão",
   ended_other: "A reunião acabou para você",
 
+  problem_address_full: "Já há pessoas demais da sua rede. Fale com o anfitrião ou entre por telefone.",
   problem_no_connection: "Sem conexão no momento. Tente de novo em instantes.",
   problem_bad_ticket: "Este convite não é conhecido. Peça um novo link.",
   problem_revoked_ticket: "Este convite foi retirado. Peça outro link.",

@@ -239,6 +239,7 @@ export const zh: Words = {
   ended_hung_up_by_operator: "管理员已结束您的连接",
   ended_other: "会议对您已结束",
 
+  problem_address_full: "您所在网络加入的人数过多。请联系主持人，或用电话加入。",
   problem_no_connection: "当前没有连接，请稍后重试。",
   problem_bad_ticket: "此邀请无效。请索取新链接。",
   problem_revoked_ticket: "此邀请已被撤回。请索取新链接。",
