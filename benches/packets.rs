@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use ringlift::base::elevating::ElevationRules;
 use ringlift::base::id::{DidId, TrunkId};
 use ringlift::base::{Instant, Rng, RoomId};
 use ringlift::engine::clock::Clock;
@@ -329,6 +330,7 @@ async fn furnish(path: &std::path::Path) {
             trunk: None,
             action: Destination::Room { room: room.id },
             languages: Vec::new(),
+            elevation: ElevationRules::default(),
         };
         store.add_did(&did, None).await.unwrap();
     }

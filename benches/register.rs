@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::{Node, Phone, cpu, held, micros, password, sip};
+use ringlift::base::elevating::ElevationRules;
 use ringlift::base::id::{DidId, ExtensionId, TrunkId};
 use ringlift::base::{Instant, RoomId};
 use ringlift::gateway::Directory;
@@ -46,6 +47,7 @@ fn house(registers_per_second: u32) -> Node {
             trunk: None,
             action: Destination::Room { room: room.id },
             languages: vec![],
+            elevation: ElevationRules::default(),
         }],
         rooms: vec![room],
         extensions: (0..PHONES).map(extension).collect(),

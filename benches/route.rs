@@ -8,6 +8,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use ringlift::base::elevating::ElevationRules;
 use ringlift::base::id::{DidId, ExtensionId, RuleId, TrunkId};
 use ringlift::base::phone_number::NumberPlan;
 use ringlift::base::{self, Cause, Now, Rng, Secret, Utc};
@@ -54,6 +55,7 @@ fn directory() -> Directory {
         trunk: None,
         action: Destination::Attendant {},
         languages: Vec::new(),
+        elevation: ElevationRules::default(),
     };
     let outbound: Outbound = serde_json::from_str(r#"{"targets":[{"uri":"sip:198.51.100.9"}]}"#).expect("a way out");
     Directory {

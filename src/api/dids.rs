@@ -16,6 +16,7 @@ use super::scope::Scope;
 use super::trunks::random;
 use super::valid::Check;
 use super::{App, Problem, openapi};
+use crate::base::elevating::ElevationRules;
 use crate::base::id::{DidId, TrunkId};
 use crate::gateway::command::Command;
 use crate::route::{Called, Destination, Did};
@@ -37,6 +38,9 @@ pub struct NewDid {
     /// The languages offered, the first spoken when there is no choice; empty means the node's.
     #[serde(default)]
     pub languages: Vec<String>,
+    /// What of adding video to calls by this number differs from the node's rules.
+    #[serde(default)]
+    pub elevation: ElevationRules,
 }
 
 /// Numbers.
@@ -48,8 +52,8 @@ pub struct DidList {
 
 impl From<&Did> for NewDid {
     fn from(did: &Did) -> Self {
-        let Did { called, trunk, action, languages, .. } = did.clone();
-        Self { called, trunk, action, languages }
+        let Did { called, trunk, action, languages, elevation, .. } = did.clone();
+        Self { called, trunk, action, languages, elevation }
     }
 }
 
@@ -69,7 +73,8 @@ impl NewDid {
         }
         check.done()?;
         check_destination(app, &self.action, "/action").await?;
-        Ok(Did { id, called: self.called, trunk: self.trunk, action: self.action, languages: self.languages })
+        let Self { called, trunk, action, languages, elevation } = self;
+        Ok(Did { id, called, trunk, action, languages, elevation })
     }
 }
 

@@ -20,6 +20,7 @@ use super::scope::Scope;
 use super::trunks::random;
 use super::valid::Check;
 use super::{App, Problem, openapi};
+use crate::base::elevating::ElevationRules;
 use crate::base::id::ExtensionId;
 use crate::base::{PhoneNumber, Rng, Secret};
 use crate::gateway::command::Command;
@@ -71,6 +72,9 @@ pub struct NewExtension {
     /// What its calls out may cost; what is left out is as configured.
     #[serde(default)]
     pub limits: Option<NewLimits>,
+    /// What of adding video to its calls differs from the node's rules, the number's and the room's.
+    #[serde(default)]
+    pub elevation: ElevationRules,
 }
 
 /// An extension as it is shown: without its password.
@@ -98,6 +102,8 @@ pub struct ExtensionView {
     pub profile: Option<String>,
     /// What its calls out may cost.
     pub limits: CallLimits,
+    /// What of adding video to its calls differs from the node's rules, the number's and the room's.
+    pub elevation: ElevationRules,
     /// Its telephones that are registered now.
     pub registered: Vec<RegistrationView>,
 }
@@ -145,6 +151,7 @@ impl ExtensionView {
             auto_answer: extension.auto_answer,
             profile: extension.profile,
             limits: extension.limits,
+            elevation: extension.elevation,
             registered,
         }
     }
@@ -164,6 +171,7 @@ impl From<&Extension> for NewExtension {
             auto_answer: extension.auto_answer,
             profile: extension.profile.clone(),
             limits: Some((&extension.limits).into()),
+            elevation: extension.elevation,
         }
     }
 }
@@ -192,6 +200,7 @@ impl NewExtension {
             auto_answer: self.auto_answer,
             profile: self.profile,
             limits,
+            elevation: self.elevation,
             ..fresh
         })
     }

@@ -16,6 +16,7 @@ use super::scope::Scope;
 use super::trunks::random;
 use super::valid::Check;
 use super::{App, Problem, openapi};
+use crate::base::elevating::ElevationRules;
 use crate::base::{RoomId, Secret};
 use crate::gateway::command::{Command, Denial, Reply};
 use crate::gateway::view::RoomView;
@@ -72,6 +73,9 @@ pub struct NewRoom {
     /// The language of callers whose number names none.
     #[serde(default)]
     pub language: Option<String>,
+    /// What of adding video to telephone calls differs here from the node's rules and the number's.
+    #[serde(default)]
+    pub elevation: ElevationRules,
 }
 
 /// Rooms.
@@ -96,6 +100,7 @@ impl From<RoomSettings> for NewRoom {
             tones_up_to: Some(room.tones_up_to),
             keys: Some(room.keys),
             language: room.language,
+            elevation: room.elevation,
         }
     }
 }
@@ -131,6 +136,7 @@ impl NewRoom {
             tones_up_to: self.tones_up_to.unwrap_or(fresh.tones_up_to),
             keys: self.keys.unwrap_or_else(|| fresh.keys.clone()),
             language: self.language,
+            elevation: self.elevation,
             ..fresh
         };
         let held = (1..=MOST).contains(&settings.max_participants);

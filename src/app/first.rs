@@ -1,5 +1,6 @@
 //! What a first start makes, so that a call from this machine works at once: a trunk, a number rule, a room.
 
+use crate::base::elevating::ElevationRules;
 use crate::base::id::{DidId, TrunkId};
 use crate::base::{Rng, RoomId, Secret};
 use crate::room::RoomSettings;
@@ -33,6 +34,7 @@ pub async fn make(store: &Store, language: &str, rng: &mut Rng) -> Result<Option
         trunk: None,
         action: Destination::Attendant {},
         languages: vec![language.to_owned()],
+        elevation: ElevationRules::default(),
     };
     let (pin, host_pin) = pins(rng);
     let room = RoomSettings {

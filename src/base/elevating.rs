@@ -1,4 +1,5 @@
-//! Who may have video added to a telephone call: settings of the node, of a room and of a person; the nearer overrides.
+//! Who may have video added to a telephone call: settings of the node, of a
+//! number, of a room and of a person; the nearer overrides.
 
 use serde::{Deserialize, Serialize};
 

@@ -52,7 +52,7 @@ pub struct RoomSettings {
     #[serde(default, skip_serializing_if = "is_no")]
     #[cfg_attr(feature = "node", schema(read_only))]
     pub call: bool,
-    /// What of adding video to telephone calls differs here from the node's rules.
+    /// What of adding video to telephone calls differs here from the node's rules and the number's.
     #[serde(default, skip_serializing_if = "ElevationRules::is_empty")]
     pub elevation: ElevationRules,
 }

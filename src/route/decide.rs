@@ -316,6 +316,7 @@ impl fmt::Debug for Dialled {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::elevating::ElevationRules;
     use crate::base::id::TrunkId;
     use crate::base::{RoomId, Utc};
     use crate::route::{Did, Trunk};
@@ -339,6 +340,7 @@ mod tests {
             trunk: trunk.map(TrunkId::from_bits),
             action,
             languages: vec![],
+            elevation: ElevationRules::default(),
         }
     }
 

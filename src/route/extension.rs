@@ -43,7 +43,7 @@ pub struct Extension {
     /// What its calls out may cost.
     #[serde(default)]
     pub limits: CallLimits,
-    /// What of adding video to its calls differs from the node's rules and the room's.
+    /// What of adding video to its calls differs from the node's rules, the number's and the room's.
     #[serde(default, skip_serializing_if = "ElevationRules::is_empty")]
     pub elevation: ElevationRules,
 }

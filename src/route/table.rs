@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::base::elevating::ElevationRules;
 use crate::base::id::{DidId, ExtensionId, GroupId, RuleId, TrunkId};
 use crate::base::phone_number::NumberPlan;
 use crate::base::{PhoneNumber, RoomId, Secret};
@@ -31,6 +32,9 @@ pub struct Did {
     /// The languages offered to the caller, the first spoken when there is no choice; empty means the node's.
     #[serde(default)]
     pub languages: Vec<String>,
+    /// What of adding video to calls by this number differs from the node's rules.
+    #[serde(default, skip_serializing_if = "ElevationRules::is_empty")]
+    pub elevation: ElevationRules,
 }
 
 /// What must have been dialled.

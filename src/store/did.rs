@@ -40,7 +40,7 @@ impl Store {
         if let Some(kept) = idempotency::claim(&mut tx, once).await? {
             return Ok(Answered::Before(kept));
         }
-        let sql = "insert into did (id, called, trunk, leads_to, languages) values (?, ?, ?, ?, ?)";
+        let sql = "insert into did (id, called, trunk, leads_to, languages, elevation) values (?, ?, ?, ?, ?, ?)";
         write(&mut tx, did, sql).await?;
         tx.commit().await?;
         Ok(Answered::Now)
@@ -49,7 +49,7 @@ impl Store {
     /// Writes over a number.
     pub async fn put_did(&self, did: &Did) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let sql = "update did set called = ?2, trunk = ?3, leads_to = ?4, languages = ?5 where id = ?1";
+        let sql = "update did set called = ?2, trunk = ?3, leads_to = ?4, languages = ?5, elevation = ?6 where id = ?1";
         write(&mut tx, did, sql).await?;
         Ok(tx.commit().await?)
     }
@@ -69,6 +69,7 @@ async fn write(tx: &mut sqlx::SqliteConnection, did: &Did, sql: &'static str) ->
         .bind(did.trunk.map(|trunk| trunk.to_string()))
         .bind(serde_json::to_string(&did.action).map_err(|error| unreadable("did.leads_to", error))?)
         .bind(serde_json::to_string(&did.languages).map_err(|error| unreadable("did.languages", error))?)
+        .bind(serde_json::to_string(&did.elevation).map_err(|error| unreadable("did.elevation", error))?)
         .execute(&mut *tx)
         .await
         .map_err(|error| leads_to::nowhere(error.into()))?;
@@ -89,5 +90,7 @@ fn read(row: &SqliteRow) -> Result<Did, StoreError> {
         action: serde_json::from_str(row.try_get("leads_to")?).map_err(|error| unreadable("did.leads_to", error))?,
         languages: serde_json::from_str(row.try_get("languages")?)
             .map_err(|error| unreadable("did.languages", error))?,
+        elevation: serde_json::from_str(row.try_get("elevation")?)
+            .map_err(|error| unreadable("did.elevation", error))?,
     })
 }

@@ -328,6 +328,34 @@ async fn a_patch_changes_what_it_names_and_leaves_the_rest() {
 }
 
 #[tokio::test]
+async fn numbers_rooms_and_people_say_who_may_have_video_added_and_keep_it() {
+    let node = Node::start().await;
+    let rules = json!({ "allowed": true, "on_arrival": false, "pin": "unproved" });
+    let mut paths = Vec::new();
+    for (of, mut sent) in [
+        ("dids", json!({ "called": "meet", "action": { "to": "attendant" } })),
+        ("rooms", json!({ "name": "Board" })),
+        ("extensions", json!({ "user": "101" })),
+    ] {
+        sent["elevation"] = rules.clone();
+        let made = ok(node.post(&format!("/v1/{of}"), sent)).await;
+        let id = made["id"].as_str().or(made["settings"]["id"].as_str()).unwrap();
+        paths.push(format!("/v1/{of}/{id}"));
+    }
+    let node = Node::start_at(node.stop().await).await;
+    let patch = |path: &str, body: Value| node.client.patch(node.url(path)).bearer_auth(&node.admin).json(&body);
+    let of = |shown: &Value| shown.get("settings").unwrap_or(shown)["elevation"].clone();
+    for path in &paths {
+        assert_eq!(of(&ok(node.get(path)).await), rules, "{path}: over a restart");
+        assert_eq!(of(&ok(patch(path, json!({}))).await), rules, "{path}: what is not named stays");
+        let after = ok(patch(path, json!({ "elevation": { "pin": null, "by_host": false } }))).await;
+        assert_eq!(of(&after), json!({ "allowed": true, "by_host": false, "on_arrival": false }), "{path}");
+        let refused = problem(patch(path, json!({ "elevation": { "pin": "sometimes" } })), 422).await;
+        assert!(refused["errors"][0]["pointer"].as_str().unwrap().starts_with("/elevation"), "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn however_many_change_one_trunk_at_once_the_gateway_has_what_the_store_has() {
     let node = Node::start().await;
     let made = ok(node.post("/v1/trunks", json!({ "name": "T", "networks": ["192.0.2.0/24"] }))).await;

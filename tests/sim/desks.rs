@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use ringlift::base::LegId;
+use ringlift::base::elevating::ElevationRules;
 use ringlift::base::id::{DidId, TrunkId};
 use ringlift::base::phone_number::NumberPlan;
 use ringlift::gateway::Directory;
@@ -67,6 +68,7 @@ impl World {
                     trunk: None,
                     action: Destination::Trunk { trunks: vec![TrunkId::from_bits(2)], strip: 0, prefix: String::new() },
                     languages: vec![],
+                    elevation: ElevationRules::default(),
                 });
                 change(directory);
             },

@@ -553,6 +553,76 @@ fn who_may_not_is_told_what_to_do_instead() {
 }
 
 #[test]
+fn the_node_the_number_the_room_and_the_person_say_what_holds_and_the_nearer_is_right() {
+    let mut world = World::with(|_| {}, |settings| settings.elevating.rules.allowed = Some(true));
+    let number = |world: &mut World, elevation| {
+        let did = ringlift::route::Did {
+            id: ringlift::base::id::DidId::from_bits(1),
+            called: "+4930901820".parse().unwrap(),
+            trunk: None,
+            action: ringlift::route::Destination::Attendant {},
+            languages: vec!["en".into()],
+            elevation,
+        };
+        world.ask(Command::PutDid(did)).unwrap();
+    };
+    let room = |world: &mut World, elevation| {
+        let settings = world.room().settings;
+        world.ask(Command::PutRoom(ringlift::room::RoomSettings { elevation, ..settings })).unwrap();
+    };
+    let (open, closed) = (
+        ElevationRules { allowed: Some(true), ..ElevationRules::default() },
+        ElevationRules { allowed: Some(false), ..ElevationRules::default() },
+    );
+    let (_, _, leg) = host_and_caller(&mut world);
+    number(&mut world, closed);
+    assert_eq!(world.elevates(leg, ElevateRequest::default()), Err(Unfit::Excluded), "the number over the node");
+    // Who comes by another number, or straight to the room, is under other rules.
+    let direct = world.call(&mut Phone::new(2), "direct");
+    world.pass(Duration::from_secs(2));
+    assert!(world.elevates(direct, ElevateRequest::default()).is_ok());
+    room(&mut world, open);
+    assert!(world.elevates(leg, ElevateRequest::default()).is_ok(), "the room over the number");
+    room(&mut world, closed);
+    // A person of the house for whom it is allowed, in a room that is kept from it.
+    let id = crate::telephone::extension(&mut world, 101);
+    let anna = ringlift::route::Extension::new(id, "101", Secret::new("secret-101"));
+    let anna = ringlift::route::Extension { elevation: open, ..anna };
+    world.ask(Command::PutExtension(Box::new(anna))).unwrap();
+    let (mut phone, _) = crate::house::registered(&mut world, 101, 0);
+    crate::house::dial(&mut world, &mut phone, "direct");
+    crate::house::is_connected(&mut world, &mut phone);
+    world.pass(Duration::from_secs(2));
+    let desk = world.calls().iter().find(|call| call.extension.is_some()).unwrap().id;
+    let to =
+        ElevateRequest { number: serde_json::from_value(json!("+491709998877")).ok(), ..ElevateRequest::default() };
+    assert!(world.elevates(desk, to).is_ok(), "the person over the room");
+    assert_eq!(world.elevates(direct, ElevateRequest::default()), Err(Unfit::Excluded));
+}
+
+#[test]
+fn a_number_whose_callers_get_a_link_on_arrival_sends_it_to_them_alone() {
+    let mut world = World::new();
+    let did = ringlift::route::Did {
+        id: ringlift::base::id::DidId::from_bits(2),
+        called: "direct".parse().unwrap(),
+        trunk: None,
+        action: ringlift::route::Destination::Room { room: ROOM },
+        languages: vec![],
+        elevation: ElevationRules { on_arrival: Some(true), ..ElevationRules::default() },
+    };
+    world.ask(Command::PutDid(did)).unwrap();
+    world.join(&mut Phone::new(1), PIN);
+    world.pass(Duration::from_secs(5));
+    assert!(world.texts.is_empty(), "the other number's callers ask for it");
+    let leg = world.call(&mut Phone::new(2), "direct");
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.texts.len(), 1);
+    assert!(world.texts[0].call == Some(leg) && world.texts[0].consent.starts_with("rule"));
+    assert!(!world.was_told(leg, "elevate-texted"), "nobody is spoken to who did not ask");
+}
+
+#[test]
 fn a_withheld_number_hears_the_code_at_once_and_a_caller_who_is_removed_takes_the_page_along() {
     let mut world = World::new();
     let _host = world.page_by_pin(HOST_PIN, "Host");

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ringlift::base::elevating::ElevationRules;
 use ringlift::base::id::GroupId;
 use ringlift::base::{Cause, Secret};
 use ringlift::gateway::Record;
@@ -322,6 +323,7 @@ fn a_caller_from_outside_reaches_a_desk_and_the_desk_calls_out() {
         trunk: None,
         action: ringlift::route::Destination::Extension { extension: extension(&mut world, 102) },
         languages: vec![],
+        elevation: ElevationRules::default(),
     };
     world.ask(Command::PutDid(did)).unwrap();
     phone = Phone::new(2);

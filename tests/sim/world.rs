@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
+use ringlift::base::elevating::ElevationRules;
 use ringlift::base::id::{DidId, TrunkId};
 use ringlift::base::{Instant, LegId, Now, PhoneNumber, Rng, RoomId, Secret, Utc};
 use ringlift::gateway::command::{Command, CommandId, Outcome, Reply};
@@ -109,6 +110,7 @@ impl World {
             trunk: None,
             action,
             languages: vec!["en".into()],
+            elevation: ElevationRules::default(),
         };
         let mut directory = Directory {
             trunks: vec![trunk],

@@ -142,10 +142,12 @@ impl Gateway {
         }
     }
 
-    /// What holds for this call: the node's rules, over them the number's room's, over them the person's.
+    /// What holds for this call: the node's rules, over them those of the number it came by, the room's and the person's.
     fn elevation_rules(&self, leg: LegId, room: RoomId) -> ElevationRules {
+        let did = self.legs.get(&leg).and_then(|record| self.table.dids.get(&record.did?));
+        let number = did.map(|did| did.elevation).unwrap_or_default();
         let room = self.rooms.get(&room).map(|room| room.settings().elevation).unwrap_or_default();
-        self.settings.elevating.rules.under(room).under(self.elevation_rules_of_person(leg))
+        self.settings.elevating.rules.under(number).under(room).under(self.elevation_rules_of_person(leg))
     }
 
     fn elevation_rules_of_person(&self, leg: LegId) -> ElevationRules {

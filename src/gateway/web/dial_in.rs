@@ -43,13 +43,15 @@ fn number(did: &Did) -> Option<&PhoneNumber> {
 mod tests {
     use super::*;
     use crate::base::RoomId;
+    use crate::base::elevating::ElevationRules;
     use crate::base::id::DidId;
 
     fn table(numbers: &[(&str, Destination)]) -> Table {
         let mut table = Table::default();
         for (bits, (called, action)) in (0..).zip(numbers) {
             let (id, called, action) = (DidId::from_bits(bits), called.parse().unwrap(), action.clone());
-            table.dids.insert(id, Did { id, called, trunk: None, action, languages: Vec::new() });
+            let elevation = ElevationRules::default();
+            table.dids.insert(id, Did { id, called, trunk: None, action, languages: Vec::new(), elevation });
         }
         table
     }
