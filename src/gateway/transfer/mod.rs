@@ -115,12 +115,14 @@ impl Gateway {
         let live = self.rooms.get_mut(&room)?;
         live.expect(Expected { id: participant, name, number, language }, now);
         self.timers.disarm(&Timer::Keys(leg));
+        // The music was the old room's; the new one says what is heard there.
+        self.set_background(leg, None);
         self.arrive(leg, room, participant, now);
         Some((old, participant))
     }
 
     /// Who is in a leg's room beside it, with legs that are up.
-    fn others_of(&self, leg: LegId) -> Vec<LegId> {
+    pub(in crate::gateway) fn others_of(&self, leg: LegId) -> Vec<LegId> {
         let place = self.legs.get(&leg).and_then(|record| record.place());
         let Some((room, own)) = place else { return Vec::new() };
         let Some(live) = self.rooms.get(&room) else { return Vec::new() };
