@@ -20,6 +20,7 @@ use crate::base::id::ExtensionId;
 use crate::base::{LegId, PhoneNumber, RoomId, Secret};
 use crate::call::speech::names;
 use crate::gateway::command::{Command, DialRequest, Playable, Reply};
+use crate::gateway::merge::MergeRequest;
 use crate::store::{Answered, Kept};
 
 /// Most header fields that a call may be given. More: an INVITE outgrows a datagram.
@@ -275,6 +276,23 @@ pub async fn transfer(
     let headers = headers.into_iter().collect();
     let command = Command::Transfer { leg, to: to.unwrap_or_default(), consult, headers, uui };
     act(&app, &caller, once, body.hash, command).await
+}
+
+/// Brings a call into a meeting that is on, without PIN and lobby: a host or member who is there, or the key's holder,
+/// vouches for whoever calls. Also a caller who is still with the attendant, or for whom somebody is rung.
+#[utoipa::path(post, path = "/v1/calls/{id}/merge", tag = "calls", security(("key" = ["calls:write", "rooms:write"])),
+    params(("id" = String, Path), openapi::OnceHeader), request_body = MergeRequest,
+    responses((status = 204, description = "the person is in the meeting"), openapi::Refused))]
+pub async fn merge(
+    State(app): State<App>,
+    caller: Caller,
+    Id(leg): Id<LegId>,
+    once: OnceKey,
+    body: Body<MergeRequest>,
+) -> Result<Response, Problem> {
+    caller.needs(Scope::CallsWrite)?;
+    caller.needs(Scope::RoomsWrite)?;
+    act(&app, &caller, once, body.hash, Command::Merge { leg, request: body.value }).await
 }
 
 /// What needs no body.

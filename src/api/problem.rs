@@ -170,6 +170,7 @@ impl From<Denial> for Problem {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, unfit.name(), unfit.text()).retry_after(seconds)
             }
             Denial::NotElevated(unfit) => Self::new(StatusCode::CONFLICT, unfit.name(), unfit.text()),
+            Denial::NotMerged(why) => Self::new(StatusCode::CONFLICT, why.name(), why.text()),
             Denial::Shut(shut) => {
                 let (status, after) = match shut {
                     Shut::Unknown => (StatusCode::NOT_FOUND, None),

@@ -72,6 +72,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(acts::digits))
         .routes(routes!(acts::play))
         .routes(routes!(acts::transfer))
+        .routes(routes!(acts::merge))
         .routes(routes!(acts::to_call))
         .routes(routes!(records::list))
         .routes(routes!(trunks::list, trunks::create))

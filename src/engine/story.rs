@@ -21,6 +21,9 @@ pub fn tell(what: &Happening) {
         Happening::CallBridged { call, with, room } => info!(%call, %with, %room, "talk"),
         Happening::CallHeld { call, held: true, by } => info!(%call, ?by, "on hold"),
         Happening::CallHeld { call, held: false, by } => info!(%call, ?by, "back from hold"),
+        Happening::CallMerged { call, room, participant, by } => {
+            info!(%call, %room, %participant, by = by.map(field::display), "merged");
+        }
         Happening::CallTransferred { call, by, with, to, way } => {
             let (by, with) = (by.map(|leg| leg.to_string()), with.map(|leg| leg.to_string()));
             info!(%call, by, with, to = %masked(to), ?way, "handed over");

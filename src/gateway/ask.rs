@@ -110,6 +110,7 @@ impl Gateway {
             Command::MayPicture(resume) => self.may_picture(&resume, now),
             Command::SetPicture { resume, picture } => self.set_picture(&resume, picture, now),
             Command::Elevate { leg, request } => self.elevate_by_api(leg, &request, now),
+            Command::Merge { leg, request } => self.merge_by_api(leg, &request, now),
             Command::Elevation(id) => self
                 .elevation_view(id)
                 .map(|view| Reply::Elevation(Box::new(view)))

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::id::{DidId, ElevationId, ExtensionId, GroupId, RuleId, TicketId, TrunkId};
 use crate::base::{LegId, PhoneNumber, RoomId, Secret, Utc};
 use crate::gateway::elevate::view::{ElevateRequest, ElevationView, LinkView, Redeem, Redeemed, Shut, Unfit};
+use crate::gateway::merge::{MergeRequest, Unmerged};
 use crate::gateway::view::{CallView, RegistrationView, RoomView, Status, TrialReport, TrialRequest, TrunkStateView};
 use crate::gateway::web::{Code, Preview};
 use crate::room::{self, Operation, RoomSettings};
@@ -96,6 +97,13 @@ pub enum Command {
         leg: LegId,
         /// How.
         request: Box<ElevateRequest>,
+    },
+    /// Brings a call into a meeting: somebody vouches for whoever calls.
+    Merge {
+        /// The call.
+        leg: LegId,
+        /// Where to, and who vouches.
+        request: MergeRequest,
     },
     /// How far an elevation is.
     Elevation(ElevationId),
@@ -335,6 +343,8 @@ pub enum Denial {
     Invalid(String),
     /// A call is not elevated.
     NotElevated(Unfit),
+    /// A call is not merged.
+    NotMerged(Unmerged),
     /// A link or code opens nothing.
     Shut(Shut),
 }

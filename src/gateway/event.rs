@@ -97,6 +97,22 @@ pub enum Happening {
         /// Whose doing it is.
         by: HeldBy,
     },
+    /// A call was brought into a meeting without PIN and lobby, because somebody vouched for whoever calls.
+    #[serde(rename = "call.merged")]
+    CallMerged {
+        /// The leg.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        call: LegId,
+        /// The meeting.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        room: RoomId,
+        /// Their place there.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        participant: ParticipantId,
+        /// Who vouched, of the meeting; none: the operator, by API.
+        #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+        by: Option<ParticipantId>,
+    },
     /// A call was handed over: whoever talked talks with somebody else, or by another telephone.
     #[serde(rename = "call.transferred")]
     CallTransferred {
@@ -448,7 +464,8 @@ impl Happening {
             | Happening::RoomEnded { room }
             | Happening::RoomConfigured { room }
             | Happening::RoomDeleted { room }
-            | Happening::CallBridged { room, .. } => Some(*room),
+            | Happening::CallBridged { room, .. }
+            | Happening::CallMerged { room, .. } => Some(*room),
             Happening::ElevationAsked(of)
             | Happening::ElevationLookingUp(of)
             | Happening::ElevationPushed(of)

@@ -178,6 +178,7 @@ impl Gateway {
         record.did = did;
         record.destination = destination.clone();
         record.language = language;
+        record.help = help;
         record.identity = facts.identity;
         record.stage = Stage::Binding { offer, plan };
         self.begin_record(record, now);

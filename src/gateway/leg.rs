@@ -48,6 +48,10 @@ pub(super) struct Leg {
     pub(super) did: Option<DidId>,
     /// Where it leads.
     pub(super) destination: Destination,
+    /// It is a call for help.
+    pub(super) help: bool,
+    /// Somebody in the meeting it comes to vouches for it: no lobby.
+    pub(super) vouched: Option<Vouched>,
     /// What the caller's signed identity was worth.
     pub(super) identity: Standing,
     pub(super) began: Utc,
@@ -73,6 +77,13 @@ pub(super) struct Leg {
     pub(super) bridged: Option<(RoomId, ParticipantId)>,
     /// Keys and pauses that are still to be sent to the far end.
     pub(super) keying: Keying,
+}
+
+/// A right to come into a meeting without PIN and lobby, once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Vouched {
+    /// Who vouches; none: the operator.
+    pub(super) by: Option<ParticipantId>,
 }
 
 /// Where a call stands.
@@ -268,6 +279,8 @@ impl Leg {
             to: String::new(),
             did: None,
             destination: Destination::Attendant {},
+            help: false,
+            vouched: None,
             identity: Standing::Unchecked,
             began: now.utc,
             answered: None,

@@ -5,6 +5,7 @@ pub mod command;
 pub mod elevate;
 pub mod event;
 pub mod fetch;
+pub mod merge;
 pub mod settings;
 pub mod view;
 pub mod web;

@@ -183,6 +183,7 @@ impl Gateway {
         }
         let call = Box::new(Outgoing { invite, hop, prover, rings: false, refused: None });
         let mut record = Leg::new(leg, CallDirection::Outbound, party, profile, target.remote, negotiation, now);
+        record.help = help;
         record.caller = caller.number.clone().filter(|_| !caller.withheld);
         record.from = caller.shown();
         record.to = called;

@@ -21,6 +21,7 @@ impl Gateway {
         let early = record.bridged.filter(|(room, _)| *room == room_id).map(|(_, participant)| participant);
         let participant = early.unwrap_or_else(|| ParticipantId::draw(&mut self.rng));
         let keys = KeyReader::new(map);
+        let vouched = record.vouched.take();
         record.stage = Stage::InRoom { room: room_id, participant, keys, step_up: None };
         record.last_room = Some(room_id);
         record.voice.playing = None;
@@ -36,6 +37,7 @@ impl Gateway {
                 held: record.held,
                 browser: false,
                 muted: false,
+                vouched: vouched.is_some(),
                 signs: Vec::new(),
             },
             now,
@@ -43,6 +45,9 @@ impl Gateway {
         let row = record.record(None);
         self.outputs.push_back(Output::Record(Record::Changed(Box::new(row))));
         self.carry_out(room_id, now);
+        if let Some(vouched) = vouched {
+            self.tell_of_merge(leg, vouched, now);
+        }
         self.elevate_on_arrival(leg, now);
     }
 

@@ -32,6 +32,8 @@ pub struct Entrant {
     pub browser: bool,
     /// Comes in unheard, by their own wish.
     pub muted: bool,
+    /// Somebody in the meeting vouches for them: they wait for nobody.
+    pub vouched: bool,
     /// By what they are known when they come back; a caller's number need not be named.
     pub signs: Vec<Sign>,
 }
@@ -201,7 +203,10 @@ impl Room {
         if !entrant.browser {
             signs.push(entrant.number.clone().map_or(Sign::Withheld, Sign::Number));
         }
-        let (waits_in_lobby, waits_for_host) = self.would_wait(&signs, entrant.name.as_deref(), role);
+        let (waits_in_lobby, waits_for_host) = match entrant.vouched {
+            true => (false, false),
+            false => self.would_wait(&signs, entrant.name.as_deref(), role),
+        };
         let participant = Participant {
             number: entrant.number,
             held: entrant.held,

@@ -30,6 +30,7 @@ impl Scene {
     fn comes(&mut self, n: u64, host: bool) -> &mut Self {
         self.room.enter(
             Entrant {
+                vouched: false,
                 id: id(n),
                 leg: LegId::from_bits(n),
                 number: None,

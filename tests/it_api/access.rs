@@ -60,6 +60,7 @@ fn body(path: &str) -> Value {
         "calls" if path.ends_with("/elevate") => json!({}),
         "calls" if path.ends_with("/digits") => json!({ "digits": "1" }),
         "calls" if path.ends_with("/play") => json!({ "what": [{ "play": "music" }] }),
+        "calls" if path.ends_with("/merge") => json!({ "room": "room_0000000000000" }),
         "calls" if path.ends_with("/transfer") => json!({ "to": "101" }),
         "calls" if path.ends_with("/calls") => json!({ "to": "101", "from": "ext_0000000000000" }),
         "rooms" if path.ends_with("operations") => json!({ "operation": "lock" }),

@@ -4,6 +4,7 @@ use reqwest::StatusCode;
 use ringlift::api::scope::Scope;
 use ringlift::base::{LegId, Secret};
 use ringlift::gateway::command::{Command, Playable};
+use ringlift::gateway::merge::MergeRequest;
 use serde_json::{Value, json};
 
 use crate::node::{Node, ok, problem};
@@ -94,6 +95,9 @@ async fn a_live_call_is_held_keyed_played_to_handed_over_and_hung_up() {
     assert_eq!(handed, Some(transfer("102", None, Some("56a390f3;encoding=hex"))));
     let handed = post("transfer", json!({ "consult": other })).await;
     assert_eq!(handed, Some(transfer("", Some(other), None)));
+    let request = MergeRequest { room, by: None, both: true };
+    let merged = post("merge", json!({ "room": room, "both": true })).await;
+    assert_eq!(merged, Some(Command::Merge { leg, request }));
     post("hangup", Value::Null).await;
     assert_eq!(ok(node.get(&path)).await["cause"], "hung_up_by_operator");
     problem(node.post(&format!("{path}/hold"), Value::Null), 404).await;
@@ -132,6 +136,7 @@ async fn nonsense_is_done_to_no_call() {
         ("{leg}/play", json!({ "what": [{ "play": "prompt", "name": "gossip" }] }), "/what/0/name", "no such prompt"),
         ("{leg}/transfer", json!({}), "/to", "to whom"),
         ("{leg}/transfer", json!({ "consult": leg }), "/consult", "the call itself"),
+        ("{leg}/merge", json!({}), "/room", "is missing"),
     ] {
         let path = path.replace("{leg}", &path_of(leg)).replace("{room}", &room.to_string());
         let refused = problem(node.post(&path, body), 422).await;

@@ -470,6 +470,7 @@ impl StandIn {
             | Command::SendDigits { .. }
             | Command::Play { .. }
             | Command::StopPlaying(_)
+            | Command::Merge { .. }
             | Command::Transfer { .. } => {
                 self.tell.send(command.clone()).unwrap();
                 return self.act(command, outbox);
@@ -506,7 +507,10 @@ impl StandIn {
             }
             Command::CheckSync(_) => return Ok(Reply::Done),
             Command::Answer(leg) | Command::StopPlaying(leg) => leg,
-            Command::SendDigits { leg, .. } | Command::Play { leg, .. } | Command::Transfer { leg, .. } => leg,
+            Command::SendDigits { leg, .. }
+            | Command::Play { leg, .. }
+            | Command::Merge { leg, .. }
+            | Command::Transfer { leg, .. } => leg,
             other => panic!("{other:?} is done to no call"),
         };
         self.calls.get(&leg).map(|_| Reply::Done).ok_or(Denial::NotFound("call"))

@@ -15,6 +15,7 @@ mod lamps;
 mod limits;
 mod line;
 mod meeting;
+mod merge;
 mod pages;
 mod parity;
 mod registrar;

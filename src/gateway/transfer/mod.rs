@@ -99,7 +99,7 @@ impl Gateway {
 
     /// Takes people from their rooms to one where others are; their legs go on as they are. They all arrive before the
     /// first leaves, so that nobody is left alone for a moment.
-    fn move_to(&mut self, legs: &[LegId], room: RoomId, now: Now) {
+    pub(in crate::gateway) fn move_to(&mut self, legs: &[LegId], room: RoomId, now: Now) {
         let left: Vec<_> = legs.iter().filter_map(|leg| self.move_one(*leg, room, now)).collect();
         for (old, participant) in left {
             self.leave_room(old, participant, Cause::Transferred, now);
@@ -130,7 +130,7 @@ impl Gateway {
     }
 
     /// Whether a leg's call is being handed over, by it or with it.
-    fn is_in_transfer(&self, leg: LegId) -> bool {
+    pub(in crate::gateway) fn is_in_transfer(&self, leg: LegId) -> bool {
         self.transfers.ordered.contains_key(&leg)
             || self.transfers.handovers.values().any(|it| it.giver == Some(leg) || it.call == leg)
     }

@@ -84,6 +84,12 @@ pub enum Code {
     ElevateNoPhone,
     /// There is no such elevation, or it is over.
     NoSuchElevation,
+    /// There is no such call, or it is not one that this person may bring in.
+    NoSuchCall,
+    /// A call for help: it stays as it is.
+    CallForHelp,
+    /// The person has a page in the call: an invitation brings them in.
+    CallHasPage,
     /// There is no way to carry the voice by that: no telephone is on the line, or no peer connection stands.
     NoSuchAudio,
 }
@@ -129,6 +135,9 @@ impl Code {
             Code::ElevateDeskPhone => "this is a desk phone: open the meeting on a computer instead",
             Code::ElevateNoPhone => "this person is not here by telephone",
             Code::NoSuchElevation => "there is no such elevation, or it is over",
+            Code::NoSuchCall => "there is no such call that you could bring in",
+            Code::CallForHelp => "this is an emergency call: it stays as it is",
+            Code::CallHasPage => "this person has a page in the call: send them an invitation to the meeting",
             Code::NoSuchAudio => "nothing is there that could carry the voice this way",
         }
     }

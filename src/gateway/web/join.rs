@@ -128,6 +128,7 @@ impl Gateway {
         self.web.legs.insert(leg, WebLeg::new(participant));
         self.web.seats.insert(participant, Seat::new(room, leg, pass.invitation));
         let entrant = Entrant {
+            vouched: false,
             id: participant,
             leg,
             number: None,

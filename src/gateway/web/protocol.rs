@@ -17,7 +17,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::id::{ElevationId, TicketId};
-use crate::base::{Cause, ParticipantId, RoomId, Secret, SessionId, Utc};
+use crate::base::{Cause, LegId, ParticipantId, RoomId, Secret, SessionId, Utc};
 use crate::elevation::{Asker, Reason, Step};
 use crate::gateway::web::code::Code;
 use crate::media::web::{Shown, Source, Wish};
@@ -141,6 +141,15 @@ pub enum ClientMessage {
         /// Whom.
         #[cfg_attr(feature = "node", schema(value_type = String))]
         participant: ParticipantId,
+    },
+    /// Brings a call of one's own telephone into the meeting, without PIN and lobby; hosts and members only.
+    Merge {
+        /// The far end's leg.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        call: LegId,
+        /// One's own telephone comes, too; else it is let go.
+        #[serde(default)]
+        both: bool,
     },
     /// Lets a browser take the seat that another has, or keeps it out: the answer of a host to the step `opened` again.
     Allow {
@@ -335,6 +344,15 @@ pub enum ServerMessage {
     },
     /// How far an elevation is; for whoever asked, for hosts, and for the person whose it is.
     Elevation(Box<Progress>),
+    /// Somebody on a telephone was brought in without PIN and lobby.
+    Merged {
+        /// Who; the place itself is told by `joined`.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        participant: ParticipantId,
+        /// Who vouched; none: the operator.
+        #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+        by: Option<ParticipantId>,
+    },
     /// The person's telephone hung up some seconds ago; the page can carry the voice.
     AudioOffer {
         /// Why.

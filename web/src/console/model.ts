@@ -104,6 +104,7 @@ export function happen(state: State, event: Happening): [State, Anew[]] {
     case "call.bridged":
     case "call.held":
     case "call.transferred":
+    case "call.merged":
     case "call.ended":
       return [state, ["calls"]];
     case "trunk.up":

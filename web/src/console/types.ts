@@ -162,7 +162,7 @@ export type Happening =
   | (InRoom<"room.locked"> & { locked: boolean })
   | InRoom<"room.started" | "room.ended" | "room.configured" | "room.deleted">
   | { type: "node.started" | "node.draining"; seq: number }
-  | { type: "call.began" | "call.ringing" | "call.answered" | "call.bridged" | "call.held" | "call.transferred" | "call.ended"; seq: number; call: string }
+  | { type: "call.began" | "call.ringing" | "call.answered" | "call.bridged" | "call.held" | "call.transferred" | "call.merged" | "call.ended"; seq: number; call: string }
   | { type: "trunk.up" | "trunk.down"; seq: number; trunk: string }
   | { type: "trunk.target_up" | "trunk.target_down"; seq: number; trunk: string; address: string }
   | { type: `elevation.${string}`; seq: number; room: string; participant: string }

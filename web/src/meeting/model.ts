@@ -82,7 +82,7 @@ export const blank: State = {
 
 /** Something to tell the person at the page: said by the words' key, with names. */
 export interface Note {
-  say: "somebody_joined" | "somebody_left" | "somebody_waits" | "hand_up" | "chat_from" | "chat_from_alone" | "host_muted_you" | "host_unmuted_you" | "you_are_host" | "you_are_host_no_more" | "locked" | "unlocked" | "shares" | "shares_no_more" | "joined_anew" | "back" | "video_added" | "video_link_failed";
+  say: "somebody_joined" | "somebody_left" | "somebody_waits" | "hand_up" | "chat_from" | "chat_from_alone" | "host_muted_you" | "host_unmuted_you" | "you_are_host" | "you_are_host_no_more" | "locked" | "unlocked" | "shares" | "shares_no_more" | "joined_anew" | "back" | "video_added" | "video_link_failed" | "brought_in";
   values?: Record<string, string>;
   /** Seen too, not only heard by screen readers. */
   seen: boolean;
@@ -275,6 +275,10 @@ export function receive(state: State, message: ServerMessage, now: number): [Sta
       return elevation(state, message, now);
     case "audio_offer":
       return [{ ...state, audioOffer: you(state)?.audio === "none" }, []];
+    case "merged": {
+      const [one, by] = [state.people.get(message.participant), state.people.get(message.by ?? "")];
+      return [state, one && by ? [{ say: "brought_in", values: { name: called(one, ""), by: called(by, "") }, seen: true }] : []];
+    }
     case "answer":
     case "invited":
     case "candidate":

@@ -123,6 +123,7 @@ export type ServerMessage =
   | { type: "goaway"; after_ms: number; text: string }
   | ({ type: "elevation" } & Progress)
   | { type: "audio_offer"; reason: string }
+  | { type: "merged"; participant: string; by: string | null }
   | { type: "pong"; id: number };
 
 export type Step = "asked" | "looking_up" | "pushed" | "texted" | "sent" | "delivered" | "spoken" | "shown" | "opened" | "authenticated" | "bound" | "closed" | "failed" | "ended";
@@ -180,5 +181,6 @@ export type Asked =
   | { type: "elevate"; participant: string }
   | { type: "allow"; elevation: string; allow: boolean }
   | { type: "audio"; by: "web" | "phone"; keep: boolean }
+  | { type: "merge"; call: string; both: boolean }
   | { type: "leave" }
   | { type: "ping" };
