@@ -65,7 +65,9 @@ impl Gateway {
             let ring = RingId(self.next_ring);
             record.last_room = Some(room);
             record.stage = Stage::Calling { ring, offer, early: None, told: None };
+            self.knock(caller, &plan.to, now);
             if let Err(cause) = self.place_as(ring, None, plan, room, Waits::Caller(caller), now) {
+                self.forget_knock(caller);
                 self.refuse_caller(caller, cause, &[], now);
             }
         }

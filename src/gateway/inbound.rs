@@ -304,6 +304,7 @@ impl Gateway {
             self.timers.disarm(&timer(leg));
         }
         self.touched.remove(&leg);
+        self.forget_knock(leg);
         if record.open {
             self.closing.insert(leg);
             self.order(MediaCommand::Close { leg });

@@ -26,6 +26,9 @@ impl Gateway {
             // Keyed ahead (`number,,PIN#`): the path is open, so the attendant begins.
             self.begin_attending(leg, now);
         }
+        if !self.knocks.is_empty() && self.knock_key(leg, digit, now) {
+            return;
+        }
         let Some(record) = self.legs.get_mut(&leg) else { return };
         match &mut record.stage {
             Stage::Attendant { .. } => self.attend(leg, attendant::Input::Digit(digit), now),

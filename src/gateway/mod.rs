@@ -5,6 +5,7 @@ pub mod command;
 pub mod elevate;
 pub mod event;
 pub mod fetch;
+pub mod knock;
 pub mod merge;
 pub mod settings;
 pub mod view;
@@ -118,6 +119,7 @@ pub struct Gateway {
     web: web::Web,
     /// Telephone calls that become meetings.
     elevations: elevate::Elevations,
+    knocks: knock::Knocks,
     next_seq: u64,
     counters: Counters,
     drain: Option<drain::Drain>,
@@ -157,6 +159,8 @@ enum Timer {
     AudioOffer(ParticipantId),
     /// A step of an elevation.
     Elevation(ElevationId),
+    /// A meeting was asked long enough about a call.
+    Knock(LegId),
     /// Calls are told that the node goes out of service.
     DrainWarning,
     /// Calls still up are ended.
@@ -244,6 +248,7 @@ impl Gateway {
             pins: pin_guard::PinGuard::new(&settings),
             web: web::Web::new(&settings, tickets),
             elevations: elevate::Elevations::new(&settings),
+            knocks: knock::Knocks::new(),
             settings,
             endpoint,
             verifier,
@@ -375,6 +380,7 @@ impl Gateway {
                 Timer::Page(session) => self.page_timed_out(session),
                 Timer::Away(participant) => self.stayed_away(participant, now),
                 Timer::AudioOffer(participant) => self.offer_audio(participant),
+                Timer::Knock(caller) => self.knock_over(caller, now),
                 Timer::Elevation(id) => self.elevation_timed_out(id, now),
                 Timer::DrainWarning => self.warn_of_drain(),
                 Timer::DrainLimit => self.end_drain(now),

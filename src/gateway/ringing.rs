@@ -234,6 +234,7 @@ impl Gateway {
         let Some(ring) = self.rings.remove(&id) else { return };
         match ring.waits {
             Waits::Caller(caller) => {
+                self.forget_knock(caller);
                 if let Err(cause) = self.answer_caller(caller, leg, now) {
                     self.leave_room(ring.room, ring.participant, cause, now);
                     return self.hang_up(leg, cause, now);
@@ -273,7 +274,7 @@ impl Gateway {
         let cause = ring.cause();
         if let Waits::Caller(caller) = ring.waits {
             let unanswered = matches!(self.legs.get(&caller), Some(Leg { stage: Stage::Calling { .. }, .. }));
-            if unanswered {
+            if unanswered && !self.knock_waits(caller, cause, ring.failure.as_ref()) {
                 let reasons = ring.failure.map(|failure| failure.reasons).unwrap_or_default();
                 self.refuse_caller(caller, cause, &reasons, now);
             }

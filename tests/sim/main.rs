@@ -11,6 +11,7 @@ mod elevation;
 mod fraud;
 mod house;
 mod keys;
+mod knock;
 mod lamps;
 mod limits;
 mod line;

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::id::{ElevationId, TicketId};
 use crate::base::{Cause, LegId, ParticipantId, RoomId, Secret, SessionId, Utc};
 use crate::elevation::{Asker, Reason, Step};
+use crate::gateway::knock::KnockAnswer;
 use crate::gateway::web::code::Code;
 use crate::media::web::{Shown, Source, Wish};
 use crate::room::{ChatLine, Operation, Reaction, Role, State};
@@ -150,6 +151,14 @@ pub enum ClientMessage {
         /// One's own telephone comes, too; else it is let go.
         #[serde(default)]
         both: bool,
+    },
+    /// What becomes of somebody who calls a person in the meeting: the answer to `knock`.
+    Knock {
+        /// The caller's leg.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        call: LegId,
+        /// What.
+        answer: KnockAnswer,
     },
     /// Lets a browser take the seat that another has, or keeps it out: the answer of a host to the step `opened` again.
     Allow {
@@ -352,6 +361,25 @@ pub enum ServerMessage {
         /// Who vouched; none: the operator.
         #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
         by: Option<ParticipantId>,
+    },
+    /// Somebody calls a person in the meeting; for that person, where they may let others in, and for hosts.
+    Knock {
+        /// The caller's leg.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        call: LegId,
+        /// Whom they call.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        participant: ParticipantId,
+        /// Who they are, where they are of the house.
+        name: Option<String>,
+        /// Their number, masked.
+        number: Option<String>,
+    },
+    /// It is settled, or nobody said in time.
+    KnockOver {
+        /// The caller's leg.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        call: LegId,
     },
     /// The person's telephone hung up some seconds ago; the page can carry the voice.
     AudioOffer {

@@ -79,6 +79,7 @@ impl Gateway {
             ClientMessage::Watch { slots } => self.watch(me, slots),
             ClientMessage::Elevate { participant } => self.elevate_by_page(me, participant, now),
             ClientMessage::Merge { call, both } => self.merge_by_page(me, call, both, now),
+            ClientMessage::Knock { call, answer } => self.answer_knock(me, call, answer, now),
             ClientMessage::Allow { elevation, allow } => self.allow_by_page(me, elevation, allow, now),
             ClientMessage::Audio { by, keep } => self.move_audio(me, by, keep, now),
             ClientMessage::Leave {} => {

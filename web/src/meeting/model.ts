@@ -279,6 +279,8 @@ export function receive(state: State, message: ServerMessage, now: number): [Sta
       const [one, by] = [state.people.get(message.participant), state.people.get(message.by ?? "")];
       return [state, one && by ? [{ say: "brought_in", values: { name: called(one, ""), by: called(by, "") }, seen: true }] : []];
     }
+    case "knock":
+    case "knock_over":
     case "answer":
     case "invited":
     case "candidate":

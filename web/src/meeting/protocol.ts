@@ -124,6 +124,8 @@ export type ServerMessage =
   | ({ type: "elevation" } & Progress)
   | { type: "audio_offer"; reason: string }
   | { type: "merged"; participant: string; by: string | null }
+  | { type: "knock"; call: string; participant: string; name: string | null; number: string | null }
+  | { type: "knock_over"; call: string }
   | { type: "pong"; id: number };
 
 export type Step = "asked" | "looking_up" | "pushed" | "texted" | "sent" | "delivered" | "spoken" | "shown" | "opened" | "authenticated" | "bound" | "closed" | "failed" | "ended";
@@ -182,5 +184,6 @@ export type Asked =
   | { type: "allow"; elevation: string; allow: boolean }
   | { type: "audio"; by: "web" | "phone"; keep: boolean }
   | { type: "merge"; call: string; both: boolean }
+  | { type: "knock"; call: string; answer: "take" | "decline" | "ring" }
   | { type: "leave" }
   | { type: "ping" };
