@@ -37,6 +37,7 @@ use crate::engine::fetch::Fetcher;
 use crate::engine::handle::Handle;
 use crate::engine::log::Log;
 use crate::engine::media::{self, MediaPlane};
+use crate::engine::pusher::{self, Pusher};
 use crate::engine::resolve::Resolver;
 use crate::engine::run::{Ended, Engine};
 use crate::engine::texter::Texter;
@@ -45,6 +46,7 @@ use crate::engine::{chance, clips, meters, os};
 use crate::gateway::{Directory, Gateway};
 use crate::identity::Anchors;
 use crate::profile::Book;
+use crate::push::Vapid;
 use crate::sip::endpoint;
 use crate::sip::timing::Timing;
 use crate::store::{self, Store, Writer};
@@ -147,18 +149,27 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
     };
     let anchors = crate::config::anchors::load(config.stir.anchors.as_deref()).map_err(Failure::one)?;
     let links = https::link_base(config, facts.as_ref());
-    let gateway = gateway(config, (&reach, &identity, links), &clips.languages, directory, anchors, rng.fork(), clock);
+    let push = push_key(config)?;
+    let offers = Offers { languages: &clips.languages, links, push: push.as_ref().map(Vapid::public) };
+    let gateway = gateway(config, (&reach, &identity), offers, directory, anchors, rng.fork(), clock);
     let writer = Writer::start(store.clone(), writer(config));
     let (handle, inbox) = Handle::new(store.clone(), writer.clone());
     let fetcher = Fetcher::new(config.routing.private_networks.clone());
     let texter = Texter::start(store.clone(), texts::settings(config)).await.map_err(Failure::one)?;
     let desk = texter.desk();
+    let pusher = push.map(|key| {
+        let contact = config.elevation.contact(&config.api.public_url);
+        let opened = config.routing.private_networks.clone();
+        Pusher::start(store.clone(), pusher::Settings { key, contact, opened })
+    });
+    let browsers = pusher.as_ref().map(Pusher::desk);
     // Before the first event of this start, with what the last one left.
     let courier = Courier::start(store.clone(), courier::Settings::new(config.routing.private_networks.clone()));
     let engine = Engine::new(clock, gateway, transports, media, resolver(config), fetcher, inbox)
         .map_err(Failure::one)?
         .with_web(web)
         .with_texter(texter)
+        .with_pusher(pusher)
         .with_https(https.clone());
 
     let (stop, stopped) = watch::channel(false);
@@ -168,6 +179,7 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
         api::Settings {
             provisioning,
             texts: Some(desk),
+            browsers,
             secure: config.api.tls_listen.first().map(|address| api::secure::Secure {
                 port: address.port(),
                 challenges: https
@@ -253,6 +265,17 @@ fn transports(config: &Config) -> transport::Settings {
     }
 }
 
+/// The key by which push services know this node, beside the database; none where no browser is notified.
+fn push_key(config: &Config) -> Result<Option<Vapid>, Failure> {
+    if !config.elevation.push {
+        return Ok(None);
+    }
+    let folder = config.store.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let file = folder.unwrap_or(Path::new(".")).join("push.pem");
+    let failed = |error| Failure::one(format!("elevation.push: {}: {error}", file.display()));
+    pusher::key(&file).map(Some).map_err(failed)
+}
+
 fn resolver(config: &Config) -> Resolver {
     let servers: Vec<_> = config.dns.servers.iter().map(|server| server.0).collect();
     Resolver::new(&servers)
@@ -285,10 +308,20 @@ fn web(config: &Config) -> engine::web::Settings {
     }
 }
 
+/// What this node can offer people because of what was found at the start.
+struct Offers<'a> {
+    /// Languages of which the clips are there.
+    languages: &'a [Language],
+    /// Where links lead, if not to what the configuration says.
+    links: Option<String>,
+    /// The public key that browsers subscribe to notifications with (RFC 8292 §3.2).
+    push: Option<String>,
+}
+
 fn gateway(
     config: &Config,
-    (reach, identity, links): (&Reach, &Identity, Option<String>),
-    spoken: &[Language],
+    (reach, identity): (&Reach, &Identity),
+    offers: Offers<'_>,
     directory: Directory,
     anchors: Anchors,
     mut rng: crate::base::Rng,
@@ -299,11 +332,12 @@ fn gateway(
     settings.media_v6 = reach.v6;
     settings.audio.fingerprint = Some(identity.fingerprint().clone());
     settings.anchors = anchors;
-    if let Some(links) = links {
+    if let Some(links) = offers.links {
         settings.elevating.link_base = links;
     }
+    settings.elevating.push = offers.push;
     // What nobody can be attended in is not offered.
-    settings.attendant.languages.retain(|language| spoken.contains(language));
+    settings.attendant.languages.retain(|language| offers.languages.contains(language));
     let sip = endpoint::Settings {
         advertised: reach.advertised.clone(),
         user_agent: concat!("Ringlift/", env!("CARGO_PKG_VERSION")).into(),
@@ -332,6 +366,7 @@ fn api_settings(config: &Config, reach: &Reach, languages: Vec<Language>, profil
         limits: config.limits.clone(),
         provisioning: None,
         texts: None,
+        browsers: None,
         trusted_proxies: config.api.trusted_proxies.clone(),
         public_url: config.api.public_url.clone(),
         link_base: config.elevation.link_base.clone(),

@@ -12,7 +12,7 @@
 //! | 4 | `handoff`, `ticket` | channels of a person moved between legs; rights by opaque texts |
 //! | 6 | `gateway` | everything above as one machine, still without a socket, clock, file or thread |
 //! | 6 | `provision` | settings for desk phones, written from templates (with the node) |
-//! | 7 | `config`, `hooks`, `sms`, `store`, `transport`, `webrtc` | the file, programs that are told of events, providers of text messages, the database, the sockets of SIP, browsers' peer connections |
+//! | 7 | `config`, `hooks`, `push`, `sms`, `store`, `transport`, `webrtc` | the file, programs that are told of events, notifications of browsers, providers of text messages, the database, the sockets of SIP, browsers' peer connections |
 //! | 8 | `engine` | the owners: threads, the loop, the clock |
 //! | 9, 10 | `api`, `app` | HTTP; what wires it all |
 
@@ -53,6 +53,8 @@ pub mod engine;
 pub mod hooks;
 #[cfg(feature = "node")]
 pub mod provision;
+#[cfg(feature = "node")]
+pub mod push;
 #[cfg(feature = "node")]
 pub mod sms;
 #[cfg(feature = "node")]

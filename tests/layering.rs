@@ -44,6 +44,7 @@ const RANKS: &[(&str, u8)] = &[
     ("webrtc", 7),
     ("sms", 7),
     ("hooks", 7),
+    ("push", 7),
     ("cluster", 7),
     ("engine", 8),
     ("api", 9),

@@ -118,7 +118,7 @@ pub async fn redeem(State(app): State<App>, request: Request) -> Result<Json<Red
 }
 
 /// What a page of this site sends, and from where: another site's page cannot send the header.
-async fn of_page<T: serde::de::DeserializeOwned>(
+pub(super) async fn of_page<T: serde::de::DeserializeOwned>(
     app: &App,
     request: Request,
 ) -> Result<(std::net::IpAddr, T), Problem> {

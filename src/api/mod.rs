@@ -58,6 +58,7 @@ use tokio::sync::{Mutex, watch};
 use crate::base::Utc;
 use crate::call::speech::Language;
 use crate::engine::handle::Handle;
+use crate::engine::pusher;
 use crate::engine::texter::Desk;
 use crate::gateway::command::{Command, Reply};
 use crate::profile::Book;
@@ -85,6 +86,8 @@ pub struct Settings {
     pub provisioning: Option<Arc<phones::Provisioning>>,
     /// Where providers of text messages report; none where nobody sends any.
     pub texts: Option<Desk>,
+    /// Where browsers that take notifications are kept; none where nobody is notified.
+    pub browsers: Option<pusher::Desk>,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count.
     pub trusted_proxies: Vec<Network>,
     /// Where browsers reach this node: `https://meet.example`; empty: as they asked.
@@ -114,6 +117,7 @@ impl Default for Settings {
             limits: CallLimits::default(),
             provisioning: None,
             texts: None,
+            browsers: None,
             trusted_proxies: Vec::new(),
             public_url: String::new(),
             link_base: String::new(),

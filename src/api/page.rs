@@ -1,6 +1,6 @@
 //! The pages, inside the program: where to begin (`/`), the meeting (`/j/{ticket}`, `/m/{room}`, and from a
 //! telephone call `/e/{ticket}`) and the operator's console
-//! (`/console`), each with its script and style from `web/dist`.
+//! (`/console`), each with its script and style from `web/dist`; beside them the service worker (`/push.js`), which shows notifications.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
@@ -18,7 +18,7 @@ use super::App;
 /// Nothing but our own scripts, styles and API (its WebSocket too); pictures and media that the page itself made; in no frame,
 /// with no plug-in, to no other host.
 pub const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; worker-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
 /// What of a device the pages may ask for: what a meeting needs, and nothing else.
@@ -49,6 +49,7 @@ pub fn routes() -> Router<App> {
         .route("/m/{room}", file!("text/html; charset=utf-8", "meeting.html"))
         .route("/meeting.js", file!("text/javascript; charset=utf-8", "meeting.js"))
         .route("/meeting.css", file!("text/css; charset=utf-8", "meeting.css"))
+        .route("/push.js", file!("text/javascript; charset=utf-8", "push.js"))
         .route("/console", file!("text/html; charset=utf-8", "console.html"))
         .route("/console.js", file!("text/javascript; charset=utf-8", "console.js"))
         .route("/console.css", file!("text/css; charset=utf-8", "console.css"))

@@ -177,7 +177,7 @@ impl From<Denial> for Problem {
                     Shut::Expired | Shut::Ended => (StatusCode::GONE, None),
                     Shut::Used | Shut::Declined => (StatusCode::CONFLICT, None),
                     Shut::Confirming => (StatusCode::CONFLICT, Some(2)),
-                    Shut::PinWanted | Shut::PinWrong => (StatusCode::FORBIDDEN, None),
+                    Shut::PinWanted | Shut::PinWrong | Shut::NotProved => (StatusCode::FORBIDDEN, None),
                     Shut::TooManyAttempts(seconds) => (StatusCode::TOO_MANY_REQUESTS, Some(seconds)),
                 };
                 let problem = Self::new(status, shut.name(), shut.text());

@@ -69,6 +69,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(elevations::show, elevations::withdraw))
         .routes(routes!(elevations::info))
         .routes(routes!(elevations::redeem))
+        .routes(routes!(meet::push::keep, meet::push::forget))
         .routes(routes!(acts::digits))
         .routes(routes!(acts::play))
         .routes(routes!(acts::transfer))

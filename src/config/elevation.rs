@@ -27,6 +27,19 @@ pub struct Elevation {
     pub link_lasts: Period,
     /// Digits that are wanted besides the link.
     pub pin: PinRule,
+    /// Whether browsers are notified instead of a text, where their owners want it.
+    pub push: bool,
+    /// Whom push services may write to: `mailto:` or `https:`; empty: where links lead.
+    pub push_contact: String,
+}
+
+impl Elevation {
+    /// Whom push services may write to; empty where nobody is known.
+    pub fn contact(&self, public_url: &str) -> String {
+        let told = [self.push_contact.as_str(), self.link_base.as_str(), public_url];
+        let fine = |told: &&str| told.starts_with("mailto:") || told.starts_with("https://");
+        told.into_iter().find(fine).unwrap_or_default().to_owned()
+    }
 }
 
 impl Default for Elevation {
@@ -39,6 +52,8 @@ impl Default for Elevation {
             link_base: String::new(),
             link_lasts: Period(Duration::from_secs(600)),
             pin: PinRule::Never,
+            push: true,
+            push_contact: String::new(),
         }
     }
 }
@@ -68,6 +83,8 @@ pub(super) fn gateway(config: &Config) -> Elevating {
         },
         lasts: of.link_lasts.0,
         look_up: config.sms.lookup,
+        // The key is made at the start.
+        push: None,
     }
 }
 
@@ -85,6 +102,13 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
     }
     if base.len() > LONGEST {
         found.fatal("elevation.link_base", format!("is longer than {LONGEST} characters: a link must fit into a text"));
+    }
+    let contact = &of.push_contact;
+    if !contact.is_empty() && !contact.starts_with("mailto:") && !contact.starts_with("https://") {
+        found.fatal(
+            "elevation.push_contact",
+            format!("`{contact}` is no address: write such as mailto:ops@example.org"),
+        );
     }
     if !(60..=86_400).contains(&of.link_lasts.0.as_secs()) {
         found.fatal("elevation.link_lasts", "must be 1m to 1d: a text takes its time, and links are lost");

@@ -13,6 +13,7 @@
 //! whoever owns those says what became of each, and carries out the orders.
 
 mod plan;
+pub mod push;
 mod step;
 
 pub use plan::{Plan, Writing};
@@ -25,7 +26,7 @@ use crate::base::id::TextId;
 use crate::base::{Instant, Now, PhoneNumber, Utc};
 use crate::texting::{LineType, TextEvent, TextFailure, TextOrder, TextState};
 
-/// How long a push may go unanswered. Longer: who has no look at the screen waits. Shorter: a telephone asleep gets a text
+/// How long a push may go unanswered, from the asking on. Longer: who has no look at the screen waits. Shorter: a telephone asleep gets a text
 /// besides.
 pub const PUSH: Duration = Duration::from_secs(6);
 
@@ -42,8 +43,10 @@ pub const TYPING: Duration = Duration::from_secs(30);
 /// A fact about an elevation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// Nobody takes the push, or it is refused.
-    PushFailed,
+    /// A push service took the notification.
+    Pushed,
+    /// None took it, and why; no reason where the person has no browser that takes any.
+    PushFailed(Option<Reason>),
     /// What kind of line the number is.
     LookedUp(LineType),
     /// What became of the text.
@@ -143,7 +146,6 @@ impl Elevation {
         if elevation.plan.push {
             elevation.next = Some(now.mono + PUSH);
             elevation.outputs.push_back(Output::Push);
-            elevation.report(Step::Pushed, None);
         } else {
             elevation.look_up(None, now);
         }
@@ -156,12 +158,13 @@ impl Elevation {
             return;
         }
         match input {
-            Input::PushFailed if self.stage == Stage::Pushing => self.look_up(Some(Reason::NoAnswer), now),
+            Input::Pushed if self.stage == Stage::Pushing => self.report(Step::Pushed, None),
+            Input::PushFailed(why) if self.stage == Stage::Pushing => self.look_up(why, now),
             Input::LookedUp(line) if self.stage == Stage::LookingUp => match line.may_get_texts() {
                 true => self.send(None, now),
                 false => self.speak(Some(Reason::Text(TextFailure::Landline)), now),
             },
-            Input::PushFailed | Input::LookedUp(_) => {}
+            Input::Pushed | Input::PushFailed(_) | Input::LookedUp(_) => {}
             Input::Text(event) => self.texted(&event, now),
             Input::AskedAgain => match self.stage {
                 Stage::Pushing => self.look_up(Some(Reason::AskedAgain), now),

@@ -9,7 +9,7 @@ use crate::elevation::Reason;
 /// The ways that there are to a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// An app of theirs takes pushes.
+    /// A browser of theirs may take notifications.
     pub push: bool,
     /// The text to be sent; none where no text reaches them.
     pub text: Option<Writing>,

@@ -13,7 +13,7 @@ pub enum Step {
     Asked,
     /// What kind of line the number is, is being asked.
     LookingUp,
-    /// The person's app was told.
+    /// A push service has the notification for the person's browser.
     Pushed,
     /// A text is on its way to the provider.
     Texted,
@@ -46,6 +46,12 @@ pub enum Step {
 pub enum Reason {
     /// The push was not answered in time.
     NoAnswer,
+    /// The person's browsers take no notifications any more.
+    PushGone,
+    /// Push services were not reached, or could not take the notification now.
+    PushDown,
+    /// Push services refuse our notifications.
+    PushRefused,
     /// Nobody said in time that the text arrived.
     NoReceipt,
     /// Texts are kept on the console: no provider is configured.
@@ -113,6 +119,7 @@ mod tests {
     fn a_reason_reads_back_by_one_plain_name() {
         for (reason, name) in [
             (Reason::NoReceipt, "no_receipt"),
+            (Reason::PushGone, "push_gone"),
             (Reason::Text(TextFailure::OptedOut), "opted_out"),
             (Reason::Text(TextFailure::Expired), "expired"),
         ] {

@@ -101,7 +101,8 @@ fn a_text_that_arrives_and_is_tapped_is_all_it_takes() {
 #[test]
 fn every_rung_fails_in_turn_and_the_next_follows_by_itself() {
     let mut one = Try::of(|_| ());
-    one.pass(5);
+    assert_eq!(one.names(), [Asked], "what no push service has is not told as pushed");
+    one.give(Input::Pushed).pass(5);
     assert_eq!(one.orders, ["push"]);
     one.pass(1);
     assert_eq!(one.last(), (LookingUp, Some(Reason::NoAnswer)));
@@ -188,7 +189,7 @@ fn the_call_may_end_at_any_step() {
     for steps in 0..6 {
         let mut one = Try::of(|_| ());
         let inputs = [
-            Input::PushFailed,
+            Input::PushFailed(None),
             Input::LookedUp(LineType::Mobile),
             Input::Opened,
             Input::Authenticated,
@@ -203,4 +204,19 @@ fn the_call_may_end_at_any_step() {
         assert_eq!(one.last(), (ended, Some(Reason::CallEnded)), "after {steps}");
         assert_eq!(one.elevation.poll_timeout(), None);
     }
+}
+
+#[test]
+fn a_notification_that_nobody_takes_goes_on_at_once_and_one_that_is_late_changes_nothing() {
+    let mut one = Try::of(|plan| plan.look_up = false);
+    one.give(Input::PushFailed(None));
+    assert_eq!((one.names(), one.last()), (vec![Asked, Texted], (Texted, None)));
+    one.give(Input::Pushed).give(Input::PushFailed(Some(Reason::PushDown)));
+    assert_eq!(one.names(), [Asked, Texted]);
+    let mut one = Try::of(|plan| plan.look_up = false);
+    one.give(Input::PushFailed(Some(Reason::PushGone)));
+    assert_eq!(one.last(), (Texted, Some(Reason::PushGone)));
+    let mut one = Try::of(|plan| plan.look_up = false);
+    one.give(Input::Pushed).give(Input::Opened).give(Input::Bound).pass(60);
+    assert_eq!((one.names(), one.orders), (vec![Asked, Pushed, Opened, Bound], vec!["push"]));
 }

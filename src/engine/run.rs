@@ -20,6 +20,7 @@ use tokio::time::{Instant as Alarm, sleep_until};
 use tracing::{debug, error, info, warn};
 
 use crate::base::Instant;
+use crate::elevation::push::PushOutcome;
 use crate::engine::clock::Clock;
 use crate::engine::fetch::Fetcher;
 use crate::engine::handle::{Asked, Inbox};
@@ -28,6 +29,7 @@ use crate::engine::media::MediaPlane;
 use crate::engine::meters;
 use crate::engine::os;
 use crate::engine::pages::Pages;
+use crate::engine::pusher::{self, Pusher};
 use crate::engine::resolve::Resolver;
 use crate::engine::signals::{Signal, Signals};
 use crate::engine::story;
@@ -70,6 +72,7 @@ pub struct Engine {
     /// None where browsers cannot join.
     web: Option<WebPlane>,
     texter: Option<Texter>,
+    pusher: Option<Pusher>,
     /// None where the page's certificate is that of SIP, or there is none.
     https: Option<Arc<Https>>,
     resolver: Resolver,
@@ -126,6 +129,7 @@ impl Engine {
             media,
             web: None,
             texter: None,
+            pusher: None,
             https: None,
             resolver,
             fetcher,
@@ -155,6 +159,11 @@ impl Engine {
     /// With text messages.
     pub fn with_texter(self, texter: Texter) -> Self {
         Self { texter: Some(texter), ..self }
+    }
+
+    /// With notifications of browsers.
+    pub fn with_pusher(self, pusher: Option<Pusher>) -> Self {
+        Self { pusher, ..self }
     }
 
     /// With a certificate of its own for the page.
@@ -195,6 +204,7 @@ impl Engine {
                     }
                 }
                 fact = texter::next(&mut self.texter) => self.step(Input::Texting(fact)),
+                (elevation, outcome) = pusher::next(&mut self.pusher) => self.step(Input::Notified { elevation, outcome }),
                 (id, lookup) = self.resolver.next() => self.step(Input::Resolved { id, lookup }),
                 (id, result) = self.fetcher.next() => self.step(Input::Fetched { id, result }),
                 Some(asked) = self.inbox.commands.recv() => self.take_command(asked),
@@ -372,6 +382,13 @@ impl Engine {
             Output::Text(order) => match &self.texter {
                 Some(texter) => texter.submit(*order),
                 None => self.inputs.push_back(Input::Texting(texter::not_sent(order.id, self.clock.now().utc))),
+            },
+            Output::Push(order) => match &self.pusher {
+                Some(pusher) => pusher.submit(*order),
+                None => {
+                    let outcome = PushOutcome::Nobody;
+                    self.inputs.push_back(Input::Notified { elevation: order.elevation, outcome });
+                }
             },
             Output::LookUp { id, number } => match &self.texter {
                 Some(texter) => texter.look_up(id, number),

@@ -118,6 +118,7 @@ impl Gateway {
             Command::WithdrawElevation(id) => self.withdraw_elevation(id, now),
             Command::LookAtLink { ticket, from } => self.look_at_link(&ticket, from, now),
             Command::Redeem(asked) => self.redeem(&asked, now),
+            Command::NumberOfHolder { holder, from } => self.number_of_holder(&holder, from, now),
             Command::Calls { numbers } => {
                 Ok(Reply::Calls(self.legs.keys().filter_map(|leg| self.call_view(*leg, numbers)).collect()))
             }

@@ -118,6 +118,13 @@ pub enum Command {
     },
     /// Redeems a link or a code.
     Redeem(Box<Redeem>),
+    /// Whose number a browser has that opened a link, for its notifications.
+    NumberOfHolder {
+        /// What it was given then.
+        holder: Secret,
+        /// Where it comes from.
+        from: IpAddr,
+    },
     /// Every live call.
     Calls {
         /// Whether whole numbers may be shown.
@@ -312,6 +319,8 @@ pub enum Reply {
     Link(Box<LinkView>),
     /// A link or code was redeemed.
     Redeemed(Box<Redeemed>),
+    /// Somebody's number.
+    Telephone(PhoneNumber),
     /// What is wrong; nothing where nothing is.
     Problems(Vec<Problem>),
     /// What would be done, and why.

@@ -54,6 +54,7 @@ use crate::base::{
     Cause, Instant, LegId, Now, ParticipantId, PhoneNumber, Rng, RoomId, Secret, SessionId, Throttle, Timers, Utc,
 };
 use crate::call::keys::KeyMap;
+use crate::elevation::push::{PushOrder, PushOutcome};
 use crate::gateway::command::{Command, CommandId, Outcome};
 use crate::gateway::event::{Event, Happening};
 use crate::gateway::leg::Leg;
@@ -309,6 +310,7 @@ impl Gateway {
             Input::Web(input) => self.on_web(input, now),
             Input::WebMedia(event) => self.on_web_media(event, now),
             Input::Texting(fact) => self.on_texting(fact, now),
+            Input::Notified { elevation, outcome } => self.notified(elevation, outcome, now),
             Input::Asked { id, command } => {
                 let outcome = self.ask(*command, now);
                 self.outputs.push_back(Output::Answer { id, outcome });
@@ -483,6 +485,13 @@ pub enum Input {
     WebMedia(WebEvent),
     /// What became of a text, or what kind of line a number is.
     Texting(Texting),
+    /// What came of a notification.
+    Notified {
+        /// Whose.
+        elevation: ElevationId,
+        /// What.
+        outcome: PushOutcome,
+    },
     /// Somebody asks for something.
     Asked {
         /// Which command.
@@ -542,6 +551,8 @@ pub enum Output {
     WebMedia(WebCommand),
     /// Send a text, once; what becomes of it comes back as `Texting`.
     Text(Box<TextOrder>),
+    /// Tell a person's browsers, and answer `Notified`.
+    Push(Box<PushOrder>),
     /// Find out what kind of line a number is and answer by `Texting`.
     LookUp {
         /// To answer by.

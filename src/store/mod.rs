@@ -17,6 +17,7 @@ mod open;
 mod opt_out;
 pub mod phone;
 pub mod picture;
+pub mod push;
 pub mod record;
 pub mod room;
 pub mod rule;

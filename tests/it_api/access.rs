@@ -262,6 +262,7 @@ async fn the_page_and_its_files_come_with_a_strict_policy() {
         ("/e/a-ticket", "text/html"),
         ("/landing.js", "text/javascript"),
         ("/meeting.js", "text/javascript"),
+        ("/push.js", "text/javascript"),
         ("/meeting.css", "text/css"),
         ("/console.js", "text/javascript"),
         ("/console.css", "text/css"),

@@ -385,7 +385,9 @@ impl StandIn {
             Command::MayPicture(_) | Command::SetPicture { .. } => return Err(Denial::NotFound("place in a meeting")),
             Command::Elevate { .. } => return Err(Denial::NotFound("call")),
             Command::Elevation(_) | Command::WithdrawElevation(_) => return Err(Denial::NotFound("elevation")),
-            Command::LookAtLink { .. } | Command::Redeem(_) => return Err(Denial::Shut(Shut::Unknown)),
+            Command::LookAtLink { .. } | Command::Redeem(_) | Command::NumberOfHolder { .. } => {
+                return Err(Denial::Shut(Shut::Unknown));
+            }
             Command::PutTrunk(trunk) => drop(self.table.trunks.insert(trunk.id, trunk)),
             Command::DeleteTrunk(id) => drop(self.table.trunks.remove(&id)),
             Command::PutDid(did) => drop(self.table.dids.insert(did.id, did)),

@@ -16,19 +16,21 @@ use crate::common::{s, until};
 const ANNA: f64 = 440.0;
 const BEN: f64 = 620.0;
 
-struct World {
-    runtime: tokio::runtime::Runtime,
-    provider: Provider,
-    gateway: Gateway,
+pub struct World {
+    pub runtime: tokio::runtime::Runtime,
+    pub provider: Provider,
+    pub gateway: Gateway,
     room: String,
 }
 
 impl World {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let provider = runtime.block_on(Provider::start(Brand::Twilio));
         let (gateway, room) = Setup::new()
             .with("api", "public_url = \"https://gw.example.org\"")
+            // Where the push service is, too.
+            .with("routing", "private_networks = [\"127.0.0.0/8\"]")
             .with("sms", "provider = \"twilio\"")
             .with("sms", &format!("account = \"{ACCOUNT}\""))
             .with("sms", &format!("secret = \"{SECRET}\""))
@@ -38,7 +40,7 @@ impl World {
         Self { runtime, provider, gateway, room }
     }
 
-    fn calls(&self, tone: f64, number: &str) -> Phone {
+    pub fn calls(&self, tone: f64, number: &str) -> Phone {
         let from = format!("sip:{number}@127.0.0.1");
         let mut phone = PhoneSetup::tone(tone).with(&["--from", &from]).call(&self.gateway.uri());
         phone.answered();
@@ -53,7 +55,7 @@ impl World {
     }
 
     /// What a page posts.
-    fn posts(&self, path: &str, body: &Value) -> (u16, Value) {
+    pub fn posts(&self, path: &str, body: &Value) -> (u16, Value) {
         let url = format!("http://{}{path}", self.gateway.api());
         self.runtime.block_on(async {
             let request = reqwest::Client::new()
@@ -88,7 +90,7 @@ impl World {
     }
 
     /// The end of the link in the text that the provider has.
-    fn link(&self) -> String {
+    pub fn link(&self) -> String {
         let body = until("the text to arrive", s(10), || self.provider.taken().last().map(|text| text.body.clone()));
         let link = body.split_whitespace().find(|word| word.starts_with("https://gw.example.org/e/")).expect("a link");
         link.rsplit('/').next().unwrap().to_owned()

@@ -17,4 +17,5 @@ mod crash;
 mod elevation;
 mod handing;
 mod node;
+mod push;
 mod reports;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use ringlift::base::elevating::ElevationRules;
 use ringlift::base::id::{DidId, TrunkId};
 use ringlift::base::{Instant, LegId, Now, PhoneNumber, Rng, RoomId, Secret, Utc};
+use ringlift::elevation::push::PushOrder;
 use ringlift::gateway::command::{Command, CommandId, Outcome, Reply};
 use ringlift::gateway::event::Happening;
 use ringlift::gateway::fetch::{FetchId, FetchRequest};
@@ -48,6 +49,8 @@ pub struct World {
     pub fetches: Vec<(FetchId, FetchRequest)>,
     /// Texts that were to be sent.
     pub texts: Vec<TextOrder>,
+    /// Notifications that were to be sent.
+    pub pushes: Vec<PushOrder>,
     /// Numbers whose kind of line was asked.
     pub look_ups: Vec<(LookUpId, PhoneNumber)>,
     /// Browsers' pages, and what each was told.
@@ -144,6 +147,7 @@ impl World {
             tones: vec![],
             fetches: vec![],
             texts: vec![],
+            pushes: vec![],
             look_ups: vec![],
             pages: Pages::default(),
             web_orders: vec![],
@@ -348,6 +352,7 @@ impl World {
                 }
                 Output::Fetch { id, request } => self.fetches.push((id, request)),
                 Output::Text(order) => self.texts.push(*order),
+                Output::Push(order) => self.pushes.push(*order),
                 Output::LookUp { id, number } => self.look_ups.push((id, number)),
                 Output::FreePorts { .. } => self.ports_free += 1,
                 Output::Media(command) => self.media(command),

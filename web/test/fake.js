@@ -42,6 +42,10 @@ export class FakeNode {
   /** What was posted to elevate. */
   posted = [];
   informs = null;
+  /** What was asked of /meet/push, and the key that pages are told to subscribe with. */
+  pushes = [];
+  pushKey = null;
+  refusesPush = false;
   redeems = null;
   pin = false;
 
@@ -63,6 +67,7 @@ export class FakeNode {
   serve(request, response) {
     const path = new URL(request.url, this.url).pathname;
     this.asked?.(request, path);
+    if (path === "/meet/push") return void this.push(request, response);
     if (path === "/meet/elevate" || path === "/meet/elevate/info") return void this.elevate(request, response, path);
     if (path === "/meet/invitation") {
       this.looked.push(request.headers.authorization);
@@ -89,7 +94,14 @@ export class FakeNode {
     const refused = (path.endsWith("info") ? this.informs : this.redeems)?.(asked);
     if (refused) return answer(refused.status ?? 409, { type: `https://ringlift.org/problems/elevation-${refused.problem}`, title: "", status: refused.status ?? 409, detail: "" }, refused.after ? { "Retry-After": String(refused.after) } : {});
     if (path.endsWith("info")) return answer(200, { room: "room_1", name: this.room.name, person: "+49 170 •••• 42", used: false, pin: this.pin, expires: "2026-11-21T07:30:24.000Z" });
-    return answer(200, { ticket: `seat${this.posted.length}`, holder: "holder-of-this-browser", room: "room_1", name: this.room.name, person: "+49 170 •••• 42" });
+    return answer(200, { ticket: `seat${this.posted.length}`, holder: "holder-of-this-browser", room: "room_1", name: this.room.name, person: "+49 170 •••• 42", ...(this.pushKey ? { push: this.pushKey } : {}) });
+  }
+
+  async push(request, response) {
+    let text = "";
+    for await (const part of request) text += part;
+    this.pushes.push({ method: request.method, page: request.headers["x-ringlift-page"], ...JSON.parse(text) });
+    response.writeHead(this.refusesPush ? 403 : 204).end();
   }
 
   upgrade(request, socket) {

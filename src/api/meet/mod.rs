@@ -6,6 +6,7 @@ pub mod open;
 pub mod pictures;
 pub mod preview;
 pub mod prune;
+pub mod push;
 pub mod socket;
 pub mod words;
 

@@ -57,8 +57,9 @@ impl Gateway {
         match self.elevate(leg, asked, &ElevateRequest::default(), now) {
             Ok(id) => {
                 self.elevate_the_other(leg, id, Asker::Other, &ElevateRequest::default(), now);
-                let texted = self.elevations.live.get(&id).is_some_and(|live| live.machine.plan().text.is_some());
-                if texted {
+                let plan = self.elevations.live.get(&id).map(|live| live.machine.plan());
+                // Where a browser is told first, it is said once the text is on its way.
+                if plan.is_some_and(|plan| plan.text.is_some() && !plan.push) {
                     self.say_prompt(leg, Prompt::ElevateTexted);
                 }
             }
@@ -211,7 +212,7 @@ impl Gateway {
         let text =
             number.map(|to| Writing { id: TextId::draw(&mut self.rng), to, body, call: leg, consent: consent.into() });
         let plan = Plan {
-            push: false,
+            push: text.is_some() && self.settings.elevating.push.is_some(),
             no_text: text.is_none().then_some(Reason::NoNumber),
             text,
             look_up: self.settings.elevating.look_up,
@@ -259,6 +260,10 @@ impl Gateway {
             wrong_pins: 0,
             pin_said: None,
             holder: None,
+            pushed: false,
+            texted: false,
+            link_shown: false,
+            owns_number: false,
             wants: None,
             declined: 0,
             over: None,

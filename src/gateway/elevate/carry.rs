@@ -3,7 +3,7 @@
 use crate::base::id::ElevationId;
 use crate::base::{LegId, Now, ParticipantId};
 use crate::call::speech::{Language, Prompt};
-use crate::elevation::{Input, Output, Reason, Step};
+use crate::elevation::{Asker, Input, Output, Reason, Step};
 use crate::gateway::elevate::view::StepView;
 use crate::gateway::elevate::{Live, REMEMBERED, Wants};
 use crate::gateway::event::{ElevationStep, Happening};
@@ -79,8 +79,7 @@ impl Gateway {
             let Some(live) = self.elevations.live.get_mut(&id) else { return };
             let Some(output) = live.machine.poll_output() else { break };
             match output {
-                // Nobody has an app yet that takes them.
-                Output::Push => live.machine.handle(Input::PushFailed, now),
+                Output::Push => self.notify(id, now),
                 Output::LookUp(number) => {
                     self.elevations.next_look_up += 1;
                     let question = LookUpId(self.elevations.next_look_up);
@@ -88,15 +87,20 @@ impl Gateway {
                     self.outputs.push_back(Order::LookUp { id: question, number });
                 }
                 Output::Text(order) => {
+                    live.texted = true;
+                    let told = (live.by == Asker::Key && live.machine.plan().push).then_some(live.leg);
                     self.elevations.of_text.insert(order.id, id);
                     self.outputs.push_back(Order::Text(Box::new(order)));
+                    if let Some(leg) = told {
+                        self.say_prompt(leg, Prompt::ElevateTexted);
+                    }
                 }
                 Output::Speak { why } => {
                     live.code_out = true;
                     let (leg, code) = (live.leg, live.code.clone());
                     self.speak_code(leg, code.expose(), why);
                 }
-                Output::Show => live.code_out = true,
+                Output::Show => (live.code_out, live.link_shown) = (true, true),
                 Output::Report { step, reason } => self.report_step(id, step, reason, now),
             }
         }

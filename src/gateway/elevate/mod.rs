@@ -10,6 +10,7 @@
 
 mod ask;
 mod carry;
+mod notify;
 mod redeem;
 mod seat;
 pub mod view;
@@ -74,6 +75,8 @@ pub struct Elevating {
     pub lasts: Duration,
     /// What kind of line a number is can be asked.
     pub look_up: bool,
+    /// The key by which push services know this node, for pages to subscribe with; none where no browser is notified.
+    pub push: Option<String>,
 }
 
 impl Default for Elevating {
@@ -83,6 +86,7 @@ impl Default for Elevating {
             rules: crate::base::elevating::ElevationRules::default(),
             lasts: Duration::from_secs(600),
             look_up: false,
+            push: None,
         }
     }
 }
@@ -120,6 +124,14 @@ struct Live {
     pin_said: Option<Instant>,
     /// What proves that a browser opened the link before.
     holder: Option<Hash>,
+    /// A push service has the link.
+    pushed: bool,
+    /// A text with the link was ordered.
+    texted: bool,
+    /// Whoever asked was shown the link.
+    link_shown: bool,
+    /// The browser in the seat proved that the number is its owner's.
+    owns_number: bool,
     /// Another browser wants the seat.
     wants: Option<Wants>,
     /// How often another browser was kept out.

@@ -62,7 +62,9 @@ impl Gateway {
         let holder = if holds { asked.holder.clone().unwrap_or_default() } else { holder };
         if !holds {
             live.holder = Some(holder_hash);
+            live.owns_number = asked.ticket.is_some() && live.link_proves_number();
         }
+        let push = self.settings.elevating.push.clone().filter(|_| live.owns_number);
         live.wants = None;
         let (room, participant) = (live.room, live.participant);
         let live = self.elevations.live.get(&id).ok_or(Shut::Unknown)?;
@@ -78,7 +80,7 @@ impl Gateway {
         {
             return Err(Shut::TooManyAttempts(60));
         }
-        Ok(Redeemed { ticket: shown, holder, room, name, person })
+        Ok(Redeemed { ticket: shown, holder, room, name, person, push })
     }
 
     /// Which elevation a link or a code is of. Nobody guesses a link: a right one always opens, and a wrong one counts against

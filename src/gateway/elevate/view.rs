@@ -113,6 +113,9 @@ pub struct Redeemed {
     pub name: String,
     /// Whose seat it is, as others see them.
     pub person: String,
+    /// This browser may be notified instead of a text the next time: the key to subscribe with (RFC 8292), base64url.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub push: Option<String>,
 }
 
 /// Who is invited to what by a link.
@@ -155,6 +158,8 @@ pub enum Shut {
     PinWrong,
     /// Too many wrong ones; seconds until the next is looked at.
     TooManyAttempts(u64),
+    /// Nothing proves that the telephone number is theirs.
+    NotProved,
 }
 
 impl Shut {
@@ -170,6 +175,7 @@ impl Shut {
             Shut::PinWanted => "elevation-pin-wanted",
             Shut::PinWrong => "elevation-pin-wrong",
             Shut::TooManyAttempts(_) => "elevation-too-many-attempts",
+            Shut::NotProved => "elevation-not-proved",
         }
     }
 
@@ -185,6 +191,7 @@ impl Shut {
             Shut::PinWanted => "digits are being said on the telephone: send them as `pin`",
             Shut::PinWrong => "these are not the digits that were said on the telephone",
             Shut::TooManyAttempts(_) => "too many attempts: wait a little",
+            Shut::NotProved => "only a browser that opened the link of a text can be notified instead of the next one",
         }
     }
 }

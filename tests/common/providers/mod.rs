@@ -1,6 +1,7 @@
 //! Providers of text messages on loopback: their paths, credentials, shapes, codes and signatures, with a script of how they
 //! behave: slow, wrong, or not at all.
 
+pub mod push;
 pub mod telnyx;
 mod twilio;
 mod vonage;

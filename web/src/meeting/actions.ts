@@ -8,6 +8,7 @@ import { readInvitation } from "./invited.js";
 import { type Actions, silent } from "./local.js";
 import { blank, isHost, muted, you } from "./model.js";
 import { ask, change, draw, operate, page, request, t } from "./page.js";
+import { notifyHere, notifyNoMore, notNotified } from "./push.js";
 import { toEnd } from "./render.js";
 import { say } from "./say.js";
 import { begin, leave } from "./session.js";
@@ -199,5 +200,8 @@ export const act: Actions = {
     void ask({ type: "elevate", participant: person }).then((done) => !done && local.dialog?.kind === "ladder" && act.dismiss());
   },
   letIn: (elevation, allow) => void ask({ type: "allow", elevation, allow }),
+  notifyHere: () => void notifyHere(),
+  notNotified,
+  notifyNoMore: () => void notifyNoMore(),
   sound: (by, keep) => void moveSound(by, keep),
 };

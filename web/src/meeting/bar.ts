@@ -6,6 +6,7 @@ import { icon, type Sign } from "./icons.js";
 import { wants } from "./ladder.js";
 import { type App, silent } from "./local.js";
 import { admits, present, sharing, waiting, walled, you } from "./model.js";
+import { offers, pushing } from "./push.js";
 
 export function button(sign: Sign, label: string, options: { id?: string; class?: string; on?: boolean; off?: boolean; badge?: number; key?: string; disabled?: boolean; words?: boolean; expanded?: boolean }, act: () => void): Node {
   const kind = ["tool", options.class ?? "", options.on ? "on" : "", options.off ? "off" : ""].join(" ").trim();
@@ -59,6 +60,7 @@ export function banners(app: App): Node {
   if (audio === "phone") banner("phone", "info by-telephone", t("audio_by_phone"), h("button", { id: "sound-here", title: t("sound_here"), disabled: local.moving, onclick: () => act.open({ kind: "sound_here" }) }, t(local.moving ? "sound_moves" : "sound_move")));
   else if (local.phoneKept && audio === "web") banner("kept", "info", t("phone_is_kept"), h("button", { id: "sound-back", onclick: () => act.sound("phone", false) }, t("sound_back")));
   if (state.audioOffer) banner("offer", "warn", t("phone_hung_up"), h("button", { id: "sound-web", class: "main", disabled: local.moving, onclick: () => act.sound("web", false) }, icon("mic"), t("sound_of_browser")), h("button", { id: "call-back", onclick: () => act.sound("phone", false) }, icon("phone"), t("call_me_back")));
+  if (offers()) banner("push", "info", t("push_offer"), h("button", { id: "push-yes", class: "main", disabled: pushing.busy, onclick: () => act.notifyHere() }, t("push_yes")), h("button", { id: "push-no", onclick: () => act.notNotified() }, t("push_not_now")));
   for (const [id, { steps }] of state.elevations) {
     const [last, person] = [steps.at(-1), state.people.get(id)];
     if (last?.wants && person) all.push(wants(app, person, last));

@@ -10,6 +10,7 @@ import type { App } from "./local.js";
 import { handPlace, isHost, muted, you } from "./model.js";
 import { languages, picker } from "./preview.js";
 import { type Person, REACTIONS, SIGNS } from "./protocol.js";
+import { pushing } from "./push.js";
 import { avatar, name } from "./stage.js";
 
 export function dialog(app: App): Node | null {
@@ -96,6 +97,7 @@ function menu(app: App, person: Person): Node {
       if (person.camera_on) items.push(item("camera_off", t("stop_camera"), then(app, () => act.operate({ operation: "hide", participant: person.id, source: "camera" }))));
       if (person.screen_on) items.push(item("screen", t("stop_their_sharing"), then(app, () => act.operate({ operation: "hide", participant: person.id, source: "screen" }))));
     }
+    if (own && pushing.on) items.push(item("phone", t("push_off"), then(app, () => act.notifyNoMore())));
     if ((host || own) && handPlace(state, person) !== null) items.push(item("hand", t("lower_hand"), then(app, () => act.operate({ operation: "lower_hand", participant: person.id }))));
   }
   if (own || host) items.push(item("edit", t("rename"), then(app, () => act.open({ kind: "rename", person: person.id }))));

@@ -7,6 +7,7 @@ import * as devices from "./devices.js";
 import type { Local } from "./local.js";
 import { blank } from "./model.js";
 import { change, draw, keepSeat, kind, page, place, t } from "./page.js";
+import { opened } from "./push.js";
 
 /** What the node says of a link before it is redeemed. */
 export interface Info {
@@ -92,7 +93,7 @@ function holder(): string | null {
   return remembered(HOLDER) || null;
 }
 
-type Answer = { ticket: string; holder?: string; name?: string };
+type Answer = { ticket: string; holder?: string; name?: string; person?: string; push?: string };
 
 /** Redeems the link or the digits; true once there is a ticket to join with. */
 async function redeem(confirm: boolean): Promise<boolean> {
@@ -107,6 +108,7 @@ async function redeem(confirm: boolean): Promise<boolean> {
   if (!("problem" in answer)) {
     page.ticket = answer.ticket;
     if (answer.holder) remember(HOLDER, answer.holder);
+    void opened(answer);
     set({ problem: null, busy: false });
     return true;
   }

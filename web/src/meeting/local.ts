@@ -108,6 +108,10 @@ export interface Actions {
   elevate(person: string): void;
   /** Lets another browser take the seat, or keeps it out. */
   letIn(elevation: string, allow: boolean): void;
+  /** Has this browser notified instead of a text the next time; or not, or no more. */
+  notifyHere(): void;
+  notNotified(): void;
+  notifyNoMore(): void;
   /** Moves one's own voice; from the telephone it may be kept on the line. */
   sound(by: "web" | "phone", keep: boolean): void;
 }
