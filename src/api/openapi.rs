@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, Schema};
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 
 use super::App;
@@ -82,6 +82,7 @@ impl IntoResponses for Refused {
 /// What OpenAPI 3.1 wants of every operation: a name that no other has, and responses that are described; where the body's
 /// schema says it all, the words are few.
 pub fn complete(doc: &mut utoipa::openapi::OpenApi) {
+    without_false_type(doc);
     for (path, item) in &mut doc.paths.paths {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {
@@ -98,6 +99,17 @@ pub fn complete(doc: &mut utoipa::openapi::OpenApi) {
                     response.description = if status == "201" { "made" } else { "done" }.to_owned();
                 }
             }
+        }
+    }
+}
+
+/// An elevation's event is typed by the step that it holds; the derived description demands the name of the variant besides.
+fn without_false_type(doc: &mut utoipa::openapi::OpenApi) {
+    let happening = doc.components.as_mut().and_then(|components| components.schemas.get_mut("Happening"));
+    let Some(RefOr::T(Schema::OneOf(happening))) = happening else { return };
+    for variant in &mut happening.items {
+        if let RefOr::T(Schema::AllOf(parts)) = variant {
+            parts.items.retain(|part| matches!(part, RefOr::Ref(_)));
         }
     }
 }

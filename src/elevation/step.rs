@@ -39,6 +39,46 @@ pub enum Step {
     Ended,
 }
 
+impl Step {
+    /// Every one.
+    pub const ALL: [Step; 14] = [
+        Step::Asked,
+        Step::LookingUp,
+        Step::Pushed,
+        Step::Texted,
+        Step::Sent,
+        Step::Delivered,
+        Step::Spoken,
+        Step::Shown,
+        Step::Opened,
+        Step::Authenticated,
+        Step::Bound,
+        Step::Closed,
+        Step::Failed,
+        Step::Ended,
+    ];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Step::Asked => "asked",
+            Step::LookingUp => "looking_up",
+            Step::Pushed => "pushed",
+            Step::Texted => "texted",
+            Step::Sent => "sent",
+            Step::Delivered => "delivered",
+            Step::Spoken => "spoken",
+            Step::Shown => "shown",
+            Step::Opened => "opened",
+            Step::Authenticated => "authenticated",
+            Step::Bound => "bound",
+            Step::Closed => "closed",
+            Step::Failed => "failed",
+            Step::Ended => "ended",
+        }
+    }
+}
+
 /// Why an elevation went on as it did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -54,23 +54,9 @@ pub fn tell(what: &Happening) {
         }
         // Said by state, too often to tell.
         Happening::Changed { .. } | Happening::Speaking { .. } => {}
-        Happening::ElevationAsked(of)
-        | Happening::ElevationLookingUp(of)
-        | Happening::ElevationPushed(of)
-        | Happening::ElevationTexted(of)
-        | Happening::ElevationSent(of)
-        | Happening::ElevationDelivered(of)
-        | Happening::ElevationSpoken(of)
-        | Happening::ElevationShown(of)
-        | Happening::ElevationOpened(of)
-        | Happening::ElevationAuthenticated(of)
-        | Happening::ElevationBound(of)
-        | Happening::ElevationClosed(of)
-        | Happening::ElevationFailed(of)
-        | Happening::ElevationEnded(of) => {
-            let step = what.elevation_step().map(|(step, _)| field::debug(step));
+        Happening::Elevation(of) => {
             let reason = of.reason.map(field::debug);
-            info!(elevation = %of.elevation, call = %of.call, step, by = ?of.by, reason, "elevation");
+            info!(elevation = %of.elevation, call = %of.call, step = ?of.step, by = ?of.by, reason, "elevation");
         }
         // What people write is theirs.
         Happening::Said { .. } => {}

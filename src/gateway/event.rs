@@ -306,48 +306,6 @@ pub enum Happening {
         /// Why.
         why: Gone,
     },
-    /// Somebody asked for a link that adds video to a call.
-    #[serde(rename = "elevation.asked")]
-    ElevationAsked(ElevationStep),
-    /// What kind of line the number is, is being asked.
-    #[serde(rename = "elevation.looking_up")]
-    ElevationLookingUp(ElevationStep),
-    /// The person's app was told.
-    #[serde(rename = "elevation.pushed")]
-    ElevationPushed(ElevationStep),
-    /// A text with the link is on its way to the provider.
-    #[serde(rename = "elevation.texted")]
-    ElevationTexted(ElevationStep),
-    /// The provider has the text.
-    #[serde(rename = "elevation.sent")]
-    ElevationSent(ElevationStep),
-    /// The telephone has the text.
-    #[serde(rename = "elevation.delivered")]
-    ElevationDelivered(ElevationStep),
-    /// The short link and the code are said on the telephone.
-    #[serde(rename = "elevation.spoken")]
-    ElevationSpoken(ElevationStep),
-    /// Link and code are shown to whoever asked.
-    #[serde(rename = "elevation.shown")]
-    ElevationShown(ElevationStep),
-    /// Somebody opened the link or entered the code.
-    #[serde(rename = "elevation.opened")]
-    ElevationOpened(ElevationStep),
-    /// They proved who they are.
-    #[serde(rename = "elevation.authenticated")]
-    ElevationAuthenticated(ElevationStep),
-    /// Their browser is in the person's seat; the telephone's call goes on.
-    #[serde(rename = "elevation.bound")]
-    ElevationBound(ElevationStep),
-    /// The browser left the seat; the person stays by telephone.
-    #[serde(rename = "elevation.closed")]
-    ElevationClosed(ElevationStep),
-    /// It came to nothing.
-    #[serde(rename = "elevation.failed")]
-    ElevationFailed(ElevationStep),
-    /// It is over, after a browser was in the seat.
-    #[serde(rename = "elevation.ended")]
-    ElevationEnded(ElevationStep),
     /// A room was taken away.
     #[serde(rename = "room.deleted")]
     RoomDeleted {
@@ -355,12 +313,19 @@ pub enum Happening {
         #[cfg_attr(feature = "node", schema(value_type = String))]
         room: RoomId,
     },
+    /// A telephone call is becoming a meeting: `elevation.asked`, `elevation.texted`, … Its type is in the step.
+    #[serde(untagged)]
+    Elevation(ElevationStep),
 }
 
 /// A step of an elevation. Neither the link nor the code is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
 pub struct ElevationStep {
+    /// How far.
+    #[serde(rename = "type", with = "elevation_type")]
+    #[cfg_attr(feature = "node", schema(value_type = String, pattern = r"^elevation\.[a-z_]+$"))]
+    pub step: Step,
     /// Which elevation.
     #[cfg_attr(feature = "node", schema(value_type = String))]
     pub elevation: ElevationId,
@@ -409,47 +374,6 @@ pub enum HeldBy {
 }
 
 impl Happening {
-    /// A step of an elevation.
-    pub fn elevation(step: Step, of: ElevationStep) -> Self {
-        match step {
-            Step::Asked => Happening::ElevationAsked(of),
-            Step::LookingUp => Happening::ElevationLookingUp(of),
-            Step::Pushed => Happening::ElevationPushed(of),
-            Step::Texted => Happening::ElevationTexted(of),
-            Step::Sent => Happening::ElevationSent(of),
-            Step::Delivered => Happening::ElevationDelivered(of),
-            Step::Spoken => Happening::ElevationSpoken(of),
-            Step::Shown => Happening::ElevationShown(of),
-            Step::Opened => Happening::ElevationOpened(of),
-            Step::Authenticated => Happening::ElevationAuthenticated(of),
-            Step::Bound => Happening::ElevationBound(of),
-            Step::Closed => Happening::ElevationClosed(of),
-            Step::Failed => Happening::ElevationFailed(of),
-            Step::Ended => Happening::ElevationEnded(of),
-        }
-    }
-
-    /// What it tells of an elevation.
-    pub const fn elevation_step(&self) -> Option<(Step, &ElevationStep)> {
-        match self {
-            Happening::ElevationAsked(of) => Some((Step::Asked, of)),
-            Happening::ElevationLookingUp(of) => Some((Step::LookingUp, of)),
-            Happening::ElevationPushed(of) => Some((Step::Pushed, of)),
-            Happening::ElevationTexted(of) => Some((Step::Texted, of)),
-            Happening::ElevationSent(of) => Some((Step::Sent, of)),
-            Happening::ElevationDelivered(of) => Some((Step::Delivered, of)),
-            Happening::ElevationSpoken(of) => Some((Step::Spoken, of)),
-            Happening::ElevationShown(of) => Some((Step::Shown, of)),
-            Happening::ElevationOpened(of) => Some((Step::Opened, of)),
-            Happening::ElevationAuthenticated(of) => Some((Step::Authenticated, of)),
-            Happening::ElevationBound(of) => Some((Step::Bound, of)),
-            Happening::ElevationClosed(of) => Some((Step::Closed, of)),
-            Happening::ElevationFailed(of) => Some((Step::Failed, of)),
-            Happening::ElevationEnded(of) => Some((Step::Ended, of)),
-            _ => None,
-        }
-    }
-
     /// The room it happened in.
     pub fn room(&self) -> Option<RoomId> {
         match self {
@@ -466,20 +390,7 @@ impl Happening {
             | Happening::RoomDeleted { room }
             | Happening::CallBridged { room, .. }
             | Happening::CallMerged { room, .. } => Some(*room),
-            Happening::ElevationAsked(of)
-            | Happening::ElevationLookingUp(of)
-            | Happening::ElevationPushed(of)
-            | Happening::ElevationTexted(of)
-            | Happening::ElevationSent(of)
-            | Happening::ElevationDelivered(of)
-            | Happening::ElevationSpoken(of)
-            | Happening::ElevationShown(of)
-            | Happening::ElevationOpened(of)
-            | Happening::ElevationAuthenticated(of)
-            | Happening::ElevationBound(of)
-            | Happening::ElevationClosed(of)
-            | Happening::ElevationFailed(of)
-            | Happening::ElevationEnded(of) => Some(of.room),
+            Happening::Elevation(of) => Some(of.room),
             Happening::NodeStarted {}
             | Happening::TrunkUp { .. }
             | Happening::TrunkDown { .. }
@@ -497,5 +408,56 @@ impl Happening {
             | Happening::CallTransferFailed { .. }
             | Happening::CallEnded { .. } => None,
         }
+    }
+}
+
+/// A step as the type of an event: `elevation.` before its name.
+mod elevation_type {
+    use serde::de::{Error, IntoDeserializer};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::elevation::Step;
+
+    const PREFIX: &str = "elevation.";
+
+    pub(super) fn serialize<S: Serializer>(step: &Step, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(&format_args!("{PREFIX}{}", step.name()))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Step, D::Error> {
+        let name = String::deserialize(from)?;
+        let step = name.strip_prefix(PREFIX).ok_or_else(|| D::Error::custom("no event of an elevation"))?;
+        Step::deserialize(step.into_deserializer())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_elevations_event_is_typed_by_its_step_and_reads_back() {
+        for step in Step::ALL {
+            let of = ElevationStep {
+                step,
+                elevation: ElevationId::from_bits(1),
+                call: LegId::from_bits(2),
+                room: RoomId::from_bits(3),
+                participant: ParticipantId::from_bits(4),
+                by: Asker::Key,
+                reason: Some(Reason::NoReceipt),
+                context: None,
+            };
+            let event = Event { seq: 7, at: Utc(0), what: Happening::Elevation(of) };
+            let written = serde_json::to_value(&event).unwrap();
+            assert_eq!(written["type"], json!(format!("elevation.{}", step.name())));
+            assert_eq!((&written["by"], &written["reason"]), (&json!("key"), &json!("no_receipt")));
+            assert_eq!(written["step"], json!(null), "once is enough");
+            assert_eq!(serde_json::from_value::<Event>(written).unwrap(), event);
+        }
+        let strange = json!({ "seq": 1, "at": 0, "type": "elevation.forgotten", "room": "room_0000000000003" });
+        assert!(serde_json::from_value::<Event>(strange).is_err());
     }
 }

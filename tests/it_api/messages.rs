@@ -73,3 +73,16 @@ fn what_the_node_says_is_written_as_it_is_documented() {
         assert!(text.contains(&format!("`{}`", code.as_str().unwrap())), "{code} is not explained");
     }
 }
+
+#[test]
+fn an_elevations_events_are_described_by_the_type_that_they_have() {
+    let mut all = BTreeSet::new();
+    types(&described("Happening"), &mut all);
+    assert!(all.contains("call.answered") && !all.contains("Elevation"), "{all:?}");
+    let step = described("ElevationStep");
+    assert!(
+        step.pointer("/properties/type/pattern").is_some_and(|pattern| pattern.as_str().unwrap().contains("elevation"))
+    );
+    let variants = described("Happening")["oneOf"].as_array().unwrap().to_vec();
+    assert!(variants.iter().any(|one| one.to_string().contains("schemas/ElevationStep")), "{variants:?}");
+}

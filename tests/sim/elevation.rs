@@ -10,6 +10,7 @@ use ringlift::elevation::{Reason, Step};
 use ringlift::gateway::Input;
 use ringlift::gateway::command::{Command, Denial, Reply};
 use ringlift::gateway::elevate::view::{ElevateRequest, ElevationView, Redeem, Redeemed, Shut, Unfit};
+use ringlift::gateway::event::{ElevationStep, Happening};
 use ringlift::gateway::view::CallDirection;
 use ringlift::gateway::web::Code;
 use ringlift::gateway::web::protocol::{AudioBy, Progress, ServerMessage};
@@ -60,10 +61,17 @@ impl World {
         self.give(Input::Texting(Texting::Text(event)));
     }
 
+    /// What the log told of elevations.
+    fn elevations(&self) -> impl DoubleEndedIterator<Item = &ElevationStep> {
+        self.events.iter().filter_map(|event| match event {
+            Happening::Elevation(of) => Some(of),
+            _ => None,
+        })
+    }
+
     /// Every step of every elevation, in order.
     fn steps(&self) -> Vec<(Step, Option<Reason>)> {
-        let steps = self.events.iter().filter_map(|event| event.elevation_step());
-        steps.map(|(step, of)| (step, of.reason)).collect()
+        self.elevations().map(|of| (of.step, of.reason)).collect()
     }
 
     fn last_step(&self) -> (Step, Option<Reason>) {
@@ -507,7 +515,7 @@ fn whoever_has_a_link_does_not_talk_into_the_call_with_it() {
 
 impl World {
     fn elevation_of_last(&mut self) -> ElevationView {
-        let id = self.events.iter().rev().find_map(|event| event.elevation_step()).map(|(_, of)| of.elevation).unwrap();
+        let id = self.elevations().next_back().unwrap().elevation;
         match self.ask(Command::Elevation(id)) {
             Ok(Reply::Elevation(view)) => *view,
             other => panic!("{other:?}"),

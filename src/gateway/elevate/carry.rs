@@ -163,6 +163,7 @@ impl Gateway {
             live.wants = None;
         }
         let event = ElevationStep {
+            step,
             elevation: id,
             call: live.leg,
             room: live.room,
@@ -171,7 +172,7 @@ impl Gateway {
             reason,
             context: live.context.clone(),
         };
-        self.publish(Happening::elevation(step, event), now);
+        self.publish(Happening::Elevation(event), now);
         self.tell_of_elevation(id, Some((step, reason)));
     }
 
