@@ -189,6 +189,16 @@ id!(
     ElevationId,
     "elv"
 );
+id!(
+    /// A code that moves somebody's call to another device, or that was printed to begin one.
+    CodeId,
+    "code"
+);
+id!(
+    /// A person's telephone, browser or app.
+    DeviceId,
+    "dev"
+);
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::base::id::{ElevationId, TicketId};
+use crate::base::id::{CodeId, DeviceId, ElevationId, TicketId};
 use crate::base::{ParticipantId, Rng, RoomId, Secret, Utc};
 use crate::room::{Role, read_name};
 
@@ -66,13 +66,29 @@ pub enum Right {
         /// By which elevation.
         elevation: ElevationId,
     },
-    /// Takes the seat of somebody on a telephone.
+    /// Shows or reads a code that moves a call to another device.
+    Code {
+        /// Which.
+        code: CodeId,
+    },
+    /// Takes somebody's seat, with the channels that were granted.
     Seat {
         /// Whose.
         participant: ParticipantId,
-        /// By which elevation.
-        elevation: ElevationId,
+        /// What granted it.
+        by: SeatBy,
     },
+}
+
+/// What lets another device take somebody's seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SeatBy {
+    /// An elevation of the person's telephone call.
+    Elevation(ElevationId),
+    /// A code that was read.
+    Code(CodeId),
+    /// A device of the same person that the call was moved to.
+    Device(DeviceId),
 }
 
 /// As whom somebody is invited.

@@ -16,7 +16,7 @@ use crate::gateway::pin_guard::Trier;
 use crate::gateway::web::Code;
 use crate::media::clip::{Clip, Tone};
 use crate::room::Role;
-use crate::ticket::{self, Hash, Right, Ticket};
+use crate::ticket::{self, Hash, Right, SeatBy, Ticket};
 
 impl Gateway {
     /// Who is invited to what by a link. Changes nothing but the count of wrong ones.
@@ -71,7 +71,7 @@ impl Gateway {
         let (name, person) = self.names_of(live).ok_or(Shut::Ended)?;
         let (shown, hash) = ticket::draw(&mut self.rng);
         let expires = Some(Utc(now.utc.0.saturating_add(JOIN_WITHIN)));
-        let right = Right::Seat { participant, elevation: id };
+        let right = Right::Seat { participant, by: SeatBy::Elevation(id) };
         let id = TicketId::draw(&mut self.rng);
         if !self
             .web

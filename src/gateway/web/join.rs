@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::base::id::{ElevationId, TicketId};
+use crate::base::id::TicketId;
 use crate::base::{Cause, LegId, Now, ParticipantId, RoomId, Secret, SessionId};
 use crate::call::speech::Language;
 use crate::gateway::pin_guard::Trier;
@@ -11,7 +11,7 @@ use crate::gateway::web::protocol::{Join, VERSION};
 use crate::gateway::web::{Code, Seat, TRY_AGAIN_WITHIN, WebLeg};
 use crate::gateway::{Gateway, Output as Order, Record, Timer};
 use crate::room::{Entrant, Role, Sign, read_name};
-use crate::ticket::{Flaw, Right};
+use crate::ticket::{Flaw, Right, SeatBy};
 
 /// By what right somebody comes in.
 pub(super) struct Pass {
@@ -90,7 +90,13 @@ impl Gateway {
         }
         let name = read_name(&join.name).map_err(Code::from)?;
         if let Some((place, by)) = join.ticket.as_ref().and_then(|ticket| self.seat_of(ticket, now)) {
-            return Ok(self.take_elevated((session, id), place, by, now)?);
+            return Ok(match by {
+                (SeatBy::Elevation(elevation), ticket) => {
+                    self.take_elevated((session, id), place, (elevation, ticket), now)?;
+                }
+                // Whoever grants these says how they are taken.
+                (SeatBy::Code(_) | SeatBy::Device(_), _) => return Err(Code::BadTicket.into()),
+            });
         }
         let returns = join.resume.as_ref().and_then(|resume| self.pass_by_return(resume, now));
         let pass = match (returns, &join.ticket, &join.passcode) {
@@ -198,16 +204,16 @@ impl Gateway {
     pub(super) fn place_of(&self, resume: &Secret, now: Now) -> Option<ParticipantId> {
         match self.web.tickets.verify(resume.expose(), now.utc).ok()?.right {
             Right::Resume { participant, .. } => self.web.seats.contains_key(&participant).then_some(participant),
-            Right::Enter(_) | Right::Elevate { .. } | Right::Seat { .. } => None,
+            Right::Enter(_) | Right::Elevate { .. } | Right::Code { .. } | Right::Seat { .. } => None,
         }
     }
 
     /// The seat of somebody on a telephone that a ticket is for.
-    fn seat_of(&self, shown: &Secret, now: Now) -> Option<((RoomId, ParticipantId), (ElevationId, TicketId))> {
+    fn seat_of(&self, shown: &Secret, now: Now) -> Option<((RoomId, ParticipantId), (SeatBy, TicketId))> {
         let ticket = self.web.tickets.verify(shown.expose(), now.utc).ok()?;
         match ticket.right {
-            Right::Seat { participant, elevation } => Some(((ticket.room, participant), (elevation, ticket.id))),
-            Right::Enter(_) | Right::Resume { .. } | Right::Elevate { .. } => None,
+            Right::Seat { participant, by } => Some(((ticket.room, participant), (by, ticket.id))),
+            Right::Enter(_) | Right::Resume { .. } | Right::Elevate { .. } | Right::Code { .. } => None,
         }
     }
 
@@ -227,7 +233,11 @@ impl Gateway {
                 personal: invitation.personal,
                 returns: None,
             }),
-            Right::Enter(_) | Right::Resume { .. } | Right::Elevate { .. } | Right::Seat { .. } => Err(Code::BadTicket),
+            Right::Enter(_)
+            | Right::Resume { .. }
+            | Right::Elevate { .. }
+            | Right::Code { .. }
+            | Right::Seat { .. } => Err(Code::BadTicket),
         });
         if matches!(pass, Err(Code::BadTicket)) {
             self.web.guard.note_wrong(&trier, now.mono);
