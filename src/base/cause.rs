@@ -128,6 +128,8 @@ causes! {
     Transferred = Caller, 200, 16, "the call was transferred";
     /// Another dialog took this leg's place (RFC 3891).
     Replaced = Unknown, 200, 16, "another telephone took the call over";
+    /// The person goes on by another device.
+    Moved = Unknown, 200, 16, "the person went on by another device";
     /// The session timer ran out without a refresh (RFC 4028).
     SessionExpired = Unknown, 408, 102, "the session was not refreshed in time";
     /// No trunk that leads there is up.

@@ -199,6 +199,11 @@ id!(
     DeviceId,
     "dev"
 );
+id!(
+    /// Somebody to be called back.
+    CallbackId,
+    "cbk"
+);
 
 #[cfg(test)]
 mod tests {

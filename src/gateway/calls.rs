@@ -139,6 +139,7 @@ impl Gateway {
             branches: BTreeSet::new(),
             locating: false,
             failure: None,
+            status: None,
             rang: false,
             early: None,
             promised,
@@ -256,6 +257,7 @@ impl Gateway {
             | Stage::Answering
             | Stage::Attendant { .. }
             | Stage::Replacing { .. }
+            | Stage::Seating {}
             | Stage::OnTrial {}
             | Stage::Leaving { .. } => Err(Cause::Cancelled),
         }

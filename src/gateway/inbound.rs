@@ -322,6 +322,7 @@ impl Gateway {
             | Stage::Ringing { .. }
             | Stage::Answering
             | Stage::Attendant { .. }
+            | Stage::Seating {}
             | Stage::OnTrial {}
             | Stage::InRoom { .. } => cause,
         };
@@ -329,7 +330,9 @@ impl Gateway {
         self.publish(Happening::CallEnded { call: leg, cause }, now);
         match &record.stage {
             Stage::InRoom { room, participant, .. } => {
-                if self.phone_left(leg, *room, *participant, now) {
+                let stays = self.goes_on_without(leg, *room, *participant, now)
+                    || self.phone_left(leg, *room, *participant, now);
+                if stays {
                     return self.after_leg(leg, cause, now);
                 }
                 self.pass_words_on(*room, reasons);
@@ -339,6 +342,11 @@ impl Gateway {
             Stage::Calling { ring, .. } => self.abandon_ring(*ring, cause, now),
             Stage::Preparing { ring, call } | Stage::Ringing { ring, call } => {
                 self.outgoing_ended(&record, *ring, call, cause, reasons, now);
+            }
+            Stage::Seating {} => {
+                self.web.handoffs.lost(leg);
+                self.carry_out_moves(now);
+                self.callback_leg_ended(leg, cause, now);
             }
             Stage::Binding { .. }
             | Stage::Replacing { .. }

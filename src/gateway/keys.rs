@@ -52,6 +52,7 @@ impl Gateway {
             | Stage::Ringing { .. }
             | Stage::Answering
             | Stage::Leaving { .. } => {}
+            Stage::Seating {} => self.callback_key(leg, digit, now),
             Stage::OnTrial {} => self.trial_key(leg),
         }
     }
@@ -150,6 +151,7 @@ impl Gateway {
             | Stage::Ringing { .. }
             | Stage::Answering
             | Stage::Attendant { .. }
+            | Stage::Seating {}
             | Stage::OnTrial {}
             | Stage::Leaving { .. } => {}
         }

@@ -62,6 +62,8 @@ pub(super) struct Leg {
     pub(super) agreed: Option<(Format, Remote)>,
     /// The media plane knows the leg.
     pub(super) open: bool,
+    /// Packets of its far end came.
+    pub(super) heard: bool,
     /// Ports are bound for it.
     pub(super) bound: bool,
     /// The far end holds us.
@@ -115,6 +117,8 @@ pub(super) enum Stage {
     Attendant { attendant: Box<Attendant> },
     /// Has a place.
     InRoom { room: RoomId, participant: ParticipantId, keys: KeyReader, step_up: Option<PinReader> },
+    /// It is to take a seat that somebody has: asked for a key before, or its audio is awaited.
+    Seating {},
     /// Outbound: it is there to test its trunk.
     OnTrial {},
     /// Hears a last word.
@@ -288,6 +292,7 @@ impl Leg {
             negotiation,
             agreed: None,
             open: false,
+            heard: false,
             bound: false,
             held: false,
             held_by_us: false,
@@ -309,7 +314,7 @@ impl Leg {
             Stage::Calling { .. } | Stage::Ringing { .. } | Stage::Joining { .. } | Stage::Replacing { .. } => {
                 CallState::Ringing
             }
-            Stage::Answering | Stage::Attendant { .. } => CallState::Attendant,
+            Stage::Answering | Stage::Attendant { .. } | Stage::Seating {} => CallState::Attendant,
             Stage::InRoom { .. } | Stage::OnTrial {} => CallState::InRoom,
             Stage::Leaving { .. } => CallState::Leaving,
         }
@@ -327,6 +332,7 @@ impl Leg {
             | Stage::Ringing { .. }
             | Stage::Answering
             | Stage::Attendant { .. }
+            | Stage::Seating {}
             | Stage::OnTrial {}
             | Stage::Leaving { .. } => None,
         }

@@ -29,6 +29,7 @@ impl Gateway {
             }
             MediaEvent::Slots { room, slots } => self.on_slots(room, &slots),
             MediaEvent::Latched { leg, .. } => {
+                self.phone_heard(leg, now);
                 if let Some(Leg { stage: Stage::Answering, .. }) = self.legs.get(&leg) {
                     self.begin_attending(leg, now);
                 }

@@ -227,6 +227,7 @@ impl Gateway {
             | Stage::Preparing { .. }
             | Stage::Ringing { .. }
             | Stage::Answering
+            | Stage::Seating {}
             | Stage::OnTrial {}
             | Stage::Leaving { .. } => Err(Unmerged::NotUp),
         }

@@ -13,6 +13,7 @@ pub mod web;
 
 mod ask;
 mod attest;
+mod callback;
 mod calls;
 mod check_sync;
 mod control;
@@ -33,6 +34,7 @@ mod registrar;
 mod requests;
 mod ringing;
 mod rooms;
+mod seating;
 mod show;
 mod transfer;
 mod trunks;

@@ -137,7 +137,7 @@ impl Gateway {
         }
         let wanted = match ring.waits {
             Waits::Caller(caller) => self.codec_of_caller(caller),
-            Waits::Room | Waits::Next(_) | Waits::Trial => None,
+            Waits::Room | Waits::Next(_) | Waits::Trial | Waits::Seat(_) => None,
         };
         let Branch { party, profile, uri, to, called, target, hop, routes, mut prover, auto_answer } = branch;
         let inside = party.extension().is_some();
@@ -339,6 +339,9 @@ impl Gateway {
         }
         let rang = self.rings.get(&ring).is_some_and(|ring| ring.rang);
         let status = call.refused.as_ref().map(|refused| refused.status);
+        if let (Some(ring), Some(status)) = (self.rings.get_mut(&ring), status) {
+            ring.status = Some(status);
+        }
         let (cause, go_on) = match record.party {
             // Whose telephone is not there, is not there: it is no carrier's fault.
             Party::Extension(_) if cause == Cause::TransportFailed => (Cause::NotRegistered, true),

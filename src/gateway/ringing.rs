@@ -14,6 +14,7 @@ use crate::base::{Cause, LegId, Now, ParticipantId, RoomId};
 use crate::gateway::calls::CallPlan;
 use crate::gateway::event::Happening;
 use crate::gateway::leg::{Leg, Stage};
+use crate::gateway::seating::{SeatFor, Unreached};
 use crate::gateway::trunks::Hop;
 use crate::gateway::{Gateway, Timer};
 use crate::route::Dialled;
@@ -44,6 +45,8 @@ pub(super) struct Ring {
     pub(super) locating: bool,
     /// The best of the refusals so far.
     pub(super) failure: Option<Failure>,
+    /// The latest final answer that a trunk's far end gave.
+    pub(super) status: Option<Status>,
     /// A telephone rings or has rung, and whoever waits was told.
     pub(super) rang: bool,
     /// Whose early audio is heard.
@@ -67,6 +70,9 @@ pub(super) enum Waits {
     Next(Box<CallPlan>),
     /// The test of a trunk; the room of the attempt is not there.
     Trial,
+    #[allow(dead_code, reason = "doors that ring for seats are being built upon it")]
+    /// A seat that somebody has; the room of the attempt is not there.
+    Seat(SeatFor),
 }
 
 /// What is tried together.
@@ -200,7 +206,7 @@ impl Gateway {
         ring.rang = true;
         let (room, participant) = (ring.room, ring.participant);
         let hears = early
-            && !matches!(ring.waits, Waits::Trial)
+            && !matches!(ring.waits, Waits::Trial | Waits::Seat(_))
             && ring.early.is_none_or(|of| of == leg)
             && ring.branches.len() == 1;
         let begins = hears && ring.early != Some(leg);
@@ -209,6 +215,7 @@ impl Gateway {
         }
         let caller = match ring.waits {
             Waits::Caller(caller) => Some(caller),
+            Waits::Seat(what) => return self.seat_rings(what, now),
             Waits::Room | Waits::Next(_) | Waits::Trial => None,
         };
         if begins {
@@ -247,6 +254,7 @@ impl Gateway {
                 self.handover_answered(id, leg, now);
             }
             Waits::Trial => self.trial_answered(leg, now),
+            Waits::Seat(what) => self.seat_answered(what, leg, now),
             Waits::Next(plan) => {
                 let room = ring.room;
                 if let Err(cause) = self.place(*plan, room, Waits::Room, now) {
@@ -281,6 +289,9 @@ impl Gateway {
         }
         if matches!(ring.waits, Waits::Trial) {
             self.trial_call_failed(cause, now);
+        }
+        if let Waits::Seat(what) = ring.waits {
+            return self.seat_unreached(what, id, Unreached { cause, status: ring.status, rang: ring.rang }, now);
         }
         self.handover_failed(id, cause, now);
         self.leave_room(ring.room, ring.participant, cause, now);

@@ -151,6 +151,9 @@ impl Gateway {
                 if let Some(ring) = rung {
                     self.abandon_ring(ring, cause, now);
                 }
+                self.web.handoffs.cancel(participant);
+                self.carry_out_moves(now);
+                self.callbacks_end(participant, now);
                 self.elevations_end(participant, Reason::CallEnded, now);
                 Some(Happening::Left { room, participant, cause })
             }

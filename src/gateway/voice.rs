@@ -116,6 +116,7 @@ impl Gateway {
                 | Stage::Preparing { .. }
                 | Stage::Ringing { .. }
                 | Stage::Answering
+                | Stage::Seating {}
                 | Stage::OnTrial {}
                 | Stage::Leaving { .. },
                 _,

@@ -138,6 +138,19 @@ impl Handoffs {
         }
     }
 
+    /// The old leg carries the channels again, because the new one is gone: neither is let go.
+    pub fn keep(&mut self, participant: ParticipantId) {
+        if self.moves.get(&participant).is_some_and(|(_, stage)| *stage != Stage::Preparing) {
+            self.timers.disarm(&participant);
+            self.moves.remove(&participant);
+        }
+    }
+
+    /// The leg that is being set up for this person.
+    pub fn awaited(&self, participant: ParticipantId) -> Option<LegId> {
+        self.moves.get(&participant).filter(|(_, stage)| *stage == Stage::Preparing).map(|(what, _)| what.to)
+    }
+
     /// A deadline passed.
     pub fn handle_timeout(&mut self, now: Now) {
         while let Some(participant) = self.timers.expire(now.mono) {
@@ -256,6 +269,20 @@ mod tests {
         moves.handle_timeout(at(200));
         moves.handle_timeout(at(2000));
         assert_eq!(ordered(&mut moves), ["bind new", "quieten old"]);
+    }
+
+    #[test]
+    fn a_new_leg_that_is_lost_while_both_are_up_costs_the_old_one_nothing() {
+        let mut moves = begun(false);
+        assert_eq!(moves.awaited(ANNA), Some(NEW));
+        moves.keep(ANNA);
+        assert_eq!(moves.awaited(ANNA), Some(NEW), "nothing carries yet that could be lost");
+        moves.verified(NEW, at(1));
+        assert_eq!(moves.awaited(ANNA), None);
+        moves.keep(ANNA);
+        moves.handle_timeout(at(2000));
+        assert_eq!(ordered(&mut moves), ["bind new"]);
+        assert_eq!(moves.poll_timeout(), None);
     }
 
     #[test]

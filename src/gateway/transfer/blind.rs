@@ -297,6 +297,7 @@ impl Gateway {
             | Stage::Preparing { .. }
             | Stage::Ringing { .. }
             | Stage::Replacing { .. }
+            | Stage::Seating {}
             | Stage::OnTrial {}
             | Stage::Leaving { .. } => {}
         }

@@ -1,6 +1,6 @@
 //! Peer connections: offers, candidates, whom a page watches, and a new connection in an old one's place.
 
-use crate::base::{Cause, LegId, Now, ParticipantId};
+use crate::base::{LegId, Now, ParticipantId};
 use crate::gateway::web::protocol::{MediaState, ServerMessage, VIDEO_SLOTS};
 use crate::gateway::web::{Code, Told, WebLeg};
 use crate::gateway::{Gateway, Output as Order};
@@ -145,12 +145,17 @@ impl Gateway {
                         seat.leg = leg;
                         seat.next = None;
                     }
+                    let telephone = self.legs.contains_key(&leg);
+                    let before = telephone.then(|| self.take_the_seat(leg, room, participant)).flatten();
                     if let Some(live) = self.rooms.get_mut(&room) {
                         live.bind(participant, &channels, Some(leg));
                     }
                     self.carry_out(room, now);
                     self.project(participant);
                     self.show_wishes(participant);
+                    if telephone {
+                        self.seated(leg, before, now);
+                    }
                 }
                 // A telephone: the line stays, until it is released.
                 handoff::Output::Quieten { leg, .. } if self.legs.contains_key(&leg) => self.unbridge(leg),
@@ -168,10 +173,11 @@ impl Gateway {
                         self.order(MediaCommand::Leave { leg });
                     }
                 }
-                handoff::Output::Release { leg } if self.legs.contains_key(&leg) => {
-                    self.hang_up(leg, Cause::Replaced, now);
-                }
+                handoff::Output::Release { leg } if self.legs.contains_key(&leg) => self.let_phone_go(leg, now),
                 handoff::Output::Release { leg } => self.close_web_leg(leg),
+                handoff::Output::Failed { participant, leg } if !self.web.has_leg(leg) => {
+                    self.not_seated(leg, participant, now);
+                }
                 handoff::Output::Failed { participant, leg } => {
                     let unanswered = self.answers(leg);
                     if let Some(seat) = self.web.seats.get_mut(&participant).filter(|seat| seat.next == Some(leg)) {

@@ -236,6 +236,7 @@ impl Gateway {
             branches: BTreeSet::new(),
             locating: false,
             failure: None,
+            status: None,
             rang: false,
             early: None,
             promised: None,
