@@ -125,6 +125,7 @@ fn setup(number: u64, address: SocketAddr) -> LegSetup {
             ptime: 20,
             telephone_event: Some((101, 101)),
             comfort_noise: None,
+            reports: Default::default(),
             opus: Default::default(),
             direction: Direction::SendRecv,
         },

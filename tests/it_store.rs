@@ -165,7 +165,7 @@ async fn what_happens_to_a_call_ends_up_in_one_record() {
     writer.record(Record::Changed(Box::new(in_room)));
     writer.record(Record::Ended(Box::new(ended.clone())));
     writer.settle().await.unwrap();
-    writer.record(Record::Measured { leg: ended.id, figures });
+    writer.record(Record::Measured { leg: ended.id, figures: Box::new(figures) });
     writer.settle().await.unwrap();
     let expected = CallRecord { figures: Some(figures), ..ended.clone() };
     assert_eq!(opened.store.record(ended.id).await.unwrap(), expected);

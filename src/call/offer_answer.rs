@@ -26,7 +26,7 @@ pub use self::preferences::{NodePreferences, Preferences};
 use self::protection::{Proposal, Protection, Seed};
 pub use self::unacceptable::Unacceptable;
 use crate::base::{Rng, Secret};
-use crate::media::command::{Direction, Format, Remote, Security};
+use crate::media::command::{Direction, Extended, Format, Remote, Security};
 use crate::profile::{HoldStyle, SrtpPolicy};
 use crate::wire::codec::{Codec, opus};
 use crate::wire::sdp::{Connection, Flow, Media, SessionDescription};
@@ -91,6 +91,9 @@ struct Types {
     noise: Option<(u8, u8)>,
     opus: opus::Parameters,
     ptime: u8,
+    /// Which extended reports they ask for.
+    #[serde(default)]
+    reports: Extended,
 }
 
 /// An offer of ours.
@@ -397,6 +400,7 @@ impl Negotiation {
             noise: noise.map(|number| (number, number)),
             opus: media.fmtp(number).filter(|_| codec == Codec::Opus).map(opus::Parameters::parse).unwrap_or_default(),
             ptime: self.packet_length(sdp.ptime(media), sdp.maxptime(media)),
+            reports: reports_in(sdp, media),
         })
     }
 
@@ -463,9 +467,20 @@ impl Types {
             telephone_event: self.events,
             comfort_noise: self.noise,
             opus: self.opus,
+            reports: self.reports,
             direction,
         }
     }
+}
+
+/// The extended reports that they ask for, for this medium or for all (RFC 3611 §5.1).
+fn reports_in(sdp: &SessionDescription, media: &Media) -> Extended {
+    let all = sdp.attributes.iter().filter(|attribute| attribute.name == "rtcp-xr");
+    let all = all.filter_map(|attribute| attribute.value.as_deref());
+    let named: Vec<&str> = media.values("rtcp-xr").chain(all).flat_map(str::split_whitespace).collect();
+    // `sender` leaves out those who only receive, as nobody here does for long.
+    let round_trip = named.iter().any(|name| name.starts_with("rcvr-rtt=all"));
+    Extended { metrics: named.contains(&"voip-metrics"), round_trip }
 }
 
 /// Whether they send, and receive; an unspecified address holds, whatever the attributes say (RFC 3264 §8.4).

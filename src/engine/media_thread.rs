@@ -398,11 +398,16 @@ impl Thread {
                     }
                     self.push(Report::Event(event));
                 }
-                MediaEvent::Closed { leg, figures } => {
+                MediaEvent::Closed { leg, mut figures } => {
                     let sockets = self.seats.unseat(leg);
+                    if let Some(sockets) = &sockets {
+                        let (losses, news) = sockets.losses();
+                        figures.note_system(losses, news);
+                    }
                     self.push(Report::Closed { leg, figures, sockets });
                 }
                 MediaEvent::Measured { .. } | MediaEvent::Talking { .. } => {
+                    let event = self.with_losses(event);
                     if self.backlog.is_empty() && self.reports.push(Report::Event(event)).is_ok() {
                         self.rung = true;
                     } else {
@@ -421,6 +426,16 @@ impl Thread {
             }
         }
         self.events = events;
+    }
+
+    /// Adds what the system lost to a leg's figures.
+    fn with_losses(&mut self, event: MediaEvent) -> MediaEvent {
+        let MediaEvent::Measured { leg, mut figures } = event else { return event };
+        if let Some(sockets) = self.seats.sockets_of(leg) {
+            let (losses, news) = sockets.losses();
+            figures.note_system(losses, news);
+        }
+        MediaEvent::Measured { leg, figures }
     }
 
     /// Reports what may not be lost.

@@ -4,8 +4,13 @@ use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
+use crate::media::command::Figures;
+
 /// What one step of the loop takes, in seconds. The last bound is where phones begin to repeat themselves.
 const STEPS: [f64; 8] = [0.000_02, 0.000_05, 0.000_1, 0.000_5, 0.002, 0.01, 0.1, 0.5];
+
+/// Where people begin to mind, in mean opinion scores: those of the ratings 50, 60, 70, 80 and 90 (G.107 annex B).
+const SCORES: [f64; 6] = [2.0, 2.58, 3.1, 3.6, 4.03, 4.34];
 
 static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
 
@@ -13,6 +18,8 @@ static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
 pub fn install() {
     let steps = Matcher::Full("ringlift_loop_seconds".into());
     let Ok(builder) = PrometheusBuilder::new().set_buckets_for_metric(steps, &STEPS) else { return };
+    let scores = Matcher::Full("ringlift_call_mos".into());
+    let Ok(builder) = builder.set_buckets_for_metric(scores, &SCORES) else { return };
     if let Ok(handle) = builder.install_recorder() {
         let _ = HANDLE.set(handle);
         describe();
@@ -23,6 +30,8 @@ pub fn install() {
 fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_histogram!("ringlift_loop_seconds", "Time that one step of the signalling loop took, in seconds.");
+    describe_histogram!("ringlift_call_mos", "Mean opinion scores (G.107) of calls that ended, by way.");
+    describe_counter!("ringlift_call_blame_total", "Calls that ended, by whose fault it was that they sounded badly.");
     describe_gauge!("ringlift_messages_waiting", "SIP messages that were read and wait for the signalling loop.");
     describe_gauge!("ringlift_sip_connections", "Open TCP and TLS connections that carry SIP.");
     describe_counter!("ringlift_messages_unsent_total", "SIP messages that could not be sent.");
@@ -40,6 +49,17 @@ fn describe() {
 /// A certificate was over, or of no use, when it was read at the start or after SIGHUP.
 pub fn certificate_refused() {
     metrics::counter!("ringlift_certificates_refused_total").increment(1);
+}
+
+/// A call ended that sounded so.
+pub fn call_ended(figures: &Figures) {
+    let call = &figures.quality.call;
+    for (way, score) in [("ingress", call.ingress), ("egress", call.egress)] {
+        if let Some(score) = score {
+            metrics::histogram!("ringlift_call_mos", "way" => way).record(f64::from(score.mos));
+        }
+    }
+    metrics::counter!("ringlift_call_blame_total", "blame" => call.blame.name()).increment(1);
 }
 
 /// All figures in Prometheus' text format; empty before [`install`].

@@ -37,6 +37,25 @@ pub fn sleep_until(deadline: u64) {
     {}
 }
 
+/// How many datagrams the kernel has dropped at a socket because nobody read them in time; none where it does not say.
+pub fn dropped_at(socket: &UdpSocket) -> Option<u32> {
+    // `SK_MEMINFO_DROPS`, the last of nine (linux/sock_diag.h).
+    let mut counts = [0u32; 9];
+    let mut length = libc::socklen_t::try_from(size_of_val(&counts)).ok()?;
+    // SAFETY: `counts` has room for `length` bytes, which is what the kernel is told, and both outlive the call.
+    let done = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            counts.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    let whole = usize::try_from(length) == Ok(size_of_val(&counts));
+    (done == 0 && whole).then(|| counts.last().copied()).flatten()
+}
+
 /// Gives memory that was freed back to the system: the allocator keeps what a storm of calls took, and an operator who
 /// looks at the process an hour later would take it for a leak.
 pub fn give_memory_back() {

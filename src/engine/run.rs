@@ -36,7 +36,7 @@ use crate::engine::story;
 use crate::engine::texter::{self, Texter};
 use crate::engine::web::{self, WebPlane};
 use crate::gateway::command::{CommandId, Outcome};
-use crate::gateway::{Gateway, Input, Output};
+use crate::gateway::{Gateway, Input, Output, Record};
 use crate::media::web::{WebCommand, WebEvent};
 use crate::sip::endpoint;
 use crate::texting::{LineType, Texting};
@@ -397,7 +397,13 @@ impl Engine {
                     self.inputs.push_back(Input::Texting(Texting::LookedUp { id, line }));
                 }
             },
-            Output::Record(record) => self.inbox.outbox.record(record),
+            Output::Record(record) => {
+                if let Record::Measured { leg, figures } = &record {
+                    meters::call_ended(figures);
+                    story::sounded(*leg, figures);
+                }
+                self.inbox.outbox.record(record);
+            }
             Output::Publish(event) => {
                 story::tell(&event.what);
                 self.inbox.outbox.publish(event);

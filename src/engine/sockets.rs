@@ -9,6 +9,7 @@
 //!
 //! Connected sockets are cheaper to send from and to receive on; the trap keeps what comes from elsewhere countable.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
@@ -31,6 +32,10 @@ pub struct LegSockets {
     rtcp: UdpSocket,
     port: u16,
     connected: Option<SocketAddr>,
+    /// Datagrams that the kernel did not take.
+    unsent: Cell<u64>,
+    /// What [`LegSockets::losses`] told last.
+    told: Cell<u64>,
 }
 
 /// One of a leg's sockets, as its epoll token names it.
@@ -53,12 +58,28 @@ impl LegSockets {
         // Shared only after it was had alone: a second program on the same port must be noticed, not joined.
         rtp.set_reuse_port(true)?;
         let trap = open(SocketAddr::new(address, port), true).ok();
-        Ok(Self { rtp: rtp.into(), trap: trap.map(Into::into), rtcp: rtcp.into(), port, connected: None })
+        Ok(Self {
+            rtp: rtp.into(),
+            trap: trap.map(Into::into),
+            rtcp: rtcp.into(),
+            port,
+            connected: None,
+            unsent: Cell::new(0),
+            told: Cell::new(0),
+        })
     }
 
     /// The even port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// What the system lost: datagrams dropped before they were read, and those that it did not take; and how many of both
+    /// are news since this was last asked.
+    pub fn losses(&self) -> ((u64, u64), u64) {
+        let (dropped, unsent) = (os::dropped_at(&self.rtp).map_or(0, u64::from), self.unsent.get());
+        let all = dropped + unsent;
+        ((dropped, unsent), all.saturating_sub(self.told.replace(all)))
     }
 
     /// Adds all sockets to an epoll set; `token` gives each its own.
@@ -132,12 +153,16 @@ impl LegSockets {
             Port::Rtp => self.rtp.send_to(bytes, to),
             Port::Rtcp => self.rtcp.send_to(bytes, to),
         };
-        match send() {
+        let sent = match send() {
             Ok(_) => true,
             // The report that an earlier datagram found nobody is given instead of sending this one: once more.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => send().is_ok(),
             Err(_) => false,
+        };
+        if !sent {
+            self.unsent.set(self.unsent.get() + 1);
         }
+        sent
     }
 }
 
@@ -191,6 +216,21 @@ mod tests {
         sockets.disconnect();
         stranger.send_to(b"new", here).unwrap();
         assert!(hear(&sockets, Ear::Rtp).or_else(|| hear(&sockets, Ear::Trap)).is_some());
+    }
+
+    #[test]
+    fn packets_that_nobody_reads_in_time_are_counted_as_ours() {
+        let sockets = bind();
+        let here = SocketAddr::from(([127, 0, 0, 1], sockets.port()));
+        // Either of the two sockets of the port may have the friend's, until it is known.
+        let friend = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut sockets = sockets;
+        sockets.connect(friend.local_addr().unwrap());
+        assert_eq!(sockets.losses(), ((0, 0), 0));
+        (0..2000).for_each(|_| drop(friend.send_to(&[0; 1000], here).unwrap()));
+        let ((dropped, unsent), news) = sockets.losses();
+        assert!(dropped > 100 && unsent == 0 && news == dropped, "{dropped} {unsent} {news}");
+        assert_eq!(sockets.losses(), ((dropped, 0), 0), "told once");
     }
 
     #[test]

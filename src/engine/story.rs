@@ -4,8 +4,24 @@ use std::borrow::Cow;
 
 use tracing::{debug, field, info, warn};
 
-use crate::base::PhoneNumber;
+use crate::base::{LegId, PhoneNumber};
 use crate::gateway::event::Happening;
+use crate::media::command::Figures;
+use crate::media::quality::{Blame, Score};
+
+/// Tells how a call sounded.
+pub fn sounded(call: LegId, figures: &Figures) {
+    let quality = &figures.quality.call;
+    let mos = |score: Option<Score>| score.map(|score| f64::from((score.mos * 100.0).round()) / 100.0);
+    let (ingress, egress, verdict) = (mos(quality.ingress), mos(quality.egress), quality.blame.words());
+    match quality.blame {
+        Blame::Unknown => debug!(%call, verdict, "sounded"),
+        Blame::Nobody => debug!(%call, ingress, egress, verdict, "sounded"),
+        Blame::WayToUs | Blame::WayFromUs | Blame::BothWays | Blame::TheirEnd | Blame::Us => {
+            info!(%call, ingress, egress, verdict, "sounded badly");
+        }
+    }
+}
 
 /// Tells one happening.
 pub fn tell(what: &Happening) {

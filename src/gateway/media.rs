@@ -60,7 +60,9 @@ impl Gateway {
                         record.figures = Some(figures);
                         self.hang_up(leg, Cause::Internal, now);
                     }
-                    None => self.outputs.push_back(Output::Record(Record::Measured { leg, figures })),
+                    None => {
+                        self.outputs.push_back(Output::Record(Record::Measured { leg, figures: Box::new(figures) }))
+                    }
                 }
             }
             MediaEvent::BridgeFailed { room } => {

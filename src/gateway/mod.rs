@@ -619,7 +619,7 @@ pub enum Record {
         /// The leg.
         leg: LegId,
         /// Its figures.
-        figures: Figures,
+        figures: Box<Figures>,
     },
     /// An invitation was made in a meeting.
     Invited {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::base::{LegId, ParticipantId, RoomId};
 use crate::media::clip::Clip;
+use crate::media::quality::Quality;
 use crate::media::sounder::Echo;
 use crate::media::web::SLOTS;
 use crate::wire::codec::{Codec, opus};
@@ -58,8 +59,19 @@ pub struct Format {
     pub comfort_noise: Option<(u8, u8)>,
     /// What the far end's `a=fmtp` says, where the codec is Opus.
     pub opus: opus::Parameters,
+    /// Which extended reports the far end asks for.
+    pub reports: Extended,
     /// Whether the far end's speech and events are to be taken and ours sent.
     pub direction: Direction,
+}
+
+/// Which extended reports a far end asks for by `a=rtcp-xr` (RFC 3611 §5.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Extended {
+    /// What we measure of its voice (`voip-metrics`).
+    pub metrics: bool,
+    /// Our clock, so that it learns the round-trip time while it only receives (`rcvr-rtt`).
+    pub round_trip: bool,
 }
 
 /// Where a leg's packets go and who may send to it.
@@ -414,8 +426,20 @@ pub struct Figures {
     pub unauthentic: u64,
     /// Packets that are not RTP, or of a payload type not negotiated.
     pub malformed: u64,
+    /// Packets that the system dropped because we did not read them in time.
+    #[serde(default)]
+    pub dropped: u64,
+    /// Packets of ours that the system did not take.
+    #[serde(default)]
+    pub unsent: u64,
+    /// Ticks of ours that came too late, by 10 ms or more.
+    #[serde(default)]
+    pub overruns: u64,
     /// Frames filled in for want of a packet.
     pub concealed: u64,
+    /// Steps in what was played of it, such as no voice has.
+    #[serde(default)]
+    pub clicks: u64,
     /// Interarrival jitter in milliseconds (RFC 3550 §6.4.1).
     pub jitter_ms: f32,
     /// Playout delay of the jitter buffer in milliseconds.
@@ -424,4 +448,7 @@ pub struct Figures {
     pub round_trip_ms: Option<f32>,
     /// Share of our packets that the far end reports lost, 0 to 1.
     pub remote_loss: Option<f32>,
+    /// How it sounds each way, and who is to blame where it does not.
+    #[serde(default)]
+    pub quality: Quality,
 }

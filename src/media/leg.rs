@@ -14,8 +14,9 @@ use super::outlet::{LegKey, MAX_DATAGRAM, Outgoing, Outlet, Port};
 use super::player::{Played, Playlist};
 use super::playout::Playout;
 use super::press::Presses;
+use super::quality::{Facts, Monitor};
 use super::reception::Reception;
-use super::report::Reporter;
+use super::report::{More, Reporter};
 use super::resample::Resampler;
 use super::sounder::Sounder;
 use super::srtp::Guard;
@@ -75,6 +76,7 @@ pub struct Leg {
     quiet: u8,
     reception: Reception,
     reporter: Reporter,
+    monitor: Monitor,
     dial: Dial,
     playlist: Option<Playlist>,
     /// The tone that is being sent to it, and whether that is over.
@@ -120,6 +122,7 @@ impl Leg {
             quiet: 0,
             reception: Reception::default(),
             reporter: Reporter::new(&cname, seed, now),
+            monitor: Monitor::default(),
             dial: Dial::default(),
             playlist: None,
             sounder: None,
@@ -153,6 +156,7 @@ impl Leg {
         if opened || !format.direction.receives() {
             self.playout.reset();
             self.reception.pause();
+            self.monitor.pause();
         }
         if resumed {
             // Their silence is counted from the moment at which they may send.
@@ -225,6 +229,7 @@ impl Leg {
             events.push(MediaEvent::TimedOut { leg });
         }
         if self.reporter.poll_due(now) {
+            self.monitor.interval(&self.facts());
             self.send_report(false, now, outlet);
             events.push(MediaEvent::Measured { leg, figures: self.figures() });
         }
@@ -249,13 +254,22 @@ impl Leg {
     pub fn take(&mut self, first: bool, now: Instant, out: &mut [i16]) {
         if first {
             self.playout.forget();
+            self.monitor.forget();
         }
         let tick = samples_at(now);
         if self.presses.is_down() {
             self.playout.silent(tick, out);
-        } else if self.playout.take(tick, out) {
+            return self.monitor.forget();
+        }
+        if self.playout.take(tick, out) {
             self.counters.concealed += 1;
         }
+        self.monitor.hear(out);
+    }
+
+    /// A tick of it came too late.
+    pub fn overrun(&mut self) {
+        self.monitor.overrun();
     }
 
     /// Whether this leg hears something that nobody else does.
@@ -384,11 +398,40 @@ impl Leg {
             strangers,
             unauthentic,
             malformed,
+            // What the system knows of it, the engine adds.
+            dropped: 0,
+            unsent: 0,
+            overruns: self.monitor.overruns(),
             concealed,
-            jitter_ms: self.reception.jitter() as f32 / (8 * self.egress.clock()) as f32,
-            delay_ms: self.playout.time().delay() as f32 / 8.0,
-            round_trip_ms: self.reporter.round_trip().map(|trip| trip.as_secs_f32() * 1000.0),
+            clicks: self.monitor.clicks(),
+            jitter_ms: self.jitter_ms(),
+            delay_ms: self.buffer_ms(),
+            round_trip_ms: self.round_trip_ms(),
             remote_loss: self.reporter.remote_loss(),
+            quality: self.monitor.quality(self.format.codec),
+        }
+    }
+
+    fn jitter_ms(&self) -> f32 {
+        self.reception.jitter() as f32 / (8 * self.egress.clock()) as f32
+    }
+
+    fn buffer_ms(&self) -> f32 {
+        self.playout.time().delay() as f32 / 8.0
+    }
+
+    fn round_trip_ms(&self) -> Option<f32> {
+        self.reporter.round_trip().map(|trip| trip.as_secs_f32() * 1000.0)
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            codec: self.format.codec,
+            clock: self.format.codec.clock_rate(),
+            jitter_ms: self.jitter_ms(),
+            buffer_ms: self.buffer_ms(),
+            round_trip_ms: self.round_trip_ms(),
+            reported: self.reporter.reported(),
         }
     }
 
@@ -416,7 +459,11 @@ impl Leg {
             return;
         };
         let mut buffer = [0; MAX_DATAGRAM];
-        let length = self.reporter.write(&self.egress, &mut self.reception, bye, now, &mut buffer);
+        let asked = self.format.reports;
+        let metrics =
+            self.reception.ssrc().filter(|_| asked.metrics).map(|ssrc| self.monitor.metrics(ssrc, &self.facts()));
+        let more = More { metrics, clock: asked.round_trip, bye };
+        let length = self.reporter.write(&self.egress, &mut self.reception, &more, now, &mut buffer);
         let port = if self.latch.multiplexed() { Port::Rtp } else { Port::Rtcp };
         if let Some(bytes) = buffer.get(..length) {
             self.guard.send_rtcp(Outgoing { leg: self.key, port, to, bytes }, outlet);

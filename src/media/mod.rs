@@ -35,6 +35,7 @@ pub mod player;
 pub mod playout;
 pub mod ports;
 pub mod press;
+pub mod quality;
 pub mod reception;
 pub mod relay;
 pub mod report;

@@ -41,6 +41,10 @@ const PHASES: usize = 4;
 /// stall. Less: a short stall is heard that a phone's buffer would have hidden.
 const MOST_LATE: Duration = Duration::from_millis(200);
 
+/// A tick that comes this late is one that the far ends' jitter buffers notice: two wake-ups. Less: what a wake-up late
+/// by one costs is within what they bear anyway.
+const OVERRUN: Duration = Duration::from_millis(10);
+
 /// What is ticked, and may fail, as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
@@ -68,6 +72,8 @@ struct Phase {
     rooms: Vec<RoomId>,
     /// How many legs are ticked in it.
     load: usize,
+    /// Its units are ticked too late this time.
+    late: bool,
 }
 
 /// One thread's media.
@@ -253,6 +259,7 @@ impl Plane {
                 if now.since(units.due) > MOST_LATE {
                     units.due = on_grid(now - TICK, phase);
                 }
+                units.late = now.since(units.due) >= OVERRUN;
                 self.cursor = Some((phase, 1));
                 if !units.alone.is_empty() {
                     return Some(Unit::Alone(u8::try_from(phase).unwrap_or(0)));
@@ -270,6 +277,7 @@ impl Plane {
 
     /// Ticks one unit at its scheduled instant.
     pub fn tick(&mut self, unit: Unit, outlet: &mut impl Outlet, events: &mut Vec<MediaEvent>) {
+        self.note_late(unit);
         match unit {
             Unit::Bridge(room) => {
                 if let Some(room) = self.rooms.get_mut(&room) {
@@ -311,6 +319,24 @@ impl Plane {
                     }
                 }
                 self.ticking = None;
+            }
+        }
+    }
+
+    /// Tells the legs of a unit when it is ticked too late.
+    fn note_late(&mut self, unit: Unit) {
+        let phase = match unit {
+            Unit::Bridge(room) => self.rooms.get(&room).map(|room| room.phase),
+            Unit::Alone(phase) => Some(usize::from(phase)),
+        };
+        let Some(phase) = phase.and_then(|phase| self.phases.get(phase)).filter(|phase| phase.late) else { return };
+        match unit {
+            Unit::Bridge(room) => {
+                let legs = self.rooms.get(&room).into_iter().flat_map(|room| room.bridge.legs());
+                legs.for_each(|key| self.legs.get_mut(key).into_iter().for_each(Leg::overrun));
+            }
+            Unit::Alone(_) => {
+                phase.alone.iter().for_each(|key| self.legs.get_mut(*key).into_iter().for_each(Leg::overrun));
             }
         }
     }

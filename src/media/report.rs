@@ -6,6 +6,7 @@ use super::egress::Egress;
 use super::reception::Reception;
 use crate::base::Instant;
 use crate::wire::rtp::rtcp::{Compound, Report, ReportBlock, SenderInfo, Writer};
+use crate::wire::rtp::xr::{Block, Blocks, VoipMetrics};
 
 /// Mean interval (§6.2). Longer: figures are stale. Shorter: nothing gained, traffic spent.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -23,8 +24,22 @@ pub struct Reporter {
     sent_then: u32,
     /// Middle half of the far end's last NTP timestamp, and when it came.
     heard: Option<(u32, Instant)>,
+    /// The same of a clock that came in an extended report, and whose it is.
+    clock: Option<(u32, u32, Instant)>,
     round_trip: Option<Duration>,
     remote_loss: Option<f32>,
+    reported: Option<ReportBlock>,
+}
+
+/// What a report holds beside what every report does.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct More {
+    /// What we measured of their voice.
+    pub metrics: Option<VoipMetrics>,
+    /// Our clock, for a far end that only receives.
+    pub clock: bool,
+    /// The leg ends.
+    pub bye: bool,
 }
 
 impl Reporter {
@@ -32,8 +47,17 @@ impl Reporter {
     pub fn new(cname: &str, seed: u64, now: Instant) -> Self {
         let cname = cname.as_bytes();
         let cname = cname.get(..LONGEST_NAME).unwrap_or(cname).to_vec();
-        let mut reporter =
-            Self { cname, due: now, chance: seed, sent_then: 0, heard: None, round_trip: None, remote_loss: None };
+        let mut reporter = Self {
+            cname,
+            due: now,
+            chance: seed,
+            sent_then: 0,
+            heard: None,
+            clock: None,
+            round_trip: None,
+            remote_loss: None,
+            reported: None,
+        };
         reporter.due = now + reporter.interval() / 2;
         reporter
     }
@@ -53,7 +77,7 @@ impl Reporter {
         &mut self,
         egress: &Egress,
         reception: &mut Reception,
-        bye: bool,
+        more: &More,
         now: Instant,
         buffer: &mut [u8],
     ) -> usize {
@@ -80,14 +104,24 @@ impl Reporter {
         }
         self.sent_then = packets;
         writer.description(egress.ssrc(), &self.cname);
-        if bye {
+        let since = self.clock.map(|(ssrc, last, at)| {
+            let delay = units(now.since(at));
+            Block::DelaySince { ssrc, last, delay }
+        });
+        let clock = more.clock.then(|| Block::ReceiverTime { ntp: ntp(now) });
+        let metrics = more.metrics.map(Block::Voip);
+        if since.is_some() || clock.is_some() || metrics.is_some() {
+            writer.extended(egress.ssrc(), [clock, since, metrics].into_iter().flatten());
+        }
+        if more.bye {
             writer.bye(egress.ssrc());
         }
         writer.finish()
     }
 
-    /// Takes the far end's report.
-    pub fn receive(&mut self, compound: Compound<'_>, ours: u32, now: Instant) {
+    /// Takes the far end's report; returns what it measured of our voice, where it says.
+    pub fn receive(&mut self, compound: Compound<'_>, ours: u32, now: Instant) -> Option<VoipMetrics> {
+        let mut metrics = None;
         for report in compound {
             let blocks = match report {
                 Report::Sender { info, blocks, .. } => {
@@ -95,19 +129,46 @@ impl Reporter {
                     blocks
                 }
                 Report::Receiver { blocks, .. } => blocks,
+                Report::Extended { ssrc, blocks } => {
+                    metrics = self.receive_extended(ssrc, blocks, ours, now).or(metrics);
+                    continue;
+                }
                 Report::Description { .. } | Report::Bye { .. } | Report::Other { .. } => continue,
             };
             for block in blocks.filter(|block| block.ssrc == ours) {
                 self.remote_loss = Some(f32::from(block.fraction_lost) / 256.0);
-                if block.last_report != 0 {
-                    let trip = middle(ntp(now)).wrapping_sub(block.last_report).wrapping_sub(block.delay);
-                    // Over half of the range is a negative trip: a far end whose clock or sums are off.
-                    if trip < 1 << 31 {
-                        self.round_trip = Some(Duration::from_nanos((u64::from(trip) * 1_000_000_000) >> 16));
-                    }
-                }
+                self.reported = Some(block);
+                self.note_trip(block.last_report, block.delay, now);
             }
         }
+        metrics
+    }
+
+    fn receive_extended(&mut self, ssrc: u32, blocks: Blocks<'_>, ours: u32, now: Instant) -> Option<VoipMetrics> {
+        let mut found = None;
+        for block in blocks {
+            match block {
+                Block::ReceiverTime { ntp } => self.clock = Some((ssrc, middle(ntp), now)),
+                Block::DelaySince { ssrc, last, delay } if ssrc == ours => self.note_trip(last, delay, now),
+                Block::Voip(metrics) if metrics.ssrc == ours => found = Some(metrics),
+                Block::DelaySince { .. } | Block::Voip(_) | Block::Other(_) => {}
+            }
+        }
+        found
+    }
+
+    /// A clock of ours came back, so long after it had arrived there.
+    fn note_trip(&mut self, last: u32, delay: u32, now: Instant) {
+        let trip = middle(ntp(now)).wrapping_sub(last).wrapping_sub(delay);
+        // Over half of the range is a negative trip: a far end whose clock or sums are off.
+        if last != 0 && trip < 1 << 31 {
+            self.round_trip = Some(Duration::from_nanos((u64::from(trip) * 1_000_000_000) >> 16));
+        }
+    }
+
+    /// Its last report on our stream.
+    pub fn reported(&self) -> Option<ReportBlock> {
+        self.reported
     }
 
     /// Round-trip time, once the far end told.
@@ -161,19 +222,38 @@ mod tests {
         silence.silence(crate::wire::codec::g711::Law::Mu);
         sent.frame(&mut silence, |_| {});
         let silent = Egress::new(22, 1, 1, Codec::Pcmu, 0, 20);
-        let length = a.write(&sent, &mut Reception::default(), false, at(1000), &mut buffer);
-        b.receive(Compound::parse(&buffer[..length]).unwrap(), 22, at(1040));
+        let length = a.write(&sent, &mut Reception::default(), &More::default(), at(1000), &mut buffer);
+        assert_eq!(b.receive(Compound::parse(&buffer[..length]).unwrap(), 22, at(1040)), None);
         let mut reception = Reception::default();
         reception.begin(11, 1);
         (1..=4)
             .filter(|n| *n != 3)
             .for_each(|n| assert_eq!(reception.arrive(n), super::super::reception::Arrival::Fresh));
-        let length = b.write(&silent, &mut reception, true, at(1540), &mut buffer);
-        a.receive(Compound::parse(&buffer[..length]).unwrap(), 11, at(1600));
+        let length = b.write(&silent, &mut reception, &More { bye: true, ..More::default() }, at(1540), &mut buffer);
+        assert_eq!(a.receive(Compound::parse(&buffer[..length]).unwrap(), 11, at(1600)), None);
         let trip = a.round_trip().unwrap();
         assert!(trip > Duration::from_millis(99) && trip < Duration::from_millis(101), "{trip:?}");
         assert_eq!(a.remote_loss(), Some(0.25));
         assert!(Compound::parse(&buffer[..length]).unwrap().any(|r| r == Report::Bye { ssrc: Some(22) }));
+    }
+
+    #[test]
+    fn one_who_only_receives_learns_the_round_trip_and_what_we_measured() {
+        let at = |ms| Instant::START + Duration::from_millis(ms);
+        let mut buffer = [0; 512];
+        let (mut phone, mut ours) = (Reporter::new("p", 1, at(0)), Reporter::new("o", 2, at(0)));
+        let (theirs, sent) = (Egress::new(11, 1, 1, Codec::Pcmu, 0, 20), Egress::new(22, 1, 1, Codec::Pcmu, 0, 20));
+        let more = More { clock: true, ..More::default() };
+        let length = phone.write(&theirs, &mut Reception::default(), &more, at(1000), &mut buffer);
+        assert_eq!(ours.receive(Compound::parse(&buffer[..length]).unwrap(), 22, at(1030)), None);
+        let metrics = VoipMetrics { ssrc: 11, loss_rate: 9, rating: Some(81), ..VoipMetrics::default() };
+        let more = More { metrics: Some(metrics), ..More::default() };
+        let length = ours.write(&sent, &mut Reception::default(), &more, at(1230), &mut buffer);
+        let read = Compound::parse(&buffer[..length]).unwrap();
+        assert_eq!(phone.receive(read, 11, at(1260)), Some(metrics));
+        assert_eq!(phone.receive(read, 99, at(1260)), None, "of another's voice");
+        let trip = phone.round_trip().unwrap();
+        assert!(trip > Duration::from_millis(59) && trip < Duration::from_millis(61), "{trip:?}");
     }
 
     #[test]

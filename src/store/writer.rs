@@ -179,7 +179,7 @@ impl Spool {
             Record::Began(record) | Record::Changed(record) | Record::Ended(record) => {
                 (record.id, Pending { record: Some(record), figures: None })
             }
-            Record::Measured { leg, figures } => (leg, Pending { record: None, figures: Some(figures) }),
+            Record::Measured { leg, figures } => (leg, Pending { record: None, figures: Some(*figures) }),
             Record::Invited { ticket, created } => {
                 // Their number is bounded by the throttle of each room.
                 self.invited.extend(Invited::of(*ticket, created));
@@ -462,7 +462,10 @@ mod tests {
         let mut spool = Spool::default();
         let leg = LegId::from_bits(1);
         for received in 0..100 {
-            spool.take(Record::Measured { leg, figures: Figures { received, ..Figures::default() } }, &counters);
+            spool.take(
+                Record::Measured { leg, figures: Box::new(Figures { received, ..Figures::default() }) },
+                &counters,
+            );
         }
         assert_eq!(spool.len(), 1);
         assert_eq!(spool.calls.get(&leg).and_then(|pending| pending.figures).map(|figures| figures.received), Some(99));

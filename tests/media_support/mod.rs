@@ -143,6 +143,7 @@ pub fn format(codec: Codec, ptime: u8) -> Format {
         ptime,
         telephone_event: Some((101, 101)),
         comfort_noise: None,
+        reports: Default::default(),
         opus: opus::Parameters::ours(),
         direction: Direction::SendRecv,
     }

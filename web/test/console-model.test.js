@@ -83,6 +83,20 @@ test("a call sounds as bad as its worst figure", () => {
   assert.equal(grade({ received: 0 }), undefined);
 });
 
+test("a call that is scored says how it sounds each way, and whose fault it is", () => {
+  const score = (mos, loss) => ({ loss, late: 0, jitter_ms: 3, delay_ms: 61.4, mos });
+  const of = (ingress, egress, blame) => {
+    const span = { ingress, egress, blame };
+    const figures = { received: 1000, lost: 500, late: 0, jitter_ms: 2, round_trip_ms: null, remote_loss: null, quality: { last: span, call: span, far_end: null } };
+    return model.quality({ figures });
+  };
+  assert.deepEqual(of(score(4.38, 0), score(4.4, 0), "nobody"), { grade: "good", text: "heard 4.4, hears 4.4 of 4.4 · 61 ms" });
+  const lossy = of(score(3.2, 0.084), null, "way_to_us");
+  assert.deepEqual(lossy, { grade: "poor", text: "heard 3.2, hears – of 4.4 · 8.4 % lost · 61 ms · their way to us loses packets" });
+  assert.equal(of(null, score(3.8, 0.02), "us").grade, "fair");
+  assert.equal(of(null, null, "unknown").grade, "poor", "without scores, by what is lost");
+});
+
 test("durations read as clocks do", () => {
   const since = "2026-01-01T00:00:00.000Z";
   const at = (seconds) => model.lasted(since, Date.parse(since) + seconds * 1000);

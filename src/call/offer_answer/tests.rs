@@ -318,6 +318,19 @@ fn a_number_that_meant_something_else_is_not_used_again() {
 }
 
 #[test]
+fn extended_reports_are_sent_to_and_asked_of_those_alone_who_ask_for_them() {
+    let (sdp, agreed) = answer("m=audio 4000 RTP/AVP 0\na=rtcp-xr:rcvr-rtt=all:10 stat-summary=loss voip-metrics\n");
+    assert_eq!(agreed.format.reports, Extended { metrics: true, round_trip: true });
+    assert_eq!(sdp.media[0].values("rtcp-xr").collect::<Vec<_>>(), ["rcvr-rtt=all voip-metrics"]);
+    let (sdp, agreed) = answer("a=rtcp-xr:voip-metrics\nm=audio 4000 RTP/AVP 0\n");
+    assert_eq!(agreed.format.reports, Extended { metrics: true, round_trip: false }, "for every medium");
+    assert!(sdp.media[0].has("rtcp-xr"));
+    let (sdp, agreed) = answer("m=audio 4000 RTP/AVP 0\n");
+    assert_eq!(agreed.format.reports, Extended::default());
+    assert!(!sdp.media[0].has("rtcp-xr"));
+}
+
+#[test]
 fn comfort_noise_is_agreed_where_the_profile_likes_it() {
     let noisy = "m=audio 4000 RTP/AVP 0 13 101\na=rtpmap:101 telephone-event/8000\n";
     let (sdp, _) = answer(noisy);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::payload::Encoding;
 use super::{Line, Negotiation, Pending, Types};
 use crate::base::Secret;
-use crate::media::command::Direction;
+use crate::media::command::{Direction, Extended};
 use crate::profile::HoldStyle;
 use crate::wire::codec::{Codec, opus};
 use crate::wire::sdp::{Attribute, Connection, Flow, Media, Origin, SessionDescription};
@@ -25,6 +25,7 @@ struct Audio {
     ptime: u8,
     direction: Direction,
     mux: bool,
+    reports: Extended,
     protection: Vec<Attribute>,
 }
 
@@ -40,6 +41,7 @@ impl Negotiation {
             ptime: types.ptime,
             direction,
             mux: current.mux,
+            reports: types.reports,
             protection: current.protection.attributes(&self.preferences, &self.seed),
         };
         self.write(audio)
@@ -55,6 +57,7 @@ impl Negotiation {
             ptime: current.map_or(self.preferences.ptime, |now| now.types.ptime),
             direction: pending.direction,
             mux: pending.mux,
+            reports: current.map(|now| now.types.reports).unwrap_or_default(),
             protection: pending.proposal.attributes(&self.preferences, &self.seed),
         };
         self.write(audio)
@@ -127,6 +130,12 @@ impl Negotiation {
         // Beside rtcp-mux it stands only for who may not take it (RFC 5761 §5.1.1).
         if !audio.mux || self.current.is_none() {
             attributes.push(Attribute::with("rtcp", port.saturating_add(1).to_string()));
+        }
+        // Asked of those alone who asked us: nobody is offered what it may never have heard of.
+        let asked = [(audio.reports.round_trip, "rcvr-rtt=all"), (audio.reports.metrics, "voip-metrics")];
+        let asked: Vec<&str> = asked.into_iter().filter(|(asked, _)| *asked).map(|(_, name)| name).collect();
+        if !asked.is_empty() {
+            attributes.push(Attribute::with("rtcp-xr", asked.join(" ")));
         }
         Media { connection, attributes, ..medium("audio", port, &audio.protocol, formats) }
     }

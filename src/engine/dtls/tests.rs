@@ -48,6 +48,7 @@ fn setup(role: DtlsRole, theirs: &Fingerprint, far: &str) -> LegSetup {
             ptime: 20,
             telephone_event: None,
             comfort_noise: None,
+            reports: Default::default(),
             opus: crate::wire::codec::opus::Parameters::default(),
             direction: Direction::SendRecv,
         },

@@ -114,6 +114,7 @@ fn setup(remote: SocketAddr) -> LegSetup {
             ptime: 20,
             telephone_event: Some((101, 101)),
             comfort_noise: None,
+            reports: Default::default(),
             opus: Default::default(),
             direction: Direction::SendRecv,
         },

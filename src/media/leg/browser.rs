@@ -66,6 +66,7 @@ impl Leg {
                 ptime: 20,
                 telephone_event: None,
                 comfort_noise: None,
+                reports: Default::default(),
                 opus: opus::Parameters::default(),
                 direction: Direction::RecvOnly,
             },

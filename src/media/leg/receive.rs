@@ -94,6 +94,7 @@ impl Leg {
         if self.reception.ssrc() != Some(header.ssrc) {
             self.reception.begin(header.ssrc, header.sequence);
             self.playout.reset();
+            self.monitor.pause();
         }
         match self.reception.arrive(header.sequence) {
             Arrival::Fresh => self.counters.received += 1,
@@ -106,6 +107,7 @@ impl Leg {
                 return;
             }
         }
+        let mut in_time = true;
         let other = |types: Option<(u8, u8)>| types.map(|(send, _)| Payload::Other(send));
         let passed = if is_event {
             let Ok(event) = TelephoneEvent::parse(packet.payload) else {
@@ -129,6 +131,8 @@ impl Leg {
                 Placed::Waiting => Some(Payload::Audio(length)),
                 Placed::Late => {
                     self.counters.late += 1;
+                    // Who hears it as it comes hears it in time.
+                    in_time = self.passes();
                     Some(Payload::Audio(length))
                 }
                 Placed::Estranged => {
@@ -137,6 +141,7 @@ impl Leg {
                 }
             }
         };
+        self.monitor.arrive(header.sequence, in_time);
         if let Some(peer) = peer {
             self.pass_on(&header, passed, packet.payload, now, peer, outlet);
         }
@@ -158,7 +163,9 @@ impl Leg {
             Ok(_) if self.latch.judge_rtcp(from) == Verdict::Stranger => self.counters.strangers += 1,
             Ok(compound) => {
                 self.alive(now);
-                self.reporter.receive(compound, self.egress.ssrc(), now);
+                if let Some(metrics) = self.reporter.receive(compound, self.egress.ssrc(), now) {
+                    self.monitor.receive(&metrics);
+                }
             }
         }
     }

@@ -3,6 +3,7 @@
 pub mod packet;
 pub mod rtcp;
 pub mod telephone_event;
+pub mod xr;
 
 pub use packet::{Header, NotRtp, Packet};
 pub use telephone_event::{NotAnEvent, TelephoneEvent};

@@ -1,7 +1,9 @@
-//! RTCP compound packets (RFC 3550 §6): sender and receiver reports, SDES, BYE; APP is tolerated, anything else
-//! is stepped over.
+//! RTCP compound packets (RFC 3550 §6): sender and receiver reports, SDES, BYE, extended reports (RFC 3611); APP is
+//! tolerated, anything else is stepped over.
 
 use std::fmt;
+
+use super::xr;
 
 /// A sender's clocks and counters (§6.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -83,6 +85,13 @@ pub enum Report<'a> {
     Bye {
         /// Who leaves; none where nobody is named.
         ssrc: Option<u32>,
+    },
+    /// XR, packet type 207 (RFC 3611).
+    Extended {
+        /// Who reports.
+        ssrc: u32,
+        /// What.
+        blocks: xr::Blocks<'a>,
     },
     /// APP, feedback and everything else.
     Other {
@@ -202,6 +211,7 @@ fn read(flags: u8, kind: u8, body: &[u8]) -> Report<'_> {
         (201, Some(ssrc)) => Report::Receiver { ssrc, blocks: blocks(4) },
         (202, ssrc) => Report::Description { ssrc, cname: cname(body.get(4..).unwrap_or(&[])) },
         (203, ssrc) => Report::Bye { ssrc: ssrc.filter(|_| count > 0) },
+        (xr::PACKET_TYPE, Some(ssrc)) => Report::Extended { ssrc, blocks: xr::Blocks(body.get(4..).unwrap_or(&[])) },
         (kind, _) => Report::Other { kind },
     }
 }
@@ -264,6 +274,17 @@ impl<'a> Writer<'a> {
             // At least one zero ends the items, and the chunk fills whole words (§6.5).
             let used = 2 + usize::from(length);
             out.bytes(&[0; 4][..4 - used % 4]);
+        });
+    }
+
+    /// Adds an extended report.
+    pub fn extended(&mut self, ssrc: u32, blocks: impl IntoIterator<Item = xr::Block>) {
+        self.packet(xr::PACKET_TYPE, 0, |out| {
+            out.word(ssrc);
+            for block in blocks {
+                let (bytes, length) = xr::write(&block);
+                out.bytes(bytes.get(..length).unwrap_or(&[]));
+            }
         });
     }
 
@@ -375,7 +396,11 @@ mod tests {
             if let [flags, second, ..] = bytes.as_mut_slice() { *flags = 0x80 | (*flags & 0x3f); *second = kind; }
             if let Ok(compound) = Compound::parse(&bytes) {
                 for report in compound {
-                    if let Report::Sender { blocks, .. } | Report::Receiver { blocks, .. } = report { let _ = blocks.count(); }
+                    match report {
+                        Report::Sender { blocks, .. } | Report::Receiver { blocks, .. } => { let _ = blocks.count(); }
+                        Report::Extended { blocks, .. } => { let _ = blocks.count(); }
+                        _ => {}
+                    }
                 }
             }
         }

@@ -1,6 +1,6 @@
 // What the page knows, and how what happens changes it. (state, event) → [state, what to read anew]. No DOM, no network.
 
-import type { Call, Did, Extension, Group, Happening, NodeStatus, Participant, Room, Session, Texts, Trunk } from "./types.js";
+import type { Blame, Call, Did, Extension, Group, Happening, NodeStatus, Participant, Room, Score, Session, Texts, Trunk } from "./types.js";
 
 export type Link = "connecting" | "live" | "lost";
 
@@ -174,10 +174,35 @@ export function waysIn(state: State, room: Room): { straight: string[]; attendan
 
 export type Quality = "good" | "fair" | "poor";
 
-/** How a call sounds: by the share lost either way, and by jitter. */
+/** Whose fault it is, in the words of somebody who is asked. */
+const BLAMED: Record<Blame, string> = {
+  unknown: "",
+  nobody: "",
+  way_to_us: "their way to us loses packets",
+  way_from_us: "our way to them loses packets",
+  both_ways: "the line suffers both ways",
+  their_end: "their phone drops packets",
+  us: "this machine is too slow",
+};
+
+/** How a call sounds now: by its score each way where there is one, else by the share lost and by jitter. */
 export function quality(call: Call): { grade: Quality; text: string } | null {
   const figures = call.figures;
   if (!figures || figures.received === 0) return null;
+  const now = figures.quality?.last;
+  const scores = [now?.ingress, now?.egress].filter((score) => score != null);
+  if (now && scores.length > 0) {
+    const worst = Math.min(...scores.map((score) => score.mos));
+    // What people say of a rating of 80 and of 70 (G.107): content, and some are not.
+    const grade: Quality = worst < 3.6 ? "poor" : worst < 4.03 ? "fair" : "good";
+    const shown = (score: Score | null) => (score ? score.mos.toFixed(1) : "–");
+    const parts = [`heard ${shown(now.ingress)}, hears ${shown(now.egress)} of 4.4`];
+    const lost = Math.max(...scores.map((score) => score.loss));
+    if (lost >= 0.001) parts.push(`${(lost * 100).toFixed(1)} % lost`);
+    parts.push(`${Math.round(Math.max(...scores.map((score) => score.delay_ms)))} ms`);
+    if (BLAMED[now.blame]) parts.push(BLAMED[now.blame]);
+    return { grade, text: parts.join(" · ") };
+  }
   const lost = (figures.lost + figures.late) / (figures.received + figures.lost);
   const worst = Math.max(lost, figures.remote_loss ?? 0);
   const grade: Quality =

@@ -43,6 +43,24 @@ export interface Figures {
   jitter_ms: number;
   round_trip_ms: number | null;
   remote_loss: number | null;
+  quality?: { last: Span; call: Span; far_end: { rating: number | null } | null };
+}
+
+/** One way over some time; `mos` is the mean opinion score, 1 to 4.4. */
+export interface Score {
+  loss: number;
+  late: number;
+  jitter_ms: number;
+  delay_ms: number;
+  mos: number;
+}
+
+export type Blame = "unknown" | "nobody" | "way_to_us" | "way_from_us" | "both_ways" | "their_end" | "us";
+
+export interface Span {
+  ingress: Score | null;
+  egress: Score | null;
+  blame: Blame;
 }
 
 export interface Call {

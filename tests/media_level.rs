@@ -1,0 +1,114 @@
+//! What people hear of each other's loudness, keys and noise, and what operators see of how a call sounds.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should say where")]
+
+mod media_support;
+
+use std::net::SocketAddr;
+
+use media_support::{Network, World};
+use ringlift::media::command::{Extended, MediaCommand, Security};
+use ringlift::media::quality::{Blame, Quality};
+use ringlift::wire::codec::Codec;
+use ringlift::wire::rtp::rtcp::{Compound, Report, ReportBlock, Writer};
+use ringlift::wire::rtp::xr::{Block, VoipMetrics};
+
+/// A telephone's own report: what it received of our stream, and what it measured of it.
+fn reports(world: &mut World, phone: usize, block: ReportBlock, metrics: Option<VoipMetrics>) {
+    let (key, address, ours) = (world.phones[phone].key, world.phones[phone].address, our_source(world, phone));
+    let mut buffer = [0; 512];
+    let mut writer = Writer::new(&mut buffer);
+    writer.receiver_report(world.phones[phone].ssrc, Some(&ReportBlock { ssrc: ours, ..block }));
+    let metrics = metrics.map(|metrics| Block::Voip(VoipMetrics { ssrc: ours, ..metrics }));
+    writer.extended(world.phones[phone].ssrc, metrics);
+    let length = writer.finish();
+    let from = SocketAddr::new(address.ip(), address.port() + 1);
+    world.plane.receive_rtcp(key, from, &buffer[..length], world.now);
+}
+
+/// The source of what a telephone hears.
+fn our_source(world: &World, phone: usize) -> u32 {
+    world.phones[phone].packets.last().unwrap().1.ssrc
+}
+
+/// A minute of two people in a room of three; the first one's way to us, and from us, loses so many of a thousand.
+fn minute(to_us: u64, from_us: i32) -> Quality {
+    let mut world = World::new();
+    for tone in [440.0, 620.0, 0.0] {
+        let phone = world.call(tone, Codec::Pcmu, 20, 20);
+        world.join(phone);
+    }
+    world.phones[0].network = Network { lost: to_us, ..Network::default() };
+    for five in 0..12i32 {
+        world.run(5000);
+        let highest = 60_000 + (five.cast_unsigned() + 1) * 250;
+        let lost = five * from_us / 4;
+        reports(&mut world, 0, ReportBlock { highest, lost, jitter: 16, ..ReportBlock::default() }, None);
+    }
+    world.run(8000);
+    assert!(to_us > 0 || world.figures(0).clicks == 0, "{:?}", world.figures(0));
+    world.figures(0).quality
+}
+
+#[test]
+fn an_operator_sees_who_is_to_blame_and_by_how_much() {
+    let (good, lost_in, lost_out, both) = (minute(0, 0), minute(60, 0), minute(0, 60), minute(60, 60));
+    let blamed = [good, lost_in, lost_out, both].map(|quality| quality.call.blame);
+    assert_eq!(blamed, [Blame::Nobody, Blame::WayToUs, Blame::WayFromUs, Blame::BothWays]);
+    let scores = |quality: Quality| (quality.call.ingress.unwrap(), quality.call.egress.unwrap());
+    let ((ingress, egress), (bad_in, fine_out), (fine_in, bad_out)) = (scores(good), scores(lost_in), scores(lost_out));
+    assert!(ingress.mos > 4.3 && egress.mos > 4.2, "{ingress:?} {egress:?}");
+    assert_eq!((ingress.loss, ingress.late, ingress.burst), (0.0, 0.0, 1.0));
+    assert!((bad_in.loss - 0.06).abs() < 0.015 && bad_in.mos < 4.0, "{bad_in:?}");
+    assert!((bad_out.loss - 0.06).abs() < 0.015 && bad_out.mos < 4.0, "{bad_out:?}");
+    assert!(fine_out.mos > 4.2 && fine_in.mos > 4.3);
+}
+
+#[test]
+fn a_far_end_that_asks_is_told_what_we_measured_and_what_it_measured_is_shown() {
+    let mut world = World::new();
+    for tone in [440.0, 620.0, 0.0] {
+        let phone = world.call(tone, Codec::Pcmu, 20, 20);
+        world.join(phone);
+    }
+    let mut format = media_support::format(Codec::Pcmu, 20);
+    format.reports = Extended { metrics: true, round_trip: true };
+    let (leg, address) = (world.phones[0].leg, world.phones[0].address);
+    let remote = media_support::remote(address);
+    world.order(MediaCommand::Modify { leg, format, remote, security: Security::None });
+    world.phones[0].network = Network { lost: 100, ..Network::default() };
+    world.run(20_000);
+    let metrics = VoipMetrics {
+        discard_rate: 20,
+        end_system_delay: 90,
+        echo_return_loss: Some(48),
+        rating: Some(70),
+        mos_listening: Some(36),
+        ..VoipMetrics::default()
+    };
+    reports(&mut world, 0, ReportBlock { highest: 61_000, ..ReportBlock::default() }, Some(metrics));
+    world.run(10_000);
+    let far = world.figures(0).quality.far_end.unwrap();
+    assert_eq!((far.rating, far.mos, far.echo_db, far.end_delay_ms), (Some(70), Some(3.6), Some(48), 90));
+    assert_eq!(world.figures(0).quality.call.blame, Blame::TheirEnd, "it threw away what reached it");
+    let told = |phone: usize| -> Vec<Block> {
+        let compounds = world.phones[phone].rtcp.iter().filter_map(|bytes| Compound::parse(bytes).ok()).flatten();
+        let extended = compounds.filter_map(|report| match report {
+            Report::Extended { blocks, .. } => Some(blocks),
+            _ => None,
+        });
+        extended.flatten().collect()
+    };
+    let metrics: Vec<VoipMetrics> = told(0)
+        .iter()
+        .filter_map(|block| if let Block::Voip(metrics) = block { Some(*metrics) } else { None })
+        .collect();
+    let last = metrics.last().unwrap();
+    assert_eq!(last.ssrc, world.phones[0].ssrc);
+    assert!(
+        (18..34).contains(&last.loss_rate) && last.rating < Some(80) && last.mos_conversation > Some(20),
+        "{last:?}"
+    );
+    assert!(told(0).iter().any(|block| matches!(block, Block::ReceiverTime { .. })));
+    assert_eq!(told(1), [], "nobody is sent what was not asked for");
+}
