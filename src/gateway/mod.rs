@@ -160,6 +160,8 @@ enum Timer {
     Away(ParticipantId),
     /// A page is to be offered the voice that its telephone carried.
     AudioOffer(ParticipantId),
+    /// The browser that carried a voice is gone, and a telephone is kept on the line: it takes the voice back.
+    VoiceBack(ParticipantId),
     /// A step of an elevation.
     Elevation(ElevationId),
     /// A meeting was asked long enough about a call.
@@ -384,6 +386,7 @@ impl Gateway {
                 Timer::Page(session) => self.page_timed_out(session),
                 Timer::Away(participant) => self.stayed_away(participant, now),
                 Timer::AudioOffer(participant) => self.offer_audio(participant),
+                Timer::VoiceBack(participant) => self.voice_back(participant, now),
                 Timer::Knock(caller) => self.knock_over(caller, now),
                 Timer::Elevation(id) => self.elevation_timed_out(id, now),
                 Timer::DrainWarning => self.warn_of_drain(),

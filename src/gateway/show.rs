@@ -44,6 +44,7 @@ impl Gateway {
             language: p.language.clone(),
             audio: p.audio,
             audio_by: self.audio_by(p),
+            phone_kept: self.web.seats.get(&id).is_some_and(|seat| seat.parked.is_some() && p.audio == Some(seat.leg)),
             video: p.video,
             camera_on: p.camera_on,
             screen_on: p.screen_on,

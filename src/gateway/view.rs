@@ -66,6 +66,9 @@ pub struct ParticipantView {
     /// What carries the voice.
     #[serde(default)]
     pub audio_by: AudioBy,
+    /// A telephone is kept on the line in silence, while a browser carries the voice.
+    #[serde(default)]
+    pub phone_kept: bool,
     /// The leg that carries camera and screen.
     #[serde(default)]
     #[cfg_attr(feature = "node", schema(value_type = Option<String>))]

@@ -47,6 +47,13 @@ impl Room {
         self.outputs.push_back(Output::Report(Change::Changed(id)));
     }
 
+    /// Something of a person changed that others look after: whoever shows them looks again.
+    pub fn look_again(&mut self, id: ParticipantId) {
+        if self.participants.contains_key(&id) {
+            self.outputs.push_back(Output::Report(Change::Changed(id)));
+        }
+    }
+
     /// A person has a picture, or none any more.
     pub fn set_avatar(&mut self, id: ParticipantId, avatar: Option<String>) {
         let Some(participant) = self.participants.get_mut(&id).filter(|p| p.avatar != avatar) else { return };

@@ -316,6 +316,7 @@ impl StandIn {
             language: "en".into(),
             audio: Some(leg_id),
             audio_by: AudioBy::Phone,
+            phone_kept: false,
             video: None,
             camera_on: false,
             screen_on: false,

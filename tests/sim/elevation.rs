@@ -14,8 +14,9 @@ use ringlift::gateway::event::{ElevationStep, Happening};
 use ringlift::gateway::view::CallDirection;
 use ringlift::gateway::web::Code;
 use ringlift::gateway::web::protocol::{AudioBy, Progress, ServerMessage};
+use ringlift::media::clip::{Clip, Tone};
 use ringlift::media::command::MediaCommand;
-use ringlift::media::web::{Source, WebCommand};
+use ringlift::media::web::{Source, WebCommand, WebEvent};
 use ringlift::room::Operation;
 use ringlift::texting::{LineType, TextEvent, TextFailure, TextState, Texting};
 use ringlift::wire::gsm7;
@@ -55,14 +56,14 @@ impl World {
     }
 
     /// The text that was ordered last is so far now.
-    fn text_is(&mut self, state: TextState, reason: Option<TextFailure>) {
+    pub fn text_is(&mut self, state: TextState, reason: Option<TextFailure>) {
         let id = self.texts.last().expect("a text").id;
         let event = TextEvent { id, state, reason, code: None, at: self.now.utc };
         self.give(Input::Texting(Texting::Text(event)));
     }
 
     /// What the log told of elevations.
-    fn elevations(&self) -> impl DoubleEndedIterator<Item = &ElevationStep> {
+    pub fn elevations(&self) -> impl DoubleEndedIterator<Item = &ElevationStep> {
         self.events.iter().filter_map(|event| match event {
             Happening::Elevation(of) => Some(of),
             _ => None,
@@ -70,15 +71,15 @@ impl World {
     }
 
     /// Every step of every elevation, in order.
-    fn steps(&self) -> Vec<(Step, Option<Reason>)> {
+    pub fn steps(&self) -> Vec<(Step, Option<Reason>)> {
         self.elevations().map(|of| (of.step, of.reason)).collect()
     }
 
-    fn last_step(&self) -> (Step, Option<Reason>) {
+    pub fn last_step(&self) -> (Step, Option<Reason>) {
         self.steps().last().copied().expect("a step")
     }
 
-    fn elevates(&mut self, leg: LegId, request: ElevateRequest) -> Result<ElevationView, Unfit> {
+    pub fn elevates(&mut self, leg: LegId, request: ElevateRequest) -> Result<ElevationView, Unfit> {
         match self.ask(Command::Elevate { leg, request: Box::new(request) }) {
             Ok(Reply::Elevation(view)) => Ok(*view),
             Err(Denial::NotElevated(unfit)) => Err(unfit),
@@ -87,7 +88,7 @@ impl World {
     }
 
     /// A page takes the seat that a link was redeemed for.
-    fn takes_seat(&mut self, done: &Redeemed) -> Page {
+    pub fn takes_seat(&mut self, done: &Redeemed) -> Page {
         let mut page = self.opens_page();
         let welcome = self.joins(&mut page, json!({ "ticket": done.ticket.expose() }));
         assert!(welcome.resumed && welcome.state == ringlift::room::State::Active);
@@ -119,20 +120,20 @@ impl World {
 }
 
 /// The end of the link in what is written.
-fn link_of(body: &str) -> String {
+pub fn link_of(body: &str) -> String {
     let link = body.split_whitespace().find(|word| word.contains("/e/")).expect("a link");
     link.rsplit('/').next().unwrap().to_owned()
 }
 
 /// What was spelled to a leg since the code prompt was last said: the six digits.
-fn spoken_code(world: &World, leg: LegId) -> String {
+pub fn spoken_code(world: &World, leg: LegId) -> String {
     let heard = &world.heard[&leg];
     let from = heard.iter().rposition(|name| name == "elevate-code").expect("the code is said");
     heard[from..].iter().filter_map(|name| name.strip_prefix("digit-")).take(6).collect()
 }
 
 /// A host by browser and a caller, in the room.
-fn host_and_caller(world: &mut World) -> (Page, Phone, LegId) {
+pub fn host_and_caller(world: &mut World) -> (Page, Phone, LegId) {
     let mut host = world.page_by_pin(HOST_PIN, "Host");
     connects(world, &mut host);
     let mut phone = Phone::new(1);
@@ -142,7 +143,7 @@ fn host_and_caller(world: &mut World) -> (Page, Phone, LegId) {
 }
 
 /// The orders to the media plane about a leg since then.
-fn orders_about(world: &World, leg: LegId, since: usize) -> Vec<&MediaCommand> {
+pub fn orders_about(world: &World, leg: LegId, since: usize) -> Vec<&MediaCommand> {
     let about = |order: &&MediaCommand| match order {
         MediaCommand::Join { leg: of, .. }
         | MediaCommand::Leave { leg: of }
@@ -217,115 +218,6 @@ fn a_key_a_text_a_tap_and_the_caller_has_video_in_the_same_seat_while_the_call_i
     world.drops(&page);
     world.drops(&host);
     world.ends_clean();
-}
-
-#[test]
-fn mute_on_the_page_mutes_the_telephone_and_the_key_is_seen_on_the_page() {
-    let mut world = World::new();
-    let (_, _, leg) = host_and_caller(&mut world);
-    world.key(leg, "*3");
-    let done = world.redeems(json!({ "ticket": world.link() })).unwrap();
-    let mut page = world.takes_seat(&done);
-    connects(&mut world, &mut page);
-    world.says(&mut page, json!({ "type": "publish", "source": "microphone", "on": false }));
-    assert!(world.bridged[&leg], "the telephone is not heard");
-    world.told(&page);
-    world.key(leg, "*6");
-    world.pass(Duration::from_secs(3));
-    assert!(!world.bridged[&leg]);
-    assert!(!world.sees(&page, page.you).unwrap().muted_by_self);
-}
-
-#[test]
-fn the_page_goes_and_comes_back_and_the_telephone_stays() {
-    let mut world = World::new();
-    let (host, _, leg) = host_and_caller(&mut world);
-    world.key(leg, "*3");
-    let done = world.redeems(json!({ "ticket": world.link() })).unwrap();
-    let mut page = world.takes_seat(&done);
-    let web = connects(&mut world, &mut page);
-    let since = world.orders.len();
-    // The tab is closed: audio alone again.
-    world.drops(&page);
-    assert!(!world.sees(&host, page.you).is_some_and(|seen| seen.away), "whoever talks is not away");
-    world.pass(Duration::from_secs(31));
-    let seen = world.sees(&host, page.you).unwrap();
-    assert!(seen.audio == AudioBy::Phone && !seen.video);
-    assert!(world.web_orders.contains(&WebCommand::Close { leg: web }));
-    assert_eq!(world.last_step(), (Step::Closed, Some(Reason::PageClosed)));
-    // The browser that had the seat has it again, even after the link's ten minutes; others do not.
-    world.pass(Duration::from_secs(700));
-    assert_eq!(world.redeems(json!({ "ticket": world.link() })), Err(Shut::Expired));
-    let again = json!({ "ticket": world.link(), "holder": done.holder.expose() });
-    let back = world.redeems(again).unwrap();
-    let mut page = world.takes_seat(&back);
-    connects(&mut world, &mut page);
-    assert_eq!(world.last_step(), (Step::Bound, None));
-    // It says goodbye by itself: the telephone is still there.
-    world.says(&mut page, json!({ "type": "leave" }));
-    assert!(world.pages.closed.contains(&page.session));
-    assert_eq!(world.place(leg).unwrap().id, page.you);
-    assert_eq!(orders_about(&world, leg, since), Vec::<&MediaCommand>::new());
-}
-
-#[test]
-fn the_telephone_hangs_up_and_the_page_stays_and_is_offered_to_carry_the_voice() {
-    let mut world = World::new();
-    let (host, mut phone, leg) = host_and_caller(&mut world);
-    world.key(leg, "*3");
-    let done = world.redeems(json!({ "ticket": world.link() })).unwrap();
-    let mut page = world.takes_seat(&done);
-    let web = connects(&mut world, &mut page);
-    world.told(&page);
-    world.bye(&mut phone);
-    let seen = world.sees(&host, page.you).unwrap();
-    assert!(seen.audio == AudioBy::None && seen.video, "the seat stays: {seen:?}");
-    let offered = |world: &mut World, page: &Page| {
-        world.told(page).iter().any(|told| matches!(told, ServerMessage::AudioOffer { .. }))
-    };
-    world.pass(Duration::from_millis(2900));
-    assert!(!offered(&mut world, &page));
-    world.pass(Duration::from_millis(200));
-    assert!(offered(&mut world, &page));
-    assert_eq!(refused(&world.says(&mut page, json!({ "type": "audio", "by": "phone" }))), Some(Code::NoSuchAudio));
-    world.says(&mut page, json!({ "type": "audio", "by": "web" }));
-    assert!(!world.bridged[&web] && publishes(&world, web, Source::Microphone));
-    assert_eq!(world.sees(&host, page.you).unwrap().audio, AudioBy::Web);
-    world.says(&mut page, json!({ "type": "leave" }));
-    assert_eq!(world.room().participants.len(), 1, "without a telephone the page was all there was");
-}
-
-#[test]
-fn the_voice_goes_to_the_browser_and_back_ten_times_and_is_never_nowhere() {
-    let mut world = World::new();
-    let (_, phone, leg) = host_and_caller(&mut world);
-    world.key(leg, "*3");
-    let done = world.redeems(json!({ "ticket": world.link() })).unwrap();
-    let mut page = world.takes_seat(&done);
-    let web = connects(&mut world, &mut page);
-    while world.next(&phone).is_some() {}
-    for _ in 0..10 {
-        world.says(&mut page, json!({ "type": "audio", "by": "web", "keep": true }));
-        assert!(world.bridged.contains_key(&web) && world.bridged.contains_key(&leg), "both, for a moment");
-        world.pass(Duration::from_millis(150));
-        assert!(world.bridged.contains_key(&web) && !world.bridged.contains_key(&leg), "one voice");
-        assert!(publishes(&world, web, Source::Microphone));
-        world.says(&mut page, json!({ "type": "audio", "by": "phone" }));
-        assert!(world.bridged.contains_key(&web) && world.bridged.contains_key(&leg));
-        world.pass(Duration::from_millis(150));
-        assert!(!world.bridged.contains_key(&web) && world.bridged.contains_key(&leg));
-        assert!(!publishes(&world, web, Source::Microphone));
-        world.pass(Duration::from_secs(2));
-    }
-    assert!(world.next(&phone).is_none(), "the call itself hears nothing of it");
-    assert!(!world.web_orders.contains(&WebCommand::Close { leg: web }), "the pictures stay");
-    // For good: the telephone is hung up once the browser carries.
-    world.says(&mut page, json!({ "type": "audio", "by": "web" }));
-    world.pass(Duration::from_secs(2));
-    assert!(world.request(&phone).is_some_and(|request| request.method.as_str() == "BYE"));
-    world.pass(Duration::from_secs(40));
-    assert_eq!(world.sees(&page, page.you).map(|seen| seen.audio), Some(AudioBy::Web));
-    assert_eq!(world.room().participants.len(), 2);
 }
 
 #[test]

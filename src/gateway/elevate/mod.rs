@@ -64,6 +64,10 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 /// How long after its telephone hung up a page is offered to carry the voice: an accident is dialled again sooner.
 const OFFER_AFTER: Duration = Duration::from_secs(3);
 
+/// How long a voice may be nowhere once its browser is gone, where a telephone is kept on the line. Longer: whoever closed the page
+/// talks to nobody. Shorter: a page that is loaded anew finds its voice taken.
+const BACK_AFTER: Duration = Duration::from_secs(3);
+
 /// What is configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Elevating {

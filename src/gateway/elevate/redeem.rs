@@ -31,7 +31,8 @@ impl Gateway {
         live.shut()?;
         let (name, person) = self.names_of(live).ok_or(Shut::Ended)?;
         let (used, pin) = (live.holder.is_some(), live.pin.is_some());
-        Ok(LinkView { room: live.room, name, person, used, pin, expires: live.expires.to_string() })
+        let phone = self.phone_of(live.room, live.participant).is_some();
+        Ok(LinkView { room: live.room, name, person, phone, used, pin, expires: live.expires.to_string() })
     }
 
     /// Redeems a link or a code.

@@ -3,11 +3,12 @@
 use crate::base::id::{ElevationId, TicketId};
 use crate::base::{Cause, LegId, Now, ParticipantId, RoomId, SessionId};
 use crate::elevation::{Input, Reason};
-use crate::gateway::elevate::OFFER_AFTER;
+use crate::gateway::elevate::{BACK_AFTER, OFFER_AFTER};
 use crate::gateway::web::protocol::{AudioBy, ServerMessage};
 use crate::gateway::web::{Code, Seat, WebLeg};
 use crate::gateway::{Gateway, Timer};
 use crate::handoff::Move;
+use crate::media::clip::{Clip, Tone};
 use crate::room::{Channel, Sign};
 
 impl Gateway {
@@ -59,6 +60,9 @@ impl Gateway {
         let Some(room) = self.web_room(participant) else { return false };
         let Some(phone) = self.phone_of(room, participant) else { return false };
         let audio = self.rooms.get(&room).and_then(|room| room.participant(participant)).and_then(|p| p.audio);
+        if audio != Some(phone) {
+            self.say(phone, [Clip::Tone(Tone::Done)]);
+        }
         if let Some(live) = self.rooms.get_mut(&room) {
             if audio != Some(phone) {
                 live.bind(participant, &[Channel::Audio], Some(phone));
@@ -93,6 +97,11 @@ impl Gateway {
             self.timers.arm(Timer::AudioOffer(id), now.mono + OFFER_AFTER);
         } else {
             self.web.handoffs.lost(leg);
+            if let Some(seat) = self.web.seats.get_mut(&id) {
+                seat.parked = seat.parked.filter(|parked| *parked != leg);
+            }
+            live.look_again(id);
+            self.carry_out(room, now);
         }
         true
     }
@@ -104,6 +113,43 @@ impl Gateway {
             self.rooms.get(&room).and_then(|room| room.participant(participant)).is_some_and(|p| p.audio.is_none());
         if let Some(session) = self.web_session(participant).filter(|_| without) {
             self.tell_page(session, ServerMessage::AudioOffer { reason: Reason::PhoneHungUp });
+        }
+    }
+
+    /// A browser that may carry the voice is heard no more: where a telephone is kept on the line, it takes over soon.
+    pub(in crate::gateway) fn voice_may_fall_silent(&mut self, participant: ParticipantId, now: Now) {
+        if self.web.seats.get(&participant).is_some_and(|seat| seat.parked.is_some()) {
+            self.timers.arm(Timer::VoiceBack(participant), now.mono + BACK_AFTER);
+        }
+    }
+
+    /// Nothing comes from a browser's leg any more, though its page is there.
+    pub(in crate::gateway) fn web_leg_silent(&mut self, leg: LegId, now: Now) {
+        let carries = self.web_place(leg).map(|(_, participant)| participant);
+        if let Some(participant) = carries {
+            self.voice_may_fall_silent(participant, now);
+        }
+    }
+
+    /// A browser's leg is heard again.
+    pub(in crate::gateway) fn web_leg_heard(&mut self, leg: LegId) {
+        let Some((_, participant)) = self.web_place(leg) else { return };
+        if self.web_session(participant).is_some() {
+            self.timers.disarm(&Timer::VoiceBack(participant));
+        }
+    }
+
+    /// The browser did not come back in time: the telephone that was kept on the line carries the voice, and its person hears that.
+    pub(in crate::gateway) fn voice_back(&mut self, participant: ParticipantId, now: Now) {
+        let Some(seat) = self.web.seats.get_mut(&participant) else { return };
+        let Some(phone) = seat.parked else { return };
+        if seat.session.is_some() && seat.next.is_some() {
+            // The page is there and sets up another peer connection: that comes about, or is given up.
+            return self.timers.arm(Timer::VoiceBack(participant), now.mono + BACK_AFTER);
+        }
+        seat.next = None;
+        if self.move_audio(participant, AudioBy::Phone, false, now).is_ok() {
+            self.say(phone, [Clip::Tone(Tone::Done)]);
         }
     }
 
@@ -131,6 +177,10 @@ impl Gateway {
         let to = to.ok_or(Code::NoSuchAudio)?;
         if from == Some(to) {
             return Ok(());
+        }
+        let kept = from.filter(|from| keep && by == AudioBy::Web && self.legs.contains_key(from));
+        if let Some(seat) = self.web.seats.get_mut(&me) {
+            seat.parked = kept;
         }
         // The browser's leg has the video, too, and stays.
         let keep = keep || from == Some(web);

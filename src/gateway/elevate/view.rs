@@ -129,6 +129,8 @@ pub struct LinkView {
     pub name: String,
     /// Whose seat it is, as others see them.
     pub person: String,
+    /// A telephone of theirs is on the line; else their voice goes by the browser.
+    pub phone: bool,
     /// It was opened before.
     pub used: bool,
     /// Digits are wanted besides.

@@ -285,6 +285,7 @@ impl Gateway {
             self.say_goodbye(before, Cause::Replaced);
         }
         self.timers.disarm(&Timer::Away(participant));
+        self.timers.disarm(&Timer::VoiceBack(participant));
         if let Some(live) = self.rooms.get_mut(&room) {
             live.set_away(participant, false);
         }

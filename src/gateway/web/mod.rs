@@ -165,7 +165,7 @@ struct Session {
 pub(super) struct Seat {
     pub(super) room: RoomId,
     /// The page that shows it, once it was welcomed; none while the connection is down.
-    session: Option<SessionId>,
+    pub(super) session: Option<SessionId>,
     /// What takes it again: the latest, and the one before, whose successor may not have arrived.
     resume: [Option<TicketId>; 2],
     /// The invitation it was taken by.
@@ -174,6 +174,8 @@ pub(super) struct Seat {
     pub(super) leg: LegId,
     /// The leg that is being set up to take over.
     pub(super) next: Option<LegId>,
+    /// The telephone that is kept on the line in silence, while the browser carries the voice.
+    pub(super) parked: Option<LegId>,
     /// The offer that waits for its answer, and for which leg.
     offer: Option<(u64, LegId)>,
     wishes: Vec<Wish>,
@@ -334,6 +336,7 @@ impl Gateway {
         seat.offer = None;
         let room = seat.room;
         self.timers.arm(Timer::Away(id), now.mono + KEPT_FOR);
+        self.voice_may_fall_silent(id, now);
         // Whoever talks by telephone is there all the same.
         let by_phone = self.phone_of(room, id).is_some();
         if let Some(live) = self.rooms.get_mut(&room) {

@@ -117,9 +117,11 @@ impl Gateway {
                 }
                 self.web.handoffs.verified(leg, now);
                 self.carry_out_moves(now);
+                self.web_leg_heard(leg);
                 self.tell_owner(leg, ServerMessage::Media { state: MediaState::Connected });
             }
             WebEvent::Interrupted { leg } => {
+                self.web_leg_silent(leg, now);
                 self.tell_owner(leg, ServerMessage::Media { state: MediaState::Interrupted });
             }
             WebEvent::Lost { leg } => {

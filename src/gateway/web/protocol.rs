@@ -547,6 +547,9 @@ pub struct Person {
     pub since: String,
     /// What carries their voice.
     pub audio: AudioBy,
+    /// A telephone of theirs is kept on the line in silence, while a browser carries the voice.
+    #[serde(default)]
+    pub phone_kept: bool,
     /// A browser of theirs could show a camera or a screen.
     pub video: bool,
     /// A screen of theirs can be seen.

@@ -21,6 +21,7 @@ impl Seat {
             invitation,
             leg,
             next: None,
+            parked: None,
             offer: None,
             wishes: Vec::new(),
             told: (false, false),
@@ -113,6 +114,7 @@ impl Gateway {
         let Some(seat) = self.web.seats.remove(&participant) else { return };
         self.timers.disarm(&Timer::Away(participant));
         self.timers.disarm(&Timer::AudioOffer(participant));
+        self.timers.disarm(&Timer::VoiceBack(participant));
         for ticket in seat.resume.into_iter().flatten() {
             let right = self.web.tickets.get(ticket).map(|ticket| &ticket.right);
             let spent = matches!(right, Some(Right::Resume { invitation: Some(_), .. }));

@@ -37,6 +37,8 @@ impl Gateway {
         self.timers.disarm(&Timer::Page(session));
         if let Some(all) = self.everything(participant, session, Some(id), resumed, now) {
             self.tell_page(session, ServerMessage::Welcome(Box::new(all)));
+            // Whose telephone hung up while no page was there is asked now.
+            self.offer_audio(participant);
         }
     }
 
@@ -182,6 +184,7 @@ impl Gateway {
             state: view.state,
             since: view.since,
             audio: view.audio_by,
+            phone_kept: view.phone_kept,
             video: view.video.is_some(),
             screen_on: view.screen_on,
             camera_on: view.camera_on,
