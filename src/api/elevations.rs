@@ -32,6 +32,9 @@ pub struct Redeeming {
     pub pin: Option<Secret>,
     /// Where the link was opened before: the person on the telephone is to be asked.
     pub confirm: bool,
+    /// With `confirm`: 16 to 64 characters that this browser drew, and shows each time it asks. The yes is for whoever shows them.
+    #[schema(value_type = Option<String>)]
+    pub asking: Option<Secret>,
     /// What an earlier answer gave this browser.
     #[schema(value_type = Option<String>)]
     pub holder: Option<Secret>,
@@ -110,8 +113,12 @@ pub async fn redeem(State(app): State<App>, request: Request) -> Result<Json<Red
     if asked.ticket.is_some() == asked.code.is_some() {
         return Err(Problem::field("/ticket", "give either `ticket` or `code`"));
     }
-    let Redeeming { ticket, code, pin, confirm, holder } = asked;
-    match app.ask(Command::Redeem(Box::new(Redeem { ticket, code, pin, confirm, holder, from }))).await? {
+    let Redeeming { ticket, code, pin, confirm, asking, holder } = asked;
+    let drawn = |asking: &Secret| (16..=64).contains(&asking.expose().len());
+    if confirm && !asking.as_ref().is_some_and(drawn) {
+        return Err(Problem::field("/asking", "draw 16 to 64 characters, and show them each time you ask"));
+    }
+    match app.ask(Command::Redeem(Box::new(Redeem { ticket, code, pin, confirm, asking, holder, from }))).await? {
         Reply::Redeemed(done) => Ok(Json(*done)),
         _ => Err(odd()),
     }

@@ -166,6 +166,10 @@ impl From<Denial> for Problem {
             }
             Denial::Invalid(why) => Self::field("", why),
             Denial::NotElevated(Unfit::BadTemplate) => Self::field("/template", Unfit::BadTemplate.text()),
+            Denial::NotElevated(Unfit::BadContext) => Self::field("/context", Unfit::BadContext.text()),
+            Denial::NotElevated(unfit @ Unfit::AlreadySent(seconds)) => {
+                Self::new(StatusCode::CONFLICT, unfit.name(), unfit.text()).retry_after(seconds)
+            }
             Denial::NotElevated(unfit @ Unfit::TooOften(seconds)) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, unfit.name(), unfit.text()).retry_after(seconds)
             }

@@ -163,6 +163,8 @@ prompts! {
     ElevateDeskPhone = "elevate-desk-phone";
     /// Asked for too often: wait a minute.
     ElevateTooOften = "elevate-too-often";
+    /// The page is open: nothing was sent.
+    ElevatePageOpen = "elevate-page-open";
     /// The sign `.` in an address.
     Dot = "dot";
     /// The sign `-` in an address.

@@ -53,6 +53,8 @@ pub enum Input {
     Text(TextEvent),
     /// Whoever was asked pressed the key once more: the text does not come, or nobody understood the code.
     AskedAgain,
+    /// Somebody asked again, long enough after the last text: the same link goes out in another one, and is good for its whole time.
+    SendAgain(TextId),
     /// Somebody opened the link on purpose, or entered the code.
     Opened,
     /// They proved who they are.
@@ -122,6 +124,8 @@ pub struct Elevation {
     text: Option<(TextId, bool)>,
     /// It was said that the text arrived.
     delivered: bool,
+    /// Texts do not reach this person.
+    in_vain: bool,
     spoken: bool,
     step: Step,
     outputs: VecDeque<Output>,
@@ -138,6 +142,7 @@ impl Elevation {
             expires,
             text: None,
             delivered: false,
+            in_vain: false,
             spoken: false,
             step: Step::Asked,
             outputs: VecDeque::new(),
@@ -162,7 +167,10 @@ impl Elevation {
             Input::PushFailed(why) if self.stage == Stage::Pushing => self.look_up(why, now),
             Input::LookedUp(line) if self.stage == Stage::LookingUp => match line.may_get_texts() {
                 true => self.send(None, now),
-                false => self.speak(Some(Reason::Text(TextFailure::Landline)), now),
+                false => {
+                    self.in_vain = true;
+                    self.speak(Some(Reason::Text(TextFailure::Landline)), now);
+                }
             },
             Input::Pushed | Input::PushFailed(_) | Input::LookedUp(_) => {}
             Input::Text(event) => self.texted(&event, now),
@@ -173,6 +181,7 @@ impl Elevation {
                 }
                 Stage::Bound | Stage::Closed | Stage::Over => {}
             },
+            Input::SendAgain(id) => self.send_again(id, now),
             Input::Opened => {
                 if !matches!(self.stage, Stage::Opened | Stage::Bound | Stage::Closed) {
                     self.rest(Stage::Opened);
@@ -235,6 +244,26 @@ impl Elevation {
         &self.plan
     }
 
+    /// Somebody with a screen asked, too: link and code may be shown.
+    pub fn shows_too(&mut self) {
+        self.plan.shows = true;
+    }
+
+    fn send_again(&mut self, id: TextId, now: Now) {
+        if self.was_bound() {
+            return;
+        }
+        self.expires = now.mono + self.plan.lasts;
+        match &mut self.plan.text {
+            Some(text) if !self.in_vain => {
+                text.id = id;
+                self.delivered = false;
+                self.send(Some(Reason::AskedAgain), now);
+            }
+            Some(_) | None => self.speak(Some(Reason::AskedAgain), now),
+        }
+    }
+
     fn timed_out(&mut self, now: Now) {
         if self.was_bound() {
             return;
@@ -266,6 +295,7 @@ impl Elevation {
             return;
         }
         let waits = matches!(self.stage, Stage::Texting { delivered: false });
+        self.in_vain |= matches!(event.state, TextState::Undelivered | TextState::Failed | TextState::Kept);
         match event.state {
             TextState::Queued | TextState::Handing => {}
             TextState::Handed | TextState::Sent => {

@@ -112,6 +112,8 @@ pub enum Reason {
     Withdrawn,
     /// The call is over.
     CallEnded,
+    /// A host or the operator removed the person.
+    Removed,
     /// The page was closed, or its connection did not come back.
     PageClosed,
     /// The telephone hung up; the page stays.

@@ -154,7 +154,8 @@ impl Gateway {
                 self.web.handoffs.cancel(participant);
                 self.carry_out_moves(now);
                 self.callbacks_end(participant, now);
-                self.elevations_end(participant, Reason::CallEnded, now);
+                let why = if cause == crate::base::Cause::Removed { Reason::Removed } else { Reason::CallEnded };
+                self.elevations_end(participant, why, now);
                 Some(Happening::Left { room, participant, cause })
             }
             Change::Started => Some(Happening::RoomStarted { room }),

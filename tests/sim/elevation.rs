@@ -14,9 +14,8 @@ use ringlift::gateway::event::{ElevationStep, Happening};
 use ringlift::gateway::view::CallDirection;
 use ringlift::gateway::web::Code;
 use ringlift::gateway::web::protocol::{AudioBy, Progress, ServerMessage};
-use ringlift::media::clip::{Clip, Tone};
 use ringlift::media::command::MediaCommand;
-use ringlift::media::web::{Source, WebCommand, WebEvent};
+use ringlift::media::web::{Source, WebCommand};
 use ringlift::room::Operation;
 use ringlift::texting::{LineType, TextEvent, TextFailure, TextState, Texting};
 use ringlift::wire::gsm7;
@@ -45,6 +44,7 @@ impl World {
             code: secret("code"),
             pin: secret("pin"),
             confirm: by["confirm"] == true,
+            asking: secret("asking"),
             holder: secret("holder"),
             from: from.parse().unwrap(),
         };
@@ -169,7 +169,11 @@ fn a_key_a_text_a_tap_and_the_caller_has_video_in_the_same_seat_while_the_call_i
     assert_eq!(text.to, PhoneNumber::parse(&phone.number).unwrap());
     let length = gsm7::length(text.body.expose());
     assert_eq!((length.segments, length.alphabet), (1, gsm7::Alphabet::Gsm7), "one message");
-    assert!(text.consent.starts_with("key ") && text.call == Some(leg), "who asked, how and when: {}", text.consent);
+    assert!(
+        text.consent.starts_with("key *3, ") && text.call == Some(leg),
+        "who asked, how and when: {}",
+        text.consent
+    );
     assert!(world.was_told(leg, "elevate-texted"));
     world.text_is(TextState::Handed, None);
     world.text_is(TextState::Delivered, None);
@@ -257,7 +261,8 @@ fn a_text_that_does_not_come_becomes_a_code_that_is_said_and_typed() {
     );
     let code = spoken_code(&world, leg);
     assert_eq!(code.len(), 6);
-    let done = world.redeems(json!({ "code": code })).unwrap();
+    let written = format!("{} {}", &code[..3], &code[3..]);
+    let done = world.redeems(json!({ "code": written })).expect("as people write it");
     let page = world.takes_seat(&done);
     assert_eq!(world.place(leg).unwrap().id, page.you, "a laptop, and still the same seat");
 }
@@ -316,7 +321,10 @@ fn a_link_that_was_opened_is_opened_elsewhere_only_with_the_yes_of_the_telephone
     let done = world.redeems(json!({ "ticket": link })).unwrap();
     let first = world.takes_seat(&done);
     let stranger = |world: &mut World, confirm: bool| {
-        world.redeems_from("198.51.100.66", json!({ "ticket": link, "confirm": confirm }))
+        world.redeems_from(
+            "198.51.100.66",
+            json!({ "ticket": link, "confirm": confirm, "asking": "drawn by the stranger" }),
+        )
     };
     assert_eq!(stranger(&mut world, false), Err(Shut::Used));
     assert_eq!(stranger(&mut world, true), Err(Shut::Confirming));
@@ -339,9 +347,11 @@ fn a_link_that_was_opened_is_opened_elsewhere_only_with_the_yes_of_the_telephone
     assert_eq!(stranger(&mut world, true), Err(Shut::Confirming));
     world.key(leg, "*3");
     world.pass(Duration::from_secs(3));
-    // The yes is for whoever asked, from where they asked.
-    let other = world.redeems_from("192.0.2.200", json!({ "ticket": link }));
-    assert_eq!(other, Err(Shut::Used));
+    // The yes is for the browser that asked: another one behind the same address has nothing of it.
+    let other = |world: &mut World, by: Value| world.redeems_from("198.51.100.66", by);
+    assert_eq!(other(&mut world, json!({ "ticket": link, "confirm": true })), Err(Shut::Used));
+    let neighbour = json!({ "ticket": link, "confirm": true, "asking": "drawn by a neighbour" });
+    assert_eq!(other(&mut world, neighbour), Err(Shut::Confirming));
     let done = stranger(&mut world, true).unwrap();
     let second = world.takes_seat(&done);
     assert_eq!(second.you, first.you);
@@ -467,8 +477,11 @@ fn who_may_not_is_told_what_to_do_instead() {
     assert!(view.step == Step::Texted && view.context.as_deref() == Some("order 1871"));
     assert!(world.texts[0].body.expose().starts_with("Shop: http") && world.texts[0].consent.starts_with("api"));
     // Too often is too often: texts cost money.
-    let outcomes: Vec<_> = (0..6).map(|_| world.elevates(leg, ElevateRequest::default()).is_ok()).collect();
+    let other = |n: usize| ElevateRequest { template: Some(format!("{n}: {{link}}")), ..ElevateRequest::default() };
+    let outcomes: Vec<_> = (0..6).map(|n| world.elevates(leg, other(n)).is_ok()).collect();
     assert!(outcomes.contains(&false), "{outcomes:?}");
+    let long = ElevateRequest { context: Some("x".repeat(257)), ..ElevateRequest::default() };
+    assert_eq!(world.elevates(leg, long), Err(Unfit::BadContext));
     // A guest elevates nobody else.
     let mut guest = world.page_by_pin(PIN, "Gus");
     let caller = world.place(leg).unwrap().id;
@@ -560,7 +573,7 @@ fn a_withheld_number_hears_the_code_at_once_and_a_caller_who_is_removed_takes_th
     let page = world.takes_seat(&done);
     world.ask(Command::Operate { room: ROOM, operation: Operation::Remove { participant: page.you } }).unwrap();
     assert!(world.pages.closed.contains(&page.session), "removed is removed");
-    assert_eq!(world.last_step(), (Step::Ended, Some(Reason::CallEnded)));
+    assert_eq!(world.last_step(), (Step::Ended, Some(Reason::Removed)));
     let mut again = world.opens_page();
     let welcome = world.joins(&mut again, json!({ "passcode": PIN, "name": "Somebody else" }));
     assert_eq!(welcome.state, ringlift::room::State::Lobby, "the browser beside the telephone is known, too");

@@ -7,6 +7,7 @@ mod admission;
 mod calls;
 mod desks;
 mod dial_in;
+mod elevated_again;
 mod elevated_voice;
 mod elevation;
 mod fraud;

@@ -1,14 +1,17 @@
 //! Who may have a call elevated, and how it begins.
 
+use std::time::Duration;
+
 use crate::base::elevating::{ElevationRules, PinRule};
 use crate::base::id::{ElevationId, TextId, TicketId};
 use crate::base::{LegId, Now, ParticipantId, PhoneNumber, RoomId, Secret, Utc};
+use crate::call::keys::Action;
 use crate::call::speech::{Language, Prompt};
 use crate::elevation::{Asker, Elevation, Input, Plan, Reason, Step, Writing};
 use crate::gateway::Gateway;
 use crate::gateway::command::{Denial, Outcome, Reply};
 use crate::gateway::elevate::view::{ElevateRequest, ElevationView, Unfit};
-use crate::gateway::elevate::{CODE, Live, PIN, TICKET, words};
+use crate::gateway::elevate::{AGAIN, CODE, Live, PIN, TICKET, words};
 use crate::gateway::web::Code;
 use crate::identity::{Attestation, Standing};
 use crate::room::{Role, State};
@@ -21,6 +24,8 @@ const CONTEXT: usize = 256;
 /// Who asks, and for whom.
 struct Asked {
     by: Asker,
+    /// The key that was pressed.
+    key: Option<String>,
     /// Whose page asks, and is shown everything.
     page: Option<ParticipantId>,
 }
@@ -34,7 +39,9 @@ impl From<Unfit> for Code {
             Unfit::DeskPhone => Code::ElevateDeskPhone,
             Unfit::NoPlace | Unfit::NoWay => Code::ElevateNoPhone,
             Unfit::TooOften(_) => Code::TooOften,
-            Unfit::BadTemplate => Code::BadText,
+            Unfit::AlreadySent(_) => Code::ElevateAlreadySent,
+            Unfit::PageOpen => Code::ElevatePageOpen,
+            Unfit::BadTemplate | Unfit::BadContext => Code::BadText,
         }
     }
 }
@@ -49,11 +56,13 @@ impl Gateway {
             if self.elevations.live.get(&id).is_some_and(|live| live.is_asked()) {
                 return self.answer_wants(id, true, now);
             }
-            if self.elevations.live.get(&id).is_some_and(|live| !live.machine.was_bound()) {
+            // The text does not come, or nobody understood the code: it is said. Later the link goes out once more.
+            let soon = |live: &Live| !live.machine.was_bound() && now.mono < live.sent + AGAIN;
+            if self.elevations.live.get(&id).is_some_and(soon) {
                 return self.elevation(id, Input::AskedAgain, now);
             }
         }
-        let asked = Asked { by: Asker::Key, page: None };
+        let asked = Asked { by: Asker::Key, key: place.and_then(|(room, _)| self.elevate_key(room)), page: None };
         match self.elevate(leg, asked, &ElevateRequest::default(), now) {
             Ok(id) => {
                 self.elevate_the_other(leg, id, Asker::Other, &ElevateRequest::default(), now);
@@ -73,20 +82,27 @@ impl Gateway {
         me: ParticipantId,
         participant: ParticipantId,
         now: Now,
-    ) -> Result<(), Code> {
-        let room = self.web_room(me).ok_or(Code::NotJoined)?;
-        let live = self.rooms.get(&room).ok_or(Code::NoSuchRoom)?;
+    ) -> Result<(), (Code, Option<Duration>)> {
+        let at_once = |code| (code, None);
+        let room = self.web_room(me).ok_or(at_once(Code::NotJoined))?;
+        let live = self.rooms.get(&room).ok_or(at_once(Code::NoSuchRoom))?;
         let is_call = live.settings().call;
         let host = live.participant(me).is_some_and(|p| p.role == Role::Host);
-        let person = live.participant(participant).ok_or(Code::NoSuchParticipant)?;
+        let person = live.participant(participant).ok_or(at_once(Code::NoSuchParticipant))?;
         if !host && me != participant && !is_call {
-            return Err(Code::HostOnly);
+            return Err(at_once(Code::HostOnly));
         }
-        let leg = person.audio.filter(|leg| self.legs.contains_key(leg)).ok_or(Code::ElevateNoPhone)?;
+        let leg = person.audio.filter(|leg| self.legs.contains_key(leg)).ok_or(at_once(Code::ElevateNoPhone))?;
         let by = if is_call && me != participant { Asker::Other } else { Asker::Host };
-        let asked = Asked { by, page: Some(me) };
+        let asked = Asked { by, key: None, page: Some(me) };
         let request = ElevateRequest::default();
-        let id = self.elevate(leg, asked, &request, now).map_err(Code::from)?;
+        let id = self.elevate(leg, asked, &request, now).map_err(|unfit| {
+            let after = match unfit {
+                Unfit::TooOften(seconds) | Unfit::AlreadySent(seconds) => Some(Duration::from_secs(seconds)),
+                _ => None,
+            };
+            (Code::from(unfit), after)
+        })?;
         self.elevate_the_other(leg, id, Asker::Other, &request, now);
         Ok(())
     }
@@ -107,7 +123,7 @@ impl Gateway {
         }
         // What was asked for one person's sake is not the other's: neither a number nor a language.
         let request = ElevateRequest { number: None, locale: None, ..request.clone() };
-        let Ok(with) = self.elevate(other, Asked { by, page: None }, &request, now) else { return };
+        let Ok(with) = self.elevate(other, Asked { by, key: None, page: None }, &request, now) else { return };
         for (one, two) in [(id, with), (with, id)] {
             if let Some(live) = self.elevations.live.get_mut(&one) {
                 live.with = Some(two);
@@ -121,9 +137,9 @@ impl Gateway {
             return Err(Denial::NotFound("call"));
         }
         if request.context.as_ref().is_some_and(|context| context.chars().count() > CONTEXT) {
-            return Err(Denial::Invalid("context: at most 256 characters".into()));
+            return Err(Denial::NotElevated(Unfit::BadContext));
         }
-        let asked = Asked { by: Asker::Api, page: None };
+        let asked = Asked { by: Asker::Api, key: None, page: None };
         let id = self.elevate(leg, asked, request, now).map_err(Denial::NotElevated)?;
         self.elevate_the_other(leg, id, Asker::Api, request, now);
         self.elevation_view(id).map(|view| Reply::Elevation(Box::new(view))).ok_or(Denial::NotFound("elevation"))
@@ -139,7 +155,8 @@ impl Gateway {
         let mobile =
             self.rooms.get(&room).and_then(|room| room.participant(participant)).is_some_and(|p| p.number.is_some());
         if mobile {
-            let _ = self.elevate(leg, Asked { by: Asker::Rule, page: None }, &ElevateRequest::default(), now);
+            let _ =
+                self.elevate(leg, Asked { by: Asker::Rule, key: None, page: None }, &ElevateRequest::default(), now);
         }
     }
 
@@ -183,10 +200,18 @@ impl Gateway {
         if desk && self.elevation_rules_of_person(leg).allowed != Some(true) && request.number.is_none() {
             return Err(Unfit::DeskPhone);
         }
+        if self.web_session(participant).is_some() {
+            return Err(Unfit::PageOpen);
+        }
         // A desk phone's number is the house's own.
         let own = person.number.clone().filter(|_| !desk);
         let other_number = request.number.is_some() && request.number != own;
         let number = request.number.clone().or(own);
+        if let Some(older) = self.elevations.of(participant)
+            && self.is_same_wish(older, number.as_ref(), request)
+        {
+            return self.send_again(older, asked.page, now);
+        }
         let language = request.locale.as_deref().and_then(Language::parse).unwrap_or_else(|| record.language.clone());
         let vouched = Standing::Valid { attestation: Attestation::A };
         let unproved = other_number || record.identity != vouched;
@@ -206,7 +231,7 @@ impl Gateway {
             return Err(Unfit::TooOften(wait.as_secs().max(1)));
         }
         let consent = match asked.by {
-            Asker::Key => format!("key elevate, {}", now.utc),
+            Asker::Key => format!("key {}, {}", asked.key.as_deref().unwrap_or_default(), now.utc),
             by => format!("{}, {}", by.name(), now.utc),
         };
         let text =
@@ -253,6 +278,7 @@ impl Gateway {
             by: asked.by,
             page: asked.page,
             link,
+            sent: now.mono,
             ticket,
             code,
             code_out: false,
@@ -274,6 +300,46 @@ impl Gateway {
         };
         self.elevations.live.insert(id, live);
         self.carry_elevation(id, now);
+        Ok(id)
+    }
+
+    /// The key by which callers in a room ask.
+    fn elevate_key(&self, room: RoomId) -> Option<String> {
+        let map = self.rooms.get(&room).map(|room| self.key_map(&room.settings().keys))?;
+        map.spoken().into_iter().find(|(action, _)| *action == Action::Elevate).map(|(_, keys)| keys.to_owned())
+    }
+
+    /// Whether a link that is out, and that nobody took the seat by, is what is asked for.
+    fn is_same_wish(&self, older: ElevationId, number: Option<&PhoneNumber>, request: &ElevateRequest) -> bool {
+        let Some(live) = self.elevations.live.get(&older).filter(|live| !live.machine.was_bound()) else {
+            return false;
+        };
+        let same_number = live.machine.plan().text.as_ref().map(|text| &text.to) == number;
+        let same_context = request.context.is_none() || request.context == live.context;
+        same_number && same_context && request.template.is_none() && (!request.pin || live.pin.is_some())
+    }
+
+    /// Somebody asks for what is out already: it goes out once more, where the last time is long enough ago.
+    fn send_again(&mut self, id: ElevationId, page: Option<ParticipantId>, now: Now) -> Result<ElevationId, Unfit> {
+        let live = self.elevations.live.get_mut(&id).ok_or(Unfit::NoPlace)?;
+        if live.page.is_none() && page.is_some() {
+            // What comes of it is shown to them, too.
+            live.page = page;
+            live.machine.shows_too();
+        }
+        let next = live.sent + AGAIN;
+        if now.mono < next {
+            return Err(Unfit::AlreadySent(next.since(now.mono).as_secs().max(1)));
+        }
+        let who = live.machine.plan().text.as_ref().map_or_else(|| live.participant.to_string(), |text| text.to.e164());
+        if let Err(wait) = self.elevations.links.take(&who, now.mono) {
+            return Err(Unfit::TooOften(wait.as_secs().max(1)));
+        }
+        let lasts = i64::try_from(live.machine.plan().lasts.as_millis()).unwrap_or(i64::MAX);
+        live.sent = now.mono;
+        live.expires = Utc(now.utc.0.saturating_add(lasts));
+        let text = TextId::draw(&mut self.rng);
+        self.elevation(id, Input::SendAgain(text), now);
         Ok(id)
     }
 
@@ -323,7 +389,11 @@ const fn refusal(unfit: Unfit) -> Prompt {
         Unfit::Held => Prompt::ElevateHeld,
         Unfit::MultiParty => Prompt::ElevateMultiParty,
         Unfit::DeskPhone => Prompt::ElevateDeskPhone,
-        Unfit::Excluded | Unfit::NoPlace | Unfit::NoWay | Unfit::BadTemplate => Prompt::NotAvailable,
+        Unfit::PageOpen => Prompt::ElevatePageOpen,
+        Unfit::Excluded | Unfit::NoPlace | Unfit::NoWay | Unfit::BadTemplate | Unfit::BadContext => {
+            Prompt::NotAvailable
+        }
+        Unfit::AlreadySent(_) => Prompt::ElevateTexted,
         Unfit::TooOften(_) => Prompt::ElevateTooOften,
     }
 }

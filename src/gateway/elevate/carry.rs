@@ -87,7 +87,7 @@ impl Gateway {
                     self.outputs.push_back(Order::LookUp { id: question, number });
                 }
                 Output::Text(order) => {
-                    live.texted = true;
+                    (live.texted, live.sent) = (true, now.mono);
                     let told = (live.by == Asker::Key && live.machine.plan().push).then_some(live.leg);
                     self.elevations.of_text.insert(order.id, id);
                     self.outputs.push_back(Order::Text(Box::new(order)));

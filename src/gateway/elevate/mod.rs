@@ -49,6 +49,9 @@ const PIN_AGAIN: Duration = Duration::from_secs(15);
 /// mistyped waits.
 const LINKS: (u32, Duration) = (4, Duration::from_secs(60));
 
+/// How long after a link went out it goes out again. Shorter: whoever presses twice gets two texts. Longer: who deleted the text waits.
+const AGAIN: Duration = Duration::from_secs(60);
+
 /// How long whoever got a ticket for the seat may take to join by it.
 const JOIN_WITHIN: i64 = 60_000;
 
@@ -118,6 +121,8 @@ struct Live {
     /// Whose page asked.
     page: Option<ParticipantId>,
     link: Secret,
+    /// When the link went out last.
+    sent: Instant,
     ticket: TicketId,
     code: Secret,
     /// The code was said or shown: before that nobody can know it.
@@ -151,7 +156,8 @@ struct Live {
 /// A browser that wants a seat that another one took.
 #[derive(Debug, Clone, Copy)]
 struct Wants {
-    from: IpAddr,
+    /// What the browser that asked drew, and nobody else knows: an address is many browsers'.
+    asking: Hash,
     until: Instant,
     /// What was answered.
     allowed: Option<bool>,

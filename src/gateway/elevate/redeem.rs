@@ -111,6 +111,7 @@ impl Gateway {
         }
         // A code that nobody has been told is nobody's to know.
         let found = code.and_then(|code| {
+            let code = digits_of(code);
             let mut all = self.elevations.live.iter();
             all.find(|(_, live)| live.code_out && live.code.matches(code.expose())).map(|(id, _)| *id)
         });
@@ -141,7 +142,7 @@ impl Gateway {
             }
             return Err(Shut::PinWanted);
         };
-        if pin.matches(shown.expose()) {
+        if pin.matches(digits_of(shown).expose()) {
             return Ok(());
         }
         let Some(live) = self.elevations.live.get_mut(&id) else { return Err(Shut::Unknown) };
@@ -154,21 +155,22 @@ impl Gateway {
 
     /// The link was opened before by another browser: the person on the telephone, or a host, is asked.
     fn ask_whether(&mut self, id: ElevationId, asked: &Redeem, now: Now) -> Result<(), Shut> {
-        let from = network(asked.from);
+        let asking = asked.asking.as_ref().map(|asking| Hash::of(asking.expose()));
         let Some(live) = self.elevations.live.get_mut(&id) else { return Err(Shut::Unknown) };
+        let (Some(asking), true) = (asking, asked.confirm) else { return Err(Shut::Used) };
         match live.wants {
-            // The digits may come in a message of their own.
-            Some(Wants { allowed: Some(true), from: of, .. }) if of == from => Ok(()),
-            _ if !asked.confirm => Err(Shut::Used),
-            Some(Wants { allowed: Some(false), from: of, .. }) if of == from => {
+            Some(Wants { allowed: Some(true), asking: of, .. }) if of == asking => Ok(()),
+            Some(Wants { allowed: Some(false), asking: of, .. }) if of == asking => {
                 live.wants = None;
                 Err(Shut::Declined)
             }
             _ if live.declined >= MOST_DECLINED => Err(Shut::Declined),
             // One at a time: a second stranger does not take the first one's yes.
             Some(Wants { allowed: None, .. }) => Err(Shut::Confirming),
+            // Nor does it make another one's yes void.
+            Some(Wants { allowed: Some(true), until, .. }) if now.mono < until => Err(Shut::Confirming),
             Some(_) | None => {
-                live.wants = Some(Wants { from, until: now.mono + ANSWER_WITHIN, allowed: None });
+                live.wants = Some(Wants { asking, until: now.mono + ANSWER_WITHIN, allowed: None });
                 let (leg, room) = (live.leg, live.room);
                 self.ask_on_the_telephone(leg, room);
                 self.carry_elevation(id, now);
@@ -230,13 +232,19 @@ impl Gateway {
     }
 }
 
+/// Digits as people write them: in groups.
+fn digits_of(shown: &Secret) -> Secret {
+    let spaced = |c: &char| c.is_whitespace() || matches!(c, '-' | '.');
+    Secret::new(shown.expose().chars().filter(|c| !spaced(c)).collect::<String>())
+}
+
 impl Live {
     /// Why it opens nothing any more.
     fn shut(&self) -> Result<(), Shut> {
         match self.over {
             None => Ok(()),
             Some(Reason::TooLate) => Err(Shut::Expired),
-            Some(Reason::CallEnded | Reason::PhoneHungUp) => Err(Shut::Ended),
+            Some(Reason::CallEnded | Reason::PhoneHungUp | Reason::Removed) => Err(Shut::Ended),
             Some(_) => Err(Shut::Unknown),
         }
     }

@@ -90,6 +90,8 @@ pub struct Redeem {
     pub pin: Option<Secret>,
     /// The person on the telephone is to be asked, where the link was opened before.
     pub confirm: bool,
+    /// With `confirm`: what this browser drew, and shows each time it asks. The yes is for whoever shows it.
+    pub asking: Option<Secret>,
     /// What an earlier answer gave this browser.
     pub holder: Option<Secret>,
     /// Where it comes from.
@@ -215,6 +217,12 @@ pub enum Unfit {
     NoWay,
     /// Asked for too often; seconds until the next.
     TooOften(u64),
+    /// The link is out, and not sent again yet; seconds until it would be.
+    AlreadySent(u64),
+    /// A page is in the seat.
+    PageOpen,
+    /// The integration's own is too long.
+    BadContext,
     /// What is to be written has no `{link}`, or is longer than one message.
     BadTemplate,
 }
@@ -230,7 +238,9 @@ impl Unfit {
             Unfit::NoPlace => "elevate-no-place",
             Unfit::NoWay => "elevate-no-number",
             Unfit::TooOften(_) => "throttled",
-            Unfit::BadTemplate => "invalid",
+            Unfit::AlreadySent(_) => "elevate-already-sent",
+            Unfit::PageOpen => "elevate-page-open",
+            Unfit::BadTemplate | Unfit::BadContext => "invalid",
         }
     }
 
@@ -246,6 +256,11 @@ impl Unfit {
             Unfit::NoPlace => "this call is in no room: connect it to a person or a room first",
             Unfit::NoWay => "the caller's number is withheld and nothing can be said: give a `number`",
             Unfit::TooOften(_) => "links were asked for too often: wait a little",
+            Unfit::AlreadySent(_) => {
+                "the link is on its way, and is good: it is sent again where somebody asks a minute after the last time"
+            }
+            Unfit::PageOpen => "the person's page is open already",
+            Unfit::BadContext => "the context has at most 256 characters",
             Unfit::BadTemplate => "the template must have `{link}` in it and fit into one message of 160 characters",
         }
     }

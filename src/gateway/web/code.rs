@@ -82,6 +82,10 @@ pub enum Code {
     ElevateDeskPhone,
     /// There is no telephone to be elevated.
     ElevateNoPhone,
+    /// The person's link is out, and not sent again yet.
+    ElevateAlreadySent,
+    /// The person's page is open already.
+    ElevatePageOpen,
     /// There is no such elevation, or it is over.
     NoSuchElevation,
     /// There is no such call, or it is not one that this person may bring in.
@@ -112,7 +116,7 @@ impl Code {
             Code::BadVersion => "this node speaks version 1: load the page anew",
             Code::BadMessage => "the message cannot be read",
             Code::TooLarge => "the message is too long",
-            Code::TooOften => "too many messages: slow down",
+            Code::TooOften => "too often: slow down",
             Code::NotAllowed => "this is not allowed now",
             Code::NotJoined => "join first",
             Code::AlreadyJoined => "this connection has a place already",
@@ -134,11 +138,15 @@ impl Code {
             Code::ElevateExcluded => "video is not added to calls here",
             Code::ElevateDeskPhone => "this is a desk phone: open the meeting on a computer instead",
             Code::ElevateNoPhone => "this person is not here by telephone",
+            Code::ElevateAlreadySent => "the link was sent already, and is good: wait a minute before it is sent again",
+            Code::ElevatePageOpen => "this person's page is open already",
             Code::NoSuchElevation => "there is no such elevation, or it is over",
             Code::NoSuchCall => "there is no such call that you could bring in",
             Code::CallForHelp => "this is an emergency call: it stays as it is",
             Code::CallHasPage => "this person has a page in the call: send them an invitation to the meeting",
-            Code::NoSuchAudio => "nothing is there that could carry the voice this way",
+            Code::NoSuchAudio => {
+                "no telephone is on the line, or no peer connection stands: call in again, or let this browser carry the voice"
+            }
         }
     }
 

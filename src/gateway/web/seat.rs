@@ -24,6 +24,7 @@ impl Seat {
             parked: None,
             offer: None,
             wishes: Vec::new(),
+            lines: Vec::new(),
             told: (false, false),
         }
     }
@@ -78,7 +79,10 @@ impl Gateway {
                 Err(code) => Err(code),
             },
             ClientMessage::Watch { slots } => self.watch(me, slots),
-            ClientMessage::Elevate { participant } => self.elevate_by_page(me, participant, now),
+            ClientMessage::Elevate { participant } => match self.elevate_by_page(me, participant, now) {
+                Ok(()) => Ok(()),
+                Err((code, after)) => return self.refuse_page(session, Some(id), code, after),
+            },
             ClientMessage::Merge { call, both } => self.merge_by_page(me, call, both, now),
             ClientMessage::Knock { call, answer } => self.answer_knock(me, call, answer, now),
             ClientMessage::Allow { elevation, allow } => self.allow_by_page(me, elevation, allow, now),
