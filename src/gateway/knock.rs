@@ -19,7 +19,7 @@ use crate::gateway::leg::{Leg, Stage};
 use crate::gateway::merge::MergeRequest;
 use crate::gateway::ringing::Failure;
 use crate::gateway::web::Code;
-use crate::gateway::web::protocol::ServerMessage;
+use crate::gateway::web::protocol::{Knocking, ServerMessage};
 use crate::gateway::{Gateway, Timer};
 use crate::media::clip::{Clip, Tone};
 use crate::room::{Participant, Role, State};
@@ -55,6 +55,8 @@ pub(super) struct Knock {
     room: RoomId,
     /// Who may say: who is called, where they may let others in, and hosts.
     asked: Vec<ParticipantId>,
+    /// As it was told.
+    what: Knocking,
     /// Why the telephones are of no use; the caller is told when the meeting has not said otherwise.
     failure: Option<Failure>,
 }
@@ -77,11 +79,9 @@ impl Gateway {
             live.participant(participant).filter(|p| p.state == State::Active).map(|p| (room, live, p.id))
         };
         let Some((room, live, participant)) = self.legs.values().filter_map(place).find_map(in_meeting) else { return };
-        let may_say = |p: &&Participant| {
-            p.state == State::Active && (p.role == Role::Host || p.id == participant && p.role.admits())
-        };
-        let asked: Vec<(ParticipantId, Option<LegId>)> =
-            live.participants().filter(may_say).map(|p| (p.id, p.audio)).collect();
+        let what = Knocking { call: caller, participant, name, number };
+        let asked = live.participants().filter(|p| may_say(p, &what));
+        let asked: Vec<(ParticipantId, Option<LegId>)> = asked.map(|p| (p.id, p.audio)).collect();
         if asked.is_empty() {
             return;
         }
@@ -91,14 +91,27 @@ impl Gateway {
         }
         let asked: Vec<ParticipantId> = asked.into_iter().map(|(id, _)| id).collect();
         let sessions = self.readers(room, |p| asked.contains(&p.id));
-        self.tell_pages(sessions, ServerMessage::Knock { call: caller, participant, name, number });
-        self.knocks.insert(caller, Knock { room, asked, failure: None });
+        self.tell_pages(sessions, ServerMessage::Knock(what.clone()));
+        self.knocks.insert(caller, Knock { room, asked, what, failure: None });
         self.timers.arm(Timer::Knock(caller), now.mono + ASKED);
         if let Some(Leg { stage: Stage::Calling { told, .. }, .. }) = self.legs.get_mut(&caller) {
             // The telephones may be busy with the meeting, and say nothing that the caller could be told.
             *told = Some(Status::RINGING);
             self.endpoint.ring(caller, Status::RINGING, None, &Headers::new(), now);
         }
+    }
+
+    /// Who knocks, for a page that is opened meanwhile; who may say is asked from now on.
+    pub(super) fn knocks_for(&mut self, room: RoomId, me: ParticipantId) -> Vec<Knocking> {
+        let Some(person) = self.rooms.get(&room).and_then(|room| room.participant(me)) else { return Vec::new() };
+        let mine = self.knocks.values_mut().filter(|knock| knock.room == room && may_say(person, &knock.what));
+        mine.map(|knock| {
+            if !knock.asked.contains(&me) {
+                knock.asked.push(me);
+            }
+            knock.what.clone()
+        })
+        .collect()
     }
 
     /// Keeps why the telephones are of no use until the meeting has said; false where none is asked.
@@ -172,4 +185,10 @@ impl Gateway {
         self.tell_pages(sessions, ServerMessage::KnockOver { call: caller });
         knock.failure
     }
+}
+
+/// Who may say: who is called, where they may let others in, and hosts.
+fn may_say(person: &Participant, what: &Knocking) -> bool {
+    let called = person.id == what.participant && person.role.admits();
+    person.state == State::Active && (person.role == Role::Host || called)
 }

@@ -17,7 +17,7 @@ use crate::gateway::command::{Denial, Outcome, Reply};
 use crate::gateway::event::Happening;
 use crate::gateway::leg::{Leg, Stage, Vouched};
 use crate::gateway::web::Code;
-use crate::gateway::web::protocol::ServerMessage;
+use crate::gateway::web::protocol::{Line, ServerMessage};
 use crate::room::{Announcement, Role, State};
 use crate::route::Party;
 
@@ -145,6 +145,58 @@ impl Gateway {
         let is_call = self.rooms.get(&room).is_some_and(|room| room.settings().call);
         let theirs = |other: LegId| self.legs.get(&other).is_some_and(|leg| leg.party == Party::Extension(own));
         is_call && self.legs_in(room).any(|other| other != leg && theirs(other))
+    }
+
+    /// Calls that a page's person has on the telephone beside the meeting, as far as they may bring them in.
+    fn lines_of(&self, room: RoomId, me: ParticipantId) -> Vec<Line> {
+        let admits = self.rooms.get(&room).and_then(|room| room.participant(me)).is_some_and(|p| p.role.admits());
+        let Some(own) = self.extension_of(room, me).filter(|_| admits) else { return Vec::new() };
+        let of_call = |leg: &Leg| leg.place().filter(|(place, _)| *place != room).map(|(place, _)| (place, leg.id));
+        let beside = self.legs.values().filter(|leg| leg.party == Party::Extension(own)).filter_map(of_call);
+        let far = beside.flat_map(|(place, near)| self.legs_in(place).filter(move |leg| *leg != near));
+        let mine = far.filter(|leg| self.is_call_of(*leg, own));
+        mine.filter_map(|call| {
+            let record = self.legs.get(&call)?;
+            let name = record.party.extension().and_then(|id| self.table.extensions.get(&id)).map(|of| of.name.clone());
+            let number = self.shown_number(record.caller.as_ref(), record.from.as_deref(), false);
+            Some(Line { call, name, number })
+        })
+        .collect()
+    }
+
+    /// The same, for a page that is told everything anew.
+    pub(super) fn lines_told(&mut self, room: RoomId, me: ParticipantId) -> Vec<Line> {
+        let lines = self.lines_of(room, me);
+        if let Some(seat) = self.web.seats.get_mut(&me) {
+            seat.lines.clone_from(&lines);
+        }
+        lines
+    }
+
+    /// Something changed in a call's room: pages of people who are in a meeting besides are told of it.
+    pub(super) fn lines_follow(&mut self, call: RoomId) {
+        if self.web.seats.is_empty() || !self.rooms.get(&call).is_some_and(|room| room.settings().call) {
+            return;
+        }
+        let own: Vec<ExtensionId> =
+            self.legs_in(call).filter_map(|leg| self.legs.get(&leg)?.party.extension()).collect();
+        let theirs = |leg: &Leg| leg.party.extension().is_some_and(|id| own.contains(&id));
+        let mut told: Vec<(RoomId, ParticipantId)> =
+            self.legs.values().filter(|leg| theirs(leg)).filter_map(Leg::place).collect();
+        // Who was told of a call that may be over.
+        told.extend(
+            self.web.seats.iter().filter(|(_, seat)| !seat.lines.is_empty()).map(|(id, seat)| (seat.room, *id)),
+        );
+        told.sort_unstable();
+        told.dedup();
+        for (room, me) in told {
+            let Some(seat) = self.web.seats.get(&me).filter(|seat| seat.room == room) else { continue };
+            let (session, before) = (seat.session, seat.lines.clone());
+            let lines = self.lines_told(room, me);
+            if let Some(session) = session.filter(|_| lines != before) {
+                self.tell_page(session, ServerMessage::Lines { lines });
+            }
+        }
     }
 
     /// Brings a call into a meeting.

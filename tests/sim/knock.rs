@@ -61,7 +61,7 @@ impl World {
 
 fn knocked(told: &[ServerMessage]) -> Option<LegId> {
     told.iter().find_map(|told| match told {
-        ServerMessage::Knock { call, .. } => Some(*call),
+        ServerMessage::Knock(knock) => Some(knock.call),
         _ => None,
     })
 }
@@ -93,7 +93,7 @@ fn a_host_takes_whoever_calls_a_person_in_the_meeting_in_and_the_desk_stops_ring
     let told = world.told(&host);
     assert_eq!(knocked(&told), Some(call));
     let seen = told.iter().find_map(|told| match told {
-        ServerMessage::Knock { participant, number, .. } => Some((*participant, number.clone())),
+        ServerMessage::Knock(knock) => Some((knock.participant, knock.number.clone())),
         _ => None,
     });
     let (whom, number) = seen.unwrap();
@@ -199,4 +199,26 @@ fn nobody_is_asked_where_only_guests_are_or_the_person_is_not_there_and_a_locked
     world.told(&host);
     calls_anna(&mut world, 3);
     assert!(knocked(&world.told(&host)).is_none());
+}
+
+#[test]
+fn a_page_that_is_opened_while_somebody_knocks_is_asked_too() {
+    let mut world = World::new();
+    let _first = world.page_by_pin(HOST_PIN, "Host");
+    let (anna, mut desk) = anna_meets(&mut world, false);
+    let (phone, call) = calls_anna(&mut world, 1);
+    world.rung(&mut desk);
+    world.rings(&desk);
+    world.pass(Duration::from_secs(10));
+    let mut guest = world.opens_page();
+    let welcome = world.joins(&mut guest, json!({ "passcode": PIN, "name": "Gus" }));
+    assert!(welcome.knocks.is_empty(), "guests let nobody in");
+    let mut late = world.opens_page();
+    let welcome = world.joins(&mut late, json!({ "passcode": HOST_PIN, "name": "Late" }));
+    let knock = welcome.knocks.first().expect("the open question");
+    assert_eq!((knock.call, Some(knock.participant)), (call, world.place(anna).map(|place| place.id)));
+    assert!(matches!(answers(&mut late, &mut world, call, "take"), ServerMessage::Done { .. }));
+    assert_eq!(world.final_status(&phone), Some(200));
+    let mut later = world.opens_page();
+    assert!(world.joins(&mut later, json!({ "passcode": HOST_PIN, "name": "Later" })).knocks.is_empty());
 }

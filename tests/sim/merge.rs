@@ -176,7 +176,9 @@ fn a_page_brings_in_a_call_of_its_own_persons_telephone_and_no_other() {
     let link = world.link();
     let done = world.redeems(json!({ "ticket": link })).unwrap();
     let mut page = world.opens_page();
-    world.joins(&mut page, json!({ "ticket": done.ticket.expose() }));
+    let welcome = world.joins(&mut page, json!({ "ticket": done.ticket.expose() }));
+    assert!(welcome.lines.is_empty());
+    world.told(&page);
     // On her second line she talks with Ben.
     let mut second = crate::telephone::Telephone { call_id: "second".into(), ..line.clone() };
     dial(&mut world, &mut second, "102");
@@ -184,6 +186,13 @@ fn a_page_brings_in_a_call_of_its_own_persons_telephone_and_no_other() {
     world.answers(&ben);
     is_connected(&mut world, &mut second);
     let called = world.calls().iter().find(|call| call.direction == CallDirection::Outbound).unwrap().id;
+    let lines = |world: &mut World, page: &Page| {
+        world.told(page).into_iter().rev().find_map(|told| match told {
+            ServerMessage::Lines { lines } => Some(lines.into_iter().map(|line| line.call).collect::<Vec<_>>()),
+            _ => None,
+        })
+    };
+    assert_eq!(lines(&mut world, &page), Some(vec![called]), "the page knows whom she talks with");
     // Somebody else's call is nobody's to bring in.
     let (_phone, _desk) = talking(&mut world);
     let foreign = world.calls().iter().find(|call| call.trunk.is_some()).unwrap().id;
@@ -196,9 +205,32 @@ fn a_page_brings_in_a_call_of_its_own_persons_telephone_and_no_other() {
     let said = world.says(&mut page, json!({ "type": "merge", "call": called }));
     assert!(matches!(said, ServerMessage::Done { .. }), "{said:?}");
     assert!(is_heard_in_meeting(&world, called));
+    assert_eq!(lines(&mut world, &page), Some(vec![]), "and that there is nobody left on it");
     assert_eq!(world.merged().last().map(|(call, _, by)| (*call, *by)), Some((called, Some(page.you))));
     assert_eq!(second.request(&mut world).map(|request| request.method), Some(Method::Bye), "her second line is free");
     assert!(world.place(first).is_some());
+}
+
+#[test]
+fn a_call_that_is_not_answered_or_is_being_handed_over_is_merged_later() {
+    let mut world = World::office();
+    let _host = host(&mut world);
+    let (mut phone, mut desk) = (Phone::new(1), Desk::carrier(10));
+    world.invite(&mut phone, crate::desks::OUTSIDE);
+    world.rung(&mut desk);
+    world.rings(&desk);
+    let rung = world.calls().iter().find(|call| call.direction == CallDirection::Outbound).unwrap().id;
+    assert_eq!(world.merges(rung, None, false), Err(Unmerged::NotUp));
+    world.answers(&desk);
+    assert_eq!(world.response(&phone).unwrap().status.code(), 180);
+    let answer = world.response(&phone).unwrap();
+    world.ack(&mut phone, &answer);
+    let leg = world.caller();
+    // Handed over to somebody whose telephone still rings.
+    let to = crate::desks::OUTSIDE.into();
+    world.ask(Command::Transfer { leg, to, consult: None, headers: Vec::new(), uui: None }).unwrap();
+    assert_eq!(world.merges(leg, None, false), Err(Unmerged::HandedOver));
+    assert!(world.merged().is_empty());
 }
 
 #[test]

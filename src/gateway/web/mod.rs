@@ -179,6 +179,8 @@ pub(super) struct Seat {
     /// The offer that waits for its answer, and for which leg.
     offer: Option<(u64, LegId)>,
     wishes: Vec<Wish>,
+    /// Calls beside the meeting that the page was told of last.
+    pub(super) lines: Vec<protocol::Line>,
     /// What the page was told last of its own standing: in the meeting, and letting others in.
     told: (bool, bool),
 }

@@ -363,23 +363,17 @@ pub enum ServerMessage {
         by: Option<ParticipantId>,
     },
     /// Somebody calls a person in the meeting; for that person, where they may let others in, and for hosts.
-    Knock {
-        /// The caller's leg.
-        #[cfg_attr(feature = "node", schema(value_type = String))]
-        call: LegId,
-        /// Whom they call.
-        #[cfg_attr(feature = "node", schema(value_type = String))]
-        participant: ParticipantId,
-        /// Who they are, where they are of the house.
-        name: Option<String>,
-        /// Their number, masked.
-        number: Option<String>,
-    },
+    Knock(Knocking),
     /// It is settled, or nobody said in time.
     KnockOver {
         /// The caller's leg.
         #[cfg_attr(feature = "node", schema(value_type = String))]
         call: LegId,
+    },
+    /// Calls that the person has on the telephone beside the meeting, all of them, whenever they change: `merge` brings one in.
+    Lines {
+        /// Every one.
+        lines: Vec<Line>,
     },
     /// The person's telephone hung up some seconds ago; the page can carry the voice.
     AudioOffer {
@@ -392,6 +386,35 @@ pub enum ServerMessage {
         /// Which.
         id: u64,
     },
+}
+
+/// Somebody calls a person in the meeting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct Knocking {
+    /// The caller's leg.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub call: LegId,
+    /// Whom they call.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub participant: ParticipantId,
+    /// Who they are, where they are of the house.
+    pub name: Option<String>,
+    /// Their number, masked.
+    pub number: Option<String>,
+}
+
+/// A call that somebody has on the telephone beside the meeting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct Line {
+    /// The other's leg.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub call: LegId,
+    /// Who they are, where they are of the house.
+    pub name: Option<String>,
+    /// Their number, masked.
+    pub number: Option<String>,
 }
 
 /// An invitation that was made in the meeting.
@@ -503,6 +526,12 @@ pub struct Welcome {
     pub limits: Limits,
     /// How to come by telephone.
     pub dial_in: DialIn,
+    /// Who knocks, where this person may answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub knocks: Vec<Knocking>,
+    /// Calls that this person has on the telephone beside the meeting, where they may bring them in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<Line>,
 }
 
 /// A room as its pages see it.

@@ -80,11 +80,14 @@ impl Gateway {
                 avatar_bytes: LARGEST_PICTURE,
             },
             dial_in: dial_in::of(&self.table, self.rooms.get(&room)?.settings()),
+            knocks: self.knocks_for(room, participant),
+            lines: self.lines_told(room, participant),
         })
     }
 
     /// Tells pages what changed in a room, and the web plane what follows for it.
     pub(in crate::gateway) fn pages_follow(&mut self, room: RoomId, change: Change, now: Now) {
+        self.lines_follow(room);
         match change {
             Change::Joined(id) | Change::Changed(id) => {
                 self.project(id);
