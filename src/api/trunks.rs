@@ -17,7 +17,7 @@ use super::rooms::odd;
 use super::scope::Scope;
 use super::valid::Check;
 use super::{App, Problem, openapi};
-use crate::base::id::TrunkId;
+use crate::base::id::{RelayId, TrunkId};
 use crate::base::phone_number::NumberPlan;
 use crate::base::{PhoneNumber, Rng, Secret};
 use crate::gateway::command::{Command, Reply};
@@ -26,7 +26,9 @@ use crate::route::{
     CallLimits, Credentials, IdentityPolicy, Network, Outbound, OutboundTarget, Register, TlsRules, Trunk,
 };
 use crate::store::StoreError;
+use crate::store::error::Constraint;
 use crate::store::leads_to::End;
+use crate::wire::sip::Uri;
 
 /// A trunk as it is sent.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
@@ -69,6 +71,10 @@ pub struct NewTrunk {
     /// What is asked of signed caller identities (RFC 8224).
     #[serde(default)]
     pub identity: IdentityPolicy,
+    /// The relay in whose network its far ends are; none where they are reached from here.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "relay_0123456789abc")]
+    pub relay: Option<RelayId>,
 }
 
 /// How calls go out by a trunk, as it is sent.
@@ -135,6 +141,9 @@ pub struct TrunkView {
     pub limits: CallLimits,
     /// What is asked of signed caller identities.
     pub identity: IdentityPolicy,
+    /// The relay in whose network its far ends are.
+    #[schema(value_type = Option<String>)]
+    pub relay: Option<RelayId>,
     /// How it stands: up or down and why, registered or not; none where no calls go out by it.
     pub state: Option<TrunkStateView>,
 }
@@ -188,6 +197,7 @@ impl TrunkView {
             tls: trunk.tls,
             limits: trunk.limits,
             identity: trunk.identity,
+            relay: trunk.relay,
             state,
         }
     }
@@ -222,6 +232,7 @@ impl From<&Trunk> for NewTrunk {
             tls: trunk.tls.clone(),
             limits: Some((&trunk.limits).into()),
             identity: trunk.identity,
+            relay: trunk.relay,
         }
     }
 }
@@ -247,6 +258,14 @@ impl NewTrunk {
         let credentials = self.credentials.map(|sent| sent.credentials(kept, "/credentials", &mut check));
         let kept = before.and_then(|trunk| trunk.outbound.as_ref());
         let outbound = self.outbound.map(|sent| sent.outbound(kept, &mut check));
+        if self.relay.is_some()
+            && let Some(outbound) = &outbound
+        {
+            for (index, target) in outbound.targets.iter().enumerate() {
+                let pointer = format!("/outbound/targets/{index}/uri");
+                check.that(is_by_udp(&target.uri), &pointer, "a relay speaks with call managers by UDP alone");
+            }
+        }
         if let Some(tls) = &self.tls {
             let both = tls.certificate.is_some() == tls.key.is_some();
             check.that(both, "/tls/key", "a certificate and its key go together: name both, or neither");
@@ -266,6 +285,7 @@ impl NewTrunk {
             tls: self.tls,
             limits,
             identity: self.identity,
+            relay: self.relay,
             id: plain.id,
             name: plain.name,
         })
@@ -308,6 +328,12 @@ impl NewOutbound {
             follow_redirects: self.follow_redirects,
         }
     }
+}
+
+/// Whether a URI can be reached by UDP.
+fn is_by_udp(uri: &str) -> bool {
+    let Ok(uri) = Uri::parse(uri) else { return true };
+    !uri.is_sips() && uri.param("transport").is_none_or(|transport| transport.eq_ignore_ascii_case("udp"))
 }
 
 /// 64 bits of the system's randomness, for a new id.
@@ -440,6 +466,9 @@ async fn find(app: &App, id: TrunkId) -> Result<Trunk, Problem> {
 
 /// A user name that is taken is named where a trunk has it.
 fn taken(error: StoreError) -> Problem {
+    if matches!(error, StoreError::Constraint(Constraint::StillUsed)) {
+        return Problem::field("/relay", "there is no such relay");
+    }
     let mut problem = none(error);
     for field in problem.errors.iter_mut().filter(|field| field.pointer == "/user") {
         field.pointer = "/credentials/username".to_owned();

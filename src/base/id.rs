@@ -205,6 +205,12 @@ id!(
     "cbk"
 );
 
+id!(
+    /// A small process inside a customer's network that carries SIP and audio to us.
+    RelayId,
+    "relay"
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

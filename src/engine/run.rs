@@ -359,10 +359,14 @@ impl Engine {
                     warn!(%remote, name, %error, "TLS to this far end cannot be set up; its trunk stays down");
                 }
             }
-            Output::BindPorts { leg, ipv6 } => self.inputs.push_back(match self.media.bind_ports(leg, ipv6) {
-                Some(rtp_port) => Input::PortsBound { leg, rtp_port },
-                None => Input::PortsExhausted { leg },
-            }),
+            Output::BindPorts { leg, ipv6, relay: None } => {
+                self.inputs.push_back(match self.media.bind_ports(leg, ipv6) {
+                    Some(rtp_port) => Input::PortsBound { leg, rtp_port },
+                    None => Input::PortsExhausted { leg },
+                })
+            }
+            // None is connected.
+            Output::BindPorts { leg, relay: Some(_), .. } => self.inputs.push_back(Input::PortsExhausted { leg }),
             Output::Resolve { id, question } => self.resolver.ask(id, question),
             Output::Fetch { id, request } => self.fetcher.ask(id, request),
             Output::FreePorts { leg } => self.media.free_ports(leg),

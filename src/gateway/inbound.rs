@@ -76,7 +76,7 @@ impl Gateway {
         if self.drain.is_some() {
             return self.refuse_invite(leg, Cause::Draining, now);
         }
-        let mut facts = facts_of(&self.table, request, source.remote.ip(), now.utc);
+        let mut facts = Facts { relay: source.relay(), ..facts_of(&self.table, request, source.remote.ip(), now.utc) };
         match self.check_credentials(request, source, now) {
             Some((party, Verdict::Right)) => {
                 self.password_shown(source.remote.ip(), true, now);
@@ -171,6 +171,7 @@ impl Gateway {
         };
         let negotiation = Negotiation::new(Preferences::of(&profile, &self.settings.audio), &mut self.rng);
         let mut record = Leg::new(leg, CallDirection::Inbound, party, profile, source.remote, negotiation, now);
+        record.relay = source.relay();
         record.call_id = request.headers.call_id().unwrap_or_default().to_owned();
         record.from = from;
         record.caller = caller;
@@ -194,7 +195,7 @@ impl Gateway {
         };
         match refused {
             Some(cause) => self.refuse_invite(leg, cause, now),
-            None => self.outputs.push_back(Output::BindPorts { leg, ipv6: is_ipv6(source.remote.ip()) }),
+            None => self.bind_ports(leg),
         }
     }
 
@@ -219,6 +220,7 @@ impl Gateway {
 
     /// The engine bound ports, or found none.
     pub(super) fn on_ports(&mut self, leg: LegId, rtp_port: Option<u16>, now: Now) {
+        let ip = self.audio_address(leg);
         let Some(record) = self.legs.get_mut(&leg) else {
             // The caller gave up in between.
             if rtp_port.is_some() {
@@ -240,7 +242,6 @@ impl Gateway {
         // From here on the leg has ports, and gives them back however it ends.
         record.bound = true;
         record.stage = Stage::Answering;
-        let ip = media_address(&self.settings, record.peer.ip());
         let Some(ip) = ip else { return self.refuse_invite(leg, Cause::Internal, now) };
         record.negotiation.set_local(ip, rtp_port);
         match plan {

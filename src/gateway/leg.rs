@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::base::id::DidId;
+use crate::base::id::{DidId, RelayId};
 use crate::base::{Cause, Instant, LegId, Now, ParticipantId, PhoneNumber, RoomId, Utc};
 use crate::call::attendant::Attendant;
 use crate::call::key_reader::KeyReader;
@@ -40,6 +40,8 @@ pub(super) struct Leg {
     pub(super) profile: Arc<Profile>,
     /// Where its signalling comes from, or goes to.
     pub(super) peer: SocketAddr,
+    /// The relay in whose network that is; none: in ours.
+    pub(super) relay: Option<RelayId>,
     pub(super) call_id: String,
     /// Who rings, where shown: in E.164, or as the carrier wrote it when it is no telephone number.
     pub(super) from: Option<String>,
@@ -277,6 +279,7 @@ impl Leg {
             party,
             profile,
             peer,
+            relay: None,
             call_id: String::new(),
             from: None,
             caller: None,

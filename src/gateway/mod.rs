@@ -7,6 +7,7 @@ pub mod event;
 pub mod fetch;
 pub mod knock;
 pub mod merge;
+pub mod relays;
 pub mod settings;
 pub mod view;
 pub mod web;
@@ -51,7 +52,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::base::id::{DidId, ElevationId, TicketId, TrunkId};
+use crate::base::id::{DidId, ElevationId, RelayId, TicketId, TrunkId};
 use crate::base::{
     Cause, Instant, LegId, Now, ParticipantId, PhoneNumber, Rng, RoomId, Secret, SessionId, Throttle, Timers, Utc,
 };
@@ -98,6 +99,7 @@ pub struct Gateway {
     /// Where far ends are.
     locator: Locator,
     trunks: trunks::Trunks,
+    relays: relays::Relays,
     /// Telephones that register.
     phones: registrar::Phones,
     /// Who watches whom.
@@ -166,6 +168,8 @@ enum Timer {
     Elevation(ElevationId),
     /// A meeting was asked long enough about a call.
     Knock(LegId),
+    /// A relay did not come back.
+    Relay(RelayId),
     /// Calls are told that the node goes out of service.
     DrainWarning,
     /// Calls still up are ended.
@@ -269,6 +273,7 @@ impl Gateway {
             plays: 0,
             locator: Locator::new(rng.fork()),
             trunks: trunks::Trunks::default(),
+            relays: relays::Relays::default(),
             phones,
             presence: presence::Presence::default(),
             askers: BTreeMap::new(),
@@ -311,6 +316,7 @@ impl Gateway {
             Input::PortsBound { leg, rtp_port } => self.on_ports(leg, Some(rtp_port), now),
             Input::PortsExhausted { leg } => self.on_ports(leg, None, now),
             Input::Media(event) => self.on_media(event, now),
+            Input::Relay(fact) => self.on_relay(fact, now),
             Input::Web(input) => self.on_web(input, now),
             Input::WebMedia(event) => self.on_web_media(event, now),
             Input::Texting(fact) => self.on_texting(fact, now),
@@ -389,6 +395,7 @@ impl Gateway {
                 Timer::VoiceBack(participant) => self.voice_back(participant, now),
                 Timer::Knock(caller) => self.knock_over(caller, now),
                 Timer::Elevation(id) => self.elevation_timed_out(id, now),
+                Timer::Relay(relay) => self.relay_stayed_away(relay, now),
                 Timer::DrainWarning => self.warn_of_drain(),
                 Timer::DrainLimit => self.end_drain(now),
             }
@@ -482,6 +489,8 @@ pub enum Input {
         /// The leg.
         leg: LegId,
     },
+    /// A relay came, or is gone.
+    Relay(relays::RelayFact),
     /// The media plane reports.
     Media(MediaEvent),
     /// A page connected, says something, is gone.
@@ -535,6 +544,8 @@ pub enum Output {
         leg: LegId,
         /// IPv6 instead of IPv4.
         ipv6: bool,
+        /// By this relay, in its network, instead of here.
+        relay: Option<RelayId>,
     },
     /// Ask the DNS and answer `Resolved`, whatever comes of it.
     Resolve {

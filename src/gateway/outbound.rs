@@ -8,7 +8,6 @@ use crate::base::{Cause, LegId, Now};
 use crate::call::offer_answer::{Negotiation, Preferences};
 use crate::gateway::event::Happening;
 use crate::gateway::identity::Manners;
-use crate::gateway::inbound::{is_ipv6, media_address};
 use crate::gateway::leg::{Leg, Outgoing, Refused, Stage};
 use crate::gateway::ringing::{Failure, RingId, Waits};
 use crate::gateway::trunks::{self, Hop};
@@ -183,6 +182,7 @@ impl Gateway {
         }
         let call = Box::new(Outgoing { invite, hop, prover, rings: false, refused: None });
         let mut record = Leg::new(leg, CallDirection::Outbound, party, profile, target.remote, negotiation, now);
+        record.relay = target.relay();
         record.help = help;
         record.caller = caller.number.clone().filter(|_| !caller.withheld);
         record.from = caller.shown();
@@ -196,14 +196,15 @@ impl Gateway {
         if let Some(ring) = self.rings.get_mut(&ring_id) {
             ring.branches.insert(leg);
         }
-        self.outputs.push_back(Output::BindPorts { leg, ipv6: is_ipv6(target.remote.ip()) });
+        self.bind_ports(leg);
     }
 
     /// Ports are bound for a call that we make: the INVITE goes out.
     pub(super) fn send_prepared(&mut self, leg: LegId, rtp_port: u16, now: Now) {
+        let ip = self.audio_address(leg);
         let Some(record) = self.legs.get_mut(&leg) else { return };
         record.bound = true;
-        let Some(ip) = media_address(&self.settings, record.peer.ip()) else {
+        let Some(ip) = ip else {
             return self.end_leg(leg, Cause::Internal, &[], now);
         };
         record.negotiation.set_local(ip, rtp_port);

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::base::Utc;
+use crate::base::id::RelayId;
 use crate::identity::Standing;
 use crate::route::Party;
 
@@ -11,6 +12,8 @@ use crate::route::Party;
 pub struct Facts {
     /// Where it comes from.
     pub source: IpAddr,
+    /// The relay in whose network that is; none: in ours.
+    pub relay: Option<RelayId>,
     /// The user part of the request URI, unescaped.
     pub to_user: String,
     /// The user part of the From (or asserted identity), unescaped; empty when withheld.
@@ -34,6 +37,7 @@ impl Facts {
     pub fn new(source: IpAddr, to_user: impl Into<String>, from_user: impl Into<String>, at: Utc) -> Self {
         Self {
             source,
+            relay: None,
             to_user: to_user.into(),
             from_user: from_user.into(),
             claims: String::new(),

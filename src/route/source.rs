@@ -52,6 +52,13 @@ impl Table {
         // Credentials beat networks; of networks the most exact one wins, whatever the order in which they were made.
         let proof = |trunk: &Trunk| facts.proved == Some(Party::Trunk(trunk.id));
         let claim = |trunk: &Trunk| {
+            // An address says nothing without the network that it is in; a relay speaks for its call managers alone.
+            if trunk.relay != facts.relay {
+                return proof(trunk).then_some(u16::MAX);
+            }
+            if trunk.relay.is_some() && trunk.networks.is_empty() && !proof(trunk) {
+                return Some(0);
+            }
             let holding = trunk.networks.iter().filter(|network| network.contains(facts.source));
             let exact = holding.map(|network| u16::from(network.prefix()) + 1).max();
             if proof(trunk) { Some(u16::MAX) } else { exact }
@@ -60,7 +67,10 @@ impl Table {
         let mut found: Option<&Trunk> = None;
         for trunk in self.trunks.values() {
             let proved = proof(trunk);
-            let inside = trunk.networks.iter().any(|network| network.contains(facts.source));
+            let through = trunk.relay == facts.relay;
+            let inside = through
+                && (trunk.networks.iter().any(|network| network.contains(facts.source))
+                    || (trunk.relay.is_some() && trunk.networks.is_empty()));
             let chosen = trunk.enabled && found.is_none() && best.is_some() && claim(trunk) == best;
             note(&|| Step {
                 rule: format!("trunk {}", trunk.name),
@@ -69,6 +79,13 @@ impl Table {
                     if proved || inside { "would match, but is disabled".into() } else { "is disabled".into() }
                 } else if proved {
                     "its credentials were shown".into()
+                } else if !through {
+                    match trunk.relay {
+                        Some(relay) => format!("calls come by it through {relay}"),
+                        None => "calls come by it directly, not through a relay".into(),
+                    }
+                } else if inside && chosen && trunk.networks.is_empty() {
+                    "it came through its relay".into()
                 } else if inside && chosen {
                     format!("{} is in its networks", facts.source)
                 } else if inside {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::TrunkId;
+use crate::base::id::{RelayId, TrunkId};
 use crate::base::phone_number::NumberPlan;
 use crate::base::{PhoneNumber, Secret};
 use crate::identity::Attestation;
@@ -52,6 +52,10 @@ pub struct Trunk {
     /// What is asked of signed caller identities (RFC 8224).
     #[serde(default)]
     pub identity: IdentityPolicy,
+    /// The relay in whose network its far ends are; none: they are reached from here.
+    #[serde(default)]
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub relay: Option<RelayId>,
 }
 
 /// A user name and its password.
@@ -194,6 +198,7 @@ impl Trunk {
             tls: None,
             limits: CallLimits::of_trunk(),
             identity: IdentityPolicy::default(),
+            relay: None,
         }
     }
 }

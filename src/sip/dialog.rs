@@ -131,6 +131,12 @@ pub fn target(uri: &Uri, hop: Target, secure: bool) -> Target {
         None => hop.transport,
     };
     let from = hop.remote.ip();
+    if hop.relay().is_some() {
+        // What is named there is in the relay's network, and the relay speaks one transport.
+        let named = uri.host().and_then(|host| host.ip()).filter(|ip| !ip.is_loopback() && !ip.is_unspecified());
+        let port = uri.port().unwrap_or(hop.transport.default_port());
+        return named.map_or(hop, |ip| Target { remote: SocketAddr::new(ip, port), ..hop });
+    }
     let literal = uri.host().and_then(|host| host.ip()).filter(|ip| {
         let reachable = !is_local_address(*ip) || is_local_address(from) || from.is_loopback();
         *ip == from || (reachable && !ip.is_loopback() && !ip.is_unspecified())

@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::id::RelayId;
+
 /// How SIP messages travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -61,9 +63,25 @@ impl fmt::Display for Transport {
     }
 }
 
-/// A TCP or TLS connection, named by the engine; never used twice.
+/// A TCP or TLS connection, named by the engine and never used twice; or a relay, whose name stays the same however often
+/// its tunnel is made anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FlowId(pub u64);
+
+/// Set in relays' ids and in no connection's.
+const OF_RELAY: u64 = 1 << 63;
+
+impl FlowId {
+    /// The way through a relay. Messages leave from its socket in its network, whatever connection it has to us.
+    pub const fn of_relay(relay: RelayId) -> Self {
+        Self(relay.bits() | OF_RELAY)
+    }
+
+    /// The relay that it is; none for a connection.
+    pub const fn relay(self) -> Option<RelayId> {
+        if self.0 & OF_RELAY == 0 { None } else { Some(RelayId::from_bits(self.0)) }
+    }
+}
 
 /// How a message came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +92,15 @@ pub struct Source {
     pub local: SocketAddr,
     /// From where.
     pub remote: SocketAddr,
-    /// Over which connection; none for UDP.
+    /// Over which connection, or through which relay; none for UDP of our own.
     pub flow: Option<FlowId>,
+}
+
+impl Source {
+    /// The relay in whose network it came; none: in ours.
+    pub fn relay(&self) -> Option<RelayId> {
+        self.flow.and_then(FlowId::relay)
+    }
 }
 
 /// Where a message goes.
@@ -100,6 +125,16 @@ impl Target {
     /// Whether what was sent to it may have gone by this connection: by name, or by a choice that was left to the engine.
     pub fn may_have_used(&self, flow: FlowId) -> bool {
         self.transport.is_reliable() && self.flow.is_none_or(|named| named == flow)
+    }
+
+    /// The relay in whose network it is; none: in ours.
+    pub fn relay(&self) -> Option<RelayId> {
+        self.flow.and_then(FlowId::relay)
+    }
+
+    /// The same place, told by its address alone: without a connection, but in its relay's network.
+    pub fn by_address(&self) -> Self {
+        Self { flow: self.flow.filter(|flow| flow.relay().is_some()), ..Self::new(self.transport, self.remote) }
     }
 
     /// Back to where a message came from.
@@ -177,6 +212,19 @@ mod tests {
         let address: SocketAddr = "[2001:db8::1]:5060".parse().unwrap();
         assert_eq!(HostPort::from(address).to_string(), "[2001:db8::1]:5060");
         assert_eq!(HostPort { host: "sip.example.org".into(), port: 5061 }.to_string(), "sip.example.org:5061");
+    }
+
+    #[test]
+    fn a_relay_keeps_its_name_as_a_way_and_no_connection_is_taken_for_one() {
+        let relay = RelayId::from_bits(OF_RELAY | 7);
+        assert_eq!(FlowId::of_relay(relay).relay(), Some(relay));
+        assert_eq!(FlowId(7).relay(), None);
+        let target = Target {
+            flow: Some(FlowId::of_relay(relay)),
+            ..Target::new(Transport::Udp, "10.0.0.5:5060".parse().unwrap())
+        };
+        assert_eq!(target.by_address(), target);
+        assert_eq!(Target { flow: Some(FlowId(7)), ..target }.by_address(), Target { flow: None, ..target });
     }
 
     #[test]

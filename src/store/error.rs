@@ -104,6 +104,8 @@ pub enum Constraint {
     MemberTwice,
     /// `phone_mac_key`
     PhoneMac,
+    /// `relay_name_key`
+    RelayName,
     /// A reference, seen from what names something that is not there
     Nowhere,
     /// A reference, seen from what is still named
@@ -124,6 +126,7 @@ impl Constraint {
             Constraint::ExtensionNumber => "another extension has this number",
             Constraint::MemberTwice => "somebody is in the group twice",
             Constraint::PhoneMac => "another phone has this hardware address",
+            Constraint::RelayName => "another relay has this name",
             Constraint::Nowhere => "something that it names is not there",
             Constraint::StillUsed => "something still leads here: change or delete that first",
             Constraint::Other => "a value is outside what may be stored",
@@ -141,6 +144,7 @@ impl Constraint {
             Constraint::ExtensionNumber => "/number",
             Constraint::MemberTwice => "/members",
             Constraint::PhoneMac => "/mac",
+            Constraint::RelayName => "/name",
             Constraint::Nowhere | Constraint::StillUsed | Constraint::Other => "",
         }
     }
@@ -157,6 +161,7 @@ impl Constraint {
             ("extension.number", Constraint::ExtensionNumber),
             ("ring_group_member.extension", Constraint::MemberTwice),
             ("phone.mac", Constraint::PhoneMac),
+            ("relay.name", Constraint::RelayName),
         ];
         if message.contains("FOREIGN KEY constraint failed") {
             return Some(Constraint::StillUsed);

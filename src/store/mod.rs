@@ -19,6 +19,7 @@ pub mod phone;
 pub mod picture;
 pub mod push;
 pub mod record;
+pub mod relay;
 pub mod room;
 pub mod rule;
 pub mod seat;

@@ -6,7 +6,6 @@ use crate::base::{Cause, LegId, Now};
 use crate::call::key_reader::KeyReader;
 use crate::call::offer_answer::{Negotiation, Preferences};
 use crate::gateway::event::TransferWay;
-use crate::gateway::inbound::{is_ipv6, media_address};
 use crate::gateway::leg::{Leg, Stage};
 use crate::gateway::view::CallDirection;
 use crate::gateway::{Gateway, Output, Record};
@@ -51,6 +50,7 @@ impl Gateway {
             return;
         }
         let mut record = Leg::new(leg, CallDirection::Inbound, party, profile, source.remote, negotiation, now);
+        record.relay = source.relay();
         record.call_id = request.headers.call_id().unwrap_or_default().to_owned();
         let of_old = self.legs.get(&old).map(|old| (old.to.clone(), old.from.clone(), old.language.clone()));
         if let Some((to, from, language)) = of_old {
@@ -58,7 +58,7 @@ impl Gateway {
         }
         record.stage = Stage::Replacing { old, offer: (!request.body.is_empty()).then(|| request.body.clone()) };
         self.begin_record(record, now);
-        self.outputs.push_back(Output::BindPorts { leg, ipv6: is_ipv6(source.remote.ip()) });
+        self.bind_ports(leg);
     }
 
     /// Its own calls anybody may take to another telephone; what rings, anybody of the house may pick up.
@@ -80,11 +80,12 @@ impl Gateway {
 
     /// Ports are bound for it: it is answered, and takes the place as soon as audio is agreed on.
     pub(in crate::gateway) fn answer_replacing(&mut self, leg: LegId, rtp_port: u16, now: Now) {
+        let ip = self.audio_address(leg);
         let Some(record) = self.legs.get_mut(&leg) else { return };
         let Stage::Replacing { old, offer } = &mut record.stage else { return };
         let (old, offer): (LegId, Option<Bytes>) = (*old, offer.take());
         record.bound = true;
-        let Some(ip) = media_address(&self.settings, record.peer.ip()) else {
+        let Some(ip) = ip else {
             return self.refuse_invite(leg, Cause::Internal, now);
         };
         record.negotiation.set_local(ip, rtp_port);

@@ -231,20 +231,31 @@ impl Gateway {
     /// they are to be tried: within this very input where everything is known.
     pub(super) fn route_to(&mut self, trunk: TrunkId, call: RingId, now: Now) -> Result<(), Cause> {
         let link = self.trunks.links.get(&trunk).filter(|link| !link.lines.is_empty()).ok_or(Cause::NoRoute)?;
-        let (lines, wish) = (in_order(&link.lines, &mut self.rng), link.wish.clone());
-        self.look_for(trunk, lines, &wish, call, now);
+        if self.is_cut_off(&link.trunk) {
+            return Err(Cause::TrunkDown);
+        }
+        let lines = in_order(&link.lines, &mut self.rng);
+        self.look_for(trunk, lines, call, now);
         Ok(())
     }
 
     /// The same for one URI that a trunk's far end points to.
     pub(super) fn route_uri(&mut self, trunk: TrunkId, uri: Uri, call: RingId, now: Now) -> Result<(), Cause> {
-        let wish = self.trunks.links.get(&trunk).ok_or(Cause::NoRoute)?.wish.clone();
-        self.look_for(trunk, vec![Line { uri, priority: 0, weight: 1 }], &wish, call, now);
+        let link = self.trunks.links.get(&trunk).ok_or(Cause::NoRoute)?;
+        if self.is_cut_off(&link.trunk) {
+            return Err(Cause::TrunkDown);
+        }
+        self.look_for(trunk, vec![Line { uri, priority: 0, weight: 1 }], call, now);
         Ok(())
     }
 
-    fn look_for(&mut self, trunk: TrunkId, lines: Vec<Line>, wish: &Wish, call: RingId, now: Now) {
-        let searches: Vec<SearchId> = lines.iter().map(|line| self.locator.locate(&line.uri, wish, now.mono)).collect();
+    /// How a trunk's far ends are looked for.
+    pub(super) fn wish_of(&self, trunk: TrunkId) -> Wish {
+        self.trunks.links.get(&trunk).map(|link| link.wish.clone()).unwrap_or_default()
+    }
+
+    fn look_for(&mut self, trunk: TrunkId, lines: Vec<Line>, call: RingId, now: Now) {
+        let searches: Vec<SearchId> = lines.iter().map(|line| self.look_up(trunk, &line.uri, now.mono)).collect();
         for (at, search) in searches.iter().enumerate() {
             self.trunks.searches.insert(*search, Search::Call(call, at));
         }

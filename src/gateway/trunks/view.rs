@@ -8,7 +8,6 @@ use crate::base::id::TrunkId;
 use crate::gateway::Gateway;
 use crate::sip::probe::{Health, Why};
 use crate::sip::registration::{Failure, State};
-use crate::sip::transport::Target;
 
 /// How a trunk stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,7 +70,7 @@ impl Gateway {
                 up,
                 why,
                 round_trip_ms: round_trip.and_then(|length| u64::try_from(length.as_millis()).ok()),
-                resting: self.locator.is_resting(&Target::new(*transport, *remote), now.mono),
+                resting: self.locator.is_resting(&self.target_at(trunk, *transport, *remote), now.mono),
             }
         });
         let registration = link.registration.as_ref();

@@ -50,8 +50,8 @@ impl Gateway {
     /// Looks up where a line leads, to know its far ends.
     pub(super) fn look_up_line(&mut self, id: TrunkId, line: usize, now: Now) {
         let Some(link) = self.trunks.links.get(&id) else { return };
-        let Some(found) = link.lines.get(line) else { return };
-        let search = self.locator.locate(&found.uri, &link.wish, now.mono);
+        let Some(uri) = link.lines.get(line).map(|line| line.uri.clone()) else { return };
+        let search = self.look_up(id, &uri, now.mono);
         self.trunks.searches.insert(search, Search::Watch(id, line));
     }
 
@@ -125,7 +125,7 @@ impl Gateway {
 
     /// Asks a far end whether it takes calls.
     pub(super) fn send_options(&mut self, id: TrunkId, place: Place, uri: &Uri, now: Now) -> TransactionId {
-        let target = Target::new(place.0, place.1);
+        let target = self.target_at(id, place.0, place.1);
         self.expect_peer(id, uri, &target);
         let from = Uri::sip(Some("ringlift"), self.own_host(&target), None);
         let uri = uri.with_user(None).without_headers().without_param("transport").without_param("maddr");
@@ -151,9 +151,9 @@ impl Gateway {
         result: Result<&Response, Unanswered>,
         now: Now,
     ) {
+        let target = self.target_at(id, place.0, place.1);
         let Some(link) = self.trunks.links.get_mut(&id) else { return };
         let Some(probe) = link.far_ends.get_mut(&place).and_then(|far| far.probe.as_mut()) else { return };
-        let target = Target::new(place.0, place.1);
         let changed = match result {
             Ok(response) => {
                 let after = retry_after(response);
@@ -181,6 +181,25 @@ impl Gateway {
             probe.suspect(now.mono);
             self.trunks.timers.arm(Timer::Probe(hop.trunk, place), probe.poll_timeout());
         }
+    }
+
+    /// The relay that a trunk is reached by is there (again): its places are looked up and asked at once, and what was lost, or was
+    /// made under another address, is registered again.
+    pub(in crate::gateway) fn trunk_reached_again(&mut self, id: TrunkId, moved: bool, now: Now) {
+        let Some(link) = self.trunks.links.get_mut(&id) else { return };
+        let lines = link.lines.len();
+        for (place, probe) in link.far_ends.iter_mut().filter_map(|(place, far)| Some((*place, far.probe.as_mut()?))) {
+            probe.suspect(now.mono);
+            self.trunks.timers.arm(Timer::Probe(id, place), probe.poll_timeout());
+        }
+        let again = link.registration.as_ref().is_some_and(|registration| moved || !registration.stands());
+        for line in 0..lines {
+            self.look_up_line(id, line, now);
+        }
+        if again {
+            self.begin_registration(id, now);
+        }
+        self.weigh(id, now);
     }
 
     /// Begins the registration of a trunk, where it has one.
@@ -222,7 +241,7 @@ impl Gateway {
             let registrar = registration.registrar()?;
             let same = canonical(registrar.remote.ip()) == canonical(source.remote.ip());
             let ours = request.uri.user().is_some() && request.uri.user() == registration.order().aor.user();
-            (same && ours).then_some(link.trunk.id)
+            (same && ours && registrar.relay() == source.relay()).then_some(link.trunk.id)
         };
         self.trunks.links.values().find_map(from_registrar)
     }
@@ -253,8 +272,7 @@ impl Gateway {
         while let Some(output) = registration.poll_output() {
             match output {
                 registration::Output::Locate => {
-                    let wish = self.trunks.links.get(&id).map(|link| link.wish.clone()).unwrap_or_default();
-                    let search = self.locator.locate(&registration.order().registrar, &wish, now.mono);
+                    let search = self.look_up(id, &registration.order().registrar, now.mono);
                     self.trunks.searches.insert(search, Search::Registrar(id));
                 }
                 registration::Output::Register { mut request, expires } => {
@@ -282,9 +300,10 @@ impl Gateway {
     }
 
     /// Works out how a trunk stands, and tells when that has changed.
-    fn weigh(&mut self, id: TrunkId, now: Now) {
+    pub(in crate::gateway) fn weigh(&mut self, id: TrunkId, now: Now) {
+        let cut = self.trunks.links.get(&id).is_some_and(|link| self.is_cut_off(&link.trunk));
         let Some(link) = self.trunks.links.get_mut(&id) else { return };
-        let (up, why) = standing(link);
+        let (up, why) = if cut { (Some(false), Some(NO_RELAY.to_owned())) } else { standing(link) };
         if (link.standing.up, &link.standing.why) == (up, &why) {
             return;
         }
@@ -297,6 +316,9 @@ impl Gateway {
         }
     }
 }
+
+/// Why a trunk behind a relay is down while that is away.
+const NO_RELAY: &str = "its relay is not connected";
 
 /// The soonest that a line is looked up again: a record of no time at all does not make us ask all the time.
 const SOONEST: std::time::Duration = std::time::Duration::from_secs(5);

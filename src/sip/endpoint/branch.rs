@@ -21,7 +21,7 @@ impl Endpoint {
 
     pub(super) fn via(&self, id: TransactionId, uri: &Uri, target: &Target) -> String {
         let branch = format!("{}{}{}", self.cookie, encode(id.0 & !1), print_of(uri.as_str()));
-        match self.address(target.transport, target.remote.ip()) {
+        match self.address(target.transport, target) {
             Some(address) => compose::via(target.transport, address, &branch),
             // Nothing is advertised for it; `rport` and `received` bring the answer back.
             None => {
@@ -33,7 +33,7 @@ impl Endpoint {
 
     /// The host under which peers reached by `target` know us.
     pub fn own_host(&self, target: &Target) -> Option<Host> {
-        let address = self.address(target.transport, target.remote.ip())?;
+        let address = self.address(target.transport, target)?;
         let host = if address.host.contains(':') { format!("[{}]", address.host) } else { address.host.clone() };
         Host::parse(&host).ok()
     }
@@ -41,7 +41,7 @@ impl Endpoint {
     /// Our Contact value for peers reached by `target`.
     pub(super) fn contact(&self, target: &Target, sips: bool, user: Option<&str>) -> String {
         let written = |transport, sips| {
-            let address = self.address(transport, target.remote.ip());
+            let address = self.address(transport, target);
             address.map(|address| compose::contact(transport, address, sips, user))
         };
         // Without TLS of our own there is no sips; what carried the call is the best there is.

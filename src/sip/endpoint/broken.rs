@@ -17,7 +17,7 @@ impl Endpoint {
                 let Some(client) = self.clients.get_mut(&id) else { return };
                 let Some((target, bytes, via)) = client.fallback.take() else {
                     // Not by this connection any more: by another one, once.
-                    if client.target.flow.take().is_some() {
+                    if client.target.relay().is_none() && client.target.flow.take().is_some() {
                         let (target, bytes) = (client.target, client.bytes.clone());
                         self.counters.requests_sent += 1;
                         return self.send(target, bytes, reference);

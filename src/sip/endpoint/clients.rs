@@ -140,7 +140,11 @@ impl Endpoint {
         let mut via = if parts.via.is_empty() { self.via(id, parts.uri, &target) } else { parts.via.to_owned() };
         let mut bytes = Parts { via: &via, ..parts }.write();
         let mut fallback = None;
-        if bytes.len() > MAX_DATAGRAM && target.transport == Transport::Udp && self.has(Transport::Tcp) {
+        if bytes.len() > MAX_DATAGRAM
+            && target.transport == Transport::Udp
+            && target.relay().is_none()
+            && self.has(Transport::Tcp)
+        {
             let long = Target::new(Transport::Tcp, target.remote);
             let long_via = self.via(id, parts.uri, &long);
             let long_bytes = Parts { via: &long_via, ..parts }.write();

@@ -51,7 +51,7 @@ use crate::sip::dialog::Dialog;
 use crate::sip::reply::Answer;
 use crate::sip::timing::Timer;
 use crate::sip::transaction::Effect;
-use crate::sip::transport::{HostPort, Source, Target, Transport, advertised_for};
+use crate::sip::transport::{FlowId, HostPort, Source, Target, Transport, advertised_for};
 use crate::wire::sip::{Name, Request, Status, Text};
 use clients::Client;
 use leg::{Leg, LegTimer};
@@ -82,6 +82,8 @@ pub struct Endpoint {
     refers: refer::Refers,
     counters: Counters,
     malformed: Throttle<IpAddr>,
+    /// Where we are reached in the networks of relays.
+    relays: BTreeMap<FlowId, HostPort>,
 }
 
 /// Which timer of what.
@@ -132,6 +134,7 @@ impl Endpoint {
             by_tag: BTreeMap::new(),
             live: 0,
             refers: refer::Refers::default(),
+            relays: BTreeMap::new(),
             counters: Counters::default(),
         }
     }
@@ -309,9 +312,18 @@ impl Endpoint {
         Text::from(self.settings.accept.join(", "))
     }
 
-    /// The address peers at `remote` are told; a transport that is not advertised has none.
-    fn address(&self, transport: Transport, remote: IpAddr) -> Option<&HostPort> {
-        advertised_for(&self.settings.advertised, transport, remote)
+    /// Says where we are reached in the network of a relay: what goes that way names this address.
+    pub fn reached_through(&mut self, relay: FlowId, address: HostPort) {
+        self.relays.insert(relay, address);
+    }
+
+    /// The address peers at `target` are told for a transport; one that is not advertised has none.
+    fn address(&self, transport: Transport, target: &Target) -> Option<&HostPort> {
+        match target.relay() {
+            // A relay has the one socket.
+            Some(relay) => self.relays.get(&FlowId::of_relay(relay)).filter(|_| transport == target.transport),
+            None => advertised_for(&self.settings.advertised, transport, target.remote.ip()),
+        }
     }
 
     fn report_request(&mut self, id: TransactionId, request: Request, source: Source, leg: Option<LegId>) {

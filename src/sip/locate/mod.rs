@@ -20,6 +20,7 @@ use std::time::Duration;
 
 pub use records::{Kind, Lookup, LookupId, Naptr, Question, Records, Srv};
 
+use crate::base::id::RelayId;
 use crate::base::{Instant, Rng, Timers};
 use crate::sip::transport::{Target, Transport};
 use crate::wire::sip::Uri;
@@ -102,7 +103,8 @@ pub struct Locator {
     questions: BTreeMap<LookupId, Question>,
     waiting: BTreeMap<Question, BTreeSet<SearchId>>,
     timers: Timers<SearchId>,
-    resting: BTreeMap<(Transport, SocketAddr), Instant>,
+    /// By transport, address and, in another's network, relay.
+    resting: BTreeMap<Resting, Instant>,
     next: u64,
     rng: Rng,
     outputs: VecDeque<Output>,
@@ -145,6 +147,14 @@ impl Locator {
         id
     }
 
+    /// Takes what was found without it; [`Output::Located`] follows at once, as if it had been looked for.
+    pub fn found(&mut self, targets: Vec<Target>, until: Instant) -> SearchId {
+        self.next += 1;
+        let search = SearchId(self.next);
+        self.outputs.push_back(Output::Located { search, located: Located { targets, until } });
+        search
+    }
+
     /// Takes what came of a question.
     pub fn resolved(&mut self, id: LookupId, lookup: Lookup, now: Instant) {
         let Some(question) = self.questions.remove(&id) else { return };
@@ -181,18 +191,18 @@ impl Locator {
             self.resting.retain(|_, until| *until > now);
         }
         if self.resting.len() < MOST_RESTING {
-            self.resting.insert((target.transport, target.remote), now + length);
+            self.resting.insert(resting(target), now + length);
         }
     }
 
     /// A target answered: it rests no more.
     pub fn wake(&mut self, target: &Target) {
-        self.resting.remove(&(target.transport, target.remote));
+        self.resting.remove(&resting(target));
     }
 
     /// Whether a target rests.
     pub fn is_resting(&self, target: &Target, now: Instant) -> bool {
-        self.resting.get(&(target.transport, target.remote)).is_some_and(|until| *until > now)
+        self.resting.get(&resting(target)).is_some_and(|until| *until > now)
     }
 
     /// Works a search out from what is known, and asks for what is missing.
@@ -255,6 +265,12 @@ impl Locator {
         self.questions.insert(id, question.clone());
         self.outputs.push_back(Output::Resolve { id, question });
     }
+}
+
+type Resting = (Transport, SocketAddr, Option<RelayId>);
+
+fn resting(target: &Target) -> Resting {
+    (target.transport, target.remote, target.relay())
 }
 
 /// A question that was not answered for so long never will be.

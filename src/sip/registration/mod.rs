@@ -289,7 +289,7 @@ impl Registration {
     }
 
     fn by_address(&self) -> Option<Target> {
-        self.current.map(|target| Target::new(target.transport, target.remote))
+        self.current.map(|target| target.by_address())
     }
 
     fn locate(&mut self) {
@@ -305,7 +305,7 @@ impl Registration {
         match self.targets.pop_front() {
             Some(target) => {
                 // A connection that stands is used again.
-                let flow = self.flow.filter(|_| self.by_address() == Some(target));
+                let flow = target.flow.or(self.flow.filter(|_| self.by_address() == Some(target)));
                 self.current = Some(Target { flow, ..target });
                 self.again = 0;
                 self.send(rng);
