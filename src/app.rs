@@ -38,6 +38,7 @@ use crate::engine::handle::Handle;
 use crate::engine::log::Log;
 use crate::engine::media::{self, MediaPlane};
 use crate::engine::pusher::{self, Pusher};
+use crate::engine::relay::Relays;
 use crate::engine::resolve::Resolver;
 use crate::engine::run::{Ended, Engine};
 use crate::engine::texter::Texter;
@@ -163,12 +164,14 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
         Pusher::start(store.clone(), pusher::Settings { key, contact, opened })
     });
     let browsers = pusher.as_ref().map(Pusher::desk);
+    let (relays, door) = Relays::new();
     // Before the first event of this start, with what the last one left.
     let courier = Courier::start(store.clone(), courier::Settings::new(config.routing.private_networks.clone()));
     let engine = Engine::new(clock, gateway, transports, media, resolver(config), fetcher, inbox)
         .map_err(Failure::one)?
         .with_web(web)
         .with_texter(texter)
+        .with_relays(relays)
         .with_pusher(pusher)
         .with_https(https.clone());
 
@@ -180,6 +183,7 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
             provisioning,
             texts: Some(desk),
             browsers,
+            relays: Some(door),
             secure: config.api.tls_listen.first().map(|address| api::secure::Secure {
                 port: address.port(),
                 challenges: https
@@ -367,6 +371,7 @@ fn api_settings(config: &Config, reach: &Reach, languages: Vec<Language>, profil
         provisioning: None,
         texts: None,
         browsers: None,
+        relays: None,
         trusted_proxies: config.api.trusted_proxies.clone(),
         public_url: config.api.public_url.clone(),
         link_base: config.elevation.link_base.clone(),

@@ -34,6 +34,7 @@ pub mod profiles;
 pub mod query;
 pub mod records;
 pub mod registrations;
+pub mod relays;
 pub mod rooms;
 pub mod rules;
 pub mod scope;
@@ -59,6 +60,7 @@ use crate::base::Utc;
 use crate::call::speech::Language;
 use crate::engine::handle::Handle;
 use crate::engine::pusher;
+use crate::engine::relay;
 use crate::engine::texter::Desk;
 use crate::gateway::command::{Command, Reply};
 use crate::profile::Book;
@@ -88,6 +90,8 @@ pub struct Settings {
     pub texts: Option<Desk>,
     /// Where browsers that take notifications are kept; none where nobody is notified.
     pub browsers: Option<pusher::Desk>,
+    /// Where relays' tunnels are brought; none where none may come.
+    pub relays: Option<relay::Door>,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count.
     pub trusted_proxies: Vec<Network>,
     /// Where browsers reach this node: `https://meet.example`; empty: as they asked.
@@ -118,6 +122,7 @@ impl Default for Settings {
             provisioning: None,
             texts: None,
             browsers: None,
+            relays: None,
             trusted_proxies: Vec::new(),
             public_url: String::new(),
             link_base: String::new(),

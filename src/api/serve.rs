@@ -26,8 +26,8 @@ use utoipa_axum::routes;
 use super::query::Known;
 use super::{
     App, Problem, acts, body, calls, dids, elevations, events, explain, extensions, groups, keys, meet, metrics,
-    openapi, operations, page, phones, profiles, query, records, registrations, rooms, rules, secure, session, sms,
-    status, texts, trials, trunks, webhooks,
+    openapi, operations, page, phones, profiles, query, records, registrations, relays, rooms, rules, secure, session,
+    sms, status, texts, trials, trunks, webhooks,
 };
 use crate::transport::tls;
 
@@ -39,6 +39,10 @@ const HEAD: Duration = Duration::from_secs(15);
 
 /// How long the body of a request and its answer's beginning may take.
 const ANSWER: Duration = Duration::from_secs(30);
+
+/// What the kernel may hold of a connection beyond what is on its way, in bytes. More: audio grows old there. Less: more
+/// wake-ups for a page's files.
+const UNSENT: u32 = 16 * 1024;
 
 /// How long a reader may take nothing of what waits for it. Longer: whoever asks and does not read holds a connection and
 /// megabytes of the system's memory. Shorter: weak links fail.
@@ -79,6 +83,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(trunks::list, trunks::create))
         .routes(routes!(trunks::show, trunks::change, trunks::patch, trunks::delete))
         .routes(routes!(trials::begin, trials::show))
+        .routes(routes!(relays::list, relays::create))
+        .routes(routes!(relays::show, relays::delete))
+        .routes(routes!(relays::renew))
+        .routes(routes!(relays::tunnel))
         .routes(routes!(dids::list, dids::create))
         .routes(routes!(dids::show, dids::change, dids::patch, dids::delete))
         .routes(routes!(rules::list, rules::create))
@@ -204,6 +212,8 @@ pub async fn serve(
         };
         let _ = stream.set_nodelay(true);
         let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD));
+        // What is not on its way yet stays with us, where old audio of a relay can still be dropped.
+        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
         let service = TowerToHyperService::new(with_peer(router.clone(), peer, certificate.is_some()));
         let acceptor = certificate.as_ref().map(tls::acceptor);
         let (builder, closing) = (builder.clone(), app.closing.subscribe());

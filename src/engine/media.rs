@@ -78,10 +78,26 @@ pub struct MediaPlane {
 struct Place {
     worker: usize,
     room: Option<RoomId>,
-    /// A browser's leg has none.
-    port: Option<u16>,
+    ports: Ports,
     /// While it is between threads: what it is to be told when it has arrived.
     moving: Option<Vec<MediaCommand>>,
+}
+
+/// Where a leg's audio comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ports {
+    /// At these two of ours: the even one.
+    Own(u16),
+    /// At a relay.
+    Relayed,
+    /// By the web thread.
+    Browser,
+}
+
+impl Ports {
+    fn of(sockets: &LegSockets) -> Self {
+        if sockets.is_relayed() { Ports::Relayed } else { Ports::Own(sockets.port()) }
+    }
 }
 
 /// Where a room is.
@@ -160,12 +176,24 @@ impl MediaPlane {
         None
     }
 
+    /// Takes sockets over that were made for a leg elsewhere: its port, or none where it has some already.
+    pub fn adopt(&mut self, leg: LegId, sockets: LegSockets) -> Option<u16> {
+        if self.bound.contains_key(&leg) || self.legs.contains_key(&leg) {
+            return None;
+        }
+        let port = sockets.port();
+        self.bound.insert(leg, sockets);
+        Some(port)
+    }
+
     /// Gives back the sockets of a leg that was never opened.
     pub fn free_ports(&mut self, leg: LegId) {
         if let Some(sockets) = self.bound.remove(&leg) {
-            let port = sockets.port();
+            let ports = Ports::of(&sockets);
             drop(sockets);
-            self.pool.give_back(port, self.clock.mono());
+            if let Ports::Own(port) = ports {
+                self.pool.give_back(port, self.clock.mono());
+            }
         }
     }
 
@@ -174,13 +202,13 @@ impl MediaPlane {
         match command {
             MediaCommand::Open { leg, setup } => {
                 let (Some(sockets), Some(worker)) = (self.bound.remove(&leg), self.least_loaded()) else { return };
-                self.legs.insert(leg, Place { worker, room: None, port: Some(sockets.port()), moving: None });
+                self.legs.insert(leg, Place { worker, room: None, ports: Ports::of(&sockets), moving: None });
                 self.post(worker, Order::Open { leg, setup, sockets: Box::new(sockets) });
                 self.weigh(worker, 1);
             }
             MediaCommand::OpenWeb { leg } => {
                 let Some(worker) = self.least_loaded().filter(|_| !self.legs.contains_key(&leg)) else { return };
-                self.legs.insert(leg, Place { worker, room: None, port: None, moving: None });
+                self.legs.insert(leg, Place { worker, room: None, ports: Ports::Browser, moving: None });
                 self.post(worker, Order::Command(command));
                 self.homes.tell(leg, Some(worker));
                 self.weigh(worker, 1);
@@ -251,7 +279,7 @@ impl MediaPlane {
 
     /// Port pairs in use.
     pub fn ports_in_use(&self) -> usize {
-        self.bound.len() + self.legs.values().filter(|place| place.port.is_some()).count()
+        self.bound.len() + self.legs.values().filter(|place| place.ports != Ports::Browser).count()
     }
 
     /// Media threads.
@@ -357,7 +385,7 @@ impl MediaPlane {
         let worker = place.worker;
         // None: it ended before it could be taken; its end has been or will be reported by the old thread.
         let Some(moved) = moved else { return };
-        let of_browser = place.port.is_none();
+        let of_browser = place.ports == Ports::Browser;
         self.post(worker, Order::Insert { leg, moved });
         for command in commands {
             self.post(worker, Order::Command(command));
@@ -371,9 +399,10 @@ impl MediaPlane {
         self.leave_room(leg);
         if let Some(place) = self.legs.remove(&leg) {
             self.weigh(place.worker, -1);
-            match place.port {
-                Some(port) => self.pool.give_back(port, self.clock.mono()),
-                None => self.homes.tell(leg, None),
+            match place.ports {
+                Ports::Own(port) => self.pool.give_back(port, self.clock.mono()),
+                Ports::Relayed => {}
+                Ports::Browser => self.homes.tell(leg, None),
             }
         }
     }

@@ -19,6 +19,7 @@ pub mod os;
 pub mod pages;
 pub mod phone;
 pub mod pusher;
+pub mod relay;
 pub mod resolve;
 pub mod run;
 pub mod signals;

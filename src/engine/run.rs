@@ -30,12 +30,14 @@ use crate::engine::meters;
 use crate::engine::os;
 use crate::engine::pages::Pages;
 use crate::engine::pusher::{self, Pusher};
+use crate::engine::relay::{self, Relays};
 use crate::engine::resolve::Resolver;
 use crate::engine::signals::{Signal, Signals};
 use crate::engine::story;
 use crate::engine::texter::{self, Texter};
 use crate::engine::web::{self, WebPlane};
 use crate::gateway::command::{CommandId, Outcome};
+use crate::gateway::relays::RelayFact;
 use crate::gateway::{Gateway, Input, Output, Record};
 use crate::media::web::{WebCommand, WebEvent};
 use crate::sip::endpoint;
@@ -71,6 +73,8 @@ pub struct Engine {
     media: MediaPlane,
     /// None where browsers cannot join.
     web: Option<WebPlane>,
+    /// None where nobody may come.
+    relays: Option<Relays>,
     texter: Option<Texter>,
     pusher: Option<Pusher>,
     /// None where the page's certificate is that of SIP, or there is none.
@@ -128,6 +132,7 @@ impl Engine {
             transports,
             media,
             web: None,
+            relays: None,
             texter: None,
             pusher: None,
             https: None,
@@ -154,6 +159,11 @@ impl Engine {
     /// With browsers in its meetings.
     pub fn with_web(self, web: Option<WebPlane>) -> Self {
         Self { web, ..self }
+    }
+
+    /// With relays in customers' networks.
+    pub fn with_relays(self, relays: Relays) -> Self {
+        Self { relays: Some(relays), ..self }
     }
 
     /// With text messages.
@@ -201,6 +211,13 @@ impl Engine {
                     for _ in 1..BATCH {
                         let Some(event) = self.web.as_mut().and_then(WebPlane::try_next) else { break };
                         self.step(Input::WebMedia(event));
+                    }
+                }
+                fact = relay::next(&mut self.relays) => {
+                    self.take_relayed(fact);
+                    for _ in 1..BATCH {
+                        let Some(fact) = self.relays.as_mut().and_then(Relays::try_next) else { break };
+                        self.take_relayed(fact);
                     }
                 }
                 fact = texter::next(&mut self.texter) => self.step(Input::Texting(fact)),
@@ -289,6 +306,17 @@ impl Engine {
         }
     }
 
+    fn take_relayed(&mut self, fact: relay::Fact) {
+        self.step(match fact {
+            relay::Fact::Up { relay, reach } => Input::Relay(RelayFact::Up { relay, reach }),
+            relay::Fact::Lost { relay } => Input::Relay(RelayFact::Lost { relay }),
+            relay::Fact::Message { message, source } => {
+                Input::Signalling(endpoint::Input::Received { message: *message, source })
+            }
+            relay::Fact::Unsent { reference } => Input::Signalling(endpoint::Input::SendFailed { reference }),
+        });
+    }
+
     fn take_command(&mut self, asked: Asked) {
         let id = CommandId(self.next_command);
         self.next_command += 1;
@@ -346,7 +374,12 @@ impl Engine {
     fn perform(&mut self, output: Output) {
         match output {
             Output::Send { to, bytes, reference } => {
-                if let Err(reason) = self.transports.send(&to, bytes, reference) {
+                let sent = match (to.relay(), &self.relays) {
+                    (Some(relay), Some(relays)) => relays.send(relay, to.remote, bytes, reference),
+                    (Some(_), None) => Err(SendError::NoSocket),
+                    (None, _) => self.transports.send(&to, bytes, reference),
+                };
+                if let Err(reason) = sent {
                     self.meters.unsent.increment(1);
                     if reason == SendError::NoSocket {
                         debug!(transport = %to.transport, ipv6 = to.remote.is_ipv6(), "no socket to send from");
@@ -365,8 +398,13 @@ impl Engine {
                     None => Input::PortsExhausted { leg },
                 })
             }
-            // None is connected.
-            Output::BindPorts { leg, relay: Some(_), .. } => self.inputs.push_back(Input::PortsExhausted { leg }),
+            Output::BindPorts { leg, relay: Some(relay), .. } => {
+                let sockets = self.relays.as_mut().and_then(|relays| relays.bind(relay));
+                self.inputs.push_back(match sockets.and_then(|sockets| self.media.adopt(leg, sockets)) {
+                    Some(rtp_port) => Input::PortsBound { leg, rtp_port },
+                    None => Input::PortsExhausted { leg },
+                });
+            }
             Output::Resolve { id, question } => self.resolver.ask(id, question),
             Output::Fetch { id, request } => self.fetcher.ask(id, request),
             Output::FreePorts { leg } => self.media.free_ports(leg),

@@ -8,15 +8,20 @@
 //! ```
 //!
 //! Connected sockets are cheaper to send from and to receive on; the trap keeps what comes from elsewhere countable.
+//!
+//! A leg behind a relay has its ports there. Its sockets here are the ends of two pairs, whose other ends the relay's task
+//! holds; each packet has its address in front (`transport::relay::frame`).
 
 use std::cell::Cell;
-use std::io;
+use std::io::{self, IoSlice, Read};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::OwnedFd;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::engine::os;
 use crate::media::outlet::Port;
+use crate::transport::relay::frame;
 
 /// Expedited forwarding (RFC 3246), as RFC 4594 asks for telephony; networks that do not know it ignore it.
 const EXPEDITED: u32 = 46 << 2;
@@ -24,6 +29,27 @@ const EXPEDITED: u32 = 46 << 2;
 /// The sockets of one leg. Dropping it closes them.
 #[derive(Debug)]
 pub struct LegSockets {
+    kind: Kind,
+    /// Datagrams that the kernel did not take.
+    unsent: Cell<u64>,
+    /// What [`LegSockets::losses`] told last.
+    told: Cell<u64>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Own(Own),
+    Relayed {
+        /// Even port, there.
+        port: u16,
+        rtp: Socket,
+        rtcp: Socket,
+    },
+}
+
+/// Sockets of this machine.
+#[derive(Debug)]
+struct Own {
     /// Even port.
     rtp: UdpSocket,
     /// The same port, for strangers; none where the system has no second socket to give.
@@ -32,10 +58,6 @@ pub struct LegSockets {
     rtcp: UdpSocket,
     port: u16,
     connected: Option<SocketAddr>,
-    /// Datagrams that the kernel did not take.
-    unsent: Cell<u64>,
-    /// What [`LegSockets::losses`] told last.
-    told: Cell<u64>,
 }
 
 /// One of a leg's sockets, as its epoll token names it.
@@ -58,82 +80,129 @@ impl LegSockets {
         // Shared only after it was had alone: a second program on the same port must be noticed, not joined.
         rtp.set_reuse_port(true)?;
         let trap = open(SocketAddr::new(address, port), true).ok();
-        Ok(Self {
-            rtp: rtp.into(),
-            trap: trap.map(Into::into),
-            rtcp: rtcp.into(),
-            port,
-            connected: None,
-            unsent: Cell::new(0),
-            told: Cell::new(0),
-        })
+        let trap = trap.map(Into::into);
+        Ok(Self::of(Kind::Own(Own { rtp: rtp.into(), trap, rtcp: rtcp.into(), port, connected: None })))
     }
 
-    /// The even port.
+    fn of(kind: Kind) -> Self {
+        Self { kind, unsent: Cell::new(0), told: Cell::new(0) }
+    }
+
+    /// The sockets of a leg whose ports are bound at a relay, and their other ends: RTP, then RTCP.
+    pub fn relayed(port: u16) -> io::Result<(Self, [OwnedFd; 2])> {
+        let ((rtp, rtp_there), (rtcp, rtcp_there)) = (pair()?, pair()?);
+        Ok((Self::of(Kind::Relayed { port, rtp, rtcp }), [rtp_there.into(), rtcp_there.into()]))
+    }
+
+    /// The even port, here or at the relay.
     pub fn port(&self) -> u16 {
-        self.port
+        match &self.kind {
+            Kind::Own(own) => own.port,
+            Kind::Relayed { port, .. } => *port,
+        }
+    }
+
+    /// Whether its ports are a relay's.
+    pub fn is_relayed(&self) -> bool {
+        matches!(self.kind, Kind::Relayed { .. })
     }
 
     /// What the system lost: datagrams dropped before they were read, and those that it did not take; and how many of both
     /// are news since this was last asked.
     pub fn losses(&self) -> ((u64, u64), u64) {
-        let (dropped, unsent) = (os::dropped_at(&self.rtp).map_or(0, u64::from), self.unsent.get());
+        let dropped = match &self.kind {
+            Kind::Own(own) => os::dropped_at(&own.rtp).map_or(0, u64::from),
+            // What a full pair refuses is counted where it is sent.
+            Kind::Relayed { .. } => 0,
+        };
+        let unsent = self.unsent.get();
         let all = dropped + unsent;
         ((dropped, unsent), all.saturating_sub(self.told.replace(all)))
     }
 
     /// Adds all sockets to an epoll set; `token` gives each its own.
     pub fn watch(&self, epoll: &os::Epoll, token: impl Fn(Ear) -> u64) -> io::Result<()> {
-        epoll.add(&self.rtp, token(Ear::Rtp))?;
-        if let Some(trap) = &self.trap {
-            epoll.add(trap, token(Ear::Trap))?;
+        match &self.kind {
+            Kind::Own(own) => {
+                epoll.add(&own.rtp, token(Ear::Rtp))?;
+                if let Some(trap) = &own.trap {
+                    epoll.add(trap, token(Ear::Trap))?;
+                }
+                epoll.add(&own.rtcp, token(Ear::Rtcp))
+            }
+            Kind::Relayed { rtp, rtcp, .. } => {
+                epoll.add(rtp, token(Ear::Rtp))?;
+                epoll.add(rtcp, token(Ear::Rtcp))
+            }
         }
-        epoll.add(&self.rtcp, token(Ear::Rtcp))
     }
 
     /// Takes all sockets out of it.
     pub fn unwatch(&self, epoll: &os::Epoll) {
         // One that is not in it was never added: nothing to undo.
-        let _ = epoll.remove(&self.rtp);
-        let _ = self.trap.as_ref().map(|trap| epoll.remove(trap));
-        let _ = epoll.remove(&self.rtcp);
+        let _ = match &self.kind {
+            Kind::Own(own) => {
+                let _ = own.trap.as_ref().map(|trap| epoll.remove(trap));
+                let _ = epoll.remove(&own.rtp);
+                epoll.remove(&own.rtcp)
+            }
+            Kind::Relayed { rtp, rtcp, .. } => {
+                let _ = epoll.remove(rtp);
+                epoll.remove(rtcp)
+            }
+        };
     }
 
     /// Adds the one that hears the far end to another set.
     pub fn watch_rtp(&self, epoll: &os::Epoll, token: u64) -> io::Result<()> {
-        epoll.add(&self.rtp, token)
+        match &self.kind {
+            Kind::Own(own) => epoll.add(&own.rtp, token),
+            Kind::Relayed { rtp, .. } => epoll.add(rtp, token),
+        }
     }
 
     /// Takes it out of a set.
     pub fn unwatch_rtp(&self, epoll: &os::Epoll) {
-        let _ = epoll.remove(&self.rtp);
+        let _ = match &self.kind {
+            Kind::Own(own) => epoll.remove(&own.rtp),
+            Kind::Relayed { rtp, .. } => epoll.remove(rtp),
+        };
     }
 
     /// Hears the far end alone from now on.
     pub fn connect(&mut self, remote: SocketAddr) {
         // Refused, as when there is no route: it stays open to all, and the plane tells friend from stranger.
-        if self.connected != Some(remote) && self.rtp.connect(remote).is_ok() {
-            self.connected = Some(remote);
+        let Kind::Own(own) = &mut self.kind else { return };
+        if own.connected != Some(remote) && own.rtp.connect(remote).is_ok() {
+            own.connected = Some(remote);
         }
     }
 
     /// Hears everyone again.
     pub fn disconnect(&mut self) {
-        if self.connected.is_some() && os::disconnect(&self.rtp).is_ok() {
-            self.connected = None;
+        let Kind::Own(own) = &mut self.kind else { return };
+        if own.connected.is_some() && os::disconnect(&own.rtp).is_ok() {
+            own.connected = None;
         }
     }
 
     /// Takes one datagram; none when there is none.
     pub fn receive(&self, ear: Ear, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
+        let own = match &self.kind {
+            Kind::Own(own) => own,
+            Kind::Relayed { rtp, rtcp, .. } => {
+                let socket = if ear == Ear::Rtcp { rtcp } else { rtp };
+                return receive_addressed(socket, buffer);
+            }
+        };
         let socket = match ear {
-            Ear::Rtp => &self.rtp,
-            Ear::Trap => self.trap.as_ref()?,
-            Ear::Rtcp => &self.rtcp,
+            Ear::Rtp => &own.rtp,
+            Ear::Trap => own.trap.as_ref()?,
+            Ear::Rtcp => &own.rtcp,
         };
         // An error is what became of a datagram of ours (ICMP): reading on finds what came after it.
         for _ in 0..2 {
-            let outcome = match (ear, self.connected) {
+            let outcome = match (ear, own.connected) {
                 (Ear::Rtp, Some(remote)) => socket.recv(buffer).map(|length| (length, remote)),
                 _ => socket.recv_from(buffer),
             };
@@ -148,10 +217,12 @@ impl LegSockets {
 
     /// Sends one datagram; false when the kernel did not take it.
     pub fn send(&self, port: Port, to: SocketAddr, bytes: &[u8]) -> bool {
-        let send = || match port {
-            Port::Rtp if self.connected == Some(to) => self.rtp.send(bytes),
-            Port::Rtp => self.rtp.send_to(bytes, to),
-            Port::Rtcp => self.rtcp.send_to(bytes, to),
+        let send = || match (&self.kind, port) {
+            (Kind::Own(own), Port::Rtp) if own.connected == Some(to) => own.rtp.send(bytes),
+            (Kind::Own(own), Port::Rtp) => own.rtp.send_to(bytes, to),
+            (Kind::Own(own), Port::Rtcp) => own.rtcp.send_to(bytes, to),
+            (Kind::Relayed { rtp, .. }, Port::Rtp) => send_addressed(rtp, to, bytes),
+            (Kind::Relayed { rtcp, .. }, Port::Rtcp) => send_addressed(rtcp, to, bytes),
         };
         let sent = match send() {
             Ok(_) => true,
@@ -164,6 +235,33 @@ impl LegSockets {
         }
         sent
     }
+}
+
+/// Sends a packet with its address in front.
+fn send_addressed(socket: &Socket, to: SocketAddr, packet: &[u8]) -> io::Result<usize> {
+    socket.send_vectored(&[IoSlice::new(&frame::address(to)), IoSlice::new(packet)])
+}
+
+/// Takes a packet with its address in front, which goes.
+fn receive_addressed(mut socket: &Socket, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
+    // Nothing: the relay's task has ended. The leg hears silence, as of a far end that is gone.
+    let length = socket.read(buffer).ok()?;
+    let from = frame::read_address(buffer.get(..length)?)?;
+    buffer.copy_within(frame::ADDRESS..length, 0);
+    Some((length - frame::ADDRESS, from))
+}
+
+/// Two ends, between which whole packets pass: few, for what waits grows old.
+fn pair() -> io::Result<(Socket, Socket)> {
+    /// The kernel doubles it, and counts some 800 bytes for a packet of 20 ms: a fifth of a second. More: what waits is old when
+    /// it is heard. Less: a burst loses packets.
+    const BUFFER: usize = 4096;
+    let (here, there) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None)?;
+    for socket in [&here, &there] {
+        socket.set_nonblocking(true)?;
+        socket.set_send_buffer_size(BUFFER)?;
+    }
+    Ok((here, there))
 }
 
 fn open(address: SocketAddr, shared: bool) -> io::Result<Socket> {
@@ -238,6 +336,28 @@ mod tests {
         let first = bind();
         let again = LegSockets::bind(IpAddr::from([127, 0, 0, 1]), first.port());
         assert_eq!(again.map(drop).map_err(|error| error.kind()), Err(io::ErrorKind::AddrInUse));
+    }
+
+    #[test]
+    fn behind_a_relay_each_packet_says_whence_it_comes_and_whither_it_goes() {
+        let (sockets, [rtp, rtcp]) = LegSockets::relayed(30_000).unwrap();
+        let phone: SocketAddr = "10.0.0.20:4000".parse().unwrap();
+        assert_eq!((sockets.port(), sockets.is_relayed(), hear(&sockets, Ear::Rtp)), (30_000, true, None));
+        assert!(sockets.send(Port::Rtcp, phone, b"report"));
+        let (rtp, rtcp) = (Socket::from(rtp), Socket::from(rtcp));
+        let mut buffer = [0; 64];
+        let length = (&rtcp).read(&mut buffer).unwrap();
+        assert_eq!(frame::read_address(&buffer), Some(phone));
+        assert_eq!(&buffer[frame::ADDRESS..length], b"report");
+        rtp.send(&[&frame::address(phone)[..], b"voice"].concat()).unwrap();
+        let mut buffer = [0; 64];
+        assert_eq!(sockets.receive(Ear::Rtp, &mut buffer), Some((5, phone)));
+        assert_eq!(&buffer[..5], b"voice");
+        // Nobody takes what is sent: some wait, the others are lost, and nothing blocks.
+        let taken = (0..1000).filter(|_| sockets.send(Port::Rtp, phone, &[0; 172])).count();
+        assert!((4..100).contains(&taken), "{taken}");
+        drop(rtp);
+        assert_eq!(hear(&sockets, Ear::Rtp), None, "the relay's task has ended");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod arrival;
 mod flow;
 mod listen;
 pub mod peers;
+pub mod relay;
 mod stun;
 mod udp;
 
