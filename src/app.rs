@@ -8,6 +8,7 @@ mod https;
 mod inspect;
 mod phones;
 mod reach;
+mod relay;
 mod texts;
 mod trial;
 
@@ -55,6 +56,7 @@ use crate::transport::{self, Transports, tls};
 
 pub use explain::{Question, explain};
 pub use inspect::check;
+pub use relay::relay;
 pub use trial::{TrialOptions, TrunkCommand, test};
 
 /// What ends a start: one line for each thing to mend.
@@ -164,7 +166,7 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
         Pusher::start(store.clone(), pusher::Settings { key, contact, opened })
     });
     let browsers = pusher.as_ref().map(Pusher::desk);
-    let (relays, door) = Relays::new();
+    let (relays, door) = Relays::new(rng.next_u64());
     // Before the first event of this start, with what the last one left.
     let courier = Courier::start(store.clone(), courier::Settings::new(config.routing.private_networks.clone()));
     let engine = Engine::new(clock, gateway, transports, media, resolver(config), fetcher, inbox)

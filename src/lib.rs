@@ -15,7 +15,7 @@
 //! | 6 | `provision` | settings for desk phones, written from templates (with the node) |
 //! | 7 | `config`, `hooks`, `push`, `sms`, `store`, `transport`, `webrtc` | the file, programs that are told of events, notifications of browsers, providers of text messages, the database, the sockets of SIP, browsers' peer connections |
 //! | 8 | `engine` | the owners: threads, the loop, the clock |
-//! | 9, 10 | `api`, `app` | HTTP; what wires it all |
+//! | 9, 10 | `api`, `relay`, `app` | HTTP; a process in another network that carries SIP and audio; what wires it all |
 
 #![cfg_attr(
     test,
@@ -58,6 +58,8 @@ pub mod hooks;
 pub mod provision;
 #[cfg(feature = "node")]
 pub mod push;
+#[cfg(feature = "node")]
+pub mod relay;
 #[cfg(feature = "node")]
 pub mod sms;
 #[cfg(feature = "node")]

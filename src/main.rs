@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use ringlift::app::{self, Failure, TrunkCommand};
 use ringlift::engine::phone::{self, PhoneCommand};
+use ringlift::relay::RelayOptions;
 
 /// A telephone gateway that lifts calls into meetings.
 #[derive(Parser)]
@@ -43,6 +44,8 @@ enum Command {
     /// Looks after trunks.
     #[command(subcommand)]
     Trunk(TrunkCommand),
+    /// Runs in a customer's network and carries a call manager's calls to the gateway, without a hole in the firewall.
+    Relay(RelayOptions),
     /// A SIP phone for scripts and demonstrations: calls, plays, keys digits, records.
     #[command(subcommand)]
     Phone(PhoneCommand),
@@ -65,6 +68,9 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         let well = phone::run(command).await.map_err(|error| Failure(vec![error.to_string()]))?;
         return Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
+    if let Some(Command::Relay(options)) = arguments.command {
+        return app::relay(options).await;
+    }
     let (config, remarks) = app::configure(arguments.config.as_deref())?;
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => app::serve(config, remarks).await,
@@ -78,7 +84,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             Ok(if well { printed } else { ExitCode::FAILURE })
         }
         // Needs no configuration; done above.
-        Command::Phone(_) => Ok(ExitCode::SUCCESS),
+        Command::Phone(_) | Command::Relay(_) => Ok(ExitCode::SUCCESS),
     }
 }
 

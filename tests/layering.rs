@@ -48,6 +48,7 @@ const RANKS: &[(&str, u8)] = &[
     ("cluster", 7),
     ("engine", 8),
     ("api", 9),
+    ("relay", 9),
     ("app", 10),
     ("main", 11),
     ("lib", 11),

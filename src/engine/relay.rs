@@ -146,6 +146,8 @@ enum Report {
 /// Every relay.
 #[derive(Debug)]
 pub struct Relays {
+    /// Names this run of the node, to relays that remember the last.
+    run: u64,
     lines: BTreeMap<RelayId, Line>,
     arrivals: mpsc::Receiver<Arrival>,
     reports: mpsc::Receiver<Report>,
@@ -191,12 +193,12 @@ impl Door {
 }
 
 impl Relays {
-    /// None yet, and where they come.
-    pub fn new() -> (Self, Door) {
+    /// None yet, and where they come; `run` names this run of the node.
+    pub fn new(run: u64) -> (Self, Door) {
         let (knock, arrivals) = mpsc::channel(ARRIVALS);
         let (report, reports) = mpsc::channel(FACTS);
         let (views, seen) = watch::channel(BTreeMap::new());
-        (Self { lines: BTreeMap::new(), arrivals, reports, report, views }, Door { arrivals: knock, views: seen })
+        (Self { run, lines: BTreeMap::new(), arrivals, reports, report, views }, Door { arrivals: knock, views: seen })
     }
 
     /// The next fact. May be dropped and called again without loss.
@@ -256,10 +258,10 @@ impl Relays {
             Arrival::Tunnel(relay, tunnel) => (relay, Order::Tunnel(tunnel)),
             Arrival::Revoked(relay) => (relay, Order::Revoke),
         };
-        let report = self.report.clone();
+        let (report, run) = (self.report.clone(), self.run);
         let line = self.lines.entry(relay).or_insert_with(|| {
             let (orders, ordered) = mpsc::channel(ORDERS);
-            tokio::spawn(line::run(relay, ordered, report));
+            tokio::spawn(line::run(relay, run, ordered, report));
             let (ports, in_use, resting) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
             Line { orders, connected: false, ports, in_use, resting, next: 0 }
         });

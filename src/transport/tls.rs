@@ -15,7 +15,7 @@ use rustls::server::WantsServerCert;
 use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 use x509_cert::der::Decode;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
@@ -205,6 +205,12 @@ fn client_config(settings: &Settings) -> Result<ClientConfig, CertificateError> 
         return Ok(builder.dangerous().with_custom_certificate_verifier(anybody()).with_no_client_auth());
     }
     Ok(builder.with_root_certificates(roots(settings.authorities.as_ref())?).with_no_client_auth())
+}
+
+/// What a connection of ours needs that trusts the authorities of a file, or the system's.
+pub fn connector(authorities: Option<PathBuf>) -> Result<TlsConnector, CertificateError> {
+    let config = client_config(&Settings { authorities, ..Settings::default() })?;
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 /// Whom we trust: the authorities of a file, or the system's.

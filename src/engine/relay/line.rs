@@ -33,10 +33,11 @@ const REMEMBERED: usize = 256;
 const PACKET: usize = 2048;
 
 /// Runs until the node ends.
-pub(super) async fn run(relay: RelayId, mut orders: mpsc::Receiver<Order>, report: mpsc::Sender<Report>) {
+pub(super) async fn run(relay: RelayId, run: u64, mut orders: mpsc::Receiver<Order>, report: mpsc::Sender<Report>) {
     let (writer, _) = watch::channel(None);
     let mut line = Line {
         relay,
+        run,
         report,
         session: None,
         writer,
@@ -70,6 +71,7 @@ pub(super) async fn run(relay: RelayId, mut orders: mpsc::Receiver<Order>, repor
 
 struct Line {
     relay: RelayId,
+    run: u64,
     report: mpsc::Sender<Report>,
     session: Option<Session>,
     /// The way out, as the legs' tasks see it.
@@ -221,7 +223,7 @@ impl Line {
                 info!(relay = %self.relay, name, %from, sip = %hello.sip, calls = hello.ports.len(), "a relay is connected");
                 self.fresh = Freshness::default();
                 let writer = session.tunnel.writer.clone();
-                self.say(&FromGateway::Welcome { name }).await;
+                self.say(&FromGateway::Welcome { name, run: self.run }).await;
                 for port in self.legs.keys().copied().collect::<Vec<_>>() {
                     if hello.ports.contains(&port) {
                         self.say(&FromGateway::Bind { port }).await;

@@ -40,6 +40,8 @@ pub enum FromGateway {
     Welcome {
         /// What people call it.
         name: String,
+        /// Names one run of the gateway: another one knows nothing of calls that were up.
+        run: u64,
     },
     /// Audio may pass at this even port and the one above.
     Bind {
