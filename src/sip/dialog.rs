@@ -133,7 +133,10 @@ pub fn target(uri: &Uri, hop: Target, secure: bool) -> Target {
     let from = hop.remote.ip();
     if hop.relay().is_some() {
         // What is named there is in the relay's network, and the relay speaks one transport.
-        let named = uri.host().and_then(|host| host.ip()).filter(|ip| !ip.is_loopback() && !ip.is_unspecified());
+        let named = uri
+            .host()
+            .and_then(|host| host.ip())
+            .filter(|ip| *ip == from || !(ip.is_loopback() || ip.is_unspecified()));
         let port = uri.port().unwrap_or(hop.transport.default_port());
         return named.map_or(hop, |ip| Target { remote: SocketAddr::new(ip, port), ..hop });
     }
