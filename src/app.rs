@@ -45,7 +45,7 @@ use crate::engine::run::{Ended, Engine};
 use crate::engine::texter::Texter;
 use crate::engine::web::WebPlane;
 use crate::engine::{chance, clips, meters, os};
-use crate::gateway::{Directory, Gateway};
+use crate::gateway::{self, Directory, Gateway};
 use crate::identity::Anchors;
 use crate::profile::Book;
 use crate::push::Vapid;
@@ -146,6 +146,11 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
             let mut tickets = store.tickets(clock.now().utc).await.map_err(stored)?;
             tickets.extend(store.resumes(clock.now().utc).await.map_err(stored)?);
             tickets
+        },
+        people: gateway::device::Directory {
+            devices: store.devices().await.map_err(stored)?,
+            links: store.personal_links(clock.now().utc).await.map_err(stored)?,
+            habits: store.habits().await.map_err(stored)?,
         },
         profiles: profiles.clone(),
         next_seq: opened.next_seq,

@@ -9,6 +9,7 @@ pub mod body;
 pub mod caller;
 pub mod calls;
 pub mod change;
+pub mod devices;
 pub mod dids;
 pub mod door;
 pub mod elevations;

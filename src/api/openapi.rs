@@ -34,6 +34,7 @@ use super::caller::COOKIE;
         (name = "meeting", description = "The web meeting: invitations, its WebSocket, pictures"),
         (name = "calls", description = "Live calls and call records"),
         (name = "people", description = "Extensions, groups of them, and their telephones"),
+        (name = "devices", description = "People's telephones, browsers and programs, and calls that move between them"),
         (name = "routing", description = "Trunks, numbers, rules, and why a call goes where it goes"),
         (name = "events", description = "One ordered log of what happens"),
         (name = "keys", description = "API keys"),

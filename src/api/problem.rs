@@ -4,6 +4,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::device::Refusal as Moved;
 use crate::engine::handle::Unavailable;
 use crate::gateway::command::Denial;
 use crate::gateway::elevate::view::{Shut, Unfit};
@@ -174,6 +175,16 @@ impl From<Denial> for Problem {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, unfit.name(), unfit.text()).retry_after(seconds)
             }
             Denial::NotElevated(unfit) => Self::new(StatusCode::CONFLICT, unfit.name(), unfit.text()),
+            Denial::NotMoved(why) => {
+                let status = match why {
+                    Moved::NoSuchDevice | Moved::NoSuchCall => StatusCode::NOT_FOUND,
+                    Moved::AnotherPerson => StatusCode::FORBIDDEN,
+                    Moved::TooOften => StatusCode::TOO_MANY_REQUESTS,
+                    _ => StatusCode::CONFLICT,
+                };
+                let problem = Self::new(status, why.name(), why.text());
+                if why == Moved::TooOften { problem.retry_after(2) } else { problem }
+            }
             Denial::NotMerged(why) => Self::new(StatusCode::CONFLICT, why.name(), why.text()),
             Denial::Shut(shut) => {
                 let (status, after) = match shut {

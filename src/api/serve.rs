@@ -25,9 +25,9 @@ use utoipa_axum::routes;
 
 use super::query::Known;
 use super::{
-    App, Problem, acts, body, calls, dids, elevations, events, explain, extensions, groups, keys, meet, metrics,
-    openapi, operations, page, phones, profiles, query, records, registrations, relays, rooms, rules, secure, session,
-    sms, status, texts, trials, trunks, webhooks,
+    App, Problem, acts, body, calls, devices, dids, elevations, events, explain, extensions, groups, keys, meet,
+    metrics, openapi, operations, page, phones, profiles, query, records, registrations, relays, rooms, rules, secure,
+    session, sms, status, texts, trials, trunks, webhooks,
 };
 use crate::transport::tls;
 
@@ -79,6 +79,16 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(acts::transfer))
         .routes(routes!(acts::merge))
         .routes(routes!(acts::to_call))
+        .routes(routes!(devices::list, devices::create))
+        .routes(routes!(devices::show, devices::patch, devices::delete))
+        .routes(routes!(devices::report))
+        .routes(routes!(devices::answer))
+        .routes(routes!(devices::of_call))
+        .routes(routes!(devices::of_participant))
+        .routes(routes!(devices::of_person, devices::cancel))
+        .routes(routes!(devices::calls))
+        .routes(routes!(devices::link, devices::unlink))
+        .routes(routes!(devices::following, devices::follow))
         .routes(routes!(records::list))
         .routes(routes!(trunks::list, trunks::create))
         .routes(routes!(trunks::show, trunks::change, trunks::patch, trunks::delete))

@@ -311,6 +311,11 @@ impl Moves {
         self.backs.get(&participant)
     }
 
+    /// It was handed back by other means.
+    pub fn forget_back(&mut self, participant: ParticipantId) {
+        self.backs.remove(&participant);
+    }
+
     /// Whether nothing is under way.
     pub fn is_empty(&self) -> bool {
         self.moves.is_empty()

@@ -70,6 +70,10 @@ pub fn tell(what: &Happening) {
         }
         // Said by state, too often to tell.
         Happening::Changed { .. } | Happening::Speaking { .. } => {}
+        Happening::Move(of) => {
+            let reason = of.reason.map(field::debug);
+            info!(room = %of.room, participant = %of.participant, device = %of.device, step = ?of.step, how = ?of.how, reason, "move");
+        }
         Happening::Elevation(of) => {
             let reason = of.reason.map(field::debug);
             info!(elevation = %of.elevation, call = %of.call, step = ?of.step, by = ?of.by, reason, "elevation");

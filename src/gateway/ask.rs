@@ -50,6 +50,7 @@ impl Gateway {
                 self.table.extensions.remove(&id).ok_or(Denial::NotFound("extension"))?;
                 self.forget_telephones(id, now);
                 self.presence.gone(Watched::Extension(id), now);
+                self.forget_person(id);
                 Ok(Reply::Done)
             }
             Command::PutGroup(group) => {
@@ -155,6 +156,7 @@ impl Gateway {
                     _ => Ok(Reply::Done),
                 }
             }
+            Command::Devices(command) => self.ask_devices(*command, now),
             Command::Status => Ok(Reply::Status(Box::new(self.status()))),
         }
     }

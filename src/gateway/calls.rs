@@ -234,7 +234,8 @@ impl Gateway {
             return;
         };
         record.bridged = Some((room, participant));
-        self.order(MediaCommand::Join { leg, room, participant, muted: false, keys: true });
+        let muted = record.shut;
+        self.order(MediaCommand::Join { leg, room, participant, muted, keys: true });
     }
 
     /// Answers a caller who waited, with the codec of whoever answered where the caller has it, and gives them a place.

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::id::{DidId, ElevationId, ExtensionId, GroupId, RuleId, TicketId, TrunkId};
 use crate::base::{LegId, PhoneNumber, RoomId, Secret, Utc};
+use crate::device;
+use crate::gateway::device::view::{DeviceCommand, DeviceReply};
 use crate::gateway::elevate::view::{ElevateRequest, ElevationView, LinkView, Redeem, Redeemed, Shut, Unfit};
 use crate::gateway::merge::{MergeRequest, Unmerged};
 use crate::gateway::view::{CallView, RegistrationView, RoomView, Status, TrialReport, TrialRequest, TrunkStateView};
@@ -208,6 +210,8 @@ pub enum Command {
     TrunkTest(TrunkId),
     /// Makes every telephone of an extension read its settings again.
     CheckSync(ExtensionId),
+    /// Something about people's devices.
+    Devices(Box<DeviceCommand>),
     /// Counts and state of the node.
     Status,
 }
@@ -319,6 +323,8 @@ pub enum Reply {
     Link(Box<LinkView>),
     /// A link or code was redeemed.
     Redeemed(Box<Redeemed>),
+    /// Something about devices.
+    Device(Box<DeviceReply>),
     /// Somebody's number.
     Telephone(PhoneNumber),
     /// What is wrong; nothing where nothing is.
@@ -354,6 +360,8 @@ pub enum Denial {
     NotElevated(Unfit),
     /// A call is not merged.
     NotMerged(Unmerged),
+    /// A call is not moved to another device.
+    NotMoved(device::Refusal),
     /// A link or code opens nothing.
     Shut(Shut),
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::id::{ElevationId, TrunkId};
 use crate::base::{Cause, ExtensionId, LegId, ParticipantId, RoomId, Utc};
 use crate::elevation::{Asker, Reason, Step};
+use crate::gateway::device::view::MoveEvent;
 use crate::gateway::view::{CallDirection, ParticipantView};
 use crate::identity::Standing;
 use crate::sip::registrar::Gone;
@@ -316,6 +317,9 @@ pub enum Happening {
     /// A telephone call is becoming a meeting: `elevation.asked`, `elevation.texted`, … Its type is in the step.
     #[serde(untagged)]
     Elevation(ElevationStep),
+    /// A call is moved to another device of its person: `move.asked`, `move.began`, `move.done`, `move.failed`.
+    #[serde(untagged)]
+    Move(MoveEvent),
 }
 
 /// A step of an elevation. Neither the link nor the code is in it.
@@ -391,6 +395,7 @@ impl Happening {
             | Happening::CallBridged { room, .. }
             | Happening::CallMerged { room, .. } => Some(*room),
             Happening::Elevation(of) => Some(of.room),
+            Happening::Move(of) => Some(of.room),
             Happening::NodeStarted {}
             | Happening::TrunkUp { .. }
             | Happening::TrunkDown { .. }

@@ -348,6 +348,7 @@ impl Gateway {
                 self.web.handoffs.lost(leg);
                 self.carry_out_moves(now);
                 self.callback_leg_ended(leg, cause, now);
+                self.move_leg_ended(leg, now);
             }
             Stage::Binding { .. }
             | Stage::Replacing { .. }

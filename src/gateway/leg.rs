@@ -64,6 +64,8 @@ pub(super) struct Leg {
     pub(super) agreed: Option<(Format, Remote)>,
     /// The media plane knows the leg.
     pub(super) open: bool,
+    /// It was asked to answer by itself: nothing that it sends is heard before it played a tone.
+    pub(super) shut: bool,
     /// Packets of its far end came.
     pub(super) heard: bool,
     /// Ports are bound for it.
@@ -183,6 +185,8 @@ pub(super) enum Owner {
     Operator,
     /// Music or tones.
     Background,
+    /// The tone before a microphone opens.
+    Opening,
 }
 
 /// Presses that came by one way and not yet by the other, so that a phone that sends both ways is heard once. Signalling
@@ -295,6 +299,7 @@ impl Leg {
             negotiation,
             agreed: None,
             open: false,
+            shut: false,
             heard: false,
             bound: false,
             held: false,

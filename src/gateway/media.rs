@@ -85,7 +85,7 @@ impl Gateway {
         let Some(record) = self.legs.get(&leg) else { return };
         let Some((room, participant)) = record.place() else { return };
         let muted = self.rooms.get(&room).and_then(|room| room.participant(participant)).is_none_or(|p| p.is_muted());
-        let muted = muted || record.held || record.held_by_us;
+        let muted = muted || record.held || record.held_by_us || record.shut;
         self.order(MediaCommand::Mute { leg, muted });
     }
 }

@@ -2,6 +2,7 @@
 //! and events come out. The engine gives it a clock, sockets and a store; a test gives it virtual time.
 
 pub mod command;
+pub mod device;
 pub mod elevate;
 pub mod event;
 pub mod fetch;
@@ -125,6 +126,8 @@ pub struct Gateway {
     /// Telephone calls that become meetings.
     elevations: elevate::Elevations,
     knocks: knock::Knocks,
+    /// People's devices, and calls that move between them.
+    devices: device::Devices,
     next_seq: u64,
     counters: Counters,
     drain: Option<drain::Drain>,
@@ -211,6 +214,8 @@ pub struct Directory {
     pub rooms: Vec<RoomSettings>,
     /// Invitations that count.
     pub tickets: Vec<Ticket>,
+    /// People's devices.
+    pub people: device::Directory,
     /// The dialects of far ends.
     pub profiles: Book,
     /// The first free place in the event log.
@@ -258,6 +263,7 @@ impl Gateway {
             web: web::Web::new(&settings, tickets),
             elevations: elevate::Elevations::new(&settings),
             knocks: knock::Knocks::new(),
+            devices: device::Devices::new(&settings, directory.people),
             settings,
             endpoint,
             verifier,
@@ -347,6 +353,7 @@ impl Gateway {
             self.presence.poll_timeout(),
             self.trunks.poll_timeout(),
             self.web.poll_timeout(),
+            self.devices.poll_timeout(),
         ];
         own.into_iter().chain(outside).flatten().min()
     }
@@ -357,6 +364,7 @@ impl Gateway {
             && self.closing.is_empty()
             && self.rings.is_empty()
             && self.web.is_idle()
+            && self.devices.is_idle()
             && self.rooms.values().all(|room| room.is_empty() && !room.settings().call)
             && self.endpoint.is_empty()
     }
@@ -371,6 +379,7 @@ impl Gateway {
         self.presence.handle_timeout(now);
         self.trunks_timed_out(now);
         self.web_timed_out(now);
+        self.devices_timed_out(now);
         while let Some(timer) = self.timers.expire(now.mono) {
             match timer {
                 Timer::Start(leg) => self.begin_attending(leg, now),
@@ -434,6 +443,7 @@ impl Gateway {
                 self.trunk_located(ring, found, now);
             }
             quiet &= !self.tell_watchers(now);
+            quiet &= !self.tell_personal_pages(now);
             if !self.touched.is_empty() {
                 quiet = false;
                 self.flush_voices(now);
@@ -462,6 +472,7 @@ impl Gateway {
 
     fn publish(&mut self, what: Happening, now: Now) {
         self.note_for_lamps(&what, now);
+        self.note_for_devices(&what, now);
         let seq = self.next_seq;
         self.next_seq += 1;
         self.outputs.push_back(Output::Publish(Event { seq, at: now.utc, what }));
@@ -661,6 +672,8 @@ pub enum Record {
         /// When.
         at: Utc,
     },
+    /// Something about a person's devices.
+    Person(device::PersonRecord),
     /// Somebody came by an invitation.
     TicketUsed {
         /// Which.

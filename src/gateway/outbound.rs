@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::id::ExtensionId;
+use crate::base::id::{DeviceId, ExtensionId};
 use crate::base::{Cause, LegId, Now};
 use crate::call::offer_answer::{Negotiation, Preferences};
 use crate::gateway::event::Happening;
@@ -14,10 +14,11 @@ use crate::gateway::trunks::{self, Hop};
 use crate::gateway::view::CallDirection;
 use crate::gateway::{Gateway, Output, Record, Timer};
 use crate::profile::{AutoAnswer, Profile};
-use crate::route::{Dialled, Party};
+use crate::route::{Dialled, Extension, Party};
 use crate::sip::auth::Prover;
 use crate::sip::endpoint::{Attempt, Headers, Manner, OutboundInvite};
 use crate::sip::reason::Reason;
+use crate::sip::registrar::Contact;
 use crate::sip::transport::{Source, Target};
 use crate::wire::codec::Codec;
 use crate::wire::sip::{Host, Method, Name, NameAddr, Response, Status, Text, Uri};
@@ -71,24 +72,41 @@ impl Gateway {
                 (None, Ok(_)) => continue,
             };
             for contact in contacts {
-                let profile = self.profile_of(Party::Extension(*id), &contact.user_agent);
-                let host = self.own_host(&contact.target);
-                let to = NameAddr::new(Uri::sip(Some(&extension.user), host, None)).with_display(&extension.name);
-                let branch = Branch {
-                    party: Party::Extension(*id),
-                    profile,
-                    uri: contact.uri.clone(),
-                    to,
-                    called: extension.user.clone(),
-                    target: contact.target,
-                    hop: None,
-                    routes: contact.routes.clone(),
-                    prover: None,
-                    auto_answer: extension.auto_answer,
-                };
-                self.begin_branch(ring, branch, now);
+                let by_itself = extension.auto_answer;
+                self.ring_contact(ring, &extension, &contact, by_itself, now);
             }
         }
+    }
+
+    /// Rings one telephone of somebody, because they want to go on by it: what others are refused is nothing to them.
+    pub(super) fn ring_telephone(&mut self, ring: RingId, who: ExtensionId, device: DeviceId, now: Now) {
+        let extension = self.table.extensions.get(&who).filter(|extension| extension.enabled).cloned();
+        let Some(extension) = extension else { return self.note_failure(ring, Cause::NoRoute) };
+        let Some(contact) = self.phone_contact(who, device) else {
+            return self.note_failure(ring, Cause::NotRegistered);
+        };
+        let by_itself = extension.auto_answer || self.answers_by_itself(device);
+        self.ring_contact(ring, &extension, &contact, by_itself, now);
+    }
+
+    fn ring_contact(&mut self, ring: RingId, extension: &Extension, contact: &Contact, auto_answer: bool, now: Now) {
+        let party = Party::Extension(extension.id);
+        let profile = self.profile_of(party, &contact.user_agent);
+        let host = self.own_host(&contact.target);
+        let to = NameAddr::new(Uri::sip(Some(&extension.user), host, None)).with_display(&extension.name);
+        let branch = Branch {
+            party,
+            profile,
+            uri: contact.uri.clone(),
+            to,
+            called: extension.user.clone(),
+            target: contact.target,
+            hop: None,
+            routes: contact.routes.clone(),
+            prover: None,
+            auto_answer,
+        };
+        self.begin_branch(ring, branch, now);
     }
 
     /// Rings by one place of a trunk.
@@ -154,7 +172,8 @@ impl Gateway {
         let (from, mut headers) = manners.from(&caller);
         headers.extend(plan.headers.iter().cloned());
         let mut uri = uri;
-        if plan.auto_answer && auto_answer {
+        let by_itself = plan.auto_answer && auto_answer && profile.auto_answer != AutoAnswer::None;
+        if by_itself {
             uri = ask_to_answer(&profile, uri, &host, &mut headers);
         }
         if let Some(prover) = &mut prover {
@@ -184,6 +203,7 @@ impl Gateway {
         let mut record = Leg::new(leg, CallDirection::Outbound, party, profile, target.remote, negotiation, now);
         record.relay = target.relay();
         record.help = help;
+        record.shut = by_itself;
         record.caller = caller.number.clone().filter(|_| !caller.withheld);
         record.from = caller.shown();
         record.to = called;

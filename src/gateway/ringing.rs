@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::base::id::{ExtensionId, TrunkId};
+use crate::base::id::{DeviceId, ExtensionId, TrunkId};
 use crate::base::{Cause, LegId, Now, ParticipantId, RoomId};
 use crate::gateway::calls::CallPlan;
 use crate::gateway::event::Happening;
@@ -80,6 +80,8 @@ pub(super) enum Waits {
 pub(super) enum Step {
     /// Every telephone of these people.
     Extensions(Vec<ExtensionId>),
+    /// One telephone of this person.
+    Contact(ExtensionId, DeviceId),
     /// The places that take a trunk's calls, still to be looked up.
     Trunk(TrunkId),
     /// Where one of them redirects to, to be looked up.
@@ -108,6 +110,11 @@ impl Gateway {
                     self.ring_extensions(id, &who, now);
                     let length = seconds.unwrap_or(self.settings.ring_time);
                     self.timers.arm(Timer::Ring(id), now.mono + length);
+                }
+                Step::Contact(who, device) => {
+                    let seconds = ring.plan.seconds;
+                    self.ring_telephone(id, who, device, now);
+                    self.timers.arm(Timer::Ring(id), now.mono + seconds.unwrap_or(self.settings.ring_time));
                 }
                 Step::Trunk(trunk) => {
                     match self.take_trunk_for(id, trunk, now).and_then(|()| self.route_to(trunk, id, now)) {
@@ -239,6 +246,7 @@ impl Gateway {
         }
         self.timers.disarm(&Timer::Ring(id));
         let Some(ring) = self.rings.remove(&id) else { return };
+        self.sound_before_opening(leg);
         match ring.waits {
             Waits::Caller(caller) => {
                 self.forget_knock(caller);

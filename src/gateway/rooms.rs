@@ -59,7 +59,7 @@ impl Gateway {
                     if self.attach_web(leg, room_id, participant, muted) => {}
                 room::Output::Attach { leg, participant, muted } => {
                     let Some(record) = self.legs.get_mut(&leg) else { continue };
-                    let muted = muted || record.held;
+                    let muted = muted || record.held || record.shut;
                     // In a meeting keys are orders to us, and PINs; in a call they are the other's business.
                     let keys = self.rooms.get(&room_id).is_some_and(|room| room.settings().call);
                     // Whoever was heard before the answer is there already.

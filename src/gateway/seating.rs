@@ -123,7 +123,7 @@ impl Gateway {
     pub(super) fn seat_unreached(&mut self, what: SeatFor, ring: RingId, why: Unreached, now: Now) {
         match what {
             SeatFor::Callback(id) => self.callback_unreached(id, ring, why, now),
-            SeatFor::Move { .. } => {}
+            SeatFor::Move { participant, .. } => self.move_unreached(participant, why.cause, now),
         }
     }
 
@@ -135,9 +135,7 @@ impl Gateway {
         match what {
             SeatFor::Callback(id) => self.callback_answered(id, leg, now),
             SeatFor::Move { room, participant, keep_old } => {
-                if self.seat_phone(leg, room, participant, keep_old, now).is_err() {
-                    self.hang_up(leg, Cause::Cancelled, now);
-                }
+                self.move_answered(leg, (room, participant), keep_old, now);
             }
         }
     }
@@ -234,11 +232,13 @@ impl Gateway {
             self.leave_room(room, participant, Cause::Transferred, now);
         }
         self.callback_seated(leg, now);
+        self.move_seated(leg, now);
     }
 
     /// A telephone was not heard in time, or is gone: it is let go, unless it talks elsewhere. Who waited for it with
     /// nothing else is gone, too.
     pub(super) fn not_seated(&mut self, leg: LegId, participant: ParticipantId, now: Now) {
+        self.move_leg_ended(leg, now);
         if matches!(self.legs.get(&leg), Some(Leg { stage: Stage::Seating {}, .. })) {
             self.hang_up(leg, Cause::MediaTimeout, now);
         }

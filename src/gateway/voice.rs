@@ -53,6 +53,10 @@ impl Gateway {
             let Some(record) = self.legs.get_mut(&leg) else { continue };
             let leaving = matches!(record.stage, Stage::Leaving { .. });
             let voice = &mut record.voice;
+            // What is said meanwhile follows.
+            if matches!(voice.playing, Some((_, Owner::Opening))) && !leaving {
+                continue;
+            }
             let order = if !voice.pending.is_empty() {
                 voice.playing = Some((next_play, Owner::Room));
                 let clips: Arc<[Clip]> = std::mem::take(&mut voice.pending).into();
@@ -84,6 +88,12 @@ impl Gateway {
                 let cause = *cause;
                 self.hang_up(leg, cause, now);
             }
+            (Owner::Opening, _) => {
+                self.touched.insert(leg);
+                self.tone_was_played(leg, now);
+            }
+            // What was played over the tone was not the tone.
+            (Owner::Operator, _) if record.shut => self.sound_before_opening(leg),
             (Owner::Room | Owner::Operator | Owner::Background, _) => {
                 self.touched.insert(leg);
             }

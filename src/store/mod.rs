@@ -4,6 +4,7 @@
 //! a call wait. A `kill -9` at any moment leaves a file that opens: write-ahead log, one transaction per batch.
 
 pub mod clock;
+pub mod device;
 pub mod did;
 pub mod error;
 pub mod event;

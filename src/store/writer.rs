@@ -19,10 +19,11 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{error, info, warn};
 
 use super::invitation::Invited;
-use super::{Settings, Store, StoreError, clock, event, invitation, record, seat};
+use super::{Settings, Store, StoreError, clock, device, event, invitation, record, seat};
 use crate::base::id::TicketId;
 use crate::base::{LegId, Utc};
 use crate::gateway::Record;
+use crate::gateway::device::PersonRecord;
 use crate::gateway::event::Event;
 use crate::gateway::view::CallRecord;
 use crate::media::command::Figures;
@@ -155,6 +156,8 @@ struct Spool {
     resumes: BTreeMap<TicketId, Option<(Box<Ticket>, Utc)>>,
     /// Invitations that were withdrawn in meetings.
     revoked: BTreeMap<TicketId, Utc>,
+    /// What changed about people's devices, in order.
+    people: Vec<PersonRecord>,
 }
 
 /// What is to be written of one call: only the newest.
@@ -172,6 +175,7 @@ impl Spool {
             + self.used.len()
             + self.resumes.len()
             + self.revoked.len()
+            + self.people.len()
     }
 
     fn take(&mut self, item: Record, counters: &Counters) {
@@ -191,6 +195,14 @@ impl Spool {
             }
             Record::ResumeGone { ticket } => {
                 self.resumes.insert(ticket, None);
+                return;
+            }
+            Record::Person(what) => {
+                if self.people.len() >= SPOOL_CALLS {
+                    counters.records_lost.fetch_add(1, Ordering::Relaxed);
+                } else {
+                    self.people.push(what);
+                }
                 return;
             }
             Record::TicketRevoked { ticket, at } => {
@@ -301,6 +313,7 @@ impl Task {
                     self.spool.used.clear();
                     self.spool.resumes.clear();
                     self.spool.revoked.clear();
+                    self.spool.people.clear();
                     self.spool.events.drain(..events);
                     for leg in &calls {
                         self.spool.calls.remove(leg);
@@ -343,6 +356,7 @@ impl Task {
             self.store.prune_idempotency(now).await,
             self.store.prune_seats(now).await,
             self.store.prune_deliveries(now).await,
+            self.store.prune_personal_links(now).await,
         ];
         if let Some(before) = before(PICTURE_DAYS) {
             outcomes.push(self.store.prune_pictures(before).await);
@@ -386,6 +400,9 @@ async fn write(store: &Store, spool: &Spool) -> Result<(usize, Vec<LegId>), Stor
     }
     for (ticket, at) in &spool.revoked {
         invitation::write_revoked(&mut tx, *ticket, *at).await?;
+    }
+    for what in &spool.people {
+        device::write(&mut tx, what).await?;
     }
     let (mut events, mut told) = (0, false);
     for event in spool.events.iter().take(BATCH_ITEMS) {

@@ -23,6 +23,7 @@ fn ended(world: &World) -> Vec<Cause> {
         | Record::ResumeKept { .. }
         | Record::ResumeGone { .. }
         | Record::TicketRevoked { .. }
+        | Record::Person(_)
         | Record::TicketUsed { .. } => None,
     };
     world.records.iter().filter_map(of).collect()

@@ -185,6 +185,7 @@ fn who_is_not_there_or_wants_no_calls_is_not_rung() {
             | Record::ResumeKept { .. }
             | Record::ResumeGone { .. }
             | Record::TicketRevoked { .. }
+            | Record::Person(_)
             | Record::TicketUsed { .. } => None,
         })
         .collect();

@@ -6,6 +6,7 @@
 mod admission;
 mod calls;
 mod desks;
+mod device;
 mod dial_in;
 mod elevated_again;
 mod elevated_voice;

@@ -6,6 +6,7 @@ use ringlift::base::id::TicketId;
 use ringlift::base::{ParticipantId, Rng, Secret, SessionId, Utc};
 use ringlift::gateway::Input;
 use ringlift::gateway::command::{Command, Reply};
+use ringlift::gateway::device::view::NotMoved;
 use ringlift::gateway::web::protocol::{Person, Request, ServerMessage, Welcome};
 use ringlift::gateway::web::{self, Code, Output};
 use ringlift::room::Role;
@@ -155,6 +156,9 @@ fn answered(message: &ServerMessage) -> Option<u64> {
         | ServerMessage::Pong { id }
         | ServerMessage::Answer { id, .. }
         | ServerMessage::Invited { id, .. } => Some(*id),
+        ServerMessage::Devices { id, .. } => Some(*id),
+        ServerMessage::NotMoved(NotMoved { id, .. }) => Some(*id),
+        ServerMessage::Me(me) => me.id,
         ServerMessage::Problem { id, .. } => *id,
         ServerMessage::Welcome(welcome) => welcome.id,
         _ => None,

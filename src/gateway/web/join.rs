@@ -73,7 +73,7 @@ impl Gateway {
     fn try_join(&mut self, session: SessionId, id: u64, join: Join, now: Now) -> Result<(), Refused> {
         let page = self.web.sessions.get(&session).ok_or(Code::NotJoined)?;
         let from = page.from;
-        if page.participant.is_some() {
+        if page.participant.is_some() || self.is_personal(session) {
             return Err(Code::AlreadyJoined.into());
         }
         if join.version != VERSION {

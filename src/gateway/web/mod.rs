@@ -325,6 +325,7 @@ impl Gateway {
 
     fn page_closed(&mut self, session: SessionId, now: Now) {
         let Some(page) = self.web.sessions.remove(&session) else { return };
+        self.personal_page_closed(session);
         self.timers.disarm(&Timer::Page(session));
         if let Some(here) = self.web.by_address.get_mut(&page.from) {
             *here = here.saturating_sub(1);

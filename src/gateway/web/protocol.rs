@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use crate::base::id::{ElevationId, TicketId};
 use crate::base::{Cause, LegId, ParticipantId, RoomId, Secret, SessionId, Utc};
 use crate::elevation::{Asker, Reason, Step};
+use crate::gateway::device::protocol::{AnswerMove, MoveHere, MoveThere, OpenMe, SetDevice};
+use crate::gateway::device::view::{DeviceView, Me, MoveAsked, MoveOver, NotMoved, TakeCall};
 use crate::gateway::knock::KnockAnswer;
 use crate::gateway::web::code::Code;
 use crate::media::web::{Shown, Source, Wish};
@@ -176,6 +178,30 @@ pub enum ClientMessage {
         #[serde(default)]
         keep: bool,
     },
+    /// Opens a personal page; instead of `join`.
+    Me(OpenMe),
+    /// Lists the devices of the person whose page it is.
+    Devices {},
+    /// Takes a call to this personal page.
+    MoveHere(MoveHere),
+    /// Moves a call to another device of the person.
+    MoveThere(Box<MoveThere>),
+    /// Hands a call back to the device that it came from.
+    HandBack {
+        /// Which, where there are several.
+        #[serde(default)]
+        #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+        call: Option<ParticipantId>,
+    },
+    /// Whether this device takes a call: the answer to `move_asked`.
+    MoveAnswer(AnswerMove),
+    /// Changes or forgets a device of the person; personal pages only.
+    SetDevice(SetDevice),
+    /// Calls follow the person to the device that is nearer, or do not; personal pages only.
+    Follow {
+        /// They do.
+        on: bool,
+    },
     /// Leaves for good: no place is kept. Who has a telephone in the meeting stays by that.
     Leave {},
     /// Asks for a `pong`.
@@ -224,6 +250,23 @@ pub struct Join {
 #[serde(tag = "type", rename_all = "snake_case")]
 #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
 pub enum ServerMessage {
+    /// The answer to `me`, and everything anew whenever something of it changed.
+    Me(Box<Me>),
+    /// The answer to `devices`.
+    Devices {
+        /// Which.
+        id: u64,
+        /// Those of the person.
+        devices: Vec<DeviceView>,
+    },
+    /// A move does not begin.
+    NotMoved(NotMoved),
+    /// Whether this device takes a call, to be answered by `move_answer`.
+    MoveAsked(Box<MoveAsked>),
+    /// This device takes a call: what it joins by.
+    TakeCall(Box<TakeCall>),
+    /// A move is over.
+    MoveOver(MoveOver),
     /// A request was done.
     Done {
         /// Which.

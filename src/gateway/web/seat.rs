@@ -41,7 +41,9 @@ impl Gateway {
     pub(super) fn page_said(&mut self, session: SessionId, request: Request, now: Now) {
         let Request { id, message } = request;
         let Some(page) = self.web.sessions.get(&session).filter(|page| !page.over) else { return };
-        let me = match (page.participant, message) {
+        let participant = page.participant;
+        let Some(message) = self.device_said((session, id), participant, message, now) else { return };
+        let me = match (participant, message) {
             (_, ClientMessage::Ping {}) => return self.tell_page(session, ServerMessage::Pong { id }),
             (_, ClientMessage::Join(join)) => return self.join(session, id, *join, now),
             (None, _) => return self.refuse_page(session, Some(id), Code::NotJoined, None),
@@ -49,7 +51,16 @@ impl Gateway {
         };
         let (me, message) = me;
         let done = match message {
-            ClientMessage::Ping {} | ClientMessage::Join(_) => return,
+            ClientMessage::Ping {}
+            | ClientMessage::Join(_)
+            | ClientMessage::Me(_)
+            | ClientMessage::Devices {}
+            | ClientMessage::MoveHere(_)
+            | ClientMessage::MoveThere(_)
+            | ClientMessage::HandBack { .. }
+            | ClientMessage::MoveAnswer(_)
+            | ClientMessage::SetDevice(_)
+            | ClientMessage::Follow { .. } => return,
             ClientMessage::Offer { sdp, restart } => match self.offer(me, id, sdp, restart, now) {
                 // The web plane answers.
                 Ok(()) => return,

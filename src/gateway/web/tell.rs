@@ -241,7 +241,13 @@ impl Gateway {
     }
 
     /// Refuses what a page asks.
-    pub(super) fn refuse_page(&mut self, session: SessionId, id: Option<u64>, code: Code, after: Option<Duration>) {
+    pub(in crate::gateway) fn refuse_page(
+        &mut self,
+        session: SessionId,
+        id: Option<u64>,
+        code: Code,
+        after: Option<Duration>,
+    ) {
         let after_ms = after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
         let detail = code.text().to_owned();
         self.tell_page(session, ServerMessage::Problem { id, code, detail, after_ms });
