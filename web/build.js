@@ -5,7 +5,7 @@ import { copyFile, mkdir, rm } from "node:fs/promises";
 await rm("dist", { recursive: true, force: true });
 await mkdir("dist");
 await build({
-  entryPoints: { landing: "src/landing/main.ts", meeting: "src/meeting/main.ts", console: "src/console/main.ts", push: "src/push/main.ts" },
+  entryPoints: { landing: "src/landing/main.ts", meeting: "src/meeting/main.ts", console: "src/console/main.ts", me: "src/me/main.ts", push: "src/push/main.ts" },
   outdir: "dist",
   bundle: true,
   minify: true,
@@ -15,7 +15,7 @@ await build({
   charset: "utf8",
   legalComments: "none",
 });
-const pages = ["landing", "meeting", "console"];
+const pages = ["landing", "meeting", "console", "me"];
 await build({
   entryPoints: Object.fromEntries(pages.map((page) => [page, `src/${page}/${page}.css`])),
   outdir: "dist",

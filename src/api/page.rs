@@ -1,5 +1,5 @@
 //! The pages, inside the program: where to begin (`/`), the meeting (`/j/{ticket}`, `/m/{room}`, and from a
-//! telephone call `/e/{ticket}`) and the operator's console
+//! telephone call `/e/{ticket}`), a person's own (`/me`) and the operator's console
 //! (`/console`), each with its script and style from `web/dist`; beside them the service worker (`/push.js`), which shows notifications.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -49,6 +49,9 @@ pub fn routes() -> Router<App> {
         .route("/m/{room}", file!("text/html; charset=utf-8", "meeting.html"))
         .route("/meeting.js", file!("text/javascript; charset=utf-8", "meeting.js"))
         .route("/meeting.css", file!("text/css; charset=utf-8", "meeting.css"))
+        .route("/me", file!("text/html; charset=utf-8", "me.html"))
+        .route("/me.js", file!("text/javascript; charset=utf-8", "me.js"))
+        .route("/me.css", file!("text/css; charset=utf-8", "me.css"))
         .route("/push.js", file!("text/javascript; charset=utf-8", "push.js"))
         .route("/console", file!("text/html; charset=utf-8", "console.html"))
         .route("/console.js", file!("text/javascript; charset=utf-8", "console.js"))

@@ -6,6 +6,7 @@ import { returned } from "./connection.js";
 import { canShare, list } from "./devices.js";
 import { readInvitation } from "./invited.js";
 import { keys } from "./keyboard.js";
+import { take, wanted } from "./moved.js";
 import { elevates, look } from "./elevate.js";
 import { change, draw, page, place, session } from "./page.js";
 import { begin } from "./render.js";
@@ -38,6 +39,7 @@ function opened(): void {
 
 function start(): void {
   const { local } = page;
+  const moved = wanted(location.hash);
   arrived();
   const turn = (panel: "people" | "chat") => act.panel(page.state.panel === panel ? null : panel);
   keys({
@@ -54,6 +56,7 @@ function start(): void {
   // A page that goes keeps its seat for a while; loaded anew, it takes it again.
   begin();
   if (elevates) opened();
+  else if (moved) void take(moved);
   else {
     void takeDevices();
     void readInvitation();

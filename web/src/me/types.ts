@@ -1,0 +1,58 @@
+// What the node and the personal page say to each other.
+
+export type Capability = "audio" | "video" | "screen";
+export type Channel = "audio" | "video" | "data";
+export type Transfers = "never" | "ask" | "at_once";
+
+export interface Device {
+  id: string;
+  kind: "telephone" | "browser" | "app";
+  name: string;
+  capabilities: Capability[];
+  transfers: Transfers;
+  camera: boolean;
+  online: boolean;
+  calls: string[];
+}
+
+export interface Call {
+  call: string;
+  meeting: string | null;
+  with: string[];
+  since: string;
+  audio: string | null;
+  video: string | null;
+  movable: boolean;
+  moving?: { device: string; phase: "ringing" | "asked" | "opening" | "settling" };
+  back?: string;
+}
+
+export interface Me {
+  id?: number;
+  key?: string;
+  device: string;
+  name: string;
+  user: string;
+  devices: Device[];
+  calls: Call[];
+  follow: boolean;
+  rests: number;
+}
+
+export interface Asked {
+  call: string;
+  from: string | null;
+  with: string[];
+  channels: Channel[];
+}
+
+export type Message =
+  | ({ type: "me" } & Me)
+  | ({ type: "move_asked" } & Asked)
+  | { type: "take_call"; call: string; ticket: string; channels: Channel[]; camera: boolean }
+  | { type: "move_over"; call: string; device: string; failure?: string }
+  | { type: "not_moved"; id: number; why: string; text: string; calls?: string[] }
+  | { type: "problem"; id: number | null; code: string; detail: string }
+  | { type: "done"; id: number }
+  | { type: "pong"; id: number }
+  | { type: "goaway" };
