@@ -13,7 +13,7 @@ const files = { "/": "landing.html", "/console": "console.html" };
 const kinds = { html: "text/html; charset=utf-8", js: "text/javascript; charset=utf-8", css: "text/css; charset=utf-8", svg: "image/svg+xml" };
 
 export const person = (id, rest = {}) => ({
-  id, display: rest.name ?? rest.number ?? "Guest", name: null, number: null, role: "guest", state: "active", since: `2026-01-01T10:00:${String(id.length).padStart(2, "0")}Z`, audio: "web", video: true,
+  id, display: rest.name ?? rest.number ?? "Guest", name: null, number: null, role: "guest", state: "active", since: `2026-01-01T10:00:${String(id.length).padStart(2, "0")}Z`, audio: "web", phone_kept: false, video: true,
   screen_on: false, camera_on: false, muted_by_self: false, muted_by_host: false, held: false, held_by_us: false, hand: null, speaking: false, ringing: false, avatar: null, quality: 4, away: false, ...rest,
 });
 
@@ -48,6 +48,11 @@ export class FakeNode {
   refusesPush = false;
   redeems = null;
   pin = false;
+  /** The telephone whose link it is, is on the line. */
+  phone = true;
+  /** Who knocks, and who is on the telephone beside the meeting, as a page that comes is told. */
+  knocks = [];
+  lines = [];
 
   async start(port = 0) {
     this.server = createServer((request, response) => this.serve(request, response));
@@ -93,8 +98,8 @@ export class FakeNode {
     if (request.headers["x-ringlift-page"] !== "1") return answer(403, { type: "/problems/foreign-origin", status: 403, title: "", detail: "" });
     const refused = (path.endsWith("info") ? this.informs : this.redeems)?.(asked);
     if (refused) return answer(refused.status ?? 409, { type: `https://ringlift.org/problems/elevation-${refused.problem}`, title: "", status: refused.status ?? 409, detail: "" }, refused.after ? { "Retry-After": String(refused.after) } : {});
-    if (path.endsWith("info")) return answer(200, { room: "room_1", name: this.room.name, person: "+49 170 •••• 42", used: false, pin: this.pin, expires: "2026-11-21T07:30:24.000Z" });
-    return answer(200, { ticket: `seat${this.posted.length}`, holder: "holder-of-this-browser", room: "room_1", name: this.room.name, person: "+49 170 •••• 42", ...(this.pushKey ? { push: this.pushKey } : {}) });
+    if (path.endsWith("info")) return answer(200, { room: "room_1", name: this.room.name, person: "+•••••••••••42", phone: this.phone, used: false, pin: this.pin, expires: "2026-11-21T07:30:24.000Z" });
+    return answer(200, { ticket: `seat${this.posted.length}`, holder: "holder-of-this-browser", room: "room_1", name: this.room.name, person: "+•••••••••••42", ...(this.pushKey ? { push: this.pushKey } : {}) });
   }
 
   async push(request, response) {
@@ -177,6 +182,7 @@ export class FakeNode {
     return {
       version: 1, session: "ses_1", resume: "resume-token", resumed: message.resume !== undefined && !this.forgot, you: this.you, role: this.role, state: this.state, room: this.room,
       people: inside ? this.people : [own], chat: inside ? this.chat : [], slots: [null, null, null, null], ice_servers: [], limits: { chat_chars: 2000, video_slots: 9, avatar_bytes: 262144 }, dial_in: this.dialIn,
+      ...(this.knocks.length > 0 ? { knocks: this.knocks } : {}), ...(this.lines.length > 0 ? { lines: this.lines } : {}),
     };
   }
 
@@ -233,8 +239,10 @@ export class FakeNode {
       case "audio": {
         if (this.refuseOperation) return this.to(socket, { type: "problem", id, ...this.refuseOperation });
         done();
-        return this.change(this.you, { audio: message.by });
+        return this.change(this.you, { audio: message.by, phone_kept: message.by === "web" && message.keep && own().audio === "phone" });
       }
+      case "merge":
+        return this.refuseMerge ? this.to(socket, { type: "problem", id, ...this.refuseMerge }) : done();
       case "react":
         done();
         return this.say({ type: "reaction", from: this.you, reaction: message.reaction });

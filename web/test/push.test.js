@@ -12,7 +12,7 @@ const KEY = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7
 /** In the seat of a telephone whose number a text proved; the browser's own answer to the question is `permission`. */
 async function seated(permission = "granted", screen = PHONE) {
   node.role = "guest";
-  node.people = [person("p1", { name: "Anna Schmidt", role: "host" }), person("part_you", { number: "+49 170 •••• 42", audio: "phone", video: false })];
+  node.people = [person("p1", { name: "Anna Schmidt", role: "host" }), person("part_you", { number: "+•••••••••••42", audio: "phone", video: false })];
   const page = await open({ locale: "en", ...screen }, "/e/4xq8c1d2h5k7m9p0r3t6v8");
   await page.evaluate((permission) => {
     globalThis.asked = 0;

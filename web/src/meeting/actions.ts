@@ -196,9 +196,11 @@ export const act: Actions = {
   elevate(person) {
     local.dialog = { kind: "ladder", person };
     draw();
-    // Asked in vain, there is nothing to be looked at.
-    void ask({ type: "elevate", participant: person }).then((done) => !done && local.dialog?.kind === "ladder" && act.dismiss());
+    // Asked in vain, there is nothing to be looked at, unless a link is out.
+    void ask({ type: "elevate", participant: person }).then((done) => !done && local.dialog?.kind === "ladder" && !page.state.elevations.has(person) && act.dismiss());
   },
+  knock: (call, answer) => void ask({ type: "knock", call, answer }),
+  bringIn: (call) => void ask({ type: "merge", call, both: false }),
   letIn: (elevation, allow) => void ask({ type: "allow", elevation, allow }),
   notifyHere: () => void notifyHere(),
   notNotified,

@@ -5,7 +5,8 @@ import { canShare } from "./devices.js";
 import { icon, type Sign } from "./icons.js";
 import { wants } from "./ladder.js";
 import { type App, silent } from "./local.js";
-import { admits, present, sharing, waiting, walled, you } from "./model.js";
+import { admits, called, plain, present, sharing, waiting, walled, you } from "./model.js";
+import type { Line } from "./protocol.js";
 import { offers, pushing } from "./push.js";
 
 export function button(sign: Sign, label: string, options: { id?: string; class?: string; on?: boolean; off?: boolean; badge?: number; key?: string; disabled?: boolean; words?: boolean; expanded?: boolean }, act: () => void): Node {
@@ -47,6 +48,11 @@ export function top(app: App): Node {
   );
 }
 
+/** Who calls, as far as it is known. */
+function caller(app: App, one: Line): string {
+  return plain(one.name || one.number || app.t("somebody"));
+}
+
 export function banners(app: App): Node {
   const { state, local, t, act } = app;
   const all: Child[] = [];
@@ -58,7 +64,14 @@ export function banners(app: App): Node {
   if (local.silenced) banner("silenced", "warn", t("sound_blocked"), h("button", { class: "main", onclick: () => act.unblock() }, icon("sound"), t("turn_on_sound")));
   const audio = you(state)?.audio;
   if (audio === "phone") banner("phone", "info by-telephone", t("audio_by_phone"), h("button", { id: "sound-here", title: t("sound_here"), disabled: local.moving, onclick: () => act.open({ kind: "sound_here" }) }, t(local.moving ? "sound_moves" : "sound_move")));
-  else if (local.phoneKept && audio === "web") banner("kept", "info", t("phone_is_kept"), h("button", { id: "sound-back", onclick: () => act.sound("phone", false) }, t("sound_back")));
+  else if (you(state)?.phone_kept && audio === "web") banner("kept", "info", t("phone_is_kept"), h("button", { id: "sound-back", onclick: () => act.sound("phone", false) }, t("sound_back")));
+  for (const one of state.knocks) {
+    const [who, whom] = [caller(app, one), state.people.get(one.participant)];
+    const words = one.participant === state.you ? t("knock_you", { name: who }) : t("knock", { name: who, whom: called(whom, t("guest")) });
+    const says = (answer: "take" | "decline" | "ring") => () => act.knock(one.call, answer);
+    banner(`knock-${one.call}`, "info knock", words, h("div", { class: "row" }, h("button", { class: "main", onclick: says("take") }, t("allow")), h("button", { onclick: says("decline") }, t("knock_decline")), h("button", { class: "plain", onclick: says("ring") }, t("knock_ring"))));
+  }
+  for (const one of state.lines) banner(`line-${one.call}`, "info line", t("line_beside", { name: caller(app, one) }), h("button", { class: "main", onclick: () => act.bringIn(one.call) }, t("bring_in")));
   if (state.audioOffer) banner("offer", "warn", t("phone_hung_up"), h("button", { id: "sound-web", class: "main", disabled: local.moving, onclick: () => act.sound("web", false) }, icon("mic"), t("sound_of_browser")), h("button", { id: "call-back", onclick: () => act.sound("phone", false) }, icon("phone"), t("call_me_back")));
   if (offers()) banner("push", "info", t("push_offer"), h("button", { id: "push-yes", class: "main", disabled: pushing.busy, onclick: () => act.notifyHere() }, t("push_yes")), h("button", { id: "push-no", onclick: () => act.notNotified() }, t("push_not_now")));
   for (const [id, { steps }] of state.elevations) {

@@ -16,6 +16,8 @@ export interface Info {
   name: string;
   /** Who is invited: their number, masked, or their name. */
   person: string;
+  /** Their telephone is on the line; else their voice goes by the browser. */
+  phone: boolean;
   /** Opened before, here or elsewhere. */
   used: boolean;
   /** Digits that are said on the telephone are wanted, too. */
@@ -51,7 +53,10 @@ export const elevates = kind === "e";
 export const elevating: Elevating = { ticket: LINK, info: null, asks: LINK === null ? "code" : "looking", problem: null, wait: 0, busy: false, code: "", pin: "" };
 
 /** Refusals after which nothing on this page helps. */
-const OVER = new Set(["unknown", "expired", "ended", "declined"]);
+const OVER = new Set(["unknown", "forgotten", "expired", "ended", "declined"]);
+
+/** Drawn once: whoever says yes on the telephone says it to this browser alone. */
+const ASKING = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 interface Refused {
   problem: string;
@@ -86,7 +91,12 @@ export async function look(): Promise<void> {
   if (!("problem" in answer)) return set({ info: answer, asks: answer.pin && !holder() ? "pin" : "tap" });
   // With what it kept, this browser comes back also when the link's time is over.
   if (answer.problem === "expired" && holder()) return set({ asks: "tap" });
-  set({ asks: OVER.has(answer.problem) ? "gone" : "tap", problem: answer.problem, wait: answer.wait });
+  set({ asks: OVER.has(answer.problem) ? "gone" : "tap", problem: known(answer.problem), wait: answer.wait });
+}
+
+/** A link that this browser was let in by, and that nobody knows any more: the call is over, however it ended. */
+function known(problem: string): string {
+  return problem === "unknown" && elevating.ticket !== null && holder() ? "forgotten" : problem;
 }
 
 function holder(): string | null {
@@ -102,7 +112,7 @@ async function redeem(confirm: boolean): Promise<boolean> {
   const answer = await post<Answer>("/meet/elevate", {
     ...(ticket !== null ? { ticket } : { code }),
     ...(pin !== "" ? { pin } : {}),
-    ...(confirm ? { confirm } : {}),
+    ...(confirm ? { confirm, asking: ASKING } : {}),
     ...(kept ? { holder: kept } : {}),
   });
   if (!("problem" in answer)) {
@@ -112,7 +122,7 @@ async function redeem(confirm: boolean): Promise<boolean> {
     set({ problem: null, busy: false });
     return true;
   }
-  const { problem, wait } = answer;
+  const [problem, wait] = [known(answer.problem), answer.wait];
   if (problem === "confirming") {
     set({ asks: "patience", problem: null, wait });
     await new Promise((done) => setTimeout(done, Math.min(10, Math.max(1, wait)) * 1000));

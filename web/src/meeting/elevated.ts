@@ -21,7 +21,7 @@ export function elevated(app: App): Node[] {
         { class: "card elevate", "aria-busy": busy || asks === "looking" },
         h("span", { class: "sign", "aria-hidden": "true" }, icon(asks === "gone" ? "phone" : "camera")),
         h("h1", { tabindex: -1 }, t(asks === "gone" ? "dead_link" : asks === "confirm" ? "elevate_is_it_you" : asks === "patience" ? "elevate_confirming" : "elevate_title")),
-        info && asks !== "gone" ? h("p", { class: "with" }, h("b", {}, info.name), h("span", { class: "quiet" }, t("elevate_as", { person: info.person }))) : null,
+        info && asks !== "gone" ? h("p", { class: "with" }, h("b", {}, info.name), h("span", { class: "quiet" }, t(info.phone ? "elevate_as" : "elevate_by_browser", { person: info.person }))) : null,
         asks === "gone" ? null : body(app, busy),
         h("p", { class: asks === "gone" ? "why" : "wrong", role: "alert" }, wrong),
         asks === "gone" ? body(app, busy) : null,
@@ -36,7 +36,7 @@ function body(app: App, busy: boolean): Child {
     case "looking":
       return h("p", { class: "quiet", role: "status" }, t("elevate_looking"));
     case "gone":
-      return h("p", { class: "quiet" }, t("elevate_ask_again"));
+      return h("p", { class: "quiet" }, t(elevating.problem === "forgotten" ? "elevate_call_again" : "elevate_ask_again"));
     case "patience":
       return [h("p", { class: "quiet", role: "status", key: "wait" }, t("elevate_confirming_hint")), waits(), h("button", { key: "no", onclick: () => act.notMe() }, t("cancel"))];
     case "confirm":
@@ -98,6 +98,6 @@ function form(app: App, busy: boolean): Child {
     asks === "pin" ? digits("pin", t("elevate_pin"), t("elevate_pin_hint"), pin, 8) : null,
     h("button", { class: "main wide large", key: "go", disabled: busy || !ready }, busy ? t("joining") : [icon("camera"), t("elevate_button")]),
     h("button", { type: "button", class: "plain", key: "without", disabled: busy || !ready, onclick: () => act.elevated(false, false) }, t("elevate_without_camera")),
-    h("p", { class: "quiet small by-phone", key: "sound" }, icon("phone"), h("span", {}, t("elevate_sound"))),
+    elevating.info?.phone === false ? null : h("p", { class: "quiet small by-phone", key: "sound" }, icon("phone"), h("span", {}, t("elevate_sound"))),
   );
 }

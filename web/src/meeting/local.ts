@@ -51,8 +51,6 @@ export interface Local {
   draft: string;
   /** The voice is on its way from the telephone to this browser. */
   moving: boolean;
-  /** The telephone is on the line, silent: the voice can go back to it. */
-  phoneKept: boolean;
   copied: boolean;
   /** The link that is shown; made when it is first asked for. */
   invitation: Invited | null;
@@ -106,6 +104,10 @@ export interface Actions {
   notMe(): void;
   /** Sends somebody on the telephone a link that adds video. */
   elevate(person: string): void;
+  /** What becomes of whoever calls a person in the meeting. */
+  knock(call: string, answer: "take" | "decline" | "ring"): void;
+  /** Brings in a call of one's own telephone. */
+  bringIn(call: string): void;
   /** Lets another browser take the seat, or keeps it out. */
   letIn(elevation: string, allow: boolean): void;
   /** Has this browser notified instead of a text the next time; or not, or no more. */

@@ -1,6 +1,6 @@
 // What the page knows of the meeting, and how what the node says changes it. Pure: no socket, no clock, no device.
 
-import { type ChatLine, type DialIn, type Person, type Progress, type Reaction, REACTIONS, type Room, type Role, type ServerMessage, type Shown, type Standing } from "./protocol.js";
+import { type ChatLine, type DialIn, type Knocking, type Line, type Person, type Progress, type Reaction, REACTIONS, type Room, type Role, type ServerMessage, type Shown, type Standing } from "./protocol.js";
 
 export type Phase = "preview" | "joining" | "lobby" | "waiting" | "in" | "ended";
 
@@ -41,6 +41,10 @@ export interface State {
   spoke: string[];
   /** Links that add video to calls, by whose call it is. */
   elevations: Map<string, Elevation>;
+  /** Who calls a person in the meeting, and may be let in from here. */
+  knocks: Knocking[];
+  /** Whom one has on the telephone beside the meeting. */
+  lines: Line[];
   /** One's telephone hung up: who goes on with the voice is asked. */
   audioOffer: boolean;
   ended: { cause: string; text: string } | null;
@@ -71,6 +75,8 @@ export const blank: State = {
   limits: { chat_chars: 2000, video_slots: 9, avatar_bytes: 262_144 },
   spoke: [],
   elevations: new Map(),
+  knocks: [],
+  lines: [],
   audioOffer: false,
   ended: null,
   goaway: null,
@@ -82,7 +88,7 @@ export const blank: State = {
 
 /** Something to tell the person at the page: said by the words' key, with names. */
 export interface Note {
-  say: "somebody_joined" | "somebody_left" | "somebody_waits" | "hand_up" | "chat_from" | "chat_from_alone" | "host_muted_you" | "host_unmuted_you" | "you_are_host" | "you_are_host_no_more" | "locked" | "unlocked" | "shares" | "shares_no_more" | "joined_anew" | "back" | "video_added" | "video_link_failed" | "brought_in";
+  say: "somebody_joined" | "somebody_left" | "somebody_waits" | "hand_up" | "chat_from" | "chat_from_alone" | "host_muted_you" | "host_unmuted_you" | "you_are_host" | "you_are_host_no_more" | "locked" | "unlocked" | "shares" | "shares_no_more" | "joined_anew" | "back" | "video_added" | "video_link_failed" | "brought_in" | "phone_gone";
   values?: Record<string, string>;
   /** Seen too, not only heard by screen readers. */
   seen: boolean;
@@ -187,6 +193,8 @@ function stand(state: State, standing: Standing): State {
     shown: [],
     spoke: state.spoke.filter((id) => people.has(id)),
     dialIn: standing.dial_in ?? null,
+    knocks: standing.knocks ?? [],
+    lines: standing.lines ?? [],
     iceServers: standing.ice_servers ?? [],
     limits: { ...state.limits, ...standing.limits },
     ended: null,
@@ -279,8 +287,14 @@ export function receive(state: State, message: ServerMessage, now: number): [Sta
       const [one, by] = [state.people.get(message.participant), state.people.get(message.by ?? "")];
       return [state, one && by ? [{ say: "brought_in", values: { name: called(one, ""), by: called(by, "") }, seen: true }] : []];
     }
-    case "knock":
+    case "knock": {
+      const { call, participant, name, number } = message;
+      return [{ ...state, knocks: [...state.knocks.filter((one) => one.call !== call), { call, participant, name, number }] }, []];
+    }
     case "knock_over":
+      return [{ ...state, knocks: state.knocks.filter((one) => one.call !== message.call) }, []];
+    case "lines":
+      return [{ ...state, lines: message.lines }, []];
     case "answer":
     case "invited":
     case "candidate":
@@ -320,6 +334,7 @@ function person(state: State, one: Person): [State, Note[]] {
   const notes: Note[] = [];
   const values = { name: called(one, "") };
   if (mine && before) {
+    if (before.phone_kept && !one.phone_kept && one.audio === "web") notes.push({ say: "phone_gone", seen: true });
     if (one.muted_by_host && !before.muted_by_host) notes.push({ say: "host_muted_you", seen: true });
     if (!one.muted_by_host && before.muted_by_host && !one.muted_by_self) notes.push({ say: "host_unmuted_you", seen: true });
     if (one.role === "host" && before.role !== "host") notes.push({ say: "you_are_host", seen: true });

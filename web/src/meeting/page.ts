@@ -48,7 +48,6 @@ const local: Local = {
   page: 0,
   draft: "",
   moving: false,
-  phoneKept: false,
   copied: false,
   invitation: null,
   invitee: "",

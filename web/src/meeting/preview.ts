@@ -170,6 +170,9 @@ export function streamOf(track: MediaStreamTrack): MediaStream {
   return stream;
 }
 
+/** Ends of a telephone's call: the page alone cannot come back. */
+const CALL_OVER = new Set(["restarted", "forgotten", "call_ended"]);
+
 /** In front of the door, and after the meeting. */
 export function between(app: App): Node[] {
   const { state, t, act } = app;
@@ -182,7 +185,7 @@ export function between(app: App): Node[] {
       h(
         "main",
         { class: "between" },
-        h("section", { class: "card" }, h("h1", { tabindex: -1, id: "ended" }, t(key)), name ? h("p", { class: "quiet" }, name) : null, h("div", { class: "row" }, h("button", { class: "main", onclick: () => act.again() }, t(cause === "left_video" ? "elevate_button" : "join_again")), h("a", { class: "button plain", href: "/" }, t("to_start")))),
+        h("section", { class: "card" }, h("h1", { tabindex: -1, id: "ended" }, t(key)), name ? h("p", { class: "quiet" }, name) : null, CALL_OVER.has(cause) ? h("p", {}, t("elevate_call_again")) : null, h("div", { class: "row" }, CALL_OVER.has(cause) ? null : h("button", { class: "main", onclick: () => act.again() }, t(cause === "left_video" ? "elevate_button" : "join_again")), h("a", { class: "button plain", href: "/" }, t("to_start")))),
       ),
     ];
   }

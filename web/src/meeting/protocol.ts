@@ -14,6 +14,8 @@ export interface Person {
   state: "ringing" | "waiting_for_host" | "lobby" | "active";
   since: string;
   audio: "phone" | "web" | "none";
+  /** A telephone is on the line in silence, while a browser carries the voice. */
+  phone_kept: boolean;
   video: boolean;
   screen_on: boolean;
   camera_on: boolean;
@@ -57,6 +59,18 @@ export interface DialIn {
   tel?: string | null;
 }
 
+/** A call beside the meeting: the other's leg, and who they are. */
+export interface Line {
+  call: string;
+  name: string | null;
+  number: string | null;
+}
+
+/** Somebody calls a person in the meeting. */
+export interface Knocking extends Line {
+  participant: string;
+}
+
 export interface Standing {
   session: string;
   resume: string;
@@ -72,6 +86,8 @@ export interface Standing {
   ice_servers: { urls: string[]; username?: string; credential?: string }[];
   limits: { chat_chars: number; video_slots: number; avatar_bytes: number };
   dial_in?: DialIn | null;
+  knocks?: Knocking[];
+  lines?: Line[];
 }
 
 /** An invitation as it is told once. */
@@ -124,7 +140,8 @@ export type ServerMessage =
   | ({ type: "elevation" } & Progress)
   | { type: "audio_offer"; reason: string }
   | { type: "merged"; participant: string; by: string | null }
-  | { type: "knock"; call: string; participant: string; name: string | null; number: string | null }
+  | ({ type: "knock" } & Knocking)
+  | { type: "lines"; lines: Line[] }
   | { type: "knock_over"; call: string }
   | { type: "pong"; id: number };
 

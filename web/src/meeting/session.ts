@@ -2,7 +2,7 @@
 
 import { publishing, setCamera, stopSharing } from "./capture.js";
 import { connect, drop, enter } from "./connection.js";
-import { elevates, renew } from "./elevate.js";
+import { elevates, elevating, renew } from "./elevate.js";
 import { Link, type Problem } from "./link.js";
 import { silent } from "./local.js";
 import { blank, FLOATS, fresh, muted, receive, you } from "./model.js";
@@ -13,6 +13,12 @@ import { byPhone, hush, useAudio } from "./sound.js";
 
 /** Ends after which the page comes back by itself. */
 const COMES_BACK = new Set(["draining", "drained_out", "cut_off", "internal"]);
+
+/** How long a node that runs on remembers a link whose call ended, in ms. */
+const REMEMBERED = 600_000;
+
+/** When the connection was lost. */
+let lostAt = 0;
 
 function joining(): Join {
   const { state, local, ticket, resume } = page;
@@ -45,6 +51,7 @@ export function begin(): void {
     },
     lost() {
       const { state, local } = page;
+      if (state.link !== "lost") lostAt = performance.now();
       if (state.phase !== "joining" && state.link !== "lost") say(t("connection_lost"), { seen: false });
       if (state.phase === "joining") local.refused = t("unreachable");
       change({ link: "lost" });
@@ -54,13 +61,20 @@ export function begin(): void {
 }
 
 function refused(problem: Problem): void {
-  if (/_ticket$|^no_such_room$/.test(problem.code) && elevates) return void renew(begin).then((done) => !done && turnedAway(problem));
+  if (/_ticket$|^no_such_room$/.test(problem.code) && elevates) return void renew(begin).then((done) => !done && turnedAway(problem, elevatedEnd()));
   turnedAway(problem);
 }
 
-function turnedAway(problem: Problem): void {
+/** Why somebody's place beside a telephone is gone: a node that forgot the link soon after it was there began anew. */
+function elevatedEnd(): string | null {
+  if (elevating.problem === "ended") return "call_ended";
+  if (elevating.problem !== "forgotten") return null;
+  return performance.now() - lostAt < REMEMBERED ? "restarted" : "forgotten";
+}
+
+function turnedAway(problem: Problem, end: string | null = null): void {
   const { state, local, ticket } = page;
-  local.refused = problemWords(problem);
+  local.refused = end === null ? problemWords(problem) : null;
   if (problem.code === "wrong_passcode" || problem.code === "no_such_room") {
     local.passcode = "";
     if (local.asks === "nothing" && ticket === null) local.asks = place.startsWith("room_") ? "passcode" : "number";
@@ -69,7 +83,7 @@ function turnedAway(problem: Problem): void {
   page.link = null;
   const there = state.phase !== "joining" && state.phase !== "preview";
   drop();
-  if (there) change({ ...blank, room: state.room, phase: "ended", ended: { cause: problem.code, text: problem.message } });
+  if (there) change({ ...blank, room: state.room, phase: "ended", ended: { cause: end ?? problem.code, text: problem.message } });
   else change({ ...blank, phase: "preview" });
 }
 

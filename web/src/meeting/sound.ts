@@ -94,7 +94,6 @@ export async function moveSound(by: "web" | "phone", keep: boolean): Promise<voi
   const { local } = page;
   if (local.moving) return;
   if (by === "web") {
-    const kept = you(page.state)?.audio === "phone" && keep;
     local.moving = true;
     local.listenOnly = false;
     const muted = you(page.state)?.muted_by_self ?? false;
@@ -104,8 +103,7 @@ export async function moveSound(by: "web" | "phone", keep: boolean): Promise<voi
     // Said to be done, it is so once the roster has it: until then both ways stay open.
     for (let looks = 0; moved && looks < MOVES && you(page.state)?.audio !== "web"; looks++) await new Promise((later) => setTimeout(later, 100));
     local.moving = false;
-    if (moved) local.phoneKept = kept;
-  } else if (await ask({ type: "audio", by, keep })) local.phoneKept = false;
+  } else await ask({ type: "audio", by, keep });
   await useAudio();
   draw();
 }
