@@ -38,6 +38,7 @@ use crate::engine::fetch::Fetcher;
 use crate::engine::handle::Handle;
 use crate::engine::log::Log;
 use crate::engine::media::{self, MediaPlane};
+use crate::engine::planner::Planner;
 use crate::engine::pusher::{self, Pusher};
 use crate::engine::relay::Relays;
 use crate::engine::resolve::Resolver;
@@ -142,6 +143,7 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
         rules: store.rules().await.map_err(stored)?,
         home: config.routing.home(),
         rooms: store.rooms().await.map_err(stored)?,
+        callbacks: store.callbacks().await.map_err(stored)?,
         tickets: {
             let mut tickets = store.tickets(clock.now().utc).await.map_err(stored)?;
             tickets.extend(store.resumes(clock.now().utc).await.map_err(stored)?);
@@ -179,6 +181,7 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
         .with_web(web)
         .with_texter(texter)
         .with_relays(relays)
+        .with_planner(Planner::new(store.clone()))
         .with_pusher(pusher)
         .with_https(https.clone());
 

@@ -4,6 +4,7 @@
 //! or less of it costs is in `ringlift.example.toml`; a test keeps the two equal.
 
 pub mod anchors;
+pub mod callback;
 pub mod check;
 pub mod elevation;
 pub mod https;
@@ -33,6 +34,7 @@ use crate::call::speech::Language;
 use crate::gateway::settings::Settings;
 use crate::route::{CallLimits, Home, Network};
 use crate::wire::codec::Codec;
+pub use callback::Callback;
 pub use elevation::Elevation;
 pub use https::Https;
 pub use listen::{Listen, NameServer, Transport};
@@ -96,6 +98,8 @@ pub struct Config {
     pub api: Api,
     /// Who sends texts.
     pub sms: Sms,
+    /// Telephones that are rung for people in meetings.
+    pub callback: Callback,
     /// Telephone calls that become meetings.
     pub elevation: Elevation,
     /// The database.
@@ -389,6 +393,7 @@ impl Config {
             did_pin_burst: throttle.number_burst,
             did_pin_refill: throttle.number_refill.0,
             ice: self.web.ice(),
+            callback: self.callback.gateway(),
             elevating: elevation::gateway(self),
             join_burst: self.web.join_burst,
             join_refill: self.web.join_refill.0,

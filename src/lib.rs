@@ -29,6 +29,7 @@
 
 pub mod base;
 pub mod call;
+pub mod callback;
 pub mod device;
 pub mod elevation;
 pub mod gateway;

@@ -32,6 +32,7 @@ const RANKS: &[(&str, u8)] = &[
     ("reception", 3),
     ("handoff", 4),
     ("ticket", 4),
+    ("callback", 5),
     ("elevation", 5),
     ("transfer", 5),
     ("callback", 5),

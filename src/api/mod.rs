@@ -6,6 +6,7 @@
 
 pub mod acts;
 pub mod body;
+pub mod callbacks;
 pub mod caller;
 pub mod calls;
 pub mod change;

@@ -4,6 +4,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::callback::Failure;
 use crate::device::Refusal as Moved;
 use crate::engine::handle::Unavailable;
 use crate::gateway::command::Denial;
@@ -184,6 +185,12 @@ impl From<Denial> for Problem {
                 };
                 let problem = Self::new(status, why.name(), why.text());
                 if why == Moved::TooOften { problem.retry_after(2) } else { problem }
+            }
+            Denial::NotCalledBack(why @ Failure::TooFrequent) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "callback-too-frequent", why.words()).retry_after(60)
+            }
+            Denial::NotCalledBack(why) => {
+                Self::new(StatusCode::CONFLICT, &format!("callback-{}", why.name().replace('_', "-")), why.words())
             }
             Denial::NotMerged(why) => Self::new(StatusCode::CONFLICT, why.name(), why.text()),
             Denial::Shut(shut) => {

@@ -25,9 +25,9 @@ use utoipa_axum::routes;
 
 use super::query::Known;
 use super::{
-    App, Problem, acts, body, calls, devices, dids, elevations, events, explain, extensions, groups, keys, meet,
-    metrics, openapi, operations, page, phones, profiles, query, records, registrations, relays, rooms, rules, secure,
-    session, sms, status, texts, trials, trunks, webhooks,
+    App, Problem, acts, body, callbacks, calls, devices, dids, elevations, events, explain, extensions, groups, keys,
+    meet, metrics, openapi, operations, page, phones, profiles, query, records, registrations, relays, rooms, rules,
+    secure, session, sms, status, texts, trials, trunks, webhooks,
 };
 use crate::transport::tls;
 
@@ -69,6 +69,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(acts::dial_into))
         .routes(routes!(calls::list, acts::dial))
         .routes(routes!(calls::show, calls::hang_up))
+        .routes(routes!(callbacks::begin))
+        .routes(routes!(callbacks::list))
+        .routes(routes!(callbacks::show, callbacks::cancel))
         .routes(routes!(elevations::begin))
         .routes(routes!(elevations::show, elevations::withdraw))
         .routes(routes!(elevations::info))

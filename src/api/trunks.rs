@@ -23,7 +23,8 @@ use crate::base::{PhoneNumber, Rng, Secret};
 use crate::gateway::command::{Command, Reply};
 use crate::gateway::view::TrunkStateView;
 use crate::route::{
-    CallLimits, Credentials, IdentityPolicy, Network, Outbound, OutboundTarget, Register, TlsRules, Trunk,
+    CallLimits, CallManager, Credentials, Directory, IdentityPolicy, Network, Outbound, OutboundTarget, Register,
+    TlsRules, Trunk,
 };
 use crate::store::StoreError;
 use crate::store::error::Constraint;
@@ -62,6 +63,10 @@ pub struct NewTrunk {
     /// How calls go out by it; none means that none do.
     #[serde(default)]
     pub outbound: Option<NewOutbound>,
+    /// It is a call manager: which telephones of its own it is asked to ring for callbacks. A directory's secret is never
+    /// shown; when a trunk is changed, none keeps the one it has.
+    #[serde(default)]
+    pub callback: Option<CallManager>,
     /// How TLS is spoken with it; none means as the node does.
     #[serde(default)]
     pub tls: Option<TlsRules>,
@@ -135,6 +140,8 @@ pub struct TrunkView {
     pub profile: String,
     /// How calls go out by it.
     pub outbound: Option<OutboundView>,
+    /// Which telephones of its own it is asked to ring for callbacks; the directory's secret is never shown.
+    pub callback: Option<CallManager>,
     /// How TLS is spoken with it.
     pub tls: Option<TlsRules>,
     /// What calls that come by it may cost where a rule sends them out again.
@@ -171,6 +178,30 @@ pub struct TrunkList {
     pub items: Vec<TrunkView>,
 }
 
+/// A call manager without its directory's secret.
+fn shown(of: CallManager) -> CallManager {
+    let directory = of.directory.map(|directory| Directory { secret: None, ..directory });
+    CallManager { directory, ..of }
+}
+
+/// A call manager as it is meant; without a secret, with the one kept.
+fn manager(sent: CallManager, kept: Option<&CallManager>, outbound: bool, check: &mut Check) -> CallManager {
+    check.that(outbound, "/callback", "a call manager is called: say in `outbound` where");
+    let fine = |begins: &String| {
+        let digits = begins.strip_prefix('+').unwrap_or(begins);
+        !digits.is_empty() && digits.len() <= 15 && digits.chars().all(|c| c.is_ascii_digit())
+    };
+    let some = (1..=64).contains(&sent.numbers.len()) && sent.numbers.iter().all(fine);
+    check.that(some, "/callback/numbers", "name 1 to 64 beginnings of numbers, such as 20 or +493090182");
+    let kept = kept.and_then(|kept| kept.directory.as_ref()?.secret.clone());
+    let directory = sent.directory.map(|directory| {
+        let fine = directory.url.starts_with("https://") || directory.url.starts_with("http://");
+        check.that(fine && directory.url.len() <= 1024, "/callback/directory/url", "write an https: address");
+        Directory { secret: directory.secret.or(kept), ..directory }
+    });
+    CallManager { directory, ..sent }
+}
+
 fn yes() -> bool {
     true
 }
@@ -194,6 +225,7 @@ impl TrunkView {
                 caller_id: outbound.caller_id,
                 follow_redirects: outbound.follow_redirects,
             }),
+            callback: trunk.callback.map(shown),
             tls: trunk.tls,
             limits: trunk.limits,
             identity: trunk.identity,
@@ -229,6 +261,7 @@ impl From<&Trunk> for NewTrunk {
                 caller_id: outbound.caller_id.clone(),
                 follow_redirects: outbound.follow_redirects,
             }),
+            callback: trunk.callback.clone().map(shown),
             tls: trunk.tls.clone(),
             limits: Some((&trunk.limits).into()),
             identity: trunk.identity,
@@ -266,6 +299,8 @@ impl NewTrunk {
                 check.that(is_by_udp(&target.uri), &pointer, "a relay speaks with call managers by UDP alone");
             }
         }
+        let kept = before.and_then(|trunk| trunk.callback.as_ref());
+        let callback = self.callback.map(|sent| manager(sent, kept, outbound.is_some(), &mut check));
         if let Some(tls) = &self.tls {
             let both = tls.certificate.is_some() == tls.key.is_some();
             check.that(both, "/tls/key", "a certificate and its key go together: name both, or neither");
@@ -282,6 +317,7 @@ impl NewTrunk {
             enabled: self.enabled,
             profile: self.profile.unwrap_or(plain.profile),
             outbound,
+            callback,
             tls: self.tls,
             limits,
             identity: self.identity,

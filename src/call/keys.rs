@@ -26,6 +26,8 @@ pub enum Action {
     Help,
     /// Asks for a link by text message that adds video, screen and chat.
     Elevate,
+    /// Has the caller called back at the number they call from, once they have hung up.
+    CallBack,
     /// Calls for an operator.
     Operator,
     /// Asks for the host PIN, to become host.
@@ -52,6 +54,7 @@ impl Action {
         Action::Count,
         Action::RollCall,
         Action::Elevate,
+        Action::CallBack,
         Action::Operator,
         Action::HostPin,
         Action::Lock,
@@ -77,6 +80,7 @@ impl Action {
             | Action::Count
             | Action::RollCall
             | Action::Elevate
+            | Action::CallBack
             | Action::Help
             | Action::Operator
             | Action::HostPin => false,
@@ -97,6 +101,7 @@ impl Action {
             Action::Count => "count",
             Action::RollCall => "roll-call",
             Action::Elevate => "elevate",
+            Action::CallBack => "call-back",
             Action::Help => "help",
             Action::Operator => "operator",
             Action::HostPin => "host-pin",
@@ -117,6 +122,7 @@ impl Action {
             Action::Count => Prompt::HelpCount,
             Action::RollCall => Prompt::HelpRollCall,
             Action::Elevate => Prompt::HelpElevate,
+            Action::CallBack => Prompt::HelpCallBack,
             Action::Help => Prompt::HelpHelp,
             Action::Operator => Prompt::HelpOperator,
             Action::HostPin => Prompt::HelpHostPin,
@@ -139,6 +145,7 @@ const ZOOM: &[(&str, Action)] = &[
     ("*9", Action::Hand),
     ("*#", Action::Count),
     ("*3", Action::Elevate),
+    ("#2", Action::CallBack),
     ("*7", Action::RollCall),
     ("*1", Action::Help),
     ("**", Action::Help),
@@ -156,6 +163,7 @@ const WEBEX: &[(&str, Action)] = &[
     ("*#", Action::Count),
     ("*7", Action::RollCall),
     ("*9", Action::Elevate),
+    ("#2", Action::CallBack),
     ("**", Action::Help),
     ("*1", Action::Help),
     ("*0", Action::Operator),
@@ -174,6 +182,7 @@ const MICROSOFT: &[(&str, Action)] = &[
     ("*#", Action::Count),
     ("*3", Action::RollCall),
     ("*9", Action::Elevate),
+    ("#2", Action::CallBack),
     ("*1", Action::Help),
     ("*0", Action::Operator),
     ("*2", Action::HostPin),

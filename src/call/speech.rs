@@ -165,6 +165,12 @@ prompts! {
     ElevateTooOften = "elevate-too-often";
     /// The page is open: nothing was sent.
     ElevatePageOpen = "elevate-page-open";
+    /// To be called back at this number, press …
+    HelpCallBack = "help-call-back";
+    /// Hang up: you will be called back.
+    CallbackReady = "callback-ready";
+    /// A call from the meeting; to join, press …
+    CallbackJoin = "callback-join";
     /// The sign `.` in an address.
     Dot = "dot";
     /// The sign `-` in an address.

@@ -18,6 +18,7 @@ pub mod meters;
 pub mod os;
 pub mod pages;
 pub mod phone;
+pub mod planner;
 pub mod pusher;
 pub mod relay;
 pub mod resolve;

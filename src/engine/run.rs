@@ -29,6 +29,7 @@ use crate::engine::media::MediaPlane;
 use crate::engine::meters;
 use crate::engine::os;
 use crate::engine::pages::Pages;
+use crate::engine::planner::{self, Planner};
 use crate::engine::pusher::{self, Pusher};
 use crate::engine::relay::{self, Relays};
 use crate::engine::resolve::Resolver;
@@ -77,6 +78,7 @@ pub struct Engine {
     relays: Option<Relays>,
     texter: Option<Texter>,
     pusher: Option<Pusher>,
+    planner: Option<Planner>,
     /// None where the page's certificate is that of SIP, or there is none.
     https: Option<Arc<Https>>,
     resolver: Resolver,
@@ -135,6 +137,7 @@ impl Engine {
             relays: None,
             texter: None,
             pusher: None,
+            planner: None,
             https: None,
             resolver,
             fetcher,
@@ -169,6 +172,11 @@ impl Engine {
     /// With text messages.
     pub fn with_texter(self, texter: Texter) -> Self {
         Self { texter: Some(texter), ..self }
+    }
+
+    /// Asks the store about callbacks at set times.
+    pub fn with_planner(self, planner: Planner) -> Self {
+        Self { planner: Some(planner), ..self }
     }
 
     /// With notifications of browsers.
@@ -221,6 +229,7 @@ impl Engine {
                     }
                 }
                 fact = texter::next(&mut self.texter) => self.step(Input::Texting(fact)),
+                (callback, granted) = planner::next(&mut self.planner) => self.step(Input::Claimed { callback, granted }),
                 (elevation, outcome) = pusher::next(&mut self.pusher) => self.step(Input::Notified { elevation, outcome }),
                 (id, lookup) = self.resolver.next() => self.step(Input::Resolved { id, lookup }),
                 (id, result) = self.fetcher.next() => self.step(Input::Fetched { id, result }),
@@ -439,6 +448,15 @@ impl Engine {
                     self.inputs.push_back(Input::Texting(Texting::LookedUp { id, line }));
                 }
             },
+            Output::Claim { callback } => match &self.planner {
+                Some(planner) => planner.claim(callback),
+                None => self.inputs.push_back(Input::Claimed { callback, granted: false }),
+            },
+            Output::Unplan { callback } => {
+                if let Some(planner) = &self.planner {
+                    planner.forget(callback);
+                }
+            }
             Output::Record(record) => {
                 if let Record::Measured { leg, figures } = &record {
                     meters::call_ended(figures);

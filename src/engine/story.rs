@@ -74,6 +74,10 @@ pub fn tell(what: &Happening) {
             let reason = of.reason.map(field::debug);
             info!(room = %of.room, participant = %of.participant, device = %of.device, step = ?of.step, how = ?of.how, reason, "move");
         }
+        Happening::Callback(of) => {
+            let failure = of.failure.map(field::debug);
+            info!(callback = %of.callback, state = of.state.name(), by = ?of.by, failure, "callback");
+        }
         Happening::Elevation(of) => {
             let reason = of.reason.map(field::debug);
             info!(elevation = %of.elevation, call = %of.call, step = ?of.step, by = ?of.by, reason, "elevation");

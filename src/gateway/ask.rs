@@ -120,6 +120,14 @@ impl Gateway {
             Command::LookAtLink { ticket, from } => self.look_at_link(&ticket, from, now),
             Command::Redeem(asked) => self.redeem(&asked, now),
             Command::NumberOfHolder { holder, from } => self.number_of_holder(&holder, from, now),
+            Command::CallBack { room, request } => self.callback_by_api(room, &request, now),
+            Command::PlanCallback { room, request } => self.plan_callback(room, &request, now),
+            Command::PutCallback(kept) => self.put_callback(*kept, false, now),
+            Command::Callbacks => Ok(Reply::Callbacks(self.callback_views())),
+            Command::Callback(id) => {
+                self.callback_view(id).map(|view| Reply::Callback(Box::new(view))).ok_or(Denial::NotFound("callback"))
+            }
+            Command::CancelCallback(id) => self.cancel_callback(id, now),
             Command::Calls { numbers } => {
                 Ok(Reply::Calls(self.legs.keys().filter_map(|leg| self.call_view(*leg, numbers)).collect()))
             }

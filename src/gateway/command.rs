@@ -4,9 +4,11 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::{DidId, ElevationId, ExtensionId, GroupId, RuleId, TicketId, TrunkId};
+use crate::base::id::{CallbackId, DidId, ElevationId, ExtensionId, GroupId, RuleId, TicketId, TrunkId};
 use crate::base::{LegId, PhoneNumber, RoomId, Secret, Utc};
+use crate::callback::Failure;
 use crate::device;
+use crate::gateway::callback::view::{CallbackRequest, CallbackView, Kept};
 use crate::gateway::device::view::{DeviceCommand, DeviceReply};
 use crate::gateway::elevate::view::{ElevateRequest, ElevationView, LinkView, Redeem, Redeemed, Shut, Unfit};
 use crate::gateway::merge::{MergeRequest, Unmerged};
@@ -127,6 +129,28 @@ pub enum Command {
         /// Where it comes from.
         from: IpAddr,
     },
+    /// Has somebody called back now.
+    CallBack {
+        /// The meeting.
+        room: RoomId,
+        /// Whom, and how.
+        request: Box<CallbackRequest>,
+    },
+    /// What is to be kept of a callback at a set time.
+    PlanCallback {
+        /// The meeting.
+        room: RoomId,
+        /// Whom, and how.
+        request: Box<CallbackRequest>,
+    },
+    /// A callback at a set time was kept.
+    PutCallback(Box<Kept>),
+    /// Every callback.
+    Callbacks,
+    /// How far a callback is.
+    Callback(CallbackId),
+    /// Takes a callback back.
+    CancelCallback(CallbackId),
     /// Every live call.
     Calls {
         /// Whether whole numbers may be shown.
@@ -317,6 +341,12 @@ pub enum Reply {
         /// The room that whoever answers is put into.
         room: RoomId,
     },
+    /// A callback.
+    Callback(Box<CallbackView>),
+    /// Callbacks.
+    Callbacks(Vec<CallbackView>),
+    /// What is to be kept of one.
+    CallbackPlan(Box<Kept>),
     /// An elevation.
     Elevation(Box<ElevationView>),
     /// Who is invited to what.
@@ -356,6 +386,8 @@ pub enum Denial {
     TooOften(String, u64),
     /// What was sent cannot be understood.
     Invalid(String),
+    /// Nobody is called back.
+    NotCalledBack(Failure),
     /// A call is not elevated.
     NotElevated(Unfit),
     /// A call is not merged.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::id::{ElevationId, TrunkId};
 use crate::base::{Cause, ExtensionId, LegId, ParticipantId, RoomId, Utc};
 use crate::elevation::{Asker, Reason, Step};
+use crate::gateway::callback::view::CallbackStep;
 use crate::gateway::device::view::MoveEvent;
 use crate::gateway::view::{CallDirection, ParticipantView};
 use crate::identity::Standing;
@@ -320,6 +321,9 @@ pub enum Happening {
     /// A call is moved to another device of its person: `move.asked`, `move.began`, `move.done`, `move.failed`.
     #[serde(untagged)]
     Move(MoveEvent),
+    /// Somebody is called back: `callback.calling`, `callback.ringing`, … Its type is in the step.
+    #[serde(untagged)]
+    Callback(Box<CallbackStep>),
 }
 
 /// A step of an elevation. Neither the link nor the code is in it.
@@ -396,6 +400,7 @@ impl Happening {
             | Happening::CallMerged { room, .. } => Some(*room),
             Happening::Elevation(of) => Some(of.room),
             Happening::Move(of) => Some(of.room),
+            Happening::Callback(of) => of.room,
             Happening::NodeStarted {}
             | Happening::TrunkUp { .. }
             | Happening::TrunkDown { .. }

@@ -347,7 +347,6 @@ impl Gateway {
             Stage::Seating {} => {
                 self.web.handoffs.lost(leg);
                 self.carry_out_moves(now);
-                self.callback_leg_ended(leg, cause, now);
                 self.move_leg_ended(leg, now);
             }
             Stage::Binding { .. }
@@ -363,6 +362,7 @@ impl Gateway {
     fn after_leg(&mut self, leg: LegId, cause: Cause, now: Now) {
         self.transfer_without(leg, cause, now);
         self.trial_leg_ended(leg, cause, now);
+        self.callback_leg_ended(leg, now);
     }
 
     /// The words with which one of two hangs up go to the other.

@@ -29,6 +29,10 @@ impl Gateway {
         if !self.knocks.is_empty() && self.knock_key(leg, digit, now) {
             return;
         }
+        let attended = matches!(self.legs.get(&leg), Some(Leg { stage: Stage::Attendant { .. }, .. }));
+        if attended && self.star_at_attendant(leg, digit) {
+            return self.call_back_by_key(leg, now);
+        }
         let Some(record) = self.legs.get_mut(&leg) else { return };
         match &mut record.stage {
             Stage::Attendant { .. } => self.attend(leg, attendant::Input::Digit(digit), now),
@@ -229,6 +233,7 @@ impl Gateway {
             }
             Action::HostPin => return self.begin_step_up(leg, now),
             Action::Elevate => return self.elevate_by_key(leg, now),
+            Action::CallBack => return self.call_back_by_key(leg, now),
         };
         let result = match self.rooms.get_mut(&room) {
             Some(live) => live.operate(Actor::Participant(id), &operation, now),
@@ -363,7 +368,7 @@ impl Gateway {
         self.key_maps.get(name).cloned().unwrap_or_default()
     }
 
-    fn language(&self, leg: LegId) -> Language {
+    pub(super) fn language(&self, leg: LegId) -> Language {
         self.legs.get(&leg).map_or_else(|| self.settings.language.clone(), |leg| leg.language.clone())
     }
 

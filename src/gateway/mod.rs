@@ -1,6 +1,7 @@
 //! Rank 6: the whole node as one machine. Bytes, media events and commands go in; datagrams, media orders, records
 //! and events come out. The engine gives it a clock, sockets and a store; a test gives it virtual time.
 
+pub mod callback;
 pub mod command;
 pub mod device;
 pub mod elevate;
@@ -15,7 +16,6 @@ pub mod web;
 
 mod ask;
 mod attest;
-mod callback;
 mod calls;
 mod check_sync;
 mod control;
@@ -53,7 +53,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::base::id::{DidId, ElevationId, RelayId, TicketId, TrunkId};
+use crate::base::id::{CallbackId, DidId, ElevationId, RelayId, TicketId, TrunkId};
 use crate::base::{
     Cause, Instant, LegId, Now, ParticipantId, PhoneNumber, Rng, RoomId, Secret, SessionId, Throttle, Timers, Utc,
 };
@@ -128,6 +128,8 @@ pub struct Gateway {
     knocks: knock::Knocks,
     /// People's devices, and calls that move between them.
     devices: device::Devices,
+    /// Somebody is to be called back.
+    callbacks: callback::Callbacks,
     next_seq: u64,
     counters: Counters,
     drain: Option<drain::Drain>,
@@ -173,6 +175,10 @@ enum Timer {
     Knock(LegId),
     /// A relay did not come back.
     Relay(RelayId),
+    /// A step of a callback.
+    Callback(CallbackId),
+    /// A callback that waits is looked at again.
+    CallbackWaits(CallbackId),
     /// Calls are told that the node goes out of service.
     DrainWarning,
     /// Calls still up are ended.
@@ -212,6 +218,8 @@ pub struct Directory {
     pub home: Home,
     /// Rooms.
     pub rooms: Vec<RoomSettings>,
+    /// Callbacks at set times, and whether they rang when the node died.
+    pub callbacks: Vec<(callback::view::Kept, bool)>,
     /// Invitations that count.
     pub tickets: Vec<Ticket>,
     /// People's devices.
@@ -264,6 +272,7 @@ impl Gateway {
             elevations: elevate::Elevations::new(&settings),
             knocks: knock::Knocks::new(),
             devices: device::Devices::new(&settings, directory.people),
+            callbacks: callback::Callbacks::new(),
             settings,
             endpoint,
             verifier,
@@ -294,6 +303,10 @@ impl Gateway {
         let trunks: Vec<TrunkId> = gateway.table.trunks.keys().copied().collect();
         trunks.into_iter().for_each(|trunk| gateway.learn_trunk(trunk, now));
         gateway.publish(Happening::NodeStarted {}, now);
+        for (kept, claimed) in directory.callbacks {
+            // What became of it is told by its event.
+            let _ = gateway.put_callback(kept, claimed, now);
+        }
         gateway.settle(now);
         gateway
     }
@@ -333,6 +346,7 @@ impl Gateway {
             }
             Input::Resolved { id, lookup } => self.locator.resolved(id, lookup, now.mono),
             Input::Fetched { id, result } => self.on_fetched(id, result, now),
+            Input::Claimed { callback, granted } => self.callback_claimed(callback, granted, now),
             Input::DrainAsked => self.begin_drain(now),
             Input::StopAsked => self.stop(now),
             Input::Timeout => self.on_timeout(now),
@@ -363,6 +377,7 @@ impl Gateway {
         self.legs.is_empty()
             && self.closing.is_empty()
             && self.rings.is_empty()
+            && self.callbacks.is_idle()
             && self.web.is_idle()
             && self.devices.is_idle()
             && self.rooms.values().all(|room| room.is_empty() && !room.settings().call)
@@ -405,6 +420,8 @@ impl Gateway {
                 Timer::Knock(caller) => self.knock_over(caller, now),
                 Timer::Elevation(id) => self.elevation_timed_out(id, now),
                 Timer::Relay(relay) => self.relay_stayed_away(relay, now),
+                Timer::Callback(id) => self.callback(id, crate::callback::Input::Timeout, now),
+                Timer::CallbackWaits(id) => self.callback_waits(id, now),
                 Timer::DrainWarning => self.warn_of_drain(),
                 Timer::DrainLimit => self.end_drain(now),
             }
@@ -538,6 +555,13 @@ pub enum Input {
         /// The body of a 200, or why there is none.
         result: Result<Bytes, fetch::FetchError>,
     },
+    /// What [`Output::Claim`] asked the store.
+    Claimed {
+        /// Which callback.
+        callback: CallbackId,
+        /// It has not rung before, and is to ring.
+        granted: bool,
+    },
     /// The node is to go out of service: refuse what is new, let calls finish up to the limit.
     DrainAsked,
     /// End every call now.
@@ -597,6 +621,16 @@ pub enum Output {
         id: fetch::FetchId,
         /// What.
         request: fetch::FetchRequest,
+    },
+    /// Note in the store that a callback at a set time rings now, unless that was noted before, and answer `Claimed`.
+    Claim {
+        /// Which.
+        callback: CallbackId,
+    },
+    /// Forget a callback at a set time: it is over.
+    Unplan {
+        /// Which.
+        callback: CallbackId,
     },
     /// Answer a command.
     Answer {

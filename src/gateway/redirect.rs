@@ -5,7 +5,7 @@ use crate::base::id::TrunkId;
 use crate::base::{Cause, LegId, Now};
 use crate::gateway::Gateway;
 use crate::gateway::leg::{Leg, Outgoing};
-use crate::gateway::ringing::{RingId, Step};
+use crate::gateway::ringing::{RingId, Step, Waits};
 use crate::route::{Destination, Dialled, Party};
 use crate::wire::sip::{Name, Text, Uri};
 
@@ -46,7 +46,9 @@ impl Gateway {
     /// A carrier's redirection: by the same trunk, and where the number is another one under the same limits.
     fn steps_by_trunk(&mut self, ring: RingId, trunk_id: TrunkId, elsewhere: &[Uri], now: Now) -> Vec<Step> {
         let Some(trunk) = self.table.trunks.get(&trunk_id) else { return Vec::new() };
-        if !trunk.outbound.as_ref().is_some_and(|outbound| outbound.follow_redirects) {
+        let is_callback = self.rings.get(&ring).is_some_and(|ring| matches!(ring.waits, Waits::Seat(_)));
+        let follows = trunk.outbound.as_ref().is_some_and(|outbound| outbound.follow_redirects);
+        if !follows && !(is_callback && trunk.callback.is_some()) {
             return Vec::new();
         }
         let numbers = trunk.numbers.clone();

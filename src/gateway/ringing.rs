@@ -70,7 +70,6 @@ pub(super) enum Waits {
     Next(Box<CallPlan>),
     /// The test of a trunk; the room of the attempt is not there.
     Trial,
-    #[allow(dead_code, reason = "doors that ring for seats are being built upon it")]
     /// A seat that somebody has; the room of the attempt is not there.
     Seat(SeatFor),
 }

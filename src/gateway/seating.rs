@@ -74,9 +74,16 @@ impl From<Unseated> for Code {
 }
 
 impl Gateway {
-    #[allow(dead_code, reason = "doors that ring for seats are being built upon it")]
+    /// Whether the account of a plan may make its call now; it takes one of its calls per second.
+    pub(super) fn admit_ring(&mut self, plan: &CallPlan, now: Now) -> Result<(), Cause> {
+        if self.drain.is_some() {
+            return Err(Cause::Draining);
+        }
+        self.admit(plan.party.into(), &plan.to, plan.dialled.as_ref(), now)
+    }
+
     /// Rings a telephone for a seat. No place in any room is taken by it until it is seated. `steps`: what is tried; none
-    /// where the plan's destination says. The account's limits are asked here.
+    /// where the plan's destination says. Whoever orders it has asked the limits ([`Gateway::admit_ring`]).
     pub(super) fn ring_seat(
         &mut self,
         plan: CallPlan,
@@ -84,7 +91,6 @@ impl Gateway {
         what: SeatFor,
         now: Now,
     ) -> Result<RingId, Cause> {
-        self.admit(plan.party.into(), &plan.to, plan.dialled.as_ref(), now)?;
         let (found, seconds) = self.steps_to(&plan)?;
         let plan = CallPlan { seconds: plan.seconds.or(seconds), ..plan };
         self.next_ring += 1;

@@ -43,6 +43,8 @@ pub struct Settings {
     pub ice: crate::gateway::web::ice::Ice,
     /// How calls become meetings.
     pub elevating: crate::gateway::elevate::Elevating,
+    /// Whom this node calls back.
+    pub callback: crate::gateway::callback::CallbackRules,
     /// Authorities that are trusted to say who signs callers' identities.
     pub anchors: Anchors,
     /// What calls out may cost that the API makes in nobody's name.
@@ -87,6 +89,7 @@ impl Default for Settings {
             language: Language::english(),
             ice: crate::gateway::web::ice::Ice::default(),
             elevating: crate::gateway::elevate::Elevating::default(),
+            callback: crate::gateway::callback::CallbackRules::default(),
             anchors: Anchors::default(),
             operator_limits: CallLimits::of_trunk(),
             join_burst: 30,

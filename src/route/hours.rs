@@ -117,6 +117,16 @@ impl From<Weekday> for Day {
 }
 
 impl Zone {
+    /// The moment that is meant by a date and time: RFC 3339 with an offset, or without one the time at this place. What a
+    /// change of the clocks leaves out or has twice is the later moment, or the earlier.
+    pub fn moment(&self, text: &str) -> Option<Utc> {
+        let stamp = match text.parse::<Timestamp>() {
+            Ok(stamp) => stamp,
+            Err(_) => self.rules.to_timestamp(text.parse::<DateTime>().ok()?).ok()?,
+        };
+        Some(Utc(stamp.as_millisecond()))
+    }
+
     fn local(&self, at: Utc) -> DateTime {
         let time = Timestamp::from_millisecond(at.0).unwrap_or(Timestamp::UNIX_EPOCH);
         self.rules.to_datetime(time)

@@ -28,12 +28,13 @@ pub use destination::Destination;
 pub use explain::{Explanation, Step};
 pub use extension::{CallLimits, Calling, Extension, Group, Ring};
 pub use facts::Facts;
-pub use hours::{Hours, Zone};
+pub use hours::{Hours, Span, Zone};
 pub use network::Network;
 pub use party::Party;
 pub use pattern::Pattern;
 pub use rule::{HeaderTest, Mark, Origin, Rule, TextTest, When};
 pub use table::{Called, Did, Extensions, Home, Table};
 pub use trunk::{
-    Credentials, IdentityCheck, IdentityPolicy, Outbound, OutboundTarget, Register, TlsRules, TlsVersion, Trunk,
+    CallManager, Credentials, Directory, IdentityCheck, IdentityPolicy, Outbound, OutboundTarget, Register, TlsRules,
+    TlsVersion, Trunk,
 };

@@ -43,6 +43,9 @@ pub struct Trunk {
     /// How calls go out by it; none means that none do.
     #[serde(default)]
     pub outbound: Option<Outbound>,
+    /// It is a call manager: which telephones of its own it is asked to ring for callbacks; none means it is not asked.
+    #[serde(default)]
+    pub callback: Option<CallManager>,
     /// How TLS is spoken with it; none means as the node does.
     #[serde(default)]
     pub tls: Option<TlsRules>,
@@ -56,6 +59,31 @@ pub struct Trunk {
     #[serde(default)]
     #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
     pub relay: Option<RelayId>,
+}
+
+/// How a call manager is asked to ring its telephones for callbacks. Its redirections are followed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct CallManager {
+    /// What the numbers of its telephones begin with, as they are dialled or in whole: `20`, `+493090182`.
+    pub numbers: Vec<String>,
+    /// A program that is asked by HTTPS at which SIP URI a telephone is.
+    pub directory: Option<Directory>,
+}
+
+/// A program that knows where telephones are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct Directory {
+    /// Where it is asked, by POST.
+    #[cfg_attr(feature = "node", schema(example = "https://directory.example.com/telephones"))]
+    pub url: String,
+    /// What questions are signed with, as those of routing webhooks.
+    #[serde(default)]
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>, format = Password))]
+    pub secret: Option<Secret>,
 }
 
 /// A user name and its password.
@@ -195,6 +223,7 @@ impl Trunk {
             enabled: true,
             profile: generic(),
             outbound: None,
+            callback: None,
             tls: None,
             limits: CallLimits::of_trunk(),
             identity: IdentityPolicy::default(),

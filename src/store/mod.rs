@@ -3,6 +3,7 @@
 //! Configuration is written at once, by whoever asks. Records and events go through the [`Writer`], which never makes
 //! a call wait. A `kill -9` at any moment leaves a file that opens: write-ahead log, one transaction per batch.
 
+pub mod callback;
 pub mod clock;
 pub mod device;
 pub mod did;

@@ -30,8 +30,8 @@ impl Store {
         if let Some(kept) = idempotency::claim(&mut tx, once).await? {
             return Ok(Answered::Before(kept));
         }
-        let sql = "insert into trunk (id, name, networks, username, password, numbers, max_calls, enabled, profile, calls_per_second, outbound, tls, limits, identity, relay) \
-            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let sql = "insert into trunk (id, name, networks, username, password, numbers, max_calls, enabled, profile, calls_per_second, outbound, tls, limits, identity, relay, callback) \
+            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         write(&mut tx, trunk, sql).await?;
         tx.commit().await?;
         Ok(Answered::Now)
@@ -41,7 +41,7 @@ impl Store {
     pub async fn put_trunk(&self, trunk: &Trunk) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         let sql = "update trunk set name = ?2, networks = ?3, username = ?4, password = ?5, numbers = ?6, max_calls = ?7, enabled = ?8, profile = ?9, \
-            calls_per_second = ?10, outbound = ?11, tls = ?12, limits = ?13, identity = ?14, relay = ?15 where id = ?1";
+            calls_per_second = ?10, outbound = ?11, tls = ?12, limits = ?13, identity = ?14, relay = ?15, callback = ?16 where id = ?1";
         write(&mut tx, trunk, sql).await?;
         Ok(tx.commit().await?)
     }
@@ -72,6 +72,7 @@ async fn write(tx: &mut sqlx::SqliteConnection, trunk: &Trunk, sql: &'static str
         .bind(json(&trunk.limits)?)
         .bind(json(&trunk.identity)?)
         .bind(trunk.relay.map(|relay| relay.to_string()))
+        .bind(trunk.callback.as_ref().map(json).transpose()?)
         .execute(&mut *tx)
         .await?;
     if done.rows_affected() == 0 {
@@ -106,6 +107,7 @@ fn read(row: &SqliteRow) -> Result<Trunk, StoreError> {
         enabled: row.try_get("enabled")?,
         profile: row.try_get("profile")?,
         outbound: parsed(row, "outbound")?,
+        callback: parsed(row, "callback")?,
         tls: parsed(row, "tls")?,
         limits: parsed(row, "limits")?.unwrap_or(plain.limits),
         identity: parsed(row, "identity")?.unwrap_or_default(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ringlift::base::elevating::ElevationRules;
-use ringlift::base::id::{DidId, TrunkId};
+use ringlift::base::id::{CallbackId, DidId, TrunkId};
 use ringlift::base::{Instant, LegId, Now, PhoneNumber, Rng, RoomId, Secret, Utc};
 use ringlift::elevation::push::PushOrder;
 use ringlift::gateway::command::{Command, CommandId, Outcome, Reply};
@@ -51,6 +51,10 @@ pub struct World {
     pub texts: Vec<TextOrder>,
     /// Notifications that were to be sent.
     pub pushes: Vec<PushOrder>,
+    /// Callbacks that the store noted as told to ring.
+    pub planned: std::collections::BTreeSet<CallbackId>,
+    /// Callbacks that the store was to forget.
+    pub unplanned: Vec<CallbackId>,
     /// Numbers whose kind of line was asked.
     pub look_ups: Vec<(LookUpId, PhoneNumber)>,
     /// Browsers' pages, and what each was told.
@@ -148,6 +152,8 @@ impl World {
             fetches: vec![],
             texts: vec![],
             pushes: vec![],
+            planned: std::collections::BTreeSet::new(),
+            unplanned: vec![],
             look_ups: vec![],
             pages: Pages::default(),
             web_orders: vec![],
@@ -354,6 +360,11 @@ impl World {
                 Output::Text(order) => self.texts.push(*order),
                 Output::Push(order) => self.pushes.push(*order),
                 Output::LookUp { id, number } => self.look_ups.push((id, number)),
+                Output::Claim { callback } => {
+                    let granted = self.planned.insert(callback);
+                    self.gateway.handle(Input::Claimed { callback, granted }, self.now);
+                }
+                Output::Unplan { callback } => self.unplanned.push(callback),
                 Output::FreePorts { .. } => self.ports_free += 1,
                 Output::Media(command) => self.media(command),
                 Output::Web(order) => self.pages.perform(order),

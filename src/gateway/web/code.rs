@@ -96,6 +96,18 @@ pub enum Code {
     CallHasPage,
     /// There is no way to carry the voice by that: no telephone is on the line, or no peer connection stands.
     NoSuchAudio,
+    /// No host is in the meeting: calls out begin when one is.
+    CallbackNoHost,
+    /// The number costs more than may be called from here.
+    CallbackHighRate,
+    /// It is a number of this node.
+    CallbackLoop,
+    /// This number may not be called from here.
+    CallbackNotAllowed,
+    /// This is no number that can be reached.
+    CallbackUnreachable,
+    /// A telephone is being called already.
+    CallbackUnderWay,
 }
 
 impl Code {
@@ -144,6 +156,12 @@ impl Code {
             Code::NoSuchCall => "there is no such call that you could bring in",
             Code::CallForHelp => "this is an emergency call: it stays as it is",
             Code::CallHasPage => "this person has a page in the call: send them an invitation to the meeting",
+            Code::CallbackNoHost => "no host is in the meeting: calls out begin when one is",
+            Code::CallbackHighRate => "this number costs more than may be called from here",
+            Code::CallbackLoop => "this is a number of this node: call it from your telephone instead",
+            Code::CallbackNotAllowed => "this number may not be called from here",
+            Code::CallbackUnreachable => "this is no number that can be reached from here",
+            Code::CallbackUnderWay => "a telephone is being called already",
             Code::NoSuchAudio => {
                 "no telephone is on the line, or no peer connection stands: call in again, or let this browser carry the voice"
             }

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::id::{ElevationId, TicketId};
 use crate::base::{Cause, LegId, ParticipantId, RoomId, Secret, SessionId, Utc};
 use crate::elevation::{Asker, Reason, Step};
+use crate::gateway::callback::view::CallbackView;
 use crate::gateway::device::protocol::{AnswerMove, MoveHere, MoveThere, OpenMe, SetDevice};
 use crate::gateway::device::view::{DeviceView, Me, MoveAsked, MoveOver, NotMoved, TakeCall};
 use crate::gateway::knock::KnockAnswer;
@@ -202,6 +203,17 @@ pub enum ClientMessage {
         /// They do.
         on: bool,
     },
+    /// Has a telephone ring that becomes one's voice; how that goes is told by `callback`.
+    CallMe {
+        /// A number, as it is dialled.
+        #[serde(default)]
+        number: Option<String>,
+        /// Instead: the user of an extension.
+        #[serde(default)]
+        extension: Option<String>,
+    },
+    /// Has it ring no longer.
+    CallMeCancel {},
     /// Leaves for good: no place is kept. Who has a telephone in the meeting stays by that.
     Leave {},
     /// Asks for a `pong`.
@@ -424,6 +436,8 @@ pub enum ServerMessage {
         #[cfg_attr(feature = "node", schema(value_type = String))]
         reason: Reason,
     },
+    /// How far a callback is that rings for this page's person.
+    Callback(Box<CallbackView>),
     /// The answer to `ping`.
     Pong {
         /// Which.

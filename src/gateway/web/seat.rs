@@ -98,6 +98,8 @@ impl Gateway {
             ClientMessage::Knock { call, answer } => self.answer_knock(me, call, answer, now),
             ClientMessage::Allow { elevation, allow } => self.allow_by_page(me, elevation, allow, now),
             ClientMessage::Audio { by, keep } => self.move_audio(me, by, keep, now),
+            ClientMessage::CallMe { number, extension } => self.call_me(me, (number, extension), now),
+            ClientMessage::CallMeCancel {} => self.call_me_cancel(me, now),
             ClientMessage::Leave {} => {
                 self.tell_page(session, ServerMessage::Done { id });
                 if self.unseat(me, Cause::HungUp, now) {
