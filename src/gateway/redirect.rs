@@ -48,7 +48,7 @@ impl Gateway {
         let Some(trunk) = self.table.trunks.get(&trunk_id) else { return Vec::new() };
         let is_callback = self.rings.get(&ring).is_some_and(|ring| matches!(ring.waits, Waits::Seat(_)));
         let follows = trunk.outbound.as_ref().is_some_and(|outbound| outbound.follow_redirects);
-        if !follows && !(is_callback && trunk.callback.is_some()) {
+        if !(follows || is_callback && trunk.callback.is_some()) {
             return Vec::new();
         }
         let numbers = trunk.numbers.clone();
