@@ -2,6 +2,7 @@
 
 import { isLanguage, keep, remember } from "../i18n/core.js";
 import { portrait } from "./avatar.js";
+import { calling, rings } from "./callme.js";
 import { choose, stop, takeDevices, toggleCamera, toggleScreen } from "./capture.js";
 import { elevates, look, notMe, tap, typed } from "./elevate.js";
 import { readInvitation } from "./invited.js";
@@ -111,6 +112,8 @@ export const act: Actions = {
   open(dialog) {
     local.dialog = dialog;
     local.copied = false;
+    // What came of the last call is not the next one's.
+    if (dialog.kind === "call_me" && !rings(page.state.callback)) change({ callback: null });
     if (dialog.kind === "invite" && !local.invitation && isHost(page.state)) act.invite(null);
     draw();
   },
@@ -205,5 +208,15 @@ export const act: Actions = {
   notifyHere: () => void notifyHere(),
   notNotified,
   notifyNoMore: () => void notifyNoMore(),
+  callMe(number) {
+    if (calling.asked) return;
+    calling.asked = true;
+    draw();
+    void ask({ type: "call_me", number }).then(() => {
+      calling.asked = false;
+      draw();
+    });
+  },
+  callMeCancel: () => void ask({ type: "call_me_cancel" }),
   sound: (by, keep) => void moveSound(by, keep),
 };

@@ -1,6 +1,7 @@
 // Above and below the stage: where one is, and what one can do.
 
 import { h, type Child, type Node } from "../dom.js";
+import { rings, stateWords } from "./callme.js";
 import { canShare } from "./devices.js";
 import { icon, type Sign } from "./icons.js";
 import { wants } from "./ladder.js";
@@ -72,7 +73,8 @@ export function banners(app: App): Node {
     banner(`knock-${one.call}`, "info knock", words, h("div", { class: "row" }, h("button", { class: "main", onclick: says("take") }, t("allow")), h("button", { onclick: says("decline") }, t("knock_decline")), h("button", { class: "plain", onclick: says("ring") }, t("knock_ring"))));
   }
   for (const one of state.lines) banner(`line-${one.call}`, "info line", t("line_beside", { name: caller(app, one) }), h("button", { class: "main", onclick: () => act.bringIn(one.call) }, t("bring_in")));
-  if (state.audioOffer) banner("offer", "warn", t("phone_hung_up"), h("button", { id: "sound-web", class: "main", disabled: local.moving, onclick: () => act.sound("web", false) }, icon("mic"), t("sound_of_browser")), h("button", { id: "call-back", onclick: () => act.sound("phone", false) }, icon("phone"), t("call_me_back")));
+  if (state.audioOffer) banner("offer", "warn", t("phone_hung_up"), h("button", { id: "sound-web", class: "main", disabled: local.moving, onclick: () => act.sound("web", false) }, icon("mic"), t("sound_of_browser")), h("button", { id: "call-back", onclick: () => act.open({ kind: "call_me" }) }, icon("phone"), t("call_me_back")));
+  if (state.callback && rings(state.callback) && local.dialog?.kind !== "call_me") banner("callback", "info by-telephone", stateWords(app, state.callback), h("button", { id: "call-me-show", onclick: () => act.callMeCancel(), disabled: state.callback.state === "canceling" }, t("call_me_cancel")));
   if (offers()) banner("push", "info", t("push_offer"), h("button", { id: "push-yes", class: "main", disabled: pushing.busy, onclick: () => act.notifyHere() }, t("push_yes")), h("button", { id: "push-no", onclick: () => act.notNotified() }, t("push_not_now")));
   for (const [id, { steps }] of state.elevations) {
     const [last, person] = [steps.at(-1), state.people.get(id)];
@@ -94,6 +96,7 @@ export function tools(app: App): Node {
     "footer",
     { class: "tools", role: "toolbar", "aria-label": t("tools") },
     button(quietNow ? "mic_off" : "mic", t(quietNow ? "unmute" : "mute"), { id: "mic", off: quietNow, key: "M", words: true, disabled: noMicrophone }, () => act.microphone()),
+    button("phone", t("call_me"), { id: "call-me", class: "wide-only", on: rings(state.callback), words: true, expanded: local.dialog?.kind === "call_me" }, () => act.open({ kind: "call_me" })),
     button(local.camera.on ? "camera" : "camera_off", t(local.camera.on ? "camera_off" : "camera_on"), { id: "camera", off: !local.camera.on, key: "V", words: true, disabled: local.camera.trouble === "insecure" }, () => act.camera()),
     canShare() ? button("screen", t(local.sharing ? "stop_sharing" : "share_screen"), { id: "screen", class: "wide-only", on: local.sharing !== null, key: "S", words: true }, () => act.screen()) : null,
     button("hand", t(hand ? "lower_hand" : "raise_hand"), { id: "hand", on: hand, key: "H", words: true }, () => act.hand()),

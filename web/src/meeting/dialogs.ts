@@ -1,6 +1,7 @@
 // What is asked and shown in front of the rest. Each is a modal dialog: the browser keeps the focus in it and gives it back.
 
 import { h, type Child, type Node } from "../dom.js";
+import { callMe } from "./callme.js";
 import { canShare } from "./devices.js";
 import type { Words } from "../i18n/words.js";
 import { icon, type Sign } from "./icons.js";
@@ -37,6 +38,8 @@ export function dialog(app: App): Node | null {
       return person ? rename(app, person) : null;
     case "ladder":
       return person ? ladder(app, person) : null;
+    case "call_me":
+      return callMe(app);
     case "sound_here":
       return soundHere(app);
     case "remove":
@@ -123,6 +126,7 @@ function more(app: App): Node {
     item("invite", t("invite"), open("invite")),
     canShare() ? item("screen", t(local.sharing ? "stop_sharing" : "share_screen"), then(app, () => act.screen()), "narrow-only") : null,
     item("people", t("people"), then(app, () => act.panel("people")), "narrow-only"),
+    state.phase === "in" ? item("phone", t("call_me"), then(app, () => act.open({ kind: "call_me" })), "narrow-only") : null,
     sharingOrNot(app),
     document.fullscreenEnabled ? item("spread", t(document.fullscreenElement ? "small_screen" : "full_screen"), then(app, fullScreen)) : null,
     item("settings", t("settings"), open("settings")),

@@ -17,7 +17,7 @@ export interface Taken {
 }
 
 export type Dialog =
-  | { kind: "invite" | "settings" | "more" | "react" | "leave" | "end" | "sound_here" }
+  | { kind: "invite" | "settings" | "more" | "react" | "leave" | "end" | "sound_here" | "call_me" }
   | { kind: "person" | "rename" | "remove" | "ladder"; person: string };
 
 export interface Local {
@@ -114,6 +114,9 @@ export interface Actions {
   notifyHere(): void;
   notNotified(): void;
   notifyNoMore(): void;
+  /** Has one's telephone ring; or not after all. */
+  callMe(number: string): void;
+  callMeCancel(): void;
   /** Moves one's own voice; from the telephone it may be kept on the line. */
   sound(by: "web" | "phone", keep: boolean): void;
 }

@@ -1,6 +1,6 @@
 // What the page knows of the meeting, and how what the node says changes it. Pure: no socket, no clock, no device.
 
-import { type ChatLine, type DialIn, type Knocking, type Line, type Person, type Progress, type Reaction, REACTIONS, type Room, type Role, type ServerMessage, type Shown, type Standing } from "./protocol.js";
+import { type Callback, type ChatLine, type DialIn, type Knocking, type Line, type Person, type Progress, type Reaction, REACTIONS, type Room, type Role, type ServerMessage, type Shown, type Standing } from "./protocol.js";
 
 export type Phase = "preview" | "joining" | "lobby" | "waiting" | "in" | "ended";
 
@@ -47,6 +47,8 @@ export interface State {
   lines: Line[];
   /** One's telephone hung up: who goes on with the voice is asked. */
   audioOffer: boolean;
+  /** One's telephone is rung, or was. */
+  callback: Callback | null;
   ended: { cause: string; text: string } | null;
   goaway: string | null;
   panel: "people" | "chat" | null;
@@ -78,6 +80,7 @@ export const blank: State = {
   knocks: [],
   lines: [],
   audioOffer: false,
+  callback: null,
   ended: null,
   goaway: null,
   panel: null,
@@ -88,7 +91,7 @@ export const blank: State = {
 
 /** Something to tell the person at the page: said by the words' key, with names. */
 export interface Note {
-  say: "somebody_joined" | "somebody_left" | "somebody_waits" | "hand_up" | "chat_from" | "chat_from_alone" | "host_muted_you" | "host_unmuted_you" | "you_are_host" | "you_are_host_no_more" | "locked" | "unlocked" | "shares" | "shares_no_more" | "joined_anew" | "back" | "video_added" | "video_link_failed" | "brought_in" | "phone_gone";
+  say: "somebody_joined" | "somebody_left" | "somebody_waits" | "hand_up" | "chat_from" | "chat_from_alone" | "host_muted_you" | "host_unmuted_you" | "you_are_host" | "you_are_host_no_more" | "locked" | "unlocked" | "shares" | "shares_no_more" | "joined_anew" | "back" | "video_added" | "video_link_failed" | "call_me_success" | "call_me_failed" | "brought_in" | "phone_gone";
   values?: Record<string, string>;
   /** Seen too, not only heard by screen readers. */
   seen: boolean;
@@ -283,6 +286,11 @@ export function receive(state: State, message: ServerMessage, now: number): [Sta
       return elevation(state, message, now);
     case "audio_offer":
       return [{ ...state, audioOffer: you(state)?.audio === "none" }, []];
+    case "callback": {
+      const over = message.state === "success" || message.state === "failed";
+      const note: Note[] = over ? [{ say: message.state === "success" ? "call_me_success" : "call_me_failed", seen: message.state === "failed" }] : [];
+      return [{ ...state, callback: message }, note];
+    }
     case "merged": {
       const [one, by] = [state.people.get(message.participant), state.people.get(message.by ?? "")];
       return [state, one && by ? [{ say: "brought_in", values: { name: called(one, ""), by: called(by, "") }, seen: true }] : []];

@@ -143,7 +143,18 @@ export type ServerMessage =
   | ({ type: "knock" } & Knocking)
   | { type: "lines"; lines: Line[] }
   | { type: "knock_over"; call: string }
+  | ({ type: "callback" } & Callback)
   | { type: "pong"; id: number };
+
+/** How far a telephone is that is rung for this page's person (docs/callback.md). */
+export interface Callback {
+  id: string;
+  state: "none" | "calling" | "ringing" | "accepted" | "success" | "failed" | "canceling" | "canceled" | "timeout";
+  failure?: string | null;
+  /** Whom, masked. */
+  to: string;
+  by: string;
+}
 
 export type Step = "asked" | "looking_up" | "pushed" | "texted" | "sent" | "delivered" | "spoken" | "shown" | "opened" | "authenticated" | "bound" | "closed" | "failed" | "ended";
 
@@ -202,5 +213,7 @@ export type Asked =
   | { type: "audio"; by: "web" | "phone"; keep: boolean }
   | { type: "merge"; call: string; both: boolean }
   | { type: "knock"; call: string; answer: "take" | "decline" | "ring" }
+  | { type: "call_me"; number: string }
+  | { type: "call_me_cancel" }
   | { type: "leave" }
   | { type: "ping" };
