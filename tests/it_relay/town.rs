@@ -7,7 +7,7 @@
 //! Everything there is at 127.0.0.1, which is another machine here: what names an address of the customer's network and is sent
 //! from here goes astray.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::process::Command;
@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use crate::common::baresip::{self, Account, Baresip};
 use crate::common::gateway::{self, Gateway};
 use crate::common::kamailio::{self, Kamailio};
+use crate::common::phone::{self, Phone};
 use crate::common::ports::Ports;
 use crate::common::process::{Folder, Process};
 use crate::common::wiretap::Wiretap;
@@ -28,7 +29,7 @@ use crate::common::{ms, s, until, until_clear};
 /// The voices: tones that no harmonic of another meets.
 pub const ANNA: f64 = 440.0;
 pub const BEN: f64 = 1000.0;
-const PASSWORD: &str = "a long password";
+const PASSWORD: &str = "a-good-password";
 
 /// Runs a program to its end.
 #[track_caller]
@@ -116,25 +117,31 @@ impl Town {
 
     /// Kamailio there, which sends what is not for itself to Ben.
     pub fn kamailio(&self) -> Kamailio {
-        let ben = format!("127.0.0.1:{}", self.ports.at(1));
+        let ben = self.bens();
         self.there(|| kamailio::Setup::towards(&ben).start())
     }
 
-    /// Ben's telephone there, registered with Kamailio.
-    pub fn ben(&self, kamailio: &Kamailio, rings: bool) -> Baresip {
-        let registrar = kamailio.address();
-        let account = Account { user: kamailio::USER, password: kamailio::PASSWORD, registrar, transport: "udp" };
-        let setup = baresip::Setup::tone(BEN);
-        let setup = if rings { setup.ringing() } else { setup };
-        let mut ben = self.there(|| setup.account(account).start());
-        ben.registered(s(15));
+    /// Where Ben's telephone waits.
+    fn bens(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.at(1))
+    }
+
+    /// Ben's telephone there, which waits for one call.
+    pub fn ben(&self) -> Phone {
+        let bens = self.bens();
+        let mut ben = self.there(|| phone::Setup::tone(BEN).with(&["--listen", &bens]).wait());
+        ben.tells("listening", s(10));
         ben
     }
 
-    /// Panics if a connection into that network can be opened.
+    /// Panics if a connection into that network can be opened, to somebody who waits for one there.
     #[track_caller]
-    pub fn is_closed(&self, port: u16) {
-        let address: SocketAddr = format!("{}:{port}", self.near).parse().unwrap();
+    pub fn is_closed(&self) {
+        let near = format!("{}:0", self.near);
+        let waits = self.there(|| TcpListener::bind(&near).unwrap());
+        let address: SocketAddr = waits.local_addr().unwrap();
+        let there = self.there(|| TcpStream::connect_timeout(&address, ms(700)).is_ok());
+        assert!(there, "nobody waits at {address}");
         assert!(TcpStream::connect_timeout(&address, ms(700)).is_err(), "somebody got in at {address}");
     }
 }
@@ -226,12 +233,9 @@ impl Node {
 
     /// Anna's telephone, at the gateway; she may call out.
     pub fn anna(&self) -> Baresip {
-        let made = self.gateway.post(
-            "/v1/extensions",
-            &json!({ "user": "101", "name": "Anna", "password": PASSWORD,
-            "limits": { "calling": "allowed", "countries": ["49"] } }),
-        );
-        assert!(made["id"].is_string(), "{made}");
+        let made = self.gateway.post("/v1/extensions", &json!({ "user": "101", "name": "Anna", "password": PASSWORD }));
+        let limits = json!({ "limits": { "calling": "allowed", "countries": ["49"] } });
+        self.gateway.patch(&format!("/v1/extensions/{}", made["id"].as_str().unwrap()), &limits);
         let account = Account { user: "101", password: PASSWORD, registrar: self.gateway.sip(), transport: "udp" };
         let mut anna = baresip::Setup::tone(ANNA).account(account).start();
         anna.registered(s(15));
@@ -241,7 +245,7 @@ impl Node {
 
 /// Waits until both hear each other, and nobody else.
 #[track_caller]
-pub fn talk_to_each_other(tap: &Wiretap, anna: &Baresip, ben: &Baresip) {
+pub fn talk_to_each_other(tap: &Wiretap, anna: &Baresip, ben: &Phone) {
     until_clear(&[ANNA], || ben.heard());
     tap.hears("Anna", &anna.rtp_ports(), BEN, &[ANNA, BEN]);
 }
