@@ -299,3 +299,117 @@ fn addresses(message: &Message) -> Vec<IpAddr> {
     let of = |media| sdp.connection_of(media).and_then(crate::wire::sdp::Connection::ip);
     sdp.media.iter().filter_map(of).filter(|ip| !ip.is_unspecified()).map(|ip| ip.to_canonical()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &str = "10.0.0.9:5070";
+    const MANAGER: &str = "10.0.0.5:5060";
+    const SDP: &str =
+        "v=0\r\no=- 1 1 IN IP4 10.0.0.20\r\ns=-\r\nc=IN IP4 10.0.0.20\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+
+    fn message(head: &str, body: &str) -> Message {
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let text = format!("{head}{kind}Content-Length: {}\r\n\r\n{body}", body.len());
+        Message::parse(&Bytes::from(text)).unwrap()
+    }
+
+    fn invite() -> Message {
+        message(
+            "INVITE sip:ben@cucm.corp SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9:5070;branch=z9hG4bKa;rport\r\nMax-Forwards: 70\r\n\
+             From: <sip:anna@gw>;tag=f\r\nTo: <sip:ben@cucm.corp>\r\nCall-ID: one\r\nCSeq: 4 INVITE\r\nContact: <sip:10.0.0.9:5070>\r\n",
+            "",
+        )
+    }
+
+    fn answer(status: &str, contact: &str) -> Message {
+        message(
+            &format!(
+                "SIP/2.0 {status}\r\nVia: SIP/2.0/UDP 10.0.0.9:5070;branch=z9hG4bKa;rport\r\nFrom: <sip:anna@gw>;tag=f\r\n\
+                 To: <sip:ben@cucm.corp>;tag=t\r\nCall-ID: one\r\nCSeq: 4 INVITE\r\n{contact}"
+            ),
+            if status.starts_with('2') { SDP } else { "" },
+        )
+    }
+
+    fn manager() -> SocketAddr {
+        MANAGER.parse().unwrap()
+    }
+
+    fn ended(dialogs: &mut Dialogs) -> Vec<(SocketAddr, Request)> {
+        let farewells = dialogs.end_all(OURS.parse().unwrap());
+        let read = |farewell: Farewell| match Message::parse(&farewell.bytes).unwrap() {
+            Message::Request(request) => (farewell.to, request),
+            Message::Response(response) => panic!("{}", response.status),
+        };
+        farewells.into_iter().map(read).collect()
+    }
+
+    #[test]
+    fn a_phone_in_a_call_is_told_by_a_bye_that_goes_the_way_of_the_dialog() {
+        let mut dialogs = Dialogs::default();
+        let phone = "10.0.0.20".parse().unwrap();
+        dialogs.goes(&invite(), manager());
+        assert!(!dialogs.hear_at(phone), "nobody has said where audio goes");
+        let routed = "Contact: <sip:ben@10.0.0.20:5062>\r\nRecord-Route: <sip:10.0.0.6;lr>,<sip:10.0.0.5;lr>\r\n";
+        dialogs.comes(&answer("200 OK", routed), manager());
+        assert!(dialogs.hear_at(phone));
+        let reinvite = message(
+            "UPDATE sip:ben@10.0.0.20 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9:5070;branch=z9hG4bKb\r\nFrom: <sip:anna@gw>;tag=f\r\n\
+             To: <sip:ben@cucm.corp>;tag=t\r\nCall-ID: one\r\nCSeq: 9 UPDATE\r\n",
+            "",
+        );
+        dialogs.goes(&reinvite, manager());
+        let byes = ended(&mut dialogs);
+        let [(to, bye)] = byes.as_slice() else { panic!("{byes:?}") };
+        assert_eq!((bye.method.clone(), bye.uri.as_str()), (Method::Bye, "sip:ben@10.0.0.20:5062"));
+        assert_eq!(*to, "10.0.0.5:5060".parse().unwrap(), "by the last of the route");
+        assert_eq!(bye.headers.cseq().map(|cseq| cseq.seq), Some(10));
+        assert_eq!(bye.headers.from().and_then(|from| from.tag().map(str::to_owned)).as_deref(), Some("f"));
+        assert_eq!(bye.headers.to().and_then(|to| to.tag().map(str::to_owned)).as_deref(), Some("t"));
+        assert_eq!(bye.headers.top_via().map(|via| via.host.to_string()).as_deref(), Some("10.0.0.9"));
+        assert!(!dialogs.hear_at(phone) && dialogs.len() == 0, "it is over");
+    }
+
+    #[test]
+    fn a_phone_that_rings_is_told_by_a_cancel_of_the_same_branch() {
+        let mut dialogs = Dialogs::default();
+        dialogs.goes(&invite(), manager());
+        dialogs.comes(&answer("180 Ringing", "Contact: <sip:ben@10.0.0.20>\r\n"), manager());
+        let cancels = ended(&mut dialogs);
+        let [(to, cancel)] = cancels.as_slice() else { panic!("{cancels:?}") };
+        assert_eq!((cancel.method.clone(), *to), (Method::Cancel, manager()));
+        assert_eq!(
+            cancel.headers.top_via().and_then(|via| via.branch().map(str::to_owned)).as_deref(),
+            Some("z9hG4bKa")
+        );
+        assert_eq!(cancel.headers.cseq().map(|cseq| cseq.seq), Some(4));
+    }
+
+    #[test]
+    fn what_ended_by_itself_is_not_ended_again() {
+        for over in [true, false] {
+            let mut dialogs = Dialogs::default();
+            dialogs.goes(&invite(), manager());
+            if over {
+                dialogs.comes(&answer("486 Busy Here", ""), manager());
+            } else {
+                dialogs.comes(&answer("200 OK", "Contact: <sip:ben@10.0.0.20>\r\n"), manager());
+                let bye = "BYE sip:10.0.0.9 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.5;branch=z9hG4bKc\r\nFrom: <sip:ben@cucm.corp>;tag=t\r\n\
+                           To: <sip:anna@gw>;tag=f\r\nCall-ID: one\r\nCSeq: 1 BYE\r\n";
+                dialogs.comes(&message(bye, ""), manager());
+            }
+            assert_eq!(dialogs.end_all(OURS.parse().unwrap()), []);
+        }
+    }
+
+    #[test]
+    fn somebody_who_calls_is_refused_so_that_the_call_manager_looks_elsewhere() {
+        let mut dialogs = Dialogs::default();
+        dialogs.comes(&invite(), manager());
+        let farewells = dialogs.end_all(OURS.parse().unwrap());
+        assert_eq!(farewells.len(), 1);
+        assert!(farewells[0].bytes.starts_with(b"SIP/2.0 503 ") && farewells[0].to == manager());
+    }
+}
