@@ -79,6 +79,8 @@ pub enum Fact {
     Lost {
         /// Which.
         relay: RelayId,
+        /// For good: it has told the phones already.
+        ended: bool,
     },
     /// A SIP message came.
     Message {
@@ -273,7 +275,7 @@ impl Relays {
         match report {
             Report::Fact(fact) => {
                 match &fact {
-                    Fact::Lost { relay } => {
+                    Fact::Lost { relay, .. } => {
                         if let Some(line) = self.lines.get_mut(relay) {
                             line.connected = false;
                         }

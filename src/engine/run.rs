@@ -318,7 +318,7 @@ impl Engine {
     fn take_relayed(&mut self, fact: relay::Fact) {
         self.step(match fact {
             relay::Fact::Up { relay, reach } => Input::Relay(RelayFact::Up { relay, reach }),
-            relay::Fact::Lost { relay } => Input::Relay(RelayFact::Lost { relay }),
+            relay::Fact::Lost { relay, ended } => Input::Relay(RelayFact::Lost { relay, ended }),
             relay::Fact::Message { message, source } => {
                 Input::Signalling(endpoint::Input::Received { message: *message, source })
             }

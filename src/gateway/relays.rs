@@ -41,6 +41,8 @@ pub enum RelayFact {
     Lost {
         /// Which.
         relay: RelayId,
+        /// For good: it has told the phones already.
+        ended: bool,
     },
 }
 
@@ -99,11 +101,14 @@ impl Gateway {
     pub(super) fn on_relay(&mut self, fact: RelayFact, now: Now) {
         match fact {
             RelayFact::Up { relay, reach } => self.relay_up(relay, reach, now),
-            RelayFact::Lost { relay } => {
+            RelayFact::Lost { relay, ended } => {
                 let Some(known) = self.relays.0.get_mut(&relay).filter(|known| known.connected) else { return };
                 known.connected = false;
                 self.timers.arm(Timer::Relay(relay), now.mono + PATIENCE);
                 self.trunks_by(relay).into_iter().for_each(|trunk| self.weigh(trunk, now));
+                if ended {
+                    self.end_calls_by(relay, now);
+                }
             }
         }
     }
@@ -117,8 +122,8 @@ impl Gateway {
         for trunk in self.trunks_by(relay) {
             self.trunk_reached_again(trunk, moved, now);
         }
-        // A relay that began anew elsewhere has none of the ports that its calls' far ends send to.
-        if before.is_some_and(|known| known.reach.run != reach.run && known.reach.media != reach.media) {
+        // One that began anew knows nothing of the calls that were up.
+        if before.is_some_and(|known| known.reach.run != reach.run) {
             self.end_calls_by(relay, now);
         }
     }

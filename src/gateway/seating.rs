@@ -296,17 +296,9 @@ impl Gateway {
 
     /// The attendant falls silent: the telephone is to go elsewhere.
     fn leave_attendant(&mut self, leg: LegId) {
-        if let Some(record) = self.legs.get_mut(&leg) {
-            record.stage = Stage::Seating {};
-        }
-        self.timers.disarm(&Timer::Attendant(leg));
-        self.fall_silent(leg);
-    }
-
-    /// What is being said to a telephone is said no more.
-    pub(super) fn fall_silent(&mut self, leg: LegId) {
         let Some(record) = self.legs.get_mut(&leg) else { return };
-        record.voice.pending.clear();
+        record.stage = Stage::Seating {};
+        self.timers.disarm(&Timer::Attendant(leg));
         if record.voice.playing.take().is_some() {
             self.order(MediaCommand::StopPlaying { leg });
         }

@@ -177,7 +177,7 @@ impl Line {
         let packet = match packet {
             Some(packet) => packet?,
             None => {
-                self.lose("the connection ended").await;
+                self.lose("the connection ended", false).await;
                 return Ok(());
             }
         };
@@ -201,8 +201,8 @@ impl Line {
                 }
                 Ok(())
             }
-            Packet::Close(_, why) => {
-                self.lose(&format!("the relay closed it: {why}")).await;
+            Packet::Close(code, why) => {
+                self.lose(&format!("the relay closed it: {why}"), code == close::GOING).await;
                 Ok(())
             }
         }
@@ -293,7 +293,7 @@ impl Line {
     async fn send(&mut self, packet: Packet) {
         let Some(session) = &self.session else { return };
         if session.tunnel.writer.say(packet).is_err() {
-            self.lose("the relay does not read").await;
+            self.lose("the relay does not read", false).await;
         }
     }
 
@@ -302,10 +302,11 @@ impl Line {
         if let Some(session) = &self.session {
             let _ = session.tunnel.writer.say(Packet::Close(code, why.to_owned()));
         }
-        self.lose(why).await;
+        // It stops, and tells the phones before it does.
+        self.lose(why, matches!(code, close::REVOKED | close::VERSION)).await;
     }
 
-    async fn lose(&mut self, why: &str) {
+    async fn lose(&mut self, why: &str, ended: bool) {
         let Some(session) = self.session.take() else { return };
         self.writer.send_replace(None);
         let audio = session.tunnel.writer.dropped() + self.dropped;
@@ -314,7 +315,7 @@ impl Line {
         match session.hello {
             Some(_) => {
                 warn!(relay = %self.relay, name = session.tunnel.name, why, old_audio = audio, "a relay is gone");
-                let _ = self.report.send(Report::Fact(Fact::Lost { relay: self.relay })).await;
+                let _ = self.report.send(Report::Fact(Fact::Lost { relay: self.relay, ended })).await;
             }
             None => debug!(relay = %self.relay, why, "a relay that did not say who it is"),
         }
