@@ -25,7 +25,7 @@ use crate::transport::relay::{LONGEST_FRAME, Malformed, PATH, Packet};
 use crate::transport::tls;
 
 /// Until the tunnel must stand. Longer: an address that swallows what is sent is tried for longer.
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT: Duration = Duration::from_secs(5);
 /// What the kernel may hold beyond what is on its way, in bytes: a tenth of a second of two calls. More: audio grows old
 /// there. Less: more wake-ups.
 const UNSENT: u32 = 2048;
@@ -113,7 +113,7 @@ impl Gateway {
     pub(super) async fn dial(&self) -> Result<Dialled, DialError> {
         match timeout(CONNECT, self.open()).await {
             Ok(opened) => opened,
-            Err(_) => Err(DialError::Later(format!("{} does not answer within ten seconds", self.shown()))),
+            Err(_) => Err(DialError::Later(format!("{} does not answer within five seconds", self.shown()))),
         }
     }
 

@@ -352,7 +352,10 @@ impl House {
 
     /// Tries again, after a pause that grows; many relays do not come at the same time.
     fn dial(&mut self) {
-        let doubled = FIRST_PAUSE.saturating_mul(1 << self.tries.min(10)).min(LONGEST_PAUSE);
+        // While calls wait, it is tried at least once a second.
+        let waiting = !self.gave_up && self.lost.elapsed() < PATIENCE;
+        let longest = if waiting { FIRST_PAUSE * 2 } else { LONGEST_PAUSE };
+        let doubled = FIRST_PAUSE.saturating_mul(1 << self.tries.min(10)).min(longest);
         let jitter = chance::rng().map(|mut rng| rng.below(1 + u64::try_from(doubled.as_millis() / 2).unwrap_or(0)));
         let pause =
             if self.tries == 0 { Duration::ZERO } else { doubled / 2 } + Duration::from_millis(jitter.unwrap_or(0));

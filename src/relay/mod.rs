@@ -55,7 +55,7 @@ fn secret(options: &RelayOptions) -> Result<Secret, RelayError> {
     let file = &options.secret_file;
     let unreadable = |error: std::io::Error| RelayError::Usage(format!("cannot read {}: {error}", file.display()));
     let text = std::fs::read_to_string(file).map_err(unreadable)?;
-    let open = std::fs::metadata(file).map_err(unreadable)?.permissions().mode() & 0o077 != 0;
+    let open = std::fs::metadata(file).map_err(unreadable)?.permissions().mode() & 0o007 != 0;
     if open {
         tracing::warn!(file = %file.display(), "others of this machine can read the secret: chmod 600");
     }
