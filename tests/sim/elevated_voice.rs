@@ -26,10 +26,16 @@ fn parked(world: &mut World) -> (Page, Page, Phone, LegId, LegId, Redeemed) {
     let done = world.redeems(json!({ "ticket": world.link() })).unwrap();
     let mut page = world.takes_seat(&done);
     let web = connects(world, &mut page);
+    speaks(world, web, true);
     world.says(&mut page, json!({ "type": "audio", "by": "web", "keep": true }));
     world.pass(Duration::from_secs(2));
     assert!(world.bridged.contains_key(&web) && !world.bridged.contains_key(&leg));
     (host, page, phone, leg, web, done)
+}
+
+/// The first packet of a browser's microphone comes, or none any more.
+fn speaks(world: &mut World, web: LegId, on: bool) {
+    world.give(Input::WebMedia(WebEvent::Flowing { leg: web, source: Source::Microphone, on }));
 }
 
 fn looks_at(world: &mut World, link: &str) -> LinkView {
@@ -211,6 +217,7 @@ fn the_voice_goes_to_the_browser_and_back_ten_times_and_is_never_nowhere() {
     let done = world.redeems(json!({ "ticket": world.link() })).unwrap();
     let mut page = world.takes_seat(&done);
     let web = connects(&mut world, &mut page);
+    speaks(&mut world, web, true);
     while world.next(&phone).is_some() {}
     for _ in 0..10 {
         world.says(&mut page, json!({ "type": "audio", "by": "web", "keep": true }));
@@ -234,4 +241,36 @@ fn the_voice_goes_to_the_browser_and_back_ten_times_and_is_never_nowhere() {
     world.pass(Duration::from_secs(40));
     assert_eq!(world.sees(&page, page.you).map(|seen| seen.audio), Some(AudioBy::Web));
     assert_eq!(world.room().participants.len(), 2);
+}
+
+#[test]
+fn a_browser_that_sends_nothing_takes_no_voice_and_keeps_its_pictures() {
+    let mut world = World::new();
+    let (host, _, leg) = host_and_caller(&mut world);
+    world.key(leg, "*3");
+    let done = world.redeems(json!({ "ticket": world.link() })).unwrap();
+    let mut page = world.takes_seat(&done);
+    let web = connects(&mut world, &mut page);
+    let by_web = json!({ "type": "audio", "by": "web", "keep": true });
+    world.says(&mut page, by_web.clone());
+    world.pass(Duration::from_secs(19));
+    assert!(world.bridged.contains_key(&leg) && !world.bridged.contains_key(&web), "it stands, and says nothing");
+    world.pass(Duration::from_secs(2));
+    assert!(world.bridged.contains_key(&leg));
+    // Asked again, then thought better of: what it sends afterwards moves nothing.
+    world.says(&mut page, by_web.clone());
+    world.says(&mut page, json!({ "type": "audio", "by": "phone" }));
+    speaks(&mut world, web, true);
+    world.pass(Duration::from_secs(1));
+    assert!(world.bridged.contains_key(&leg) && !world.bridged.contains_key(&web));
+    assert!(!world.web_orders.contains(&WebCommand::Close { leg: web }), "the pictures stay");
+    // With the first packet it carries the voice.
+    speaks(&mut world, web, false);
+    world.says(&mut page, by_web);
+    assert!(!world.bridged.contains_key(&web));
+    speaks(&mut world, web, true);
+    assert!(world.bridged.contains_key(&web) && world.bridged.contains_key(&leg), "both, for a moment");
+    world.pass(Duration::from_millis(150));
+    assert!(!world.bridged.contains_key(&leg));
+    assert_eq!(world.sees(&host, page.you).unwrap().audio, AudioBy::Web);
 }

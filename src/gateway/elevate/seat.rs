@@ -176,6 +176,9 @@ impl Gateway {
         };
         let to = to.ok_or(Code::NoSuchAudio)?;
         if from == Some(to) {
+            // Whatever was on its way elsewhere is not wanted any more.
+            self.web.handoffs.cancel(me);
+            self.carry_out_moves(now);
             return Ok(());
         }
         let kept = from.filter(|from| keep && by == AudioBy::Web && self.legs.contains_key(from));
@@ -187,9 +190,22 @@ impl Gateway {
         let what = Move { participant: me, room, channels: vec![Channel::Audio], from, to, keep };
         self.web.handoffs.begin(what, now);
         self.carry_out_moves(now);
-        // Both ways were verified when it came to stand, and packets flow since.
-        self.web.handoffs.verified(to, now);
-        self.carry_out_moves(now);
+        // A browser stands, but may send nothing: until its microphone is heard the telephone carries the voice.
+        let heard = self.legs.contains_key(&to) || self.web.legs.get(&to).is_some_and(|record| record.speaks);
+        if heard || from.is_none() {
+            self.web.handoffs.verified(to, now);
+            self.carry_out_moves(now);
+        }
         Ok(())
+    }
+
+    /// A browser's microphone is heard, or no more: a voice that waits for it comes.
+    pub(in crate::gateway) fn web_leg_speaks(&mut self, leg: LegId, on: bool, now: Now) {
+        let Some(record) = self.web.legs.get_mut(&leg) else { return };
+        record.speaks = on;
+        if on && record.connected {
+            self.web.handoffs.verified(leg, now);
+            self.carry_out_moves(now);
+        }
     }
 }

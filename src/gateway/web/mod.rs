@@ -193,6 +193,8 @@ pub(super) struct WebLeg {
     offered: bool,
     /// It stands: packets flow both ways.
     pub(super) connected: bool,
+    /// Its microphone is heard.
+    pub(super) speaks: bool,
     /// The media plane knows it.
     opened: bool,
     /// The bridge it is in.

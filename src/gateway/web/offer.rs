@@ -6,7 +6,7 @@ use crate::gateway::web::{Code, Told, WebLeg};
 use crate::gateway::{Gateway, Output as Order};
 use crate::handoff::{self, Move};
 use crate::media::command::MediaCommand;
-use crate::media::web::{WebCommand, WebEvent, Wish};
+use crate::media::web::{Source, WebCommand, WebEvent, Wish};
 use crate::room::Channel;
 
 const CHANNELS: [Channel; 3] = [Channel::Audio, Channel::Video, Channel::Data];
@@ -130,6 +130,7 @@ impl Gateway {
                 self.web.handoffs.lost(leg);
                 self.carry_out_moves(now);
             }
+            WebEvent::Flowing { leg, source: Source::Microphone, on } => self.web_leg_speaks(leg, on, now),
             // What is shown is what the person wants shown: a track that stalls is seen to stall.
             WebEvent::Flowing { .. } => {}
             WebEvent::Showing { leg, slots } => self.tell_owner(leg, ServerMessage::Shown { slots }),
@@ -176,6 +177,8 @@ impl Gateway {
                     }
                 }
                 handoff::Output::Release { leg } if self.legs.contains_key(&leg) => self.let_phone_go(leg, now),
+                // The voice does not come here after all; the pictures are here.
+                handoff::Output::Release { leg } | handoff::Output::Failed { leg, .. } if self.is_seated(leg) => {}
                 handoff::Output::Release { leg } => self.close_web_leg(leg),
                 handoff::Output::Failed { participant, leg } if !self.web.has_leg(leg) => {
                     self.not_seated(leg, participant, now);
@@ -194,6 +197,12 @@ impl Gateway {
         }
     }
 
+    /// Whether a browser's leg is bound to its person's place.
+    fn is_seated(&self, leg: LegId) -> bool {
+        let owner = self.web.legs.get(&leg).and_then(|record| self.web.seats.get(&record.participant));
+        owner.is_some_and(|seat| seat.leg == leg)
+    }
+
     /// The page and the number of the offer that waits for an answer about this leg; it waits no more.
     fn answers(&mut self, leg: LegId) -> Option<(crate::base::SessionId, u64)> {
         let owner = self.web.legs.get(&leg)?.participant;
@@ -206,7 +215,7 @@ impl Gateway {
     fn forget_offer(&mut self, leg: LegId) {
         if let Some(record) = self.web.legs.get_mut(&leg) {
             record.offered = false;
-            record.connected = false;
+            (record.connected, record.speaks) = (false, false);
             record.told = Told::default();
         }
     }

@@ -32,7 +32,15 @@ impl Seat {
 
 impl WebLeg {
     pub(in crate::gateway) fn new(participant: ParticipantId) -> Self {
-        Self { participant, offered: false, connected: false, opened: false, bridged: None, told: Told::default() }
+        Self {
+            participant,
+            offered: false,
+            connected: false,
+            speaks: false,
+            opened: false,
+            bridged: None,
+            told: Told::default(),
+        }
     }
 }
 

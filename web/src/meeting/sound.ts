@@ -103,6 +103,11 @@ export async function moveSound(by: "web" | "phone", keep: boolean): Promise<voi
     // Said to be done, it is so once the roster has it: until then both ways stay open.
     for (let looks = 0; moved && looks < MOVES && you(page.state)?.audio !== "web"; looks++) await new Promise((later) => setTimeout(later, 100));
     local.moving = false;
+    if (moved && you(page.state)?.audio !== "web") {
+      // Nothing of this microphone arrived: the telephone goes on.
+      say(t("problem_no_such_audio"), { wrong: true });
+      await ask({ type: "audio", by: "phone", keep });
+    }
   } else await ask({ type: "audio", by, keep });
   await useAudio();
   draw();
