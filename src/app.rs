@@ -377,6 +377,7 @@ fn api_settings(config: &Config, reach: &Reach, languages: Vec<Language>, profil
         key_maps: built_in.into_iter().chain(config.keys.keys().cloned()).collect(),
         languages,
         profiles,
+        opened: config.routing.private_networks.clone(),
         limits: config.limits.clone(),
         provisioning: None,
         texts: None,

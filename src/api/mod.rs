@@ -96,6 +96,8 @@ pub struct Settings {
     pub relays: Option<relay::Door>,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count.
     pub trusted_proxies: Vec<Network>,
+    /// Networks besides the public internet that webhooks may lead to.
+    pub opened: Vec<Network>,
     /// Where browsers reach this node: `https://meet.example`; empty: as they asked.
     pub public_url: String,
     /// Where HTTPS is; none where this node serves none.
@@ -126,6 +128,7 @@ impl Default for Settings {
             browsers: None,
             relays: None,
             trusted_proxies: Vec::new(),
+            opened: Vec::new(),
             public_url: String::new(),
             link_base: String::new(),
             secure: None,

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use super::body::{Args, Body, Id};
@@ -18,7 +19,9 @@ use super::valid::Check;
 use super::{App, Problem, openapi};
 use crate::base::id::{DeliveryId, WebhookId};
 use crate::base::{Secret, Utc};
+use crate::engine::fetch::leads_inside;
 use crate::hooks::SigningSecret;
+use crate::route::Network;
 use crate::store::StoreError;
 use crate::store::clock;
 use crate::store::webhook::{Delivery, DeliveryFilter, DeliveryState, Webhook};
@@ -172,13 +175,22 @@ impl From<&Webhook> for NewWebhook {
 }
 
 impl NewWebhook {
-    fn check(&self) -> Result<(), Problem> {
+    fn check(&self, opened: &[Network]) -> Result<(), Problem> {
         let mut check = Check::default();
         let fine = self.url.len() <= 2048
             && self.url.split_once("://").is_some_and(|(scheme, rest)| {
                 matches!(scheme, "http" | "https") && !rest.is_empty() && !rest.starts_with('/')
             });
         check.that(fine, "/url", "write an http or https address of at most 2048 characters");
+        let url = Url::parse(&self.url).ok().filter(|_| fine);
+        let with_password = url.as_ref().is_some_and(|url| !url.username().is_empty() || url.password().is_some());
+        check.that(
+            !with_password,
+            "/url",
+            "write no name and password into the address: requests are signed, and addresses are shown",
+        );
+        let closed = url.as_ref().is_some_and(|url| leads_inside(url, opened));
+        check.that(!closed, "/url", "is not public: write a public address, or open it by routing.private_networks");
         check.that(self.description.chars().count() <= 200, "/description", "at most 200 characters");
         check.that(self.events.len() <= EVENTS, "/events", "at most 50; leave it empty for every event");
         for (index, begins) in self.events.iter().enumerate() {
@@ -299,7 +311,7 @@ pub async fn create(
         let detail = "a secret is shown once and cannot be shown again for an Idempotency-Key: if the answer was lost, delete that webhook and make another";
         return Err(Problem::new(StatusCode::BAD_REQUEST, "bad-idempotency-key", detail));
     }
-    body.value.check()?;
+    body.value.check(&app.settings.opened)?;
     app.change(async move |app| {
         let store = app.handle.store();
         if store.webhook_ids().await?.len() >= WEBHOOKS {
@@ -353,7 +365,7 @@ pub async fn patch(
     app.change(async move |app| {
         let before = app.handle.store().webhook(id).await.map_err(none)?;
         let sent: NewWebhook = patch.over(&NewWebhook::from(&before))?;
-        sent.check()?;
+        sent.check(&app.settings.opened)?;
         app.handle.store().put_webhook(&sent.over(before)).await.map_err(none)?;
         Ok(Changed::silent(Json(app.handle.store().webhook(id).await.map_err(none)?.into())))
     })

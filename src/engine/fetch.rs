@@ -73,8 +73,7 @@ impl Outward {
         let url = Url::parse(url).map_err(|_| FetchError::BadAddress)?;
         let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")).ok_or(FetchError::BadAddress)?;
         // An address is not resolved, so it is looked at here.
-        let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        if literal.is_ok_and(|address| !self.guard.allows(address)) {
+        if literal(host).is_some_and(|address| !self.guard.allows(address)) {
             return Err(FetchError::Forbidden);
         }
         Ok((client, url))
@@ -165,6 +164,16 @@ pub fn why(error: &reqwest::Error) -> FetchError {
         cause = error.source();
     }
     if error.is_timeout() { FetchError::TimedOut } else { FetchError::Unreachable }
+}
+
+/// Whether an address that is written with digits leads where requests must not go; names are looked at when they are resolved.
+pub fn leads_inside(url: &Url, opened: &[Network]) -> bool {
+    let guard = Guard { opened: Arc::new(opened.to_vec()) };
+    url.host_str().and_then(literal).is_some_and(|address| !guard.allows(address))
+}
+
+fn literal(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 impl Guard {

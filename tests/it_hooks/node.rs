@@ -58,7 +58,7 @@ impl Node {
         let key = api::first_key::first_key(&store).await.unwrap().unwrap().expose().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let shared = Shared::start(handle, Settings::default());
+        let shared = Shared::start(handle, Settings { opened: settings.opened.clone(), ..Settings::default() });
         tokio::spawn(api::serve(listener, None, shared, std::future::pending()));
         let courier = Courier::start(store.clone(), settings);
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -109,13 +109,16 @@ impl Node {
         let (id, query) = (id.to_owned(), format!("?state={state}&limit=500"));
         async move {
             let end = Instant::now() + Duration::from_secs(15);
+            let mut pause = Duration::from_millis(2);
             loop {
                 let found = self.deliveries(&id, &query).await;
                 if found.len() == count {
                     return found;
                 }
                 assert!(Instant::now() < end, "{place}: {} are {query}, not {count}", found.len());
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                // The store says nobody when a delivery's state changes.
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_millis(100));
             }
         }
     }

@@ -9,6 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 /// What it does with who comes.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct Receiver {
     told: Arc<Mutex<Vec<Told>>>,
     manners: Arc<Mutex<VecDeque<Manner>>>,
     open: Arc<Mutex<(usize, usize)>>,
+    /// It was told once more.
+    came: Arc<Notify>,
 }
 
 impl Receiver {
@@ -52,6 +55,7 @@ impl Receiver {
             told: Arc::default(),
             manners: Arc::new(Mutex::new(manners.into_iter().collect())),
             open: Arc::default(),
+            came: Arc::default(),
         };
         let serving = receiver.clone();
         tokio::spawn(async move {
@@ -85,6 +89,7 @@ impl Receiver {
             open.1 = open.1.max(open.0);
         }
         self.told.lock().unwrap().push(Told { at: Instant::now(), head, body });
+        self.came.notify_waiters();
         let manner = self.manners.lock().unwrap().pop_front().unwrap_or(Manner::Answers(204, ""));
         match manner {
             Manner::Answers(status, more) => {
@@ -127,12 +132,13 @@ impl Receiver {
         async move {
             let end = Instant::now() + Duration::from_secs(15);
             loop {
+                let came = receiver.came.notified();
                 let told = receiver.told();
                 if told.len() >= count {
                     return told;
                 }
-                assert!(Instant::now() < end, "{place}: told {} times, not {count}", told.len());
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                let waits = tokio::time::timeout_at(end.into(), came).await;
+                assert!(waits.is_ok(), "{place}: told {} times, not {count}", told.len());
             }
         }
     }
