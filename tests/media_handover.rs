@@ -85,6 +85,17 @@ fn a_voice_that_is_handed_over_ten_times_is_gone_for_sixty_milliseconds_at_most(
 }
 
 #[test]
+fn a_break_before_the_make_would_be_heard() {
+    let mut world = talking(Pcma);
+    world.listen_anew();
+    world.order(MediaCommand::Leave { leg: world.phones[0].leg });
+    world.run(100);
+    world.enter(0);
+    world.run(1500);
+    assert!(longest_gap(&world.phones[1].heard) >= 80);
+}
+
+#[test]
 fn whose_voice_is_handed_over_hears_the_other_all_the_time_and_never_themselves() {
     let mut world = talking(Pcma);
     let mut heard_by_phone = 0.0f32;
