@@ -385,6 +385,11 @@ impl StandIn {
             Command::Preview { .. } => return Ok(Reply::Preview(Err(ringlift::gateway::web::Code::BadTicket))),
             Command::MayPicture(_) | Command::SetPicture { .. } => return Err(Denial::NotFound("place in a meeting")),
             Command::Elevate { .. } => return Err(Denial::NotFound("call")),
+            Command::CallBack { .. } | Command::PlanCallback { .. } => return Err(Denial::NotFound("room")),
+            Command::PutCallback(_) | Command::Callbacks | Command::Callback(_) | Command::CancelCallback(_) => {
+                return Err(Denial::NotFound("callback"));
+            }
+            Command::Devices(_) => return Err(Denial::NotFound("device")),
             Command::Elevation(_) | Command::WithdrawElevation(_) => return Err(Denial::NotFound("elevation")),
             Command::LookAtLink { .. } | Command::Redeem(_) | Command::NumberOfHolder { .. } => {
                 return Err(Denial::Shut(Shut::Unknown));

@@ -100,7 +100,7 @@ where
 #[cfg(test)]
 mod tests {
     use futures_util::StreamExt;
-    use futures_util::channel::mpsc as pipe;
+    use futures_channel::mpsc as pipe;
 
     use super::*;
 
