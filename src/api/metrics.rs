@@ -79,6 +79,14 @@ pub async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     page.many("ringlift_refused_total", "counter", "Calls refused, by cause.", "cause", refused);
     let ignored = status.ignored.iter().map(|(why, count)| (why.clone(), *count));
     page.many("ringlift_ignored_total", "counter", "Requests left without any answer, by why.", "why", ignored);
+    let codes = status.codes.iter().map(|(what, count)| (what.clone(), *count));
+    page.many(
+        "ringlift_codes_total",
+        "counter",
+        "Codes by which calls move, by what became of them and of readers.",
+        "what",
+        codes,
+    );
     let sip = status.sip.iter().map(|(name, count)| (name.clone(), *count));
     page.many("ringlift_sip_total", "counter", "What happened in SIP, by kind.", "kind", sip);
     page.one(

@@ -5,11 +5,13 @@
 //! problem+json` (RFC 9457).
 
 pub mod acts;
+mod agents;
 pub mod body;
 pub mod callbacks;
 pub mod caller;
 pub mod calls;
 pub mod change;
+pub mod codes;
 pub mod devices;
 pub mod dids;
 pub mod door;
@@ -31,6 +33,7 @@ pub mod openapi;
 pub mod operations;
 pub mod page;
 pub mod phones;
+mod pictures_of_codes;
 pub mod problem;
 pub mod profiles;
 pub mod query;

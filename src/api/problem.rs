@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::callback::Failure;
 use crate::device::Refusal as Moved;
 use crate::engine::handle::Unavailable;
+use crate::gateway::code::view::{Closed, Unfit as NoCode};
 use crate::gateway::command::Denial;
 use crate::gateway::elevate::view::{Shut, Unfit};
 use crate::room::Refusal;
@@ -206,6 +207,18 @@ impl From<Denial> for Problem {
                 match after {
                     Some(seconds) => problem.retry_after(seconds),
                     None => problem,
+                }
+            }
+            Denial::NoCode(unfit @ NoCode::TooOften(seconds)) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, unfit.name(), unfit.text()).retry_after(seconds)
+            }
+            Denial::NoCode(unfit) => Self::new(StatusCode::CONFLICT, unfit.name(), unfit.text()),
+            Denial::Closed(closed) => {
+                let status = StatusCode::from_u16(closed.status()).unwrap_or(StatusCode::CONFLICT);
+                let problem = Self::new(status, closed.name(), closed.text());
+                match closed {
+                    Closed::TooManyAttempts(seconds) => problem.retry_after(seconds),
+                    _ => problem,
                 }
             }
             Denial::Refused(Refusal::NoSuchParticipant) => Self::not_found("participant in this room"),

@@ -25,9 +25,9 @@ use utoipa_axum::routes;
 
 use super::query::Known;
 use super::{
-    App, Problem, acts, body, callbacks, calls, devices, dids, elevations, events, explain, extensions, groups, keys,
-    meet, metrics, openapi, operations, page, phones, profiles, query, records, registrations, relays, rooms, rules,
-    secure, session, sms, status, texts, trials, trunks, webhooks,
+    App, Problem, acts, body, callbacks, calls, codes, devices, dids, elevations, events, explain, extensions, groups,
+    keys, meet, metrics, openapi, operations, page, phones, profiles, query, records, registrations, relays, rooms,
+    rules, secure, session, sms, status, texts, trials, trunks, webhooks,
 };
 use crate::transport::tls;
 
@@ -76,6 +76,18 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(elevations::show, elevations::withdraw))
         .routes(routes!(elevations::info))
         .routes(routes!(elevations::redeem))
+        .routes(routes!(codes::create))
+        .routes(routes!(codes::claim))
+        .routes(routes!(codes::claim_state))
+        .routes(routes!(codes::show, codes::withdraw))
+        .routes(routes!(codes::answer))
+        .routes(routes!(codes::as_svg))
+        .routes(routes!(codes::as_png))
+        .routes(routes!(codes::info))
+        .routes(routes!(codes::redeem))
+        .routes(routes!(codes::ask))
+        .routes(routes!(codes::wait))
+        .routes(routes!(codes::leave))
         .routes(routes!(meet::push::keep, meet::push::forget))
         .routes(routes!(acts::digits))
         .routes(routes!(acts::play))

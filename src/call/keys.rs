@@ -28,6 +28,8 @@ pub enum Action {
     Elevate,
     /// Has the caller called back at the number they call from, once they have hung up.
     CallBack,
+    /// Has six digits said by which the call moves to another device.
+    ShowCode,
     /// Calls for an operator.
     Operator,
     /// Asks for the host PIN, to become host.
@@ -55,6 +57,7 @@ impl Action {
         Action::RollCall,
         Action::Elevate,
         Action::CallBack,
+        Action::ShowCode,
         Action::Operator,
         Action::HostPin,
         Action::Lock,
@@ -81,6 +84,7 @@ impl Action {
             | Action::RollCall
             | Action::Elevate
             | Action::CallBack
+            | Action::ShowCode
             | Action::Help
             | Action::Operator
             | Action::HostPin => false,
@@ -102,6 +106,7 @@ impl Action {
             Action::RollCall => "roll-call",
             Action::Elevate => "elevate",
             Action::CallBack => "call-back",
+            Action::ShowCode => "show-code",
             Action::Help => "help",
             Action::Operator => "operator",
             Action::HostPin => "host-pin",
@@ -123,6 +128,7 @@ impl Action {
             Action::RollCall => Prompt::HelpRollCall,
             Action::Elevate => Prompt::HelpElevate,
             Action::CallBack => Prompt::HelpCallBack,
+            Action::ShowCode => Prompt::HelpShowCode,
             Action::Help => Prompt::HelpHelp,
             Action::Operator => Prompt::HelpOperator,
             Action::HostPin => Prompt::HelpHostPin,
@@ -146,6 +152,7 @@ const ZOOM: &[(&str, Action)] = &[
     ("*#", Action::Count),
     ("*3", Action::Elevate),
     ("#2", Action::CallBack),
+    ("#7", Action::ShowCode),
     ("*7", Action::RollCall),
     ("*1", Action::Help),
     ("**", Action::Help),
@@ -164,6 +171,7 @@ const WEBEX: &[(&str, Action)] = &[
     ("*7", Action::RollCall),
     ("*9", Action::Elevate),
     ("#2", Action::CallBack),
+    ("#7", Action::ShowCode),
     ("**", Action::Help),
     ("*1", Action::Help),
     ("*0", Action::Operator),
@@ -183,6 +191,7 @@ const MICROSOFT: &[(&str, Action)] = &[
     ("*3", Action::RollCall),
     ("*9", Action::Elevate),
     ("#2", Action::CallBack),
+    ("#7", Action::ShowCode),
     ("*1", Action::Help),
     ("*0", Action::Operator),
     ("*2", Action::HostPin),

@@ -78,6 +78,9 @@ pub fn tell(what: &Happening) {
             let failure = of.failure.map(field::debug);
             info!(callback = %of.callback, state = of.state.name(), by = ?of.by, failure, "callback");
         }
+        Happening::Code(of) => {
+            info!(code = %of.code, call = %of.call, state = of.state.name(), reason = ?of.reason, "code")
+        }
         Happening::Elevation(of) => {
             let reason = of.reason.map(field::debug);
             info!(elevation = %of.elevation, call = %of.call, step = ?of.step, by = ?of.by, reason, "elevation");

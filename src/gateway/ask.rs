@@ -128,6 +128,14 @@ impl Gateway {
                 self.callback_view(id).map(|view| Reply::Callback(Box::new(view))).ok_or(Denial::NotFound("callback"))
             }
             Command::CancelCallback(id) => self.cancel_callback(id, now),
+            Command::ShowCode { leg, request } => self.code_by_api(leg, &request, now),
+            Command::Code(id) => self.code_outcome(id),
+            Command::WithdrawCode(id) => self.withdraw_code(id, now),
+            Command::AnswerCode { code, allow } => self.answer_code_by_api(code, allow, now),
+            Command::LookAtCode { read, from } => self.look_at_code(&read, from, now),
+            Command::ClaimCode(asked) => self.claim_code(&asked, now),
+            Command::Claim(claim) => self.code_claim(&claim, now),
+            Command::LeaveClaim(claim) => self.leave_claim(&claim, now),
             Command::Calls { numbers } => {
                 Ok(Reply::Calls(self.legs.keys().filter_map(|leg| self.call_view(*leg, numbers)).collect()))
             }

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::{CallbackId, DidId, ElevationId, ExtensionId, GroupId, RuleId, TicketId, TrunkId};
+use crate::base::id::{CallbackId, CodeId, DidId, ElevationId, ExtensionId, GroupId, RuleId, TicketId, TrunkId};
 use crate::base::{LegId, PhoneNumber, RoomId, Secret, Utc};
 use crate::callback::Failure;
 use crate::device;
 use crate::gateway::callback::view::{CallbackRequest, CallbackView, Kept};
+use crate::gateway::code::view::{ClaimView, Claiming, Closed, CodeInfo, CodeRequest, CodeView, Read, Unfit as NoCode};
 use crate::gateway::device::view::{DeviceCommand, DeviceReply};
 use crate::gateway::elevate::view::{ElevateRequest, ElevationView, LinkView, Redeem, Redeemed, Shut, Unfit};
 use crate::gateway::merge::{MergeRequest, Unmerged};
@@ -151,6 +152,37 @@ pub enum Command {
     Callback(CallbackId),
     /// Takes a callback back.
     CancelCallback(CallbackId),
+    /// Has a code made by which a call moves to another device.
+    ShowCode {
+        /// The call: a telephone's leg or a browser's.
+        leg: LegId,
+        /// How.
+        request: Box<CodeRequest>,
+    },
+    /// How far a code is.
+    Code(CodeId),
+    /// Takes a code back.
+    WithdrawCode(CodeId),
+    /// Answers for the holder of a code, who is asked whether a device may take the call.
+    AnswerCode {
+        /// Which.
+        code: CodeId,
+        /// It may.
+        allow: bool,
+    },
+    /// What a code is for; changes nothing.
+    LookAtCode {
+        /// The code as read.
+        read: Read,
+        /// Where it was read.
+        from: IpAddr,
+    },
+    /// A device reads a code, or shows one of its own.
+    ClaimCode(Box<Claiming>),
+    /// How far it is, for the device that wants the call.
+    Claim(Secret),
+    /// The device that wanted the call gives up.
+    LeaveClaim(Secret),
     /// Every live call.
     Calls {
         /// Whether whole numbers may be shown.
@@ -351,6 +383,12 @@ pub enum Reply {
     Elevation(Box<ElevationView>),
     /// Who is invited to what.
     Link(Box<LinkView>),
+    /// A code.
+    Code(Box<CodeView>),
+    /// What a code is for.
+    CodeInfo(Box<CodeInfo>),
+    /// How far it is, for the device that wants a call.
+    Claimed(Box<ClaimView>),
     /// A link or code was redeemed.
     Redeemed(Box<Redeemed>),
     /// Something about devices.
@@ -396,4 +434,8 @@ pub enum Denial {
     NotMoved(device::Refusal),
     /// A link or code opens nothing.
     Shut(Shut),
+    /// No code is made for a call.
+    NoCode(NoCode),
+    /// A code opens nothing.
+    Closed(Closed),
 }

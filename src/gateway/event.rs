@@ -2,14 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::{ElevationId, TrunkId};
+use crate::base::id::{CodeId, ElevationId, TrunkId};
 use crate::base::{Cause, ExtensionId, LegId, ParticipantId, RoomId, Utc};
 use crate::elevation::{Asker, Reason, Step};
 use crate::gateway::callback::view::CallbackStep;
+use crate::gateway::code::view::Receiver;
 use crate::gateway::device::view::MoveEvent;
 use crate::gateway::view::{CallDirection, ParticipantView};
 use crate::identity::Standing;
 use crate::sip::registrar::Gone;
+use crate::transfer;
 
 /// An event with its place in the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -315,6 +317,9 @@ pub enum Happening {
         #[cfg_attr(feature = "node", schema(value_type = String))]
         room: RoomId,
     },
+    /// A call is moving by a code: `code.shown`, `code.transferred`, … Its type is in the step.
+    #[serde(untagged)]
+    Code(Box<CodeStep>),
     /// A telephone call is becoming a meeting: `elevation.asked`, `elevation.texted`, … Its type is in the step.
     #[serde(untagged)]
     Elevation(ElevationStep),
@@ -324,6 +329,41 @@ pub enum Happening {
     /// Somebody is called back: `callback.calling`, `callback.ringing`, … Its type is in the step.
     #[serde(untagged)]
     Callback(Box<CallbackStep>),
+}
+
+/// A step of a code. Neither its link nor its digits are in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct CodeStep {
+    /// How far.
+    #[serde(rename = "type", with = "code_type")]
+    #[cfg_attr(feature = "node", schema(value_type = String, pattern = r"^code\.[a-z_]+$"))]
+    pub state: transfer::State,
+    /// Which code.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub code: CodeId,
+    /// The call, by the leg that carried it when the code was made.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub call: LegId,
+    /// Where it is.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub room: RoomId,
+    /// Whose.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub participant: ParticipantId,
+    /// Who shows, who reads.
+    pub topology: transfer::Topology,
+    /// Who is asked.
+    pub confirm: transfer::Confirm,
+    /// Why it came to nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<transfer::Reason>,
+    /// Who wants the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receiver: Option<Receiver>,
+    /// What the integration that asked gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
 }
 
 /// A step of an elevation. Neither the link nor the code is in it.
@@ -401,6 +441,7 @@ impl Happening {
             Happening::Elevation(of) => Some(of.room),
             Happening::Move(of) => Some(of.room),
             Happening::Callback(of) => of.room,
+            Happening::Code(of) => Some(of.room),
             Happening::NodeStarted {}
             | Happening::TrunkUp { .. }
             | Happening::TrunkDown { .. }
@@ -418,6 +459,26 @@ impl Happening {
             | Happening::CallTransferFailed { .. }
             | Happening::CallEnded { .. } => None,
         }
+    }
+}
+
+/// A state as the type of an event: `code.` before its name.
+mod code_type {
+    use serde::de::{Error, IntoDeserializer};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::transfer::State;
+
+    const PREFIX: &str = "code.";
+
+    pub(super) fn serialize<S: Serializer>(state: &State, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(&format_args!("{PREFIX}{}", state.name()))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<State, D::Error> {
+        let name = String::deserialize(from)?;
+        let state = name.strip_prefix(PREFIX).ok_or_else(|| D::Error::custom("no event of a code"))?;
+        State::deserialize(state.into_deserializer())
     }
 }
 

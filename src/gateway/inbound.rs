@@ -306,6 +306,7 @@ impl Gateway {
         }
         self.touched.remove(&leg);
         self.forget_knock(leg);
+        self.code_lost_phone(leg, now);
         if record.open {
             self.closing.insert(leg);
             self.order(MediaCommand::Close { leg });

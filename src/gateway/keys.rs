@@ -33,6 +33,9 @@ impl Gateway {
         if attended && self.star_at_attendant(leg, digit) {
             return self.call_back_by_key(leg, now);
         }
+        if !self.codes.is_empty() && self.code_key(leg, digit, now) {
+            return;
+        }
         let Some(record) = self.legs.get_mut(&leg) else { return };
         match &mut record.stage {
             Stage::Attendant { .. } => self.attend(leg, attendant::Input::Digit(digit), now),
@@ -120,7 +123,7 @@ impl Gateway {
                     self.order(MediaCommand::StopPlaying { leg });
                 }
                 attendant::Output::CheckPin(pin) => {
-                    let outcome = self.check_pin(leg, &pin, now);
+                    let Some(outcome) = self.check_pin(leg, &pin, now) else { return };
                     input = Some(attendant::Input::PinChecked(outcome));
                 }
                 attendant::Output::Enter { room, host, language } => {
@@ -176,9 +179,9 @@ impl Gateway {
                 return;
             };
             let (room, participant) = (*room, *participant);
-            // In a call keys are the other's business, but for the one that adds video.
+            // In a call keys are the other's business, but for the ones that add video or move it.
             let is_call = self.rooms.get(&room).is_some_and(|room| room.settings().call);
-            if is_call && heard != key_reader::Output::Do(Action::Elevate) {
+            if is_call && !matches!(heard, key_reader::Output::Do(Action::Elevate | Action::ShowCode)) {
                 continue;
             }
             match heard {
@@ -234,6 +237,7 @@ impl Gateway {
             Action::HostPin => return self.begin_step_up(leg, now),
             Action::Elevate => return self.elevate_by_key(leg, now),
             Action::CallBack => return self.call_back_by_key(leg, now),
+            Action::ShowCode => return self.code_by_key(leg, now),
         };
         let result = match self.rooms.get_mut(&room) {
             Some(live) => live.operate(Actor::Participant(id), &operation, now),
@@ -306,20 +310,25 @@ impl Gateway {
         self.carry_out(room, now);
     }
 
-    /// Whose PIN it is; wrong ones count against the caller and the dialled number.
-    fn check_pin(&mut self, leg: LegId, pin: &Secret, now: Now) -> PinOutcome {
+    /// Whose PIN it is; wrong ones count against the caller and the dialled number. None: it is a code by which a call
+    /// moves here, and the attendant's part is over.
+    fn check_pin(&mut self, leg: LegId, pin: &Secret, now: Now) -> Option<PinOutcome> {
         let Some(trier) = self.trier(leg).filter(|trier| self.pins.may_try(trier, now.mono)) else {
-            return PinOutcome::Throttled;
+            return Some(PinOutcome::Throttled);
         };
         let found = self.room_of_pin(pin, None).map(|(room, host)| match host {
             true => PinOutcome::Host { room },
             false => PinOutcome::Guest { room },
         });
+        if found.is_none() && self.key_code(leg, pin, now) == Some(Ok(())) {
+            self.pins.note_right(&trier);
+            return None;
+        }
         match found {
             Some(_) => self.pins.note_right(&trier),
             None => self.pins.note_wrong(&trier, now.mono),
         }
-        found.unwrap_or(PinOutcome::Wrong)
+        Some(found.unwrap_or(PinOutcome::Wrong))
     }
 
     /// The room with this PIN, of all or of one alone, and whether it is its host's.

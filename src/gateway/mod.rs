@@ -2,6 +2,7 @@
 //! and events come out. The engine gives it a clock, sockets and a store; a test gives it virtual time.
 
 pub mod callback;
+pub mod code;
 pub mod command;
 pub mod device;
 pub mod elevate;
@@ -53,7 +54,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::base::id::{CallbackId, DidId, ElevationId, RelayId, TicketId, TrunkId};
+use crate::base::id::{CallbackId, CodeId, DidId, ElevationId, RelayId, TicketId, TrunkId};
 use crate::base::{
     Cause, Instant, LegId, Now, ParticipantId, PhoneNumber, Rng, RoomId, Secret, SessionId, Throttle, Timers, Utc,
 };
@@ -130,6 +131,8 @@ pub struct Gateway {
     devices: device::Devices,
     /// Somebody is to be called back.
     callbacks: callback::Callbacks,
+    /// Calls that move by a code.
+    codes: code::Codes,
     next_seq: u64,
     counters: Counters,
     drain: Option<drain::Drain>,
@@ -179,6 +182,8 @@ enum Timer {
     Callback(CallbackId),
     /// A callback that waits is looked at again.
     CallbackWaits(CallbackId),
+    /// A step of a code.
+    Code(CodeId),
     /// Calls are told that the node goes out of service.
     DrainWarning,
     /// Calls still up are ended.
@@ -273,6 +278,7 @@ impl Gateway {
             knocks: knock::Knocks::new(),
             devices: device::Devices::new(&settings, directory.people),
             callbacks: callback::Callbacks::new(),
+            codes: code::Codes::new(&settings),
             settings,
             endpoint,
             verifier,
@@ -422,6 +428,7 @@ impl Gateway {
                 Timer::Relay(relay) => self.relay_stayed_away(relay, now),
                 Timer::Callback(id) => self.callback(id, crate::callback::Input::Timeout, now),
                 Timer::CallbackWaits(id) => self.callback_waits(id, now),
+                Timer::Code(id) => self.code_timed_out(id, now),
                 Timer::DrainWarning => self.warn_of_drain(),
                 Timer::DrainLimit => self.end_drain(now),
             }

@@ -156,6 +156,7 @@ impl Gateway {
                 self.callbacks_end(participant, now);
                 let why = if cause == crate::base::Cause::Removed { Reason::Removed } else { Reason::CallEnded };
                 self.elevations_end(participant, why, now);
+                self.codes_end(participant, crate::transfer::Reason::CallEnded, now);
                 Some(Happening::Left { room, participant, cause })
             }
             Change::Started => Some(Happening::RoomStarted { room }),

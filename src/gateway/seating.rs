@@ -295,10 +295,20 @@ impl Gateway {
     }
 
     /// The attendant falls silent: the telephone is to go elsewhere.
-    fn leave_attendant(&mut self, leg: LegId) {
+    pub(super) fn leave_attendant(&mut self, leg: LegId) {
         let Some(record) = self.legs.get_mut(&leg) else { return };
+        if let Stage::Attendant { attendant } = &record.stage {
+            record.language = attendant.language().clone();
+        }
         record.stage = Stage::Seating {};
         self.timers.disarm(&Timer::Attendant(leg));
+        self.fall_silent(leg);
+    }
+
+    /// What is being said to a telephone is said no more.
+    pub(super) fn fall_silent(&mut self, leg: LegId) {
+        let Some(record) = self.legs.get_mut(&leg) else { return };
+        record.voice.pending.clear();
         if record.voice.playing.take().is_some() {
             self.order(MediaCommand::StopPlaying { leg });
         }

@@ -45,6 +45,8 @@ pub struct Settings {
     pub elevating: crate::gateway::elevate::Elevating,
     /// Whom this node calls back.
     pub callback: crate::gateway::callback::CallbackRules,
+    /// How calls move by codes.
+    pub coding: crate::gateway::code::Coding,
     /// Authorities that are trusted to say who signs callers' identities.
     pub anchors: Anchors,
     /// What calls out may cost that the API makes in nobody's name.
@@ -90,6 +92,7 @@ impl Default for Settings {
             ice: crate::gateway::web::ice::Ice::default(),
             elevating: crate::gateway::elevate::Elevating::default(),
             callback: crate::gateway::callback::CallbackRules::default(),
+            coding: crate::gateway::code::Coding::default(),
             anchors: Anchors::default(),
             operator_limits: CallLimits::of_trunk(),
             join_burst: 30,

@@ -118,6 +118,7 @@ impl Gateway {
             refused: self.counters.refused.clone(),
             ignored: self.policy.ignored(),
             webhooks: self.webhooks.counts(),
+            codes: self.codes.counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
             sip: self.endpoint.counters().named(),
         }
     }

@@ -215,6 +215,10 @@ pub struct Status {
     #[serde(default)]
     #[cfg_attr(feature = "node", schema(value_type = Object))]
     pub webhooks: std::collections::BTreeMap<String, u64>,
+    /// Codes by which calls move: how far they came, and how readers were refused.
+    #[serde(default)]
+    #[cfg_attr(feature = "node", schema(value_type = Object))]
+    pub codes: std::collections::BTreeMap<String, u64>,
     /// SIP counters by name: what was malformed, dropped, answered statelessly.
     #[cfg_attr(feature = "node", schema(value_type = Object))]
     pub sip: std::collections::BTreeMap<String, u64>,

@@ -6,6 +6,7 @@
 mod admission;
 mod callback;
 mod calls;
+mod codes;
 mod desks;
 mod device;
 mod dial_in;

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use ringlift::base::LegId;
 use ringlift::gateway::command::Command;
+use ringlift::gateway::event::Happening;
 use ringlift::gateway::web::protocol::ClientMessage;
 use ringlift::room::{Operation, State};
+use ringlift::transfer;
 use serde_json::json;
 
 use crate::world::{HOST_PIN, PIN, Phone, ROOM, World};
@@ -159,6 +161,12 @@ fn walk(row: &Row) -> Option<(World, LegId)> {
             assert!(world.redeems(again.clone()).is_err());
             presses(&mut world, guest, keys);
             assert!(world.redeems(again).is_ok(), "the key was the yes");
+            Some((world, guest))
+        }
+        "move one's call to another device" => {
+            presses(&mut world, guest, keys);
+            let shown = |event: &Happening| matches!(event, Happening::Code(of) if of.state == transfer::State::Shown);
+            assert!(world.events.iter().any(shown));
             Some((world, guest))
         }
         "end for everyone (host)" => {

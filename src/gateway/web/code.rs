@@ -94,6 +94,26 @@ pub enum Code {
     CallForHelp,
     /// The person has a page in the call: an invitation brings them in.
     CallHasPage,
+    /// There is no such code, or it is not this page's to answer.
+    NoSuchCode,
+    /// Digits that cannot be a code: a slip.
+    CodeMistyped,
+    /// The code was good once.
+    CodeExpired,
+    /// Another device read the code before.
+    CodeUsed,
+    /// A newer code took its place, or its call is over.
+    CodeSuperseded,
+    /// The code is for devices of another person.
+    CodeOtherAccount,
+    /// The code is to be read by the other device.
+    CodeWrongSide,
+    /// This is not the code of the device that read ours.
+    CodeMismatch,
+    /// These channels cannot be moved alone.
+    CodeChannels,
+    /// Calls are not moved by codes here.
+    CodeOff,
     /// There is no way to carry the voice by that: no telephone is on the line, or no peer connection stands.
     NoSuchAudio,
     /// No host is in the meeting: calls out begin when one is.
@@ -165,6 +185,16 @@ impl Code {
             Code::NoSuchAudio => {
                 "no telephone is on the line, or no peer connection stands: call in again, or let this browser carry the voice"
             }
+            Code::NoSuchCode => "there is no such code",
+            Code::CodeMistyped => "these digits cannot be a code: one of them is wrong, or two changed places",
+            Code::CodeExpired => "this code has expired: have a new one shown",
+            Code::CodeUsed => "another device read this code before: have a new one shown",
+            Code::CodeSuperseded => "a newer code took the place of this one, or its call is over",
+            Code::CodeOtherAccount => "this code is for devices of another person",
+            Code::CodeWrongSide => "this code is to be read by the other device",
+            Code::CodeMismatch => "this is not the code of the device that read yours",
+            Code::CodeChannels => "this cannot be moved alone: move everything",
+            Code::CodeOff => "calls are not moved by codes here",
         }
     }
 

@@ -90,13 +90,15 @@ impl Gateway {
         }
         let name = read_name(&join.name).map_err(Code::from)?;
         if let Some((place, by)) = join.ticket.as_ref().and_then(|ticket| self.seat_of(ticket, now)) {
-            return Ok(match by {
+            let taken = match by {
                 (SeatBy::Elevation(elevation), ticket) => {
-                    self.take_elevated((session, id), place, (elevation, ticket), now)?;
+                    self.take_elevated((session, id), place, (elevation, ticket), now)
                 }
+                (SeatBy::Code(code), ticket) => self.take_seat_by_code((session, id), place, (code, ticket), name, now),
                 // Whoever grants these says how they are taken.
-                (SeatBy::Code(_) | SeatBy::Device(_), _) => return Err(Code::BadTicket.into()),
-            });
+                (SeatBy::Device(_), _) => Err(Code::BadTicket),
+            };
+            return taken.map_err(Refused::from);
         }
         let returns = join.resume.as_ref().and_then(|resume| self.pass_by_return(resume, now));
         let pass = match (returns, &join.ticket, &join.passcode) {
@@ -281,8 +283,10 @@ impl Gateway {
         let Some(seat) = self.web.seats.get_mut(&participant) else { return };
         seat.offer = None;
         let room = seat.room;
-        if let Some(before) = seat.session.take().filter(|before| *before != session) {
-            self.say_goodbye(before, Cause::Replaced);
+        for before in [seat.session.take(), seat.leaving.take()].into_iter().flatten() {
+            if before != session {
+                self.say_goodbye(before, Cause::Replaced);
+            }
         }
         self.timers.disarm(&Timer::Away(participant));
         self.timers.disarm(&Timer::VoiceBack(participant));

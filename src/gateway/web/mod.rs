@@ -166,6 +166,8 @@ pub(super) struct Seat {
     pub(super) room: RoomId,
     /// The page that shows it, once it was welcomed; none while the connection is down.
     pub(super) session: Option<SessionId>,
+    /// The page that had it before, until the other device's carries the call.
+    pub(super) leaving: Option<SessionId>,
     /// What takes it again: the latest, and the one before, whose successor may not have arrived.
     resume: [Option<TicketId>; 2],
     /// The invitation it was taken by.
@@ -236,6 +238,16 @@ impl Web {
     /// Whether nobody is here by browser; connections that did not join do not count.
     pub(super) fn is_idle(&self) -> bool {
         self.seats.is_empty() && self.legs.is_empty() && self.closing.is_empty()
+    }
+
+    /// Whether a browser's peer connection stands: packets flow both ways.
+    pub(super) fn stands(&self, leg: LegId) -> bool {
+        self.legs.get(&leg).is_some_and(|record| record.connected)
+    }
+
+    /// Whether the web plane knows a browser's leg.
+    pub(super) fn is_offered(&self, leg: LegId) -> bool {
+        self.legs.get(&leg).is_some_and(|record| record.offered)
     }
 
     /// Whether a leg is a browser's.
@@ -337,6 +349,11 @@ impl Gateway {
         }
         let Some(id) = page.participant else { return };
         let Some(seat) = self.web.seats.get_mut(&id).filter(|seat| seat.session == Some(session)) else { return };
+        if seat.leaving.is_some() {
+            // It was taking over: nothing has changed yet.
+            self.codes_fail(id, now);
+            return self.give_back(id, session, Cause::ConnectionLost, now);
+        }
         seat.session = None;
         seat.offer = None;
         let room = seat.room;

@@ -119,6 +119,9 @@ impl Gateway {
                 self.carry_out_moves(now);
                 self.web_leg_heard(leg);
                 self.tell_owner(leg, ServerMessage::Media { state: MediaState::Connected });
+                if let Some(owner) = self.web.legs.get(&leg).map(|record| record.participant) {
+                    self.codes_follow(owner, now);
+                }
             }
             WebEvent::Interrupted { leg } => {
                 self.web_leg_silent(leg, now);
@@ -159,6 +162,7 @@ impl Gateway {
                     if telephone {
                         self.seated(leg, before, now);
                     }
+                    self.codes_follow(participant, now);
                 }
                 // A telephone: the line stays, until it is released.
                 handoff::Output::Quieten { leg, .. } if self.legs.contains_key(&leg) => self.unbridge(leg),
@@ -181,6 +185,7 @@ impl Gateway {
                 handoff::Output::Release { leg } | handoff::Output::Failed { leg, .. } if self.is_seated(leg) => {}
                 handoff::Output::Release { leg } => self.close_web_leg(leg),
                 handoff::Output::Failed { participant, leg } if !self.web.has_leg(leg) => {
+                    self.codes_fail(participant, now);
                     self.not_seated(leg, participant, now);
                 }
                 handoff::Output::Failed { participant, leg } => {
@@ -192,6 +197,7 @@ impl Gateway {
                         self.refuse_page(session, Some(id), Code::BadOffer, None);
                     }
                     self.close_web_leg(leg);
+                    self.codes_fail(participant, now);
                 }
             }
         }

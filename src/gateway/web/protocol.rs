@@ -16,17 +16,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::{ElevationId, TicketId};
+use crate::base::id::{CodeId, ElevationId, TicketId};
 use crate::base::{Cause, LegId, ParticipantId, RoomId, Secret, SessionId, Utc};
 use crate::elevation::{Asker, Reason, Step};
 use crate::gateway::callback::view::CallbackView;
+use crate::gateway::code::view::{CodeRequest, Receiver};
 use crate::gateway::device::protocol::{AnswerMove, MoveHere, MoveThere, OpenMe, SetDevice};
 use crate::gateway::device::view::{DeviceView, Me, MoveAsked, MoveOver, NotMoved, TakeCall};
 use crate::gateway::knock::KnockAnswer;
 use crate::gateway::web::code::Code;
 use crate::media::web::{Shown, Source, Wish};
-use crate::room::{ChatLine, Operation, Reaction, Role, State};
+use crate::room::{Channel, ChatLine, Operation, Reaction, Role, State};
 use crate::ticket::Wanted;
+use crate::transfer;
 
 /// The one version there is.
 pub const VERSION: u32 = 1;
@@ -170,6 +172,40 @@ pub enum ClientMessage {
         elevation: ElevationId,
         /// Lets it.
         allow: bool,
+    },
+    /// Shows a code by which one's call moves to another device; told by `code`.
+    CodeShow {
+        /// How.
+        #[serde(default)]
+        code: CodeRequest,
+    },
+    /// Reads the code of a device that wants one's call: a link, or digits.
+    CodeScan {
+        /// What was in the picture: the link, or its end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+        ticket: Option<Secret>,
+        /// Instead: the digits.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+        digits: Option<Secret>,
+        /// What moves, and who is asked.
+        #[serde(default)]
+        code: CodeRequest,
+    },
+    /// Whether a device may take the call: the answer to `code` with `asked`.
+    CodeAnswer {
+        /// Which code.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        code: CodeId,
+        /// It may.
+        allow: bool,
+    },
+    /// Takes one's code back.
+    CodeWithdraw {
+        /// Which code.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        code: CodeId,
     },
     /// Takes one's voice to the browser, or back to the telephone that is kept on the line.
     Audio {
@@ -408,6 +444,8 @@ pub enum ServerMessage {
     },
     /// How far an elevation is; for whoever asked, for hosts, and for the person whose it is.
     Elevation(Box<Progress>),
+    /// How far a code is: for whoever has the call, and for whoever is asked.
+    Code(Box<CodeProgress>),
     /// Somebody on a telephone was brought in without PIN and lobby.
     Merged {
         /// Who; the place itself is told by `joined`.
@@ -498,6 +536,50 @@ pub struct Invited {
     /// The link, without the node's name: the page's own site comes before it.
     #[cfg_attr(feature = "node", schema(value_type = String))]
     pub path: Secret,
+}
+
+/// How far a code is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct CodeProgress {
+    /// Which.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub code: CodeId,
+    /// Whose call it is.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub participant: ParticipantId,
+    /// How far.
+    pub state: transfer::State,
+    /// Why it came to nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<transfer::Reason>,
+    /// Who shows, who reads.
+    pub topology: transfer::Topology,
+    /// Who is asked.
+    pub confirm: transfer::Confirm,
+    /// What moves.
+    #[cfg_attr(feature = "node", schema(value_type = Vec<String>))]
+    pub channels: Vec<Channel>,
+    /// Who wants the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receiver: Option<Receiver>,
+    /// This page is asked: `code_answer`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asked: bool,
+    /// The other device shows a code now, which this page is to read: `code_scan`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub scan: bool,
+    /// The link in the picture, for the page that shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub link: Option<Secret>,
+    /// The six digits, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+    pub digits: Option<Secret>,
+    /// Until when it can be read, in milliseconds since 1970.
+    #[cfg_attr(feature = "node", schema(value_type = i64))]
+    pub expires: Utc,
 }
 
 /// How far an elevation is.

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::base::id::TicketId;
 use crate::base::{Cause, LegId, Now, ParticipantId, RoomId, SessionId};
+use crate::gateway::code::view::Read;
 use crate::gateway::web::protocol::{ClientMessage, Request, ServerMessage};
-use crate::gateway::web::{Code, Seat, Told, WebLeg};
+use crate::gateway::web::{Code, KEPT_FOR, Seat, Told, WebLeg};
 use crate::gateway::{Gateway, Output as Order, Timer};
 use crate::media::command::MediaCommand;
 use crate::media::web::{Source, WebCommand};
@@ -17,6 +18,7 @@ impl Seat {
         Self {
             room,
             session: None,
+            leaving: None,
             resume: [None, None],
             invitation,
             leg,
@@ -27,6 +29,17 @@ impl Seat {
             lines: Vec::new(),
             told: (false, false),
         }
+    }
+
+    /// The page that shows it.
+    pub(in crate::gateway) fn session(&self) -> Option<SessionId> {
+        self.session
+    }
+
+    /// The page that shows it waits until another device carries the call.
+    pub(in crate::gateway) fn hand_to_another(&mut self) {
+        self.leaving = self.session.take();
+        self.offer = None;
     }
 }
 
@@ -58,6 +71,13 @@ impl Gateway {
             (Some(me), message) => (me, message),
         };
         let (me, message) = me;
+        // Another device has the seat already; this page is kept until that one carries the call.
+        if self.web.seats.get(&me).is_some_and(|seat| seat.leaving == Some(session)) {
+            return match message {
+                ClientMessage::Leave {} => self.page_left_behind(me, Cause::Moved),
+                _ => self.refuse_page(session, Some(id), Code::NotAllowed, None),
+            };
+        }
         let done = match message {
             ClientMessage::Ping {}
             | ClientMessage::Join(_)
@@ -105,6 +125,14 @@ impl Gateway {
             ClientMessage::Merge { call, both } => self.merge_by_page(me, call, both, now),
             ClientMessage::Knock { call, answer } => self.answer_knock(me, call, answer, now),
             ClientMessage::Allow { elevation, allow } => self.allow_by_page(me, elevation, allow, now),
+            ClientMessage::CodeShow { code } => self.code_by_page(me, &code, now),
+            ClientMessage::CodeScan { ticket, digits, code } => match (&ticket, &digits) {
+                (Some(link), None) => self.scan_by_page(me, &Read::link(link), &code, now),
+                (None, Some(digits)) => self.scan_by_page(me, &Read::typed(digits), &code, now),
+                (Some(_), Some(_)) | (None, None) => Err(Code::BadMessage),
+            },
+            ClientMessage::CodeAnswer { code, allow } => self.answer_code(me, code, allow, now),
+            ClientMessage::CodeWithdraw { code } => self.withdraw_code_by_page(me, code, now),
             ClientMessage::Audio { by, keep } => self.move_audio(me, by, keep, now),
             ClientMessage::CallMe { number, extension } => self.call_me(me, (number, extension), now),
             ClientMessage::CallMeCancel {} => self.call_me_cancel(me, now),
@@ -154,18 +182,55 @@ impl Gateway {
         for leg in legs {
             self.close_web_leg(leg);
         }
-        if let Some(session) = seat.session {
+        for session in [seat.session, seat.leaving].into_iter().flatten() {
             self.say_goodbye(session, cause);
         }
     }
 
     /// Says goodbye to a page and closes its connection.
-    pub(super) fn say_goodbye(&mut self, session: SessionId, cause: Cause) {
+    pub(in crate::gateway) fn say_goodbye(&mut self, session: SessionId, cause: Cause) {
         if let Some(page) = self.web.sessions.get_mut(&session) {
             page.participant = None;
         }
         self.tell_page(session, ServerMessage::Bye { cause, text: goodbye(cause).to_owned() });
         self.close_page(session);
+    }
+
+    /// This page shows the place from now on.
+    pub(in crate::gateway) fn seat_shown_by(&mut self, participant: ParticipantId, session: SessionId, now: Now) {
+        let there = self.web.sessions.get(&session).is_some_and(|page| !page.over);
+        let Some(seat) = self.web.seats.get_mut(&participant) else { return };
+        seat.session = Some(session).filter(|_| there);
+        seat.offer = None;
+        if !there {
+            self.timers.arm(Timer::Away(participant), now.mono + KEPT_FOR);
+        }
+    }
+
+    /// A person is there again: nobody waits for their page.
+    pub(in crate::gateway) fn returned(&mut self, participant: ParticipantId, now: Now) {
+        self.timers.disarm(&Timer::Away(participant));
+        self.timers.disarm(&Timer::AudioOffer(participant));
+        let Some(room) = self.web_room(participant) else { return };
+        if let Some(live) = self.rooms.get_mut(&room) {
+            live.set_away(participant, false);
+        }
+        self.carry_out(room, now);
+    }
+
+    /// What brought older pages back to this place, and the invitation it was taken by, open it no more.
+    pub(in crate::gateway) fn close_older_doors(&mut self, participant: ParticipantId) {
+        let Some(seat) = self.web.seats.get_mut(&participant) else { return };
+        seat.invitation = None;
+        let latest = seat.resume.first().copied().flatten();
+        if let Some(before) = seat.resume.last_mut().and_then(Option::take) {
+            self.forget_resume(before);
+        }
+        for ticket in self.web.tickets.resumes_of(participant) {
+            if Some(ticket) != latest {
+                self.forget_resume(ticket);
+            }
+        }
     }
 
     /// Ends a browser's leg in both planes.
@@ -226,6 +291,7 @@ impl Gateway {
 const fn goodbye(cause: Cause) -> &'static str {
     match cause {
         Cause::HungUp => "you left the meeting",
+        Cause::Moved => "the call was moved to another device",
         Cause::Replaced => "the meeting was opened in another tab or browser, which has your place now",
         Cause::Removed => "a host removed you from the meeting",
         Cause::NotAdmitted => "you were not let into the meeting",

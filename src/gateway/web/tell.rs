@@ -167,7 +167,13 @@ impl Gateway {
         people.filter_map(|p| self.web.seats.get(&p.id)?.session).collect()
     }
 
-    fn people_for(&self, room: RoomId, viewer: ParticipantId) -> Vec<Person> {
+    /// Tells a page anew whose voice is on which track.
+    pub(in crate::gateway) fn tell_slots(&mut self, room: RoomId, session: SessionId) {
+        let slots = self.web.slots.get(&room).cloned().unwrap_or_else(|| vec![None; SLOTS]);
+        self.tell_page(session, ServerMessage::Slots { slots });
+    }
+
+    pub(in crate::gateway) fn people_for(&self, room: RoomId, viewer: ParticipantId) -> Vec<Person> {
         let Some(live) = self.rooms.get(&room) else { return Vec::new() };
         let Some(me) = live.participant(viewer) else { return Vec::new() };
         let (inside, admits) = (!waits(me.state), me.role.admits());
