@@ -5,7 +5,7 @@ import { copyFile, mkdir, rm } from "node:fs/promises";
 await rm("dist", { recursive: true, force: true });
 await mkdir("dist");
 await build({
-  entryPoints: { landing: "src/landing/main.ts", meeting: "src/meeting/main.ts", console: "src/console/main.ts", me: "src/me/main.ts", push: "src/push/main.ts" },
+  entryPoints: { landing: "src/landing/main.ts", meeting: "src/meeting/main.ts", console: "src/console/main.ts", me: "src/me/main.ts", push: "src/push/main.ts", reader: "src/scan/camera.ts", scan: "src/scan/main.ts" },
   outdir: "dist",
   bundle: true,
   minify: true,
@@ -13,9 +13,11 @@ await build({
   target: "es2022",
   // Strings as they are: what cannot be written in ASCII is half of some languages.
   charset: "utf8",
+  // Its own file, which the meeting loads when somebody reads a code.
+  external: ["/reader.js"],
   legalComments: "none",
 });
-const pages = ["landing", "meeting", "console", "me"];
+const pages = ["landing", "meeting", "console", "me", "scan"];
 await build({
   entryPoints: Object.fromEntries(pages.map((page) => [page, `src/${page}/${page}.css`])),
   outdir: "dist",

@@ -13,6 +13,7 @@ import { notifyHere, notifyNoMore, notNotified } from "./push.js";
 import { toEnd } from "./render.js";
 import { say } from "./say.js";
 import { begin, leave } from "./session.js";
+import { move } from "./showcode.js";
 import { byPhone, hush, listen, moveSound, playBy, setMuted } from "./sound.js";
 
 const { local } = page;
@@ -218,5 +219,6 @@ export const act: Actions = {
     });
   },
   callMeCancel: () => void ask({ type: "call_me_cancel" }),
+  move,
   sound: (by, keep) => void moveSound(by, keep),
 };

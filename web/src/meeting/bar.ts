@@ -5,6 +5,7 @@ import { rings, stateWords } from "./callme.js";
 import { canShare } from "./devices.js";
 import { icon, type Sign } from "./icons.js";
 import { wants } from "./ladder.js";
+import { codeAsks } from "./showcode.js";
 import { type App, silent } from "./local.js";
 import { admits, called, plain, present, sharing, waiting, walled, you } from "./model.js";
 import type { Line } from "./protocol.js";
@@ -80,6 +81,7 @@ export function banners(app: App): Node {
     const [last, person] = [steps.at(-1), state.people.get(id)];
     if (last?.wants && person) all.push(wants(app, person, last));
   }
+  for (const one of state.codes.values()) if (one.asked && local.dialog?.kind !== "move") all.push(codeAsks(app, one));
   if (you(state)?.held || you(state)?.held_by_us) banner("held", "warn", t("you_are_held"));
   if (local.sharing) banner("sharing", "info", t("you_share"), h("button", { onclick: () => act.screen() }, t("stop_sharing")));
   return h("div", { class: "banners", role: "status" }, all);

@@ -8,6 +8,7 @@ import { icon, type Sign } from "./icons.js";
 import { invite } from "./invite.js";
 import { ladder, mayElevate } from "./ladder.js";
 import type { App } from "./local.js";
+import { moving } from "./showcode.js";
 import { handPlace, isHost, muted, you } from "./model.js";
 import { languages, picker } from "./preview.js";
 import { type Person, REACTIONS, SIGNS } from "./protocol.js";
@@ -40,6 +41,8 @@ export function dialog(app: App): Node | null {
       return person ? ladder(app, person) : null;
     case "call_me":
       return callMe(app);
+    case "move":
+      return moving(app);
     case "sound_here":
       return soundHere(app);
     case "remove":
@@ -127,6 +130,7 @@ function more(app: App): Node {
     canShare() ? item("screen", t(local.sharing ? "stop_sharing" : "share_screen"), then(app, () => act.screen()), "narrow-only") : null,
     item("people", t("people"), then(app, () => act.panel("people")), "narrow-only"),
     state.phase === "in" ? item("phone", t("call_me"), then(app, () => act.open({ kind: "call_me" })), "narrow-only") : null,
+    item("phone", t("move_call"), () => act.move({ do: "open" })),
     sharingOrNot(app),
     document.fullscreenEnabled ? item("spread", t(document.fullscreenElement ? "small_screen" : "full_screen"), then(app, fullScreen)) : null,
     item("settings", t("settings"), open("settings")),

@@ -1,6 +1,6 @@
 // What the page knows of the meeting, and how what the node says changes it. Pure: no socket, no clock, no device.
 
-import { type Callback, type ChatLine, type DialIn, type Knocking, type Line, type Person, type Progress, type Reaction, REACTIONS, type Room, type Role, type ServerMessage, type Shown, type Standing } from "./protocol.js";
+import { type Callback, type ChatLine, type CodeProgress, type DialIn, type Knocking, type Line, type Person, type Progress, type Reaction, REACTIONS, type Room, type Role, type ServerMessage, type Shown, type Standing } from "./protocol.js";
 
 export type Phase = "preview" | "joining" | "lobby" | "waiting" | "in" | "ended";
 
@@ -45,6 +45,8 @@ export interface State {
   knocks: Knocking[];
   /** Whom one has on the telephone beside the meeting. */
   lines: Line[];
+  /** Codes by which calls move: one's own, and those that one is asked about. */
+  codes: Map<string, CodeProgress>;
   /** One's telephone hung up: who goes on with the voice is asked. */
   audioOffer: boolean;
   /** One's telephone is rung, or was. */
@@ -79,6 +81,7 @@ export const blank: State = {
   elevations: new Map(),
   knocks: [],
   lines: [],
+  codes: new Map(),
   audioOffer: false,
   callback: null,
   ended: null,
@@ -284,6 +287,8 @@ export function receive(state: State, message: ServerMessage, now: number): [Sta
       return [{ ...state, phase: "ended", link: "none", ended: { cause: message.cause, text: message.text } }, []];
     case "elevation":
       return elevation(state, message, now);
+    case "code":
+      return [coded(state, message), []];
     case "audio_offer":
       return [{ ...state, audioOffer: you(state)?.audio === "none" }, []];
     case "callback": {
@@ -311,6 +316,14 @@ export function receive(state: State, message: ServerMessage, now: number): [Sta
     case "pong":
       return [state, []];
   }
+}
+
+/** One's own latest code is kept to be looked at; others' as long as one is asked. */
+function coded(state: State, progress: CodeProgress): State {
+  const codes = new Map([...state.codes].filter(([, one]) => one.participant !== progress.participant || one.code === progress.code));
+  if (progress.participant === state.you || progress.asked) codes.set(progress.code, progress);
+  else codes.delete(progress.code);
+  return { ...state, codes };
 }
 
 /** Whether a link is still on its way, or waits to be opened. */

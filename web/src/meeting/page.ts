@@ -18,6 +18,19 @@ const [, door = "", rest = ""] = location.pathname.split("/");
 export const kind = door;
 export const place = rest;
 
+/** A code gave somebody else's call to this device: what of it, or null. It stays so for a tab that is loaded anew. */
+export const takes: "all" | "pictures" | null = door === "j" ? taken() : null;
+
+function taken(): "all" | "pictures" | null {
+  const key = `ringlift.takes.${location.pathname}`;
+  if (location.hash === "#take" || location.hash === "#take=pictures") {
+    session(key, location.hash === "#take" ? "all" : "pictures");
+    history.replaceState(null, "", location.pathname);
+  }
+  const kept = session(key);
+  return kept === "all" || kept === "pictures" ? kept : null;
+}
+
 /** Under which a place in the meeting is kept for a tab that is loaded anew. */
 const SEAT = `ringlift.seat.${location.pathname}`;
 

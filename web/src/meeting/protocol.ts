@@ -138,6 +138,7 @@ export type ServerMessage =
   | { type: "bye"; cause: string; text: string }
   | { type: "goaway"; after_ms: number; text: string }
   | ({ type: "elevation" } & Progress)
+  | ({ type: "code" } & CodeProgress)
   | { type: "audio_offer"; reason: string }
   | { type: "merged"; participant: string; by: string | null }
   | ({ type: "knock" } & Knocking)
@@ -170,6 +171,34 @@ export interface Progress {
   /** For the page that asked. */
   link?: string | null;
   code?: string | null;
+}
+
+/** How far a code is by which a call moves to another device (docs/codes.md). */
+export interface CodeProgress {
+  code: string;
+  participant: string;
+  state: "shown" | "scanned" | "awaiting" | "transferred" | "refused" | "expired";
+  reason?: string | null;
+  topology: "holder_shows" | "receiver_shows" | "mutual";
+  confirm: CodeConfirm;
+  channels: string[];
+  receiver?: { name: string | null; device: "browser" | "app" | "telephone"; agent: string | null; from: string | null; nearby: boolean } | null;
+  /** This page is asked. */
+  asked?: boolean;
+  /** The other device shows a code that this page is to read. */
+  scan?: boolean;
+  link?: string | null;
+  digits?: string | null;
+  expires: number;
+}
+
+export type CodeConfirm = "nobody" | "holder" | "holder_and_remote";
+
+/** How a call is to be moved. */
+export interface CodeRequest {
+  channels?: string[];
+  confirm?: CodeConfirm;
+  mutual?: boolean;
 }
 
 export interface Wish {
@@ -215,5 +244,9 @@ export type Asked =
   | { type: "knock"; call: string; answer: "take" | "decline" | "ring" }
   | { type: "call_me"; number: string }
   | { type: "call_me_cancel" }
+  | { type: "code_show"; code: CodeRequest }
+  | { type: "code_scan"; ticket?: string; digits?: string; code: CodeRequest }
+  | { type: "code_answer"; code: string; allow: boolean }
+  | { type: "code_withdraw"; code: string }
   | { type: "leave" }
   | { type: "ping" };

@@ -1,7 +1,7 @@
 // A QR code (ISO/IEC 18004) of a link: byte mode, error correction M, versions 1 to 10 (213 bytes).
 
 /** Per version: error-correcting codewords per block, and the data codewords of each block. */
-const BLOCKS: [number, number[]][] = [
+export const BLOCKS: [number, number[]][] = [
   [10, [16]],
   [16, [28]],
   [26, [44]],
@@ -15,17 +15,17 @@ const BLOCKS: [number, number[]][] = [
 ];
 
 /** Where the small squares are. */
-const ALIGNED: number[][] = [[], [6, 18], [6, 22], [6, 26], [6, 30], [6, 34], [6, 22, 38], [6, 24, 42], [6, 26, 46], [6, 28, 50]];
+export const ALIGNED: number[][] = [[], [6, 18], [6, 22], [6, 26], [6, 30], [6, 34], [6, 22, 38], [6, 24, 42], [6, 26, 46], [6, 28, 50]];
 
-const EXP: number[] = [];
-const LOG: number[] = [];
+export const EXP: number[] = [];
+export const LOG: number[] = [];
 for (let at = 0, value = 1; at < 255; at++) {
   EXP[at] = value;
   LOG[value] = at;
   value = value << 1 ^ (value > 127 ? 0x11d : 0);
 }
 
-function times(one: number, other: number): number {
+export function times(one: number, other: number): number {
   return one && other ? EXP[(LOG[one]! + LOG[other]!) % 255]! : 0;
 }
 
@@ -73,7 +73,7 @@ function codewords(bytes: Uint8Array, version: number): number[] {
 
 type Grid = (boolean | null)[][];
 
-function pattern(version: number): Grid {
+export function pattern(version: number): Grid {
   const size = version * 4 + 17;
   const grid: Grid = Array.from({ length: size }, () => new Array<boolean | null>(size).fill(null));
   const put = (y: number, x: number, dark: boolean) => {
@@ -120,7 +120,7 @@ function pattern(version: number): Grid {
   return grid;
 }
 
-const MASKS: ((y: number, x: number) => boolean)[] = [
+export const MASKS: ((y: number, x: number) => boolean)[] = [
   (y, x) => (y + x) % 2 === 0,
   (y) => y % 2 === 0,
   (_y, x) => x % 3 === 0,

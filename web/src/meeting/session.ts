@@ -6,7 +6,7 @@ import { elevates, elevating, renew } from "./elevate.js";
 import { Link, type Problem } from "./link.js";
 import { silent } from "./local.js";
 import { blank, FLOATS, fresh, muted, receive, you } from "./model.js";
-import { change, draw, keepSeat, kind, page, place, problemWords, t } from "./page.js";
+import { change, draw, keepSeat, kind, page, place, problemWords, t, takes } from "./page.js";
 import { type Join, type ServerMessage, VERSION } from "./protocol.js";
 import { say, tell } from "./say.js";
 import { byPhone, hush, useAudio } from "./sound.js";
@@ -81,7 +81,7 @@ function turnedAway(problem: Problem, end: string | null = null): void {
   }
   keepSeat(null);
   page.link = null;
-  const there = state.phase !== "joining" && state.phase !== "preview";
+  const there = takes !== null || (state.phase !== "joining" && state.phase !== "preview");
   drop();
   if (there) change({ ...blank, room: state.room, phase: "ended", ended: { cause: end ?? problem.code, text: problem.message } });
   else change({ ...blank, phase: "preview" });
