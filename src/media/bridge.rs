@@ -35,6 +35,10 @@ const DECODED: usize = 2 * SPEAKERS;
 /// How much louder another must be to take a speaker's place (6 dB). More: new speakers wait. Less: they alternate.
 const ADVANTAGE: u32 = 2;
 
+/// The part of a frame over which a new speaker is let in: 1.25 ms. Longer: the first sound of a word is lost. Shorter: who
+/// begins in the middle of one does so with a click.
+const ONSET: usize = 16;
+
 /// A room's tones are this loud, of 256 (−6 dB): they come while people talk.
 const TONES: i32 = 128;
 
@@ -445,7 +449,13 @@ impl Bridge {
                 }
                 let number = self.mixes.add(member.participant, leg.rate(), &mut member.resamplers, |frame| {
                     leg.take(first, now, frame);
-                    mix::ramp(frame, if first { 0 } else { 256 }, if speaks { 256 } else { 0 });
+                    if speaks {
+                        // The first sound of a word is half of it: only the step is taken off.
+                        let step = frame.len() / ONSET;
+                        mix::ramp(frame.get_mut(..step).unwrap_or(&mut []), if first { 0 } else { 256 }, 256);
+                    } else {
+                        mix::ramp(frame, if first { 0 } else { 256 }, 0);
+                    }
                     member.taken = true;
                 });
                 if let Some(number) = number.filter(|_| !browser && self.browsers.any_but(member.participant)) {
