@@ -6,12 +6,16 @@
 //!
 //! What is decoded cannot be decoded again, so samples wait here: as many as a frame takes, and a pitch period more
 //! where it is to be shortened. Who is not heard is not decoded.
+//!
+//! Opus could fill gaps itself, but a decoder that did has to go on from what it invented, also where the packet was only
+//! late. So gaps are filled as for other codecs, and the decoder hears of a loss when the next packet shows that it was one: from
+//! that packet's copy of the lost one, where it has one. If that comes in time the copy is played.
 
 use super::conceal::{Conceal, LONGEST_PERIOD};
 use super::jitter::Ring;
 use super::noise::Noise;
 use super::packets::Packets;
-use super::timeline::{Placed, Timeline};
+use super::timeline::{HELD, Placed, Timeline};
 use super::{FRAME, LONGEST_PACKET, Rate, stretch};
 use crate::wire::codec::{Codec, g722, opus};
 
@@ -24,13 +28,24 @@ const VOICE: u16 = 1000;
 const FAINT: u16 = 8;
 
 /// Opus invents in pieces of 2.5 ms.
-const PIECE: usize = 20;
+const PIECE: i64 = 20;
 
-/// Media time that Opus invents audibly; after it the decoder has faded out.
-const AUDIBLE: usize = 800;
+/// Most media time of a gap that a decoder of Opus is told of: 60 ms. More: work for what has faded out.
+const TOLD: i64 = 480;
+
+/// How much each lost packet of Opus counts beside one that came, and from which sum on a frame of delay is worth it, so that
+/// copies come in time: at about one loss in fifty packets. Later: gaps are heard. Sooner: delay for nothing.
+const LOSS: u32 = 50;
+const LOSSY: u32 = 150;
+/// Most of it: 13 s after the last loss the delay is given back.
+const LOSSIEST: u32 = 650;
 
 /// Media time of G.722 decoded to find the far end's state where packets were passed on undecoded: 50 ms.
 const WARM_UP: usize = 400;
+
+/// The same where silence was passed over, of which the state tells less: 240 ms. More: work at each first word. Less: the first
+/// sound of a word is too soft; after 100 ms by a sixth.
+const SETTLED: i64 = 1920;
 
 /// The buffer and decoder of one stream.
 #[derive(Debug)]
@@ -48,14 +63,34 @@ pub struct Coded {
     looked: (i64, i64),
     /// Whether what is held was invented in part.
     invented: bool,
-    /// Media time invented in a row.
-    gap: usize,
 }
 
 #[derive(Debug)]
 enum Decoder {
-    G722 { ring: Box<Ring>, decoder: Box<g722::Decoder>, gauge: g722::Gauge, conceal: Conceal },
-    Opus { packets: Packets, decoder: opus::Decoder },
+    /// `passed`: so much media time that came lies undecoded before what is next.
+    G722 {
+        ring: Box<Ring>,
+        decoder: Box<g722::Decoder>,
+        gauge: g722::Gauge,
+        conceal: Conceal,
+        passed: i64,
+    },
+    Opus(Box<Opus>),
+}
+
+#[derive(Debug)]
+struct Opus {
+    packets: Packets,
+    decoder: opus::Decoder,
+    conceal: Conceal,
+    /// Up to which media time the decoder knows what was.
+    told: i64,
+    /// Length of the last packet.
+    length: i64,
+    /// The far end has stopped sending in the middle of its silence (DTX): the decoder makes noise like it.
+    faint: bool,
+    /// Losses of late.
+    losses: u32,
 }
 
 impl Coded {
@@ -67,6 +102,7 @@ impl Coded {
             decoder: Box::default(),
             gauge: g722::Gauge::default(),
             conceal: Conceal::new(factor),
+            passed: 0,
         };
         Self::new(Codec::G722, decoder, (FRAME + 2 * LONGEST_PERIOD) * factor)
     }
@@ -74,8 +110,16 @@ impl Coded {
     /// Of an Opus stream.
     pub fn opus() -> Self {
         let room = (FRAME + LONGEST_PERIOD) * Rate::Full.factor() + opus::LONGEST;
-        let decoder = Decoder::Opus { packets: Packets::default(), decoder: opus::Decoder::default() };
-        Self::new(Codec::Opus, decoder, room)
+        let opus = Opus {
+            packets: Packets::default(),
+            decoder: opus::Decoder::default(),
+            conceal: Conceal::new(Rate::Full.factor()),
+            told: 0,
+            length: FRAME_I,
+            faint: false,
+            losses: 0,
+        };
+        Self::new(Codec::Opus, Decoder::Opus(Box::new(opus)), room)
     }
 
     fn new(codec: Codec, decoder: Decoder, room: usize) -> Self {
@@ -90,7 +134,6 @@ impl Coded {
             before: vec![0; LONGEST_PERIOD * factor].into(),
             looked: (i64::MIN, 0),
             invented: false,
-            gap: 0,
         }
     }
 
@@ -98,8 +141,9 @@ impl Coded {
     pub fn reset(&mut self) {
         self.time.reset();
         self.held = 0;
-        if let Decoder::Opus { packets, .. } = &mut self.decoder {
-            packets.clear();
+        if let Decoder::Opus(opus) = &mut self.decoder {
+            opus.packets.clear();
+            (opus.told, opus.faint) = (0, false);
         }
     }
 
@@ -107,7 +151,7 @@ impl Coded {
     pub fn duration(&self, payload: &[u8]) -> Option<i64> {
         match self.decoder {
             Decoder::G722 { .. } => i64::try_from(payload.len()).ok().filter(|length| *length <= LONGEST_PACKET as i64),
-            Decoder::Opus { .. } => opus::duration(payload).map(|samples| i64::from(samples) / 6),
+            Decoder::Opus(_) => opus::duration(payload).map(|samples| i64::from(samples) / 6),
         }
     }
 
@@ -118,11 +162,12 @@ impl Coded {
             Decoder::G722 { ring, .. } => {
                 self.time.insert(timestamp, length, arrived, |start, time| ring.keep(start, payload, time))
             }
-            Decoder::Opus { packets, .. } => self.time.insert(timestamp, length, arrived, |start, time| {
+            Decoder::Opus(opus) => self.time.insert(timestamp, length, arrived, |start, time| {
                 if time.generation() != generation {
-                    packets.clear();
+                    opus.packets.clear();
+                    opus.told = 0;
                 }
-                packets.insert(start, length, payload);
+                opus.packets.insert(start, length, payload);
             }),
         };
         if self.time.generation() != generation {
@@ -162,12 +207,12 @@ impl Coded {
                 let level = gauge.measure(first);
                 if second.is_empty() { level } else { gauge.measure(second) }
             }
-            Decoder::Opus { packets, .. } if self.held == 0 => match packets.at(play) {
+            Decoder::Opus(opus) if self.held == 0 => match opus.packets.at(play) {
                 Some((.., packet)) if self.time.is_there(play, 1) && opus::voice(packet) => VOICE,
                 Some((.., packet)) if self.time.is_there(play, 1) && opus::audible(packet) => FAINT,
                 Some(_) | None => 0,
             },
-            Decoder::Opus { .. } => FAINT,
+            Decoder::Opus(_) => FAINT,
         }
     }
 
@@ -199,6 +244,10 @@ impl Coded {
         let step = (FRAME_I + wanted.max(-FRAME_I)).max(0);
         let held = (self.held / self.factor) as i64;
         let from_held = held.min(step);
+        if let Decoder::G722 { passed, .. } = &mut self.decoder {
+            let came = from_held == 0 && self.time.is_there(self.time.play(), step);
+            *passed = if came { (*passed + step).min(SETTLED) } else { 0 };
+        }
         self.drop_held(usize::try_from(from_held).unwrap_or(0) * self.factor);
         self.time.advance(step - from_held);
         self.invented = false;
@@ -208,17 +257,13 @@ impl Coded {
     pub fn silent(&mut self, out: &mut [i16]) {
         out.fill(0);
         self.note(out);
-        if let Decoder::G722 { conceal, .. } = &mut self.decoder {
-            conceal.reset();
-        }
+        self.conceal().reset();
     }
 
     /// Nobody heard what came before.
     pub fn forget(&mut self) {
-        if let Decoder::G722 { conceal, .. } = &mut self.decoder
-            && self.held == 0
-        {
-            conceal.reset();
+        if self.held == 0 {
+            self.conceal().reset();
         }
     }
 
@@ -231,17 +276,21 @@ impl Coded {
         self.held = 0;
         let mut samples = [0; WARM_UP * 2];
         match &mut self.decoder {
-            Decoder::G722 { ring, decoder, conceal, .. } => {
+            Decoder::G722 { ring, decoder, conceal, passed, .. } => {
                 let mut bytes = [0; WARM_UP];
                 ring.read(play - WARM_UP as i64, &mut bytes);
                 decoder.decode(&bytes, &mut samples);
+                *passed = 0;
                 conceal.reset();
                 conceal.heard(&mut samples);
             }
-            Decoder::Opus { packets, decoder } => {
-                if let Some((.., packet)) = packets.at(play - 1) {
+            Decoder::Opus(opus) => {
+                if let Some((start, length, packet)) = opus.packets.at(play - 1) {
                     // Into what waits, of which there is nothing now.
-                    decoder.decode(packet, &mut self.ahead);
+                    let count = opus.decoder.decode(packet, &mut self.ahead);
+                    opus.told = start + length;
+                    opus.conceal.reset();
+                    opus.conceal.heard(self.ahead.get_mut(..count).unwrap_or(&mut []));
                 }
             }
         }
@@ -257,8 +306,8 @@ impl Coded {
                 ring.read(start, bytes);
                 Some((start, end, bytes))
             }
-            Decoder::Opus { packets, .. } => {
-                let (start, length, packet) = packets.at(start)?;
+            Decoder::Opus(opus) => {
+                let (start, length, packet) = opus.packets.at(start)?;
                 Some((start, start + length, packet))
             }
         }
@@ -268,7 +317,7 @@ impl Coded {
     pub fn g722_state(&self) -> Option<&g722::Decoder> {
         match &self.decoder {
             Decoder::G722 { decoder, .. } => Some(decoder),
-            Decoder::Opus { .. } => None,
+            Decoder::Opus(_) => None,
         }
     }
 
@@ -289,38 +338,26 @@ impl Coded {
             let at = self.time.play();
             let left = (units * self.factor - self.held).div_ceil(self.factor);
             if self.time.is_there(at, 1) && self.decode(at, left) {
-                self.gap = 0;
+                continue;
+            }
+            let silent = self.time.is_silent(at);
+            if !silent && self.recover(at) {
                 continue;
             }
             let run = (1..left).find(|more| self.time.is_there(at + *more as i64, 1)).unwrap_or(left);
-            let run = match self.decoder {
-                Decoder::G722 { .. } => run,
-                Decoder::Opus { .. } => run.next_multiple_of(PIECE),
+            let run = match &self.decoder {
+                Decoder::Opus(opus) if opus.faint => run.next_multiple_of(PIECE as usize),
+                Decoder::Opus(_) | Decoder::G722 { .. } => run,
             };
-            let silent = self.time.is_silent(at);
             let Some(room) = self.ahead.get_mut(self.held..self.held + run * self.factor) else { return };
             let mut more = 0;
             if silent {
                 self.noise.fill(room);
-                self.gap = 0;
             } else {
-                let audible = match &mut self.decoder {
+                self.invented |= match &mut self.decoder {
                     Decoder::G722 { conceal, .. } => conceal.fill(room),
-                    Decoder::Opus { packets, decoder } => {
-                        let next = packets.at(at + run as i64);
-                        let next = next.filter(|(start, length, _)| (*start, *length) == (at + run as i64, run as i64));
-                        let count = match next {
-                            Some((.., packet)) => decoder.recover(packet, room),
-                            None => decoder.conceal(room),
-                        };
-                        if let Some(rest) = room.get_mut(count..) {
-                            rest.fill(0);
-                        }
-                        self.gap < AUDIBLE
-                    }
+                    Decoder::Opus(opus) => opus.invent(at, run as i64, room),
                 };
-                self.invented |= audible;
-                self.gap += run;
                 // More delay is wanted: this gap grows, and what should fill it may yet come.
                 more = (-wanted - stretched).clamp(0, run as i64);
                 stretched += more;
@@ -328,37 +365,99 @@ impl Coded {
             self.held += run * self.factor;
             self.time.advance(run as i64 - more);
         }
+        if stretched > 0 {
+            self.time.delay_next();
+        }
+    }
+
+    /// Plays the copy of a lost packet that the next one carries, where that has come.
+    fn recover(&mut self, at: i64) -> bool {
+        let Decoder::Opus(opus) = &mut self.decoder else { return false };
+        if opus.told != at {
+            return false;
+        }
+        let length = opus.length;
+        let Some((start, next, packet)) = opus.packets.at(at + length) else { return false };
+        let Some(room) = self.ahead.get_mut(self.held..self.held + usize::try_from(length).unwrap_or(0) * self.factor)
+        else {
+            return false;
+        };
+        let fits = (start, next) == (at + length, length) && self.time.is_there(start, 1);
+        if !fits || !opus::has_copy(packet) || opus.decoder.recover(packet, room) != room.len() {
+            return false;
+        }
+        opus.told = start;
+        opus.losses = (opus.losses + LOSS).min(LOSSIEST);
+        opus.conceal.heard(room);
+        self.held += room.len();
+        self.time.advance(length);
+        true
     }
 
     /// Decodes what is there at a place; false where it cannot be.
     fn decode(&mut self, at: i64, left: usize) -> bool {
-        match &mut self.decoder {
-            Decoder::G722 { ring, decoder, conceal, .. } => {
+        let delayed = self.time.take_delayed();
+        let count = match &mut self.decoder {
+            Decoder::G722 { ring, decoder, passed, .. } => {
+                if *passed > 0 {
+                    // A far end's silence moves its state as well: without it the first sound is a whisper.
+                    // What lies far behind has made room for what waits.
+                    let passed = std::mem::take(passed).min(HELD as i64 - self.time.ahead()).max(0);
+                    for from in (at - passed..at).step_by(FRAME) {
+                        let (mut bytes, mut samples) = ([0; FRAME], [0; FRAME * 2]);
+                        let length = usize::try_from(at - from).unwrap_or(0).min(FRAME);
+                        let bytes = bytes.get_mut(..length).unwrap_or(&mut []);
+                        ring.read(from, bytes);
+                        decoder.decode(bytes, &mut samples);
+                    }
+                }
                 let run = (1..left).find(|more| !self.time.is_there(at + *more as i64, 1)).unwrap_or(left);
                 let Some(room) = self.ahead.get_mut(self.held..self.held + run * self.factor) else { return false };
                 let (first, second) = ring.slices(at, run);
                 let (head, tail) = room.split_at_mut(first.len() * self.factor);
                 decoder.decode(first, head);
                 decoder.decode(second, tail);
-                conceal.heard(room);
-                self.held += room.len();
                 self.time.advance(run as i64);
-                true
+                room.len()
             }
-            Decoder::Opus { packets, decoder } => {
-                let Some((start, length, packet)) = packets.at(at) else { return false };
+            Decoder::Opus(opus) => {
                 let Some(room) = self.ahead.get_mut(self.held..) else { return false };
-                let count = decoder.decode(packet, room);
+                let Some((start, length, count)) = opus.decode(at, room) else { return false };
                 // What of it was played before, stretched or late, is not played again.
                 let skipped = usize::try_from(at - start).unwrap_or(0) * self.factor;
                 if count <= skipped {
                     return false;
                 }
                 room.copy_within(skipped..count, 0);
-                self.held += count - skipped;
+                self.time.reserve(if opus.losses >= LOSSY { FRAME_I } else { 0 });
                 self.time.advance(start + length - at);
-                true
+                count - skipped
             }
+        };
+        let (held, factor) = (self.held, self.factor);
+        let Self { decoder, ahead, .. } = self;
+        let conceal = match decoder {
+            Decoder::G722 { conceal, .. } => conceal,
+            Decoder::Opus(opus) => &mut opus.conceal,
+        };
+        let wait = match ahead.get(held..held + count) {
+            Some(room) if delayed => conceal.wait(room) * factor,
+            _ => 0,
+        };
+        let wait = if held + wait + count <= ahead.len() { wait } else { 0 };
+        if wait > 0 {
+            ahead.copy_within(held..held + count, held + wait);
+            conceal.fill(ahead.get_mut(held..held + wait).unwrap_or(&mut []));
+        }
+        conceal.heard(ahead.get_mut(held + wait..held + wait + count).unwrap_or(&mut []));
+        self.held += wait + count;
+        true
+    }
+
+    fn conceal(&mut self) -> &mut Conceal {
+        match &mut self.decoder {
+            Decoder::G722 { conceal, .. } => conceal,
+            Decoder::Opus(opus) => &mut opus.conceal,
         }
     }
 
@@ -392,5 +491,40 @@ impl Coded {
         if let Some(last) = out.len().checked_sub(length).and_then(|from| out.get(from..)) {
             self.before.copy_from_slice(last);
         }
+    }
+}
+impl Opus {
+    /// Decodes the packet that covers a place: where it begins, how long it lasts, how many samples it had.
+    fn decode(&mut self, at: i64, room: &mut [i16]) -> Option<(i64, i64, usize)> {
+        let (start, length, packet) = self.packets.at(at)?;
+        let gap = (start - self.told).min(TOLD) / PIECE * PIECE;
+        if gap > 0 && self.told > 0 {
+            // Nobody hears this: what follows is written over it.
+            let told = usize::try_from(gap).ok().and_then(|gap| room.get_mut(..gap * Rate::Full.factor()));
+            if let Some(told) = told {
+                self.decoder.recover(packet, told);
+            }
+            if self.conceal.is_filling() && opus::has_copy(packet) {
+                self.losses = (self.losses + LOSS).min(LOSSIEST);
+            }
+        }
+        let count = self.decoder.decode(packet, room);
+        self.told = start + length;
+        self.length = length;
+        self.faint = !opus::audible(packet);
+        self.losses = self.losses.saturating_sub(1);
+        Some((start, length, count))
+    }
+
+    /// Fills a gap; returns whether with more than silence.
+    fn invent(&mut self, at: i64, length: i64, room: &mut [i16]) -> bool {
+        if self.faint && length % PIECE == 0 {
+            let count = self.decoder.conceal(room);
+            self.told = at + length;
+            room.get_mut(count..).unwrap_or(&mut []).fill(0);
+            self.conceal.heard(room);
+            return false;
+        }
+        self.conceal.fill(room)
     }
 }

@@ -1,7 +1,9 @@
 //! Filling gaps: what is lost is replaced by the last pitch periods, fading out (in the spirit of G.711 Appendix I,
-//! without its 3.75 ms of delay), and joined to what comes after by a cross-fade. The same search for a pitch serves
-//! where speech is stretched and shortened. Lengths are in samples at 8 kHz; at other rates they are as many times
-//! longer.
+//! without its 3.75 ms of delay), and joined to what comes after by a cross-fade; where what comes after is late and not
+//! lost, by going on to repeat until both are in phase. The same search for a pitch serves where speech is stretched and
+//! shortened. Lengths are in samples at 8 kHz; at other rates they are as many times longer.
+
+use super::{FRAME, Rate};
 
 /// Longest and shortest period searched for: 66 Hz to 200 Hz. A higher voice repeats at a multiple of its period.
 pub const LONGEST_PERIOD: usize = 120;
@@ -13,11 +15,21 @@ const COMPARED: usize = 160;
 /// Samples remembered: enough to compare at the longest lag, and for three periods.
 pub const HISTORY: usize = 400;
 
-/// Highest rate at which gaps are filled here, in times 8 kHz: 16 kHz. Opus fills its own.
-const MOST_FACTOR: usize = 2;
+/// Highest rate, in times 8 kHz.
+const MOST_FACTOR: usize = Rate::MOST / FRAME;
 
-/// Samples at full strength before the fade: 10 ms.
+/// Samples compared where invented speech is laid beside fresh: 10 ms.
+const LAID: usize = 80;
+
+/// Less alike than this, nothing is gained by waiting for a phase.
+const ALIKE: f32 = 0.4;
+
+/// Samples at full strength before the fade: 10 ms, and 40 ms for what is so steady that it will not have changed since.
 const HOLD: usize = 80;
+const HOLD_STEADY: usize = 320;
+
+/// So alike are two periods of what is steady.
+const STEADY: f32 = 0.97;
 
 /// Samples from full strength to silence: 50 ms. Longer sounds like a robot, shorter like a gap.
 const FADE: usize = 400;
@@ -35,6 +47,8 @@ pub struct Conceal {
     gap: usize,
     /// The repeated segment's length.
     period: usize,
+    /// Samples at full strength.
+    hold: usize,
     /// Where in it we are.
     at: usize,
     /// The repeated segment, its end blended into its beginning.
@@ -45,7 +59,7 @@ impl Conceal {
     /// Of a stream at so many times 8 kHz.
     pub fn new(factor: usize) -> Self {
         let nothing = || vec![0; HISTORY * factor].into_boxed_slice();
-        Self { factor, history: nothing(), gap: 0, period: 0, at: 0, segment: nothing() }
+        Self { factor, history: nothing(), gap: 0, period: 0, hold: 0, at: 0, segment: nothing() }
     }
 
     /// Forgets everything: what comes next follows silence.
@@ -68,12 +82,25 @@ impl Conceal {
         self.remember(samples);
     }
 
+    /// Whether what was played last was invented.
+    pub fn is_filling(&self) -> bool {
+        self.gap > 0
+    }
+
+    /// For how many samples at 8 kHz the gap has to go on, so that what is invented and what comes late are in phase.
+    pub fn wait(&self, fresh: &[i16]) -> usize {
+        if self.gap == 0 || self.gap >= self.hold + FADE * self.factor {
+            return 0;
+        }
+        wait(&self.history, self.period, fresh, self.factor)
+    }
+
     /// Invents samples; returns whether they are more than silence.
     pub fn fill(&mut self, samples: &mut [i16]) -> bool {
         if self.gap == 0 {
             self.begin();
         }
-        let audible = self.gap < (HOLD + FADE) * self.factor;
+        let audible = self.gap < self.hold + FADE * self.factor;
         for sample in samples.iter_mut() {
             *sample = self.next();
         }
@@ -93,15 +120,17 @@ impl Conceal {
     }
 
     fn begin(&mut self) {
-        self.period = period(&self.history, self.factor);
-        self.take_segment(1);
+        let (period, alike) = period(&self.history, self.factor);
+        self.period = period;
+        self.hold = if alike > STEADY { HOLD_STEADY } else { HOLD } * self.factor;
+        self.take_segment();
         self.at = 0;
     }
 
-    /// Copies the last `periods` periods; the last quarter of a period blends into what came before them, so that
-    /// the end runs into the beginning.
-    fn take_segment(&mut self, periods: usize) {
-        let length = self.period * periods;
+    /// Copies the last period, whose last quarter blends into what came before it, so that the end runs into the beginning.
+    /// Appendix I takes two and three where a gap lasts: measured (docs/sound.md), that sounds less like the original.
+    fn take_segment(&mut self) {
+        let length = self.period;
         let blend = self.period / 4;
         let start = self.history.len() - length;
         self.segment[..length].copy_from_slice(&self.history[start..]);
@@ -114,7 +143,7 @@ impl Conceal {
     }
 
     fn next(&mut self) -> i16 {
-        let (hold, fade) = (HOLD * self.factor, FADE * self.factor);
+        let (hold, fade) = (self.hold, FADE * self.factor);
         let gain = if self.gap < hold { fade } else { fade.saturating_sub(self.gap - hold) };
         self.gap += 1;
         if gain == 0 || self.period == 0 {
@@ -134,29 +163,53 @@ impl Conceal {
 }
 
 /// The lag at which the end of `history` repeats itself best.
-fn period(history: &[i16], factor: usize) -> usize {
+fn period(history: &[i16], factor: usize) -> (usize, f32) {
     let mut samples = [0.0; HISTORY * MOST_FACTOR];
     let length = history.len().min(samples.len());
     for (value, sample) in samples.iter_mut().zip(history) {
         *value = f32::from(*sample);
     }
     let recent = length.saturating_sub(COMPARED * factor);
-    best_lag(
-        samples.get(recent..length).unwrap_or(&[]),
-        (SHORTEST_PERIOD * factor, LONGEST_PERIOD * factor),
-        2 * factor,
-        |lag| samples.get(recent.saturating_sub(lag)..length - lag).unwrap_or(&[]),
-    )
+    let lags = (SHORTEST_PERIOD * factor, LONGEST_PERIOD * factor);
+    best_lag(samples.get(recent..length).unwrap_or(&[]), lags, 2 * factor, |lag| {
+        samples.get(recent.saturating_sub(lag)..length - lag).unwrap_or(&[])
+    })
 }
 
-/// The lag between `least` and `most` at which `shifted(lag)` resembles `samples` most: the normalised correlation,
-/// looked for at every `step`th lag first and then beside the best.
+/// For how many samples at 8 kHz the last period of `history` has to be repeated until `fresh` is in phase with it; none
+/// where they have nothing in common.
+fn wait(history: &[i16], period: usize, fresh: &[i16], factor: usize) -> usize {
+    let Some(last) = history.len().checked_sub(period).and_then(|from| history.get(from..)) else { return 0 };
+    let mut samples = [0.0; LAID * MOST_FACTOR];
+    let length = (LAID * factor).min(fresh.len()).min(samples.len());
+    let Some(samples) = samples.get_mut(..length) else { return 0 };
+    samples.iter_mut().zip(fresh).for_each(|(value, sample)| *value = f32::from(*sample));
+    let own: f32 = samples.iter().map(|sample| sample * sample).sum();
+    let mut best = (0, ALIKE);
+    for wait in 0..period.div_ceil(factor) {
+        let (mut product, mut energy) = (0.0f32, 1.0f32);
+        for (a, b) in samples.iter().zip(last.iter().cycle().skip(wait * factor)) {
+            let b = f32::from(*b);
+            product += a * b;
+            energy += b * b;
+        }
+        let alike = product / (energy * (own + 1.0)).sqrt();
+        if alike > best.1 {
+            best = (wait, alike);
+        }
+    }
+    best.0
+}
+
+/// The lag between `least` and `most` at which `shifted(lag)` resembles `samples` most, and how much (1: it is the same):
+/// the normalised correlation, looked for at every `step`th lag first and then beside the best.
 pub(crate) fn best_lag<'a>(
     samples: &[f32],
     (least, most): (usize, usize),
     step: usize,
     shifted: impl Fn(usize) -> &'a [f32],
-) -> usize {
+) -> (usize, f32) {
+    let own: f32 = samples.iter().map(|sample| sample * sample).sum();
     let score = |lag: usize| {
         let (mut product, mut energy) = (0.0f32, 1.0f32);
         for (a, b) in samples.iter().zip(shifted(lag)) {
@@ -179,7 +232,7 @@ pub(crate) fn best_lag<'a>(
             best = (lag, value);
         }
     }
-    best.0
+    (best.0, best.1 / (own + 1.0).sqrt())
 }
 
 #[cfg(test)]
@@ -212,8 +265,8 @@ mod tests {
         let mut conceal = Conceal::new(1);
         conceal.heard(&mut tone(300.0, 0, 400));
         let mut last = [0; 160];
-        let audible: Vec<bool> = (0..5).map(|_| conceal.fill(&mut last)).collect();
-        assert_eq!(audible, [true, true, true, false, false]);
+        let audible: Vec<bool> = (0..6).map(|_| conceal.fill(&mut last)).collect();
+        assert_eq!(audible, [true, true, true, true, true, false]);
         assert_eq!(last, [0; 160]);
     }
 }

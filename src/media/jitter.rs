@@ -118,6 +118,9 @@ impl JitterBuffer {
         if !self.time.is_there(play, FRAME_I) {
             return self.take_broken(wanted, out);
         }
+        if self.time.take_delayed() {
+            return self.resume(play, out);
+        }
         let shift = self.scaled(wanted, out);
         if shift == 0 {
             self.decode(play, out);
@@ -150,6 +153,22 @@ impl JitterBuffer {
     /// The bytes of a run that is there.
     pub fn read(&self, from: i64, bytes: &mut [u8]) {
         self.ring.read(from, bytes);
+    }
+
+    /// Plays what follows a gap that was longer than what is missing: the gap lasts until both are in phase.
+    fn resume(&mut self, play: i64, out: &mut [i16]) -> bool {
+        self.decode(play, out);
+        let wait = self.conceal.wait(out).min(out.len());
+        if wait > 0 {
+            let (before, after) = out.split_at_mut(wait);
+            self.conceal.fill(before);
+            self.decode(play, after);
+            self.conceal.heard(after);
+        } else {
+            self.conceal.heard(out);
+        }
+        self.time.advance(FRAME_I - wait as i64);
+        wait > 0
     }
 
     /// Plays a whole frame shortened or stretched by about a pitch period; returns by how much, 0 where it cannot.
@@ -196,6 +215,9 @@ impl JitterBuffer {
             at = end;
         }
         self.time.advance(FRAME_I - stretched);
+        if stretched > 0 {
+            self.time.delay_next();
+        }
         invented
     }
 

@@ -36,6 +36,10 @@ const MARGIN: i64 = 16;
 /// Shortest change of delay worth a cross-fade: 4 ms.
 pub const LEAST_SHIFT: i64 = 32;
 
+/// Where less than a frame of delay is too much, only every so many ticks are looked at for a place to leave it out. More:
+/// delay falls later. Less: work for nothing, where a voice has no period as short as that.
+const PATIENCE: i64 = 4;
+
 const FRAME_I: i64 = FRAME as i64;
 
 const NOT_SILENT: (i64, i64) = (i64::MAX, i64::MIN);
@@ -67,6 +71,10 @@ pub struct Timeline {
     /// Timestamp units per unit of media time.
     clock: u32,
     grid: i64,
+    /// Delay that is wanted beyond what lateness asks for.
+    reserve: i64,
+    /// What is played next comes later than it was to: the gap before it grew.
+    delayed: bool,
     /// Smoothed time from arrival to playing, in 1/16 unit.
     waited: i64,
     transit: Transit,
@@ -86,6 +94,8 @@ impl Timeline {
             anchor: (0, 0),
             clock: (clock_rate / 8000).max(1),
             grid: FRAME_I,
+            reserve: 0,
+            delayed: false,
             waited: 0,
             transit: Transit::default(),
             there: [0; WORDS],
@@ -98,6 +108,7 @@ impl Timeline {
         self.estranged = 0;
         self.silent = NOT_SILENT;
         self.waited = 0;
+        self.delayed = false;
         self.transit = Transit::default();
         self.there = [0; WORDS];
     }
@@ -125,6 +136,7 @@ impl Timeline {
         if start < self.play && self.starves() && start >= self.newest {
             // Late, but there is nothing else to play: playing it now is the least delay there is.
             self.play = start;
+            self.delayed = true;
         }
         if start + length <= self.play {
             return Placed::Late;
@@ -160,13 +172,14 @@ impl Timeline {
         let delay = tick - play;
         let mean_wait = delay - low;
         self.waited += mean_wait - self.waited / 16;
-        let high = high.min(low + MOST_DELAY) + FRAME_I - self.grid;
+        let high = high.min(low + MOST_DELAY) + FRAME_I - self.grid + self.reserve;
         let least = self.on_grid(high, tick);
         if delay < least {
             return delay - least;
         }
         let excess = delay - self.on_grid(high + MARGIN, tick);
-        if excess < LEAST_SHIFT { 0 } else { excess }
+        let patient = excess < FRAME_I && (tick / FRAME_I) % PATIENCE != 0;
+        if excess < LEAST_SHIFT || patient { 0 } else { excess }
     }
 
     /// Steps over the next frame, which nobody hears, and over what delay there is too much of.
@@ -186,6 +199,21 @@ impl Timeline {
         }
     }
 
+    /// Asks for so much delay beyond what lateness asks for.
+    pub fn reserve(&mut self, delay: i64) {
+        self.reserve = delay;
+    }
+
+    /// Says that a gap grows: what follows it comes later than it was to.
+    pub fn delay_next(&mut self) {
+        self.delayed = true;
+    }
+
+    /// Whether what is played now comes later than it was to; asked once.
+    pub fn take_delayed(&mut self) -> bool {
+        std::mem::take(&mut self.delayed)
+    }
+
     /// Moves the play point on.
     pub fn advance(&mut self, step: i64) {
         let (from, to) = (self.play, self.play + step.max(0));
@@ -201,6 +229,11 @@ impl Timeline {
     /// The media time that is next to be played.
     pub fn play(&self) -> i64 {
         self.play
+    }
+
+    /// How much media time lies between what is played next and the newest.
+    pub fn ahead(&self) -> i64 {
+        self.newest - self.play
     }
 
     /// Whether nothing waits.

@@ -131,6 +131,18 @@ pub fn voice(packet: &[u8]) -> bool {
     flags != 0 && audible(packet)
 }
 
+/// Whether a packet carries a copy of the one before it (in-band error correction), as far as its first bytes tell: behind the
+/// SILK layer's voice flags (RFC 6716 §4.2.3, §4.2.4). CELT has none.
+pub fn has_copy(packet: &[u8]) -> bool {
+    let (Some(toc), Some(first)) = (packet.first(), packet.get(1)) else { return false };
+    let frames = match (toc & 3, toc >> 3) {
+        (0, configuration @ 0..=11) => [1, 1, 2, 3][usize::from(configuration & 3)],
+        (0, 12..=15) => 1,
+        _ => return false,
+    };
+    audible(packet) && (first >> (7 - frames)) & 1 == 1
+}
+
 /// Turns samples into packets of 20 ms, one channel at 48 kHz. Its memory is asked for once.
 #[derive(Debug)]
 pub struct Encoder(Option<::opus::Encoder>);
