@@ -153,11 +153,15 @@ fn walk(row: &Row) -> Option<(World, LegId)> {
             assert_eq!(world.texts.len(), 1);
             Some((world, guest))
         }
+        "have one's telephone called" => {
+            presses(&mut world, guest, keys);
+            Some((world, guest))
+        }
         "let another browser take one's seat" => {
             presses(&mut world, guest, keys);
             let ticket = world.link();
             world.redeems(json!({ "ticket": ticket })).unwrap();
-            let again = json!({ "ticket": ticket, "confirm": true });
+            let again = json!({ "ticket": ticket, "confirm": true, "asking": "another-browser" });
             assert!(world.redeems(again.clone()).is_err());
             presses(&mut world, guest, keys);
             assert!(world.redeems(again).is_ok(), "the key was the yes");
