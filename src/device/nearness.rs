@@ -111,6 +111,8 @@ struct Heard {
 pub struct Nearness {
     heard: BTreeMap<DeviceId, Heard>,
     candidate: Option<(DeviceId, Instant)>,
+    /// When it was looked at last: what was due by then is no more.
+    looked: Option<Instant>,
     /// No move by itself before then.
     rests_until: Option<Instant>,
 }
@@ -141,6 +143,7 @@ impl Nearness {
     /// The device that the call is to move to now, out of those that may have it; asked after every report and at
     /// [`Nearness::poll_timeout`].
     pub fn nearer(&mut self, current: DeviceId, may: &[DeviceId], now: Instant) -> Option<DeviceId> {
+        self.looked(now);
         let best = may
             .iter()
             .filter(|device| **device != current && !self.is_put_away(**device, now))
@@ -161,6 +164,11 @@ impl Nearness {
         let rests = self.rests_until.is_some_and(|until| now < until);
         let lead = self.lead(device, current, now)?;
         (!rests && now.since(since) >= HELD && lead >= THRESHOLD + extra).then_some(device)
+    }
+
+    /// It was looked whether something is due. Without a report nothing is due again.
+    pub fn looked(&mut self, now: Instant) {
+        self.looked = Some(now);
     }
 
     /// The call moved, by itself or by hand.
@@ -184,7 +192,8 @@ impl Nearness {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let (_, since) = self.candidate?;
         let due = since + HELD;
-        Some(self.rests_until.map_or(due, |until| until.max(due)))
+        let due = self.rests_until.map_or(due, |until| until.max(due));
+        self.looked.is_none_or(|at| at < due).then_some(due)
     }
 
     /// By how many decibels a device is nearer than another, by the best measure that both have; nothing where another

@@ -3,21 +3,27 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ringlift::base::LegId;
 use ringlift::base::id::{DeviceId, ExtensionId};
+use ringlift::base::{LegId, Utc};
 use ringlift::device::{Failure, Refusal, Transfers};
 use ringlift::gateway::Input;
 use ringlift::gateway::command::{Command, Denial, Reply};
 use ringlift::gateway::device::view::{
-    CallOfMine, CallRef, DeviceChange, DeviceCommand, DeviceReply, DeviceView, MoveEvent, MoveRequest, MoveStep,
+    CallOfMine, CallRef, DeviceChange, DeviceCommand, DeviceReply, DeviceView, Me, MoveEvent, MoveRequest, MoveStep,
+    TakeCall,
 };
 use ringlift::gateway::event::Happening;
+use ringlift::gateway::web::Code;
+use ringlift::gateway::web::protocol::ServerMessage;
 use ringlift::media::command::MediaEvent;
 use ringlift::room::Channel;
 use ringlift::wire::sip::Method;
+use serde_json::json;
 
 use crate::desks::Desk;
 use crate::house::{dial, hang_up, is_connected, registered};
+use crate::meeting::connects;
+use crate::pages::{Page, refused};
 use crate::telephone::{Telephone, extension};
 use crate::world::World;
 
@@ -285,4 +291,210 @@ fn talking_again(world: &mut World) -> (Telephone, Desk, DeviceId, LegId) {
     is_connected(world, &mut ben);
     world.latches(leg);
     (ben, desk, device, leg)
+}
+
+/// A personal link of Anna's.
+fn link(world: &mut World) -> String {
+    match world.devices(DeviceCommand::Link(anna(), 86_400)) {
+        Ok(DeviceReply::Link(ticket, _)) => ticket.expose().to_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Anna opens her page in a browser; its device.
+fn opens_me(world: &mut World, ticket: &str) -> (Page, Me) {
+    let mut page = world.opens_page();
+    let asked = json!({ "type": "me", "ticket": ticket, "name": "Laptop", "capabilities": ["audio", "video"] });
+    match world.says(&mut page, asked) {
+        ServerMessage::Me(me) => (page, *me),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What a page was given to take a call by, if it was.
+fn given(world: &mut World, page: &Page) -> Option<TakeCall> {
+    world.told(page).into_iter().rev().find_map(|told| match told {
+        ServerMessage::TakeCall(taking) => Some(*taking),
+        _ => None,
+    })
+}
+
+/// A browser takes the seat and its peer connection stands. The meeting's page, and its leg.
+fn takes(world: &mut World, taking: &TakeCall) -> (Page, LegId) {
+    let mut page = world.opens_page();
+    let welcome = world.joins(&mut page, json!({ "ticket": taking.ticket.expose() }));
+    assert!(welcome.resumed && welcome.you == taking.call, "the same seat");
+    let leg = connects(world, &mut page);
+    (page, leg)
+}
+
+fn why(said: &ServerMessage) -> &str {
+    match said {
+        ServerMessage::NotMoved(not) => &not.why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_person_pulls_a_call_to_the_browser_and_hands_it_back_and_the_far_end_is_sent_nothing() {
+    let mut world = World::new();
+    let (mut ben, mut desk, device, first) = talking(&mut world);
+    let ticket = link(&mut world);
+    let (mut me, all) = opens_me(&mut world, &ticket);
+    assert_eq!((all.user.as_str(), all.devices.len(), all.calls.len()), ("101", 2, 1));
+    assert!(all.key.is_some());
+    let said = world.says(&mut me, json!({ "type": "move_here" }));
+    assert!(matches!(said, ServerMessage::Done { .. }), "{said:?}");
+    let taking = given(&mut world, &me).expect("a ticket");
+    assert_eq!(taking.channels, [Channel::Audio, Channel::Video]);
+    assert!(world.bridged.contains_key(&first));
+    let (page, leg) = takes(&mut world, &taking);
+    world.pass(Duration::from_secs(2));
+    let reason = world.is_hung_up(&desk);
+    let call = world.annas_call();
+    assert_eq!((call.audio, call.video, call.back), (Some(all.device), Some(all.device), Some(device)), "{reason}");
+    assert!(world.bridged.contains_key(&leg) && !world.bridged.contains_key(&first));
+    assert_eq!((world.calls().len(), world.last_move()), (1, (MoveStep::Done, None)));
+    ben_is_asked_nothing(&mut world, &ben);
+    // Back: the desk phone rings, and the page is closed once it is heard.
+    world.says(&mut me, json!({ "type": "hand_back" }));
+    world.picks_up(&mut desk);
+    assert!(world.pages.closed.contains(&page.session), "the page is not needed any more");
+    let call = world.annas_call();
+    assert_eq!((call.audio, call.video, call.back), (Some(device), None, None));
+    ben_is_asked_nothing(&mut world, &ben);
+    hang_up(&mut world, &mut ben);
+    world.is_hung_up(&desk);
+    world.drops(&me);
+    world.ends_clean();
+}
+
+#[test]
+fn only_the_pictures_go_to_the_browser_and_the_voice_stays_until_they_are_handed_back() {
+    let mut world = World::new();
+    let (mut ben, desk, device, first) = talking(&mut world);
+    let ticket = link(&mut world);
+    let (mut me, all) = opens_me(&mut world, &ticket);
+    world.says(&mut me, json!({ "type": "move_here", "channels": ["video"] }));
+    let taking = given(&mut world, &me).expect("a ticket");
+    let (page, _) = takes(&mut world, &taking);
+    world.pass(Duration::from_secs(2));
+    let call = world.annas_call();
+    assert_eq!((call.audio, call.video, call.back), (Some(device), Some(all.device), Some(device)));
+    assert!(world.bridged.contains_key(&first) && world.asked(&desk, &Method::Bye).is_none());
+    let said = world.says(&mut me, json!({ "type": "hand_back" }));
+    assert!(matches!(said, ServerMessage::Done { .. }), "{said:?}");
+    assert!(world.pages.closed.contains(&page.session));
+    let call = world.annas_call();
+    assert_eq!((call.audio, call.video, call.back), (Some(device), None, None));
+    ben_is_asked_nothing(&mut world, &ben);
+    hang_up(&mut world, &mut ben);
+    world.is_hung_up(&desk);
+    world.drops(&me);
+    world.ends_clean();
+}
+
+#[test]
+fn a_page_is_asked_or_opens_at_once_as_its_person_wants_and_a_no_changes_nothing() {
+    let mut world = World::new();
+    let (mut ben, desk, device, _) = talking(&mut world);
+    let ticket = link(&mut world);
+    let (mut me, all) = opens_me(&mut world, &ticket);
+    let laptop = all.device;
+    world.moves(laptop).unwrap();
+    let place = world.annas_call().call;
+    let asked =
+        world.told(&me).into_iter().any(|told| matches!(told, ServerMessage::MoveAsked(of) if of.call == place));
+    assert!(asked && given(&mut world, &me).is_none());
+    world.says(&mut me, json!({ "type": "move_answer", "call": place, "takes": false }));
+    assert_eq!(world.last_move(), (MoveStep::Failed, Some(Failure::Declined)));
+    world.moves(laptop).unwrap();
+    world.pass(Duration::from_secs(31));
+    assert_eq!(world.last_move(), (MoveStep::Failed, Some(Failure::NoAnswer)));
+    world.says(&mut me, json!({ "type": "set_device", "transfers": "at_once", "camera": true }));
+    world.moves(laptop).unwrap();
+    let taking = given(&mut world, &me).expect("at once");
+    assert!(taking.camera);
+    // It never comes.
+    world.pass(Duration::from_secs(46));
+    assert_eq!(world.last_move(), (MoveStep::Failed, Some(Failure::NotConnected)));
+    assert_eq!(world.annas_call().audio, Some(device));
+    let mut late = world.opens_page();
+    let refused = world.tries(&mut late, json!({ "ticket": taking.ticket.expose() }));
+    assert!(matches!(refused, ServerMessage::Problem { .. }), "{refused:?}");
+    // It comes, and goes before its connection stands.
+    world.moves(laptop).unwrap();
+    let taking = given(&mut world, &me).expect("at once");
+    let mut page = world.opens_page();
+    world.joins(&mut page, json!({ "ticket": taking.ticket.expose() }));
+    world.drops(&page);
+    assert_eq!(world.last_move(), (MoveStep::Failed, Some(Failure::NotConnected)));
+    world.pass(Duration::from_secs(40));
+    let call = world.annas_call();
+    assert_eq!((call.audio, call.video), (Some(device), None));
+    world.drops(&me);
+    assert_eq!(world.moves(laptop), Err(Refusal::Offline));
+    ben_is_asked_nothing(&mut world, &ben);
+    hang_up(&mut world, &mut ben);
+    world.is_hung_up(&desk);
+    world.drops(&late);
+    world.ends_clean();
+}
+
+#[test]
+fn a_personal_page_knows_its_browser_again_and_strangers_and_old_links_open_nothing() {
+    let mut world = World::new();
+    extension(&mut world, ANNA);
+    let ticket = link(&mut world);
+    let (page, first) = opens_me(&mut world, &ticket);
+    let key = first.key.expect("a key").expose().to_owned();
+    let mut again = world.opens_page();
+    let said = world.says(&mut again, json!({ "type": "me", "ticket": ticket, "key": key }));
+    let ServerMessage::Me(me) = said else { panic!("{said:?}") };
+    assert_eq!((me.device, me.key, me.devices.len()), (first.device, None, 1));
+    assert_eq!(why(&world.says(&mut again, json!({ "type": "move_here" }))), "move-no-call");
+    let mut stranger = world.opens_page();
+    let said = world.says(&mut stranger, json!({ "type": "me", "ticket": "abcdefghijklmnopqrstuvwxyz" }));
+    assert_eq!(refused(&said), Some(Code::BadTicket));
+    assert_eq!(refused(&world.says(&mut stranger, json!({ "type": "move_here" }))), Some(Code::NotJoined));
+    // Years ahead by a clock that jumped, and back.
+    let utc = world.now.utc;
+    world.now.utc = Utc(utc.0 + 100 * 86_400_000);
+    let said = world.says(&mut stranger, json!({ "type": "me", "ticket": ticket }));
+    assert_eq!(refused(&said), Some(Code::ExpiredTicket));
+    world.now.utc = utc;
+    world.devices(DeviceCommand::Unlink(anna())).unwrap();
+    assert!(world.pages.closed.contains(&page.session), "pages that are open are closed");
+    let mut late = world.opens_page();
+    let said = world.says(&mut late, json!({ "type": "me", "ticket": ticket }));
+    assert_eq!(refused(&said), Some(Code::BadTicket));
+}
+
+#[test]
+fn of_several_calls_one_is_named_and_an_emergency_stays_where_it_is() {
+    let mut world = World::new();
+    let (mut ben, desk, device, _) = talking(&mut world);
+    let (mut mobile, there) = world.annas_phone(1);
+    let (mut cleo, _) = {
+        extension(&mut world, 103);
+        registered(&mut world, 103, 0)
+    };
+    dial(&mut world, &mut cleo, "101");
+    world.rung(&mut mobile);
+    world.answers(&mobile);
+    let second = world.last_leg();
+    is_connected(&mut world, &mut cleo);
+    world.latches(second);
+    let calls = world.annas_calls();
+    assert_eq!(calls.len(), 2);
+    let ids = calls.iter().map(|call| call.call).collect();
+    assert_eq!(world.moves(there), Err(Refusal::SeveralCalls(ids)));
+    let first = calls.iter().find(|call| call.audio == Some(device)).unwrap();
+    let named = CallRef::Place(first.room, first.call);
+    let busy = world.devices(DeviceCommand::Move(named, MoveRequest { device: Some(there), ..nothing() }));
+    assert_eq!(busy, Err(Denial::NotMoved(Refusal::Busy)));
+    hang_up(&mut world, &mut ben);
+    hang_up(&mut world, &mut cleo);
+    world.is_hung_up(&mobile);
+    drop(desk);
 }

@@ -112,6 +112,8 @@ pub(super) struct Devices {
     rings: BTreeMap<ParticipantId, RingId>,
     answered: BTreeMap<LegId, ParticipantId>,
     opening: BTreeMap<LegId, Seating>,
+    /// Pages that take a seat.
+    taking: BTreeMap<ParticipantId, take::Taking>,
     /// What a program is given for its device by the command that is being dealt with.
     given: Option<view::TakeCall>,
     /// People whose pages are to be told how things are when this input has been dealt with.
@@ -137,6 +139,7 @@ impl Devices {
             rings: BTreeMap::new(),
             answered: BTreeMap::new(),
             opening: BTreeMap::new(),
+            taking: BTreeMap::new(),
             given: None,
             changed: BTreeSet::new(),
             throttle: Throttle::new(MOVES.0, MOVES.1, THROTTLE_KEYS),
@@ -153,6 +156,7 @@ impl Devices {
             && self.rings.is_empty()
             && self.answered.is_empty()
             && self.opening.is_empty()
+            && self.taking.is_empty()
     }
 
     /// When [`Gateway::devices_timed_out`] is due.
@@ -175,6 +179,9 @@ impl Gateway {
         let due = |near: &Nearness| near.poll_timeout().is_some_and(|at| at <= now.mono);
         let due: Vec<ExtensionId> = self.devices.near.iter().filter(|(_, near)| due(near)).map(|(id, _)| *id).collect();
         for extension in due {
+            if let Some(near) = self.devices.near.get_mut(&extension) {
+                near.looked(now.mono);
+            }
             self.follow_person_to(extension, now);
         }
     }
@@ -187,6 +194,9 @@ impl Gateway {
                     participant.audio.and_then(|leg| self.legs.get(&leg)).and_then(|leg| leg.party.extension());
                 if let Some(extension) = by_phone {
                     self.devices.mine.insert(participant.id, Mine { room: *room, extension });
+                }
+                if !self.web.seats.contains_key(&participant.id) {
+                    self.devices.seats.remove(&participant.id);
                 }
                 if let Some(mine) = self.devices.mine.get(&participant.id) {
                     self.devices.changed.insert(mine.extension);

@@ -187,7 +187,11 @@ impl Gateway {
     }
 
     /// A connection is gone: where it was a personal page's, its device is not there any more.
-    pub(in crate::gateway) fn personal_page_closed(&mut self, session: SessionId) {
+    pub(in crate::gateway) fn personal_page_closed(&mut self, session: SessionId, now: Now) {
+        let taking = self.devices.taking.iter().find(|(_, taking)| taking.session == session).map(|(id, _)| *id);
+        if let Some(participant) = taking {
+            self.moves_fail(participant, now);
+        }
         if let Some(open) = self.devices.open.remove(&session) {
             self.devices.changed.insert(open.extension);
         }

@@ -74,7 +74,12 @@ impl Gateway {
     fn is_online(&self, device: &Device, now: Now) -> bool {
         match device.kind {
             Kind::Telephone => self.phones_of(device.extension).any(|(id, _)| id == device.id),
-            Kind::Browser => self.devices.open.values().any(|open| open.device == device.id),
+            // Its personal page, or the meeting that it opened from there.
+            Kind::Browser => {
+                let shows = |id: &ParticipantId| self.web_session(*id).is_some();
+                self.devices.open.values().any(|open| open.device == device.id)
+                    || self.devices.seats.iter().any(|(id, at)| *at == device.id && shows(id))
+            }
             Kind::App => self.devices.heard.get(&device.id).is_some_and(|at| now.mono.since(*at) <= HEARD_WITHIN),
         }
     }

@@ -95,8 +95,9 @@ impl Gateway {
                     self.take_elevated((session, id), place, (elevation, ticket), now)
                 }
                 (SeatBy::Code(code), ticket) => self.take_seat_by_code((session, id), place, (code, ticket), name, now),
-                // Whoever grants these says how they are taken.
-                (SeatBy::Device(_), _) => Err(Code::BadTicket),
+                (SeatBy::Device(device), ticket) => {
+                    self.take_seat_by_device((session, id), place, (device, ticket), now)
+                }
             };
             return taken.map_err(Refused::from);
         }

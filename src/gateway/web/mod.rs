@@ -255,6 +255,11 @@ impl Web {
         self.legs.contains_key(&leg)
     }
 
+    /// Whether a browser's peer connection stands: packets flow both ways.
+    pub(super) fn stands(&self, leg: LegId) -> bool {
+        self.legs.get(&leg).is_some_and(|record| record.connected)
+    }
+
     /// Pages that are connected.
     pub(super) fn len(&self) -> usize {
         self.sessions.len()
@@ -339,7 +344,7 @@ impl Gateway {
 
     fn page_closed(&mut self, session: SessionId, now: Now) {
         let Some(page) = self.web.sessions.remove(&session) else { return };
-        self.personal_page_closed(session);
+        self.personal_page_closed(session, now);
         self.timers.disarm(&Timer::Page(session));
         if let Some(here) = self.web.by_address.get_mut(&page.from) {
             *here = here.saturating_sub(1);

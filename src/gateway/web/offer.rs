@@ -118,6 +118,9 @@ impl Gateway {
                 self.web.handoffs.verified(leg, now);
                 self.carry_out_moves(now);
                 self.web_leg_heard(leg);
+                if let Some(owner) = self.web.legs.get(&leg).map(|record| record.participant) {
+                    self.moves_follow(owner, now);
+                }
                 self.tell_owner(leg, ServerMessage::Media { state: MediaState::Connected });
                 if let Some(owner) = self.web.legs.get(&leg).map(|record| record.participant) {
                     self.codes_follow(owner, now);
@@ -132,6 +135,9 @@ impl Gateway {
                 self.forget_offer(leg);
                 self.web.handoffs.lost(leg);
                 self.carry_out_moves(now);
+                if let Some(owner) = self.web.legs.get(&leg).map(|record| record.participant) {
+                    self.moves_fail(owner, now);
+                }
             }
             WebEvent::Flowing { leg, source: Source::Microphone, on } => self.web_leg_speaks(leg, on, now),
             // What is shown is what the person wants shown: a track that stalls is seen to stall.
@@ -163,6 +169,7 @@ impl Gateway {
                         self.seated(leg, before, now);
                     }
                     self.codes_follow(participant, now);
+                    self.moves_follow(participant, now);
                 }
                 // A telephone: the line stays, until it is released.
                 handoff::Output::Quieten { leg, .. } if self.legs.contains_key(&leg) => self.unbridge(leg),
@@ -198,6 +205,7 @@ impl Gateway {
                     }
                     self.close_web_leg(leg);
                     self.codes_fail(participant, now);
+                    self.moves_fail(participant, now);
                 }
             }
         }
