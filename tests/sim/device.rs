@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ringlift::base::id::{DeviceId, ExtensionId};
-use ringlift::base::{LegId, Utc};
-use ringlift::device::{Failure, Refusal, Transfers};
+use ringlift::base::{LegId, Rng, Utc};
+use ringlift::device::{Failure, How, Refusal, Report, Transfers};
 use ringlift::gateway::Input;
 use ringlift::gateway::command::{Command, Denial, Reply};
 use ringlift::gateway::device::view::{
@@ -16,8 +16,9 @@ use ringlift::gateway::event::Happening;
 use ringlift::gateway::web::Code;
 use ringlift::gateway::web::protocol::ServerMessage;
 use ringlift::media::command::MediaEvent;
+use ringlift::profile::{AutoAnswer, Book, Profile};
 use ringlift::room::Channel;
-use ringlift::wire::sip::Method;
+use ringlift::wire::sip::{Method, Name};
 use serde_json::json;
 
 use crate::desks::Desk;
@@ -497,4 +498,171 @@ fn of_several_calls_one_is_named_and_an_emergency_stays_where_it_is() {
     hang_up(&mut world, &mut cleo);
     world.is_hung_up(&mobile);
     drop(desk);
+}
+
+fn reports(world: &mut World, device: DeviceId, metres: f32) {
+    let report = Report { distance_m: Some(metres), ..Report::default() };
+    world.devices(DeviceCommand::Report(device, report)).unwrap();
+}
+
+#[test]
+fn a_call_follows_its_person_only_where_they_want_it_and_not_against_their_hand() {
+    let mut world = World::new();
+    let (mut ben, desk, device, _) = talking(&mut world);
+    let (mut mobile, there) = world.annas_phone(1);
+    let walks = |world: &mut World, seconds: u32| {
+        for _ in 0..seconds * 2 {
+            reports(world, device, 4.0);
+            reports(world, there, 1.0);
+            world.pass(Duration::from_millis(500));
+        }
+    };
+    walks(&mut world, 10);
+    assert!(world.move_events().is_empty(), "off until it is wanted");
+    world.devices(DeviceCommand::Follow(anna(), Some(true))).unwrap();
+    walks(&mut world, 2);
+    assert!(world.move_events().is_empty(), "not yet");
+    // A clock that jumps moves nothing.
+    world.now.utc = Utc(world.now.utc.0 + 1_000_000_000);
+    reports(&mut world, there, 1.0);
+    assert!(world.move_events().is_empty());
+    world.now.utc = Utc(world.now.utc.0 - 2_000_000_000);
+    walks(&mut world, 2);
+    world.picks_up(&mut mobile);
+    assert_eq!(world.move_events().last().map(|of| (of.step, of.how)), Some((MoveStep::Done, How::Followed)));
+    world.is_hung_up(&desk);
+    // By hand, back; then it stays for minutes, however near the other is.
+    world.moves(device).unwrap();
+    let mut desk = desk;
+    world.picks_up(&mut desk);
+    world.is_hung_up(&mobile);
+    let before = world.move_events().len();
+    walks(&mut world, 60);
+    assert_eq!(world.move_events().len(), before, "the person has said where they want it");
+    let cannot = Report { distance_m: Some(-1.0), ..Report::default() };
+    assert!(matches!(world.devices(DeviceCommand::Report(there, cannot)), Err(Denial::Invalid(_))));
+    ben_is_asked_nothing(&mut world, &ben);
+    hang_up(&mut world, &mut ben);
+    world.is_hung_up(&desk);
+    world.ends_clean();
+}
+
+#[test]
+fn a_telephone_that_answers_by_itself_is_heard_only_after_its_tone() {
+    let answers = Profile {
+        name: "yealink".into(),
+        user_agents: vec!["Yealink".into()],
+        auto_answer: AutoAnswer::CallInfo,
+        ..Profile::default()
+    };
+    let mut world = World::of(|_| {}, |_| {}, |directory| directory.profiles = Book::new([answers]));
+    let (mut ben, desk, device, first) = talking(&mut world);
+    let mut yealink = Telephone { user_agent: "Yealink SIP-T54W 96.86.0.100".into(), ..Telephone::new(ANNA) };
+    yealink.source.remote.set_ip([203, 0, 113, 211].into());
+    yealink.call_id = "yealink".into();
+    yealink.contact = "<sip:101@10.0.7.9:5060>".into();
+    let before = world.annas();
+    assert_eq!(yealink.register(&mut world, 3600).status.code(), 200);
+    let there = world.new_device(&before);
+    let mut set = Desk { tag: "yealink".into(), ..Desk::at(yealink.source.remote) };
+    world.consents(there, Transfers::AtOnce);
+    world.moves(there).unwrap();
+    let invite = world.rung(&mut set);
+    let text = format!("{:?}", invite.headers);
+    assert!(invite.headers.has(Name::CallInfo) || invite.headers.has(Name::AlertInfo), "asked to answer: {text}");
+    world.answers(&set);
+    let leg = world.last_leg();
+    world.latches(leg);
+    world.pass(Duration::from_millis(300));
+    assert_eq!(world.heard[&leg], ["Done", "pause", "Done"], "a tone first");
+    assert!(!world.bridged.contains_key(&leg), "nothing of its microphone is in any room");
+    assert_eq!(world.annas_call().audio, Some(device));
+    world.finish_playing(leg);
+    assert_eq!(world.bridged.get(&leg), Some(&false), "open, after the tone");
+    world.pass(Duration::from_secs(2));
+    assert!(!world.bridged.contains_key(&first));
+    world.is_hung_up(&desk);
+    ben_is_asked_nothing(&mut world, &ben);
+    hang_up(&mut world, &mut ben);
+    world.is_hung_up(&set);
+    world.ends_clean();
+}
+
+/// Phone, laptop, desk phone, phone, at random, with refusals and drops in between.
+#[test]
+fn a_hundred_moves_at_random_leave_one_seat_one_call_and_no_leg_over() {
+    for seed in 1..=4 {
+        walk(seed);
+    }
+}
+
+fn walk(seed: u64) {
+    let mut world = World::new();
+    let mut rng = Rng::from_number(seed);
+    let (mut ben, desk, device, _) = talking(&mut world);
+    let (mobile, there) = world.annas_phone(1);
+    let ticket = link(&mut world);
+    let (mut me, all) = opens_me(&mut world, &ticket);
+    let place = world.annas_call().call;
+    let mut phones = [(device, desk), (there, mobile)];
+    let mut page: Option<Page> = None;
+    let mut moved = 0;
+    while moved < 100 {
+        let now = world.annas_call().audio.expect("somebody carries the voice");
+        let to = [device, there, all.device][usize::try_from(rng.below(3)).unwrap()];
+        if to == now {
+            assert_eq!(world.moves_by(MoveRequest { device: Some(to), ..nothing() }), Err(Refusal::AlreadyThere));
+            continue;
+        }
+        let drops = rng.below(4) == 0;
+        if to == all.device {
+            world.says(&mut me, json!({ "type": "move_here" }));
+            let taking = given(&mut world, &me).expect("a ticket");
+            if drops {
+                let mut lost = world.opens_page();
+                world.joins(&mut lost, json!({ "ticket": taking.ticket.expose() }));
+                world.drops(&lost);
+            } else {
+                page = Some(takes(&mut world, &taking).0);
+            }
+        } else {
+            world.moves(to).unwrap();
+            let phone = phones.iter_mut().find(|(id, _)| *id == to).map(|(_, desk)| desk).unwrap();
+            world.rung(phone);
+            match drops {
+                true if rng.below(2) == 0 => world.refuses(phone, "486 Busy Here", ""),
+                true => {
+                    world.answers(phone);
+                    world.asks(phone, "BYE", "");
+                }
+                false => {
+                    world.answers(phone);
+                    let leg = world.last_leg();
+                    world.latches(leg);
+                }
+            }
+        }
+        world.pass(Duration::from_secs(3));
+        let call = world.annas_call();
+        assert_eq!(call.call, place, "one seat (seed {seed}, move {moved})");
+        let carrier = call.audio.expect("the voice is carried");
+        match drops {
+            true => assert_eq!(carrier, now, "nothing changed (seed {seed}, move {moved})"),
+            false => {
+                assert_eq!(carrier, to, "it moved (seed {seed}, move {moved})");
+                if let Some((_, left)) = phones.iter().find(|(id, _)| *id == now) {
+                    world.is_hung_up(left);
+                } else if let Some(page) = page.take() {
+                    assert!(world.pages.closed.contains(&page.session), "the page left behind is closed");
+                }
+                moved += 1;
+            }
+        }
+        let legs = world.calls().len();
+        assert_eq!(legs, if carrier == all.device { 1 } else { 2 }, "no leg left over (seed {seed}, move {moved})");
+        ben_is_asked_nothing(&mut world, &ben);
+    }
+    hang_up(&mut world, &mut ben);
+    world.drops(&me);
+    world.ends_clean();
 }
