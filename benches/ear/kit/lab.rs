@@ -127,6 +127,7 @@ pub fn setup(index: u64, codec: Codec) -> (LegId, SocketAddr, Box<LegSetup>) {
         telephone_event: Some((101, 101)),
         comfort_noise: None,
         opus: opus::Parameters::ours(),
+        reports: Default::default(),
         direction: Direction::SendRecv,
     };
     let setup = LegSetup {
