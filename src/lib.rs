@@ -10,7 +10,7 @@
 //! | 2 | `sip`, `media`, `profile`, `identity`, `texting` | RFC 3261 as machines; frames at 50 Hz; dialects; signed callers; text messages |
 //! | 3 | `call`, `room`, `route` | a call's life, a room's roster, where an INVITE leads |
 //! | 4 | `handoff`, `ticket` | channels of a person moved between legs; rights by opaque texts |
-//! | 5 | `device`, `elevation`, `transfer` | a call that follows its person from device to device; a call that becomes a meeting; a call that moves by a code |
+//! | 5 | `callback`, `device`, `elevation`, `transfer` | a telephone that is rung for a seat; a call that follows its person from device to device; a call that becomes a meeting; a call that moves by a code |
 //! | 6 | `gateway` | everything above as one machine, still without a socket, clock, file or thread |
 //! | 6 | `provision` | settings for desk phones, written from templates (with the node) |
 //! | 7 | `config`, `hooks`, `push`, `sms`, `store`, `transport`, `webrtc` | the file, programs that are told of events, notifications of browsers, providers of text messages, the database, the sockets of SIP, browsers' peer connections |

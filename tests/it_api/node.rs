@@ -394,6 +394,13 @@ impl StandIn {
             Command::LookAtLink { .. } | Command::Redeem(_) | Command::NumberOfHolder { .. } => {
                 return Err(Denial::Shut(Shut::Unknown));
             }
+            Command::CallBack { .. } | Command::PlanCallback { .. } => {
+                return Err(Denial::NotCalledBack(ringlift::callback::Failure::TooFrequent));
+            }
+            Command::PutCallback(_) | Command::Callback(_) | Command::CancelCallback(_) => {
+                return Err(Denial::NotFound("callback"));
+            }
+            Command::Callbacks => return Ok(Reply::Callbacks(Vec::new())),
             Command::PutTrunk(trunk) => drop(self.table.trunks.insert(trunk.id, trunk)),
             Command::DeleteTrunk(id) => drop(self.table.trunks.remove(&id)),
             Command::PutDid(did) => drop(self.table.dids.insert(did.id, did)),

@@ -132,7 +132,9 @@ fn a_telephone_takes_the_voice_of_its_person_and_the_browser_falls_silent() {
     is_heard(&mut world, leg);
     world.key(leg, "2");
     assert!(!world.bridged.contains_key(&leg), "another key is none");
+    assert!(world.playing.contains_key(&leg), "it is still being asked");
     world.key(leg, "1");
+    assert!(!world.playing.contains_key(&leg), "nobody hears the question to its end in the meeting");
     assert_eq!(steps(&mut world, &page).last(), Some(&(State::Success, None)));
     assert_eq!(world.bridged.get(&leg), Some(&false));
     let me = world.room().participants.into_iter().find(|p| p.id == page.you).unwrap();

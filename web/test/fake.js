@@ -236,6 +236,8 @@ export class FakeNode {
       }
       case "elevate":
         return this.refuseElevate ? this.to(socket, { type: "problem", id, ...this.refuseElevate }) : done();
+      case "call_me":
+        return this.refuseOperation ? this.to(socket, { type: "problem", id, ...this.refuseOperation }) : done();
       case "audio": {
         if (this.refuseOperation) return this.to(socket, { type: "problem", id, ...this.refuseOperation });
         done();

@@ -80,6 +80,7 @@ impl Gateway {
         let asked = |live: &Live| live.leg == Some(leg) && live.machine.is_asked();
         let Some(id) = self.callbacks.live.iter().find(|(_, live)| asked(live)).map(|(id, _)| *id) else { return };
         if digit == '1' {
+            self.fall_silent(leg);
             self.callback(id, Input::Pressed, now);
         }
     }
