@@ -51,10 +51,10 @@ fn packet(began: Instant) -> [u8; 172] {
 fn busy(of: Option<u32>) -> Duration {
     let path = of.map_or("/proc/self/stat".to_owned(), |id| format!("/proc/{id}/stat"));
     let text = std::fs::read_to_string(path).unwrap();
-    let fields: Vec<u64> =
-        text.rsplit(')').next().unwrap().split_whitespace().filter_map(|field| field.parse().ok()).collect();
+    let fields = text.rsplit(')').next().unwrap().split_whitespace();
     // After the state come ten fields, then the ticks of user and system, a hundredth of a second each.
-    Duration::from_millis((fields[10] + fields[11]) * 10)
+    let ticks: u64 = fields.skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 /// Whoever has the legs' sockets: what comes goes back.
