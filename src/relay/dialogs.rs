@@ -364,7 +364,7 @@ mod tests {
         let byes = ended(&mut dialogs);
         let [(to, bye)] = byes.as_slice() else { panic!("{byes:?}") };
         assert_eq!((bye.method.clone(), bye.uri.as_str()), (Method::Bye, "sip:ben@10.0.0.20:5062"));
-        assert_eq!(*to, "10.0.0.5:5060".parse().unwrap(), "by the last of the route");
+        assert_eq!(*to, "10.0.0.5:5060".parse::<SocketAddr>().unwrap(), "by the last of the route");
         assert_eq!(bye.headers.cseq().map(|cseq| cseq.seq), Some(10));
         assert_eq!(bye.headers.from().and_then(|from| from.tag().map(str::to_owned)).as_deref(), Some("f"));
         assert_eq!(bye.headers.to().and_then(|to| to.tag().map(str::to_owned)).as_deref(), Some("t"));

@@ -385,10 +385,14 @@ impl StandIn {
             Command::Preview { .. } => return Ok(Reply::Preview(Err(ringlift::gateway::web::Code::BadTicket))),
             Command::MayPicture(_) | Command::SetPicture { .. } => return Err(Denial::NotFound("place in a meeting")),
             Command::Elevate { .. } => return Err(Denial::NotFound("call")),
-            Command::CallBack { .. } | Command::PlanCallback { .. } => return Err(Denial::NotFound("room")),
-            Command::PutCallback(_) | Command::Callbacks | Command::Callback(_) | Command::CancelCallback(_) => {
-                return Err(Denial::NotFound("callback"));
-            }
+            Command::ShowCode { .. } => return Err(Denial::NotFound("call")),
+            Command::Code(_)
+            | Command::WithdrawCode(_)
+            | Command::AnswerCode { .. }
+            | Command::LookAtCode { .. }
+            | Command::ClaimCode(_)
+            | Command::Claim(_)
+            | Command::LeaveClaim(_) => return Err(Denial::NotFound("code")),
             Command::Devices(_) => return Err(Denial::NotFound("device")),
             Command::Elevation(_) | Command::WithdrawElevation(_) => return Err(Denial::NotFound("elevation")),
             Command::LookAtLink { .. } | Command::Redeem(_) | Command::NumberOfHolder { .. } => {

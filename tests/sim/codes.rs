@@ -189,7 +189,7 @@ fn a_shopper_shows_a_code_and_an_unknown_phone_carries_the_customers_call_on_wit
     );
     // The customer: not a packet of signalling, the same leg, and the same two people.
     assert!(world.next(&phone).is_none());
-    assert!(world.bridged[&customer] == false && world.room().participants.len() == 2);
+    assert!(!world.bridged[&customer] && world.room().participants.len() == 2);
     assert_eq!(world.place_named("Dario").unwrap().id, anna, "called what the driver is called");
     // The shopper's own way back is closed.
     let mut back = world.opens_page();

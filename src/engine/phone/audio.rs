@@ -39,6 +39,10 @@ enum Order {
 
 /// What the thread reports.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all of them are the media plane's, and one is looked at at a time"
+)]
 pub(super) enum Fact {
     /// Something audible came for the first time.
     Heard,

@@ -5,9 +5,9 @@ use crate::base::id::{DeviceId, TicketId};
 use crate::base::{Cause, LegId, Now, ParticipantId, RoomId, SessionId};
 use crate::device::{Failure, Order, Phase, Target};
 use crate::gateway::Gateway;
+use crate::gateway::web::Code;
 use crate::gateway::web::protocol::AudioBy;
-use crate::gateway::web::{Code, Seat, WebLeg};
-use crate::room::{Channel, Sign};
+use crate::room::Channel;
 
 /// A page that takes a seat.
 #[derive(Debug, Clone, Copy)]
@@ -34,9 +34,9 @@ impl Gateway {
             return Err(Code::ExpiredTicket);
         }
         // A page that never offered a connection has none to be kept until the new one stands.
-        let old = self.web.seats.get(&participant).map(|seat| seat.leg).filter(|leg| self.web.stands(*leg));
+        let old = self.web.seats.get(&participant).map(|seat| seat.leg).filter(|leg| self.web.is_offered(*leg));
         let before = self.devices.seats.get(&participant).copied();
-        self.seat_page((session, request), (room, participant), ticket, now)?;
+        self.take_over((session, request), (room, participant), ticket, now)?;
         self.devices.taking.insert(participant, Taking { session, old, before });
         self.devices.moves.taken(participant, now);
         Ok(())
@@ -67,6 +67,7 @@ impl Gateway {
         let device = *device;
         self.devices.taking.remove(&participant);
         self.devices.seats.insert(participant, device);
+        self.page_left_behind(participant, Cause::Moved);
         self.devices.moves.carried(participant);
         self.carry_moves(now);
     }
@@ -90,42 +91,6 @@ impl Gateway {
             Some(before) => drop(self.devices.seats.insert(order.participant, before)),
             None => drop(self.devices.seats.remove(&order.participant)),
         }
-        let shown = self.web.seats.get(&order.participant).is_some_and(|seat| seat.session() == Some(taking.session));
-        if shown {
-            self.unseat(order.participant, Cause::ConnectionLost, now);
-        }
-    }
-
-    /// Gives a page the seat of somebody: what a telephone carries stays with it.
-    fn seat_page(
-        &mut self,
-        (session, request): (SessionId, u64),
-        (room, participant): (RoomId, ParticipantId),
-        ticket: TicketId,
-        now: Now,
-    ) -> Result<(), Code> {
-        let there = self.rooms.get(&room).and_then(|live| live.participant(participant)).is_some();
-        if !there {
-            return Err(Code::BadTicket);
-        }
-        self.web.tickets.spend(ticket).map_err(Code::from)?;
-        self.web.tickets.revoke(ticket);
-        let from = self.web_address(session);
-        if let (Some(live), Some(from)) = (self.rooms.get_mut(&room), from) {
-            live.note_sign(participant, Sign::Address(from));
-        }
-        if self.web.seats.contains_key(&participant) {
-            self.take_seat(participant, session, request, now);
-            return Ok(());
-        }
-        let leg = LegId::draw(&mut self.rng);
-        self.web.legs.insert(leg, WebLeg::new(participant));
-        self.web.seats.insert(participant, Seat::new(room, leg, None));
-        if let Some(live) = self.rooms.get_mut(&room) {
-            live.bind(participant, &[Channel::Video, Channel::Data], Some(leg));
-        }
-        self.carry_out(room, now);
-        self.welcome(participant, session, request, true, now);
-        Ok(())
+        self.give_back(order.participant, taking.session, Cause::ConnectionLost, now);
     }
 }

@@ -255,11 +255,6 @@ impl Web {
         self.legs.contains_key(&leg)
     }
 
-    /// Whether a browser's peer connection stands: packets flow both ways.
-    pub(super) fn stands(&self, leg: LegId) -> bool {
-        self.legs.get(&leg).is_some_and(|record| record.connected)
-    }
-
     /// Pages that are connected.
     pub(super) fn len(&self) -> usize {
         self.sessions.len()

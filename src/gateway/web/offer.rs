@@ -118,11 +118,9 @@ impl Gateway {
                 self.web.handoffs.verified(leg, now);
                 self.carry_out_moves(now);
                 self.web_leg_heard(leg);
-                if let Some(owner) = self.web.legs.get(&leg).map(|record| record.participant) {
-                    self.moves_follow(owner, now);
-                }
                 self.tell_owner(leg, ServerMessage::Media { state: MediaState::Connected });
                 if let Some(owner) = self.web.legs.get(&leg).map(|record| record.participant) {
+                    self.moves_follow(owner, now);
                     self.codes_follow(owner, now);
                 }
             }

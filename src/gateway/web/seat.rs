@@ -43,13 +43,6 @@ impl Seat {
     }
 }
 
-impl Seat {
-    /// The page that shows it.
-    pub(in crate::gateway) fn session(&self) -> Option<SessionId> {
-        self.session
-    }
-}
-
 impl WebLeg {
     pub(in crate::gateway) fn new(participant: ParticipantId) -> Self {
         Self {

@@ -99,8 +99,8 @@ where
 
 #[cfg(test)]
 mod tests {
-    use futures_util::StreamExt;
     use futures_channel::mpsc as pipe;
+    use futures_util::StreamExt;
 
     use super::*;
 
