@@ -77,6 +77,7 @@ mod tests {
         assert!(store.claim_callback(CallbackId::from_bits(1)).await.unwrap());
         assert!(!store.claim_callback(CallbackId::from_bits(1)).await.unwrap(), "once");
         store.close().await;
+        drop(store);
         let store = Store::open(&file, Utc(0)).await.unwrap().store;
         assert!(!store.claim_callback(CallbackId::from_bits(1)).await.unwrap(), "not after a restart either");
         assert_eq!(store.callbacks().await.unwrap(), [(of(1, 1000), true), (of(2, 2000), false)]);

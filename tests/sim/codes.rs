@@ -17,7 +17,7 @@ use ringlift::transfer::{Confirm, Reason, State, Topology, check};
 use serde_json::{Value, json};
 
 use crate::calls::talking;
-use crate::meeting::{connects, publishes};
+use crate::meeting::{connects, publishes, speaks};
 use crate::pages::{Page, refused};
 use crate::world::{HOST_PIN, PIN, Phone, World};
 
@@ -332,6 +332,8 @@ fn a_telephone_has_the_digits_said_by_a_key_and_a_browser_takes_its_call_before_
     assert!(world.bridged.contains_key(&inside));
     while world.next(&caller).is_some() {}
     let web = connects(&mut world, &mut page);
+    assert!(!world.bridged.contains_key(&web), "it stands, and nobody has heard it");
+    speaks(&mut world, web, true);
     assert!(world.bridged.contains_key(&web) && world.bridged.contains_key(&inside), "never nobody");
     assert!(world.request(&caller).is_none(), "no BYE yet");
     world.pass(Duration::from_secs(2));

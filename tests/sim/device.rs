@@ -23,7 +23,7 @@ use serde_json::json;
 
 use crate::desks::Desk;
 use crate::house::{dial, hang_up, is_connected, registered};
-use crate::meeting::connects;
+use crate::meeting::{connects, speaks};
 use crate::pages::{Page, refused};
 use crate::telephone::{Telephone, extension};
 use crate::world::World;
@@ -326,6 +326,7 @@ fn takes(world: &mut World, taking: &TakeCall) -> (Page, LegId) {
     let welcome = world.joins(&mut page, json!({ "ticket": taking.ticket.expose() }));
     assert!(welcome.resumed && welcome.you == taking.call, "the same seat");
     let leg = connects(world, &mut page);
+    speaks(world, leg, true);
     (page, leg)
 }
 

@@ -15,7 +15,7 @@ use ringlift::media::web::{Source, WebCommand, WebEvent};
 use serde_json::json;
 
 use crate::elevation::{host_and_caller, orders_about};
-use crate::meeting::{connects, publishes};
+use crate::meeting::{connects, publishes, speaks};
 use crate::pages::{Page, refused};
 use crate::world::{Phone, World};
 
@@ -31,11 +31,6 @@ fn parked(world: &mut World) -> (Page, Page, Phone, LegId, LegId, Redeemed) {
     world.pass(Duration::from_secs(2));
     assert!(world.bridged.contains_key(&web) && !world.bridged.contains_key(&leg));
     (host, page, phone, leg, web, done)
-}
-
-/// The first packet of a browser's microphone comes, or none any more.
-fn speaks(world: &mut World, web: LegId, on: bool) {
-    world.give(Input::WebMedia(WebEvent::Flowing { leg: web, source: Source::Microphone, on }));
 }
 
 fn looks_at(world: &mut World, link: &str) -> LinkView {

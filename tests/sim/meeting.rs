@@ -22,6 +22,11 @@ fn leg_of(world: &mut World, id: ParticipantId) -> LegId {
     room.participants.iter().find(|p| p.id == id).and_then(|p| p.audio).expect("a leg")
 }
 
+/// The first packet of a browser's microphone comes, or none any more.
+pub fn speaks(world: &mut World, web: LegId, on: bool) {
+    world.give(Input::WebMedia(WebEvent::Flowing { leg: web, source: Source::Microphone, on }));
+}
+
 /// A page offers its peer connection, which is answered and stands.
 pub fn connects(world: &mut World, page: &mut Page) -> LegId {
     world.says(page, json!({ "type": "offer", "sdp": "v=0" }));

@@ -67,7 +67,7 @@ mod tests {
     fn clocks_that_go_around_do_no_harm() {
         let mut fresh = Freshness::default();
         for at in 0..200u32 {
-            let now = u32::MAX - 2000 + at.wrapping_mul(20);
+            let now = (u32::MAX - 2000).wrapping_add(at.wrapping_mul(20));
             assert!(fresh.is_fresh(now.wrapping_sub(77), now.wrapping_add(5)));
         }
     }
