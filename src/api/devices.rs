@@ -300,7 +300,8 @@ pub async fn link(
     match ask(&app, DeviceCommand::Link(id, body.value.seconds.unwrap_or(USUAL))).await? {
         Some(DeviceReply::Link(ticket, expires)) => {
             // Behind `#`: no server sees it, and no log holds it.
-            let url = format!("{}/me#{}", app.settings.public_url.trim_end_matches('/'), ticket.expose());
+            let base = Some(&app.settings.public_url).filter(|url| !url.is_empty()).unwrap_or(&app.settings.link_base);
+            let url = format!("{}/me#{}", base.trim_end_matches('/'), ticket.expose());
             Ok((StatusCode::CREATED, Json(PersonalLinkView { url, expires })).into_response())
         }
         _ => Err(odd()),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
@@ -239,15 +240,16 @@ pub async fn serve(
         let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD));
         // What is not on its way yet stays with us, where old audio of a relay can still be dropped.
         let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
-        let service = TowerToHyperService::new(with_peer(router.clone(), peer, certificate.is_some()));
+        let known = (ConnectInfo(peer), Encrypted(certificate.is_some()));
+        let service = TowerToHyperService::new(router.clone());
         let acceptor = certificate.as_ref().map(tls::acceptor);
         let (builder, closing) = (builder.clone(), app.closing.subscribe());
         connections.spawn(async move {
             match acceptor {
-                None => converse(builder, stream, service, closing).await,
+                None => converse(builder, stream, service, known, closing).await,
                 Some(acceptor) => {
                     if let Ok(Ok(stream)) = tokio::time::timeout(HEAD, acceptor.accept(stream)).await {
-                        converse(builder, stream, service, closing).await;
+                        converse(builder, stream, service, known, closing).await;
                     }
                 }
             }
@@ -263,8 +265,15 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     builder: http1::Builder,
     stream: S,
     service: TowerToHyperService<Router>,
+    (peer, encrypted): (ConnectInfo<SocketAddr>, Encrypted),
     mut closing: watch::Receiver<bool>,
 ) {
+    // Said of each request, not by a layer for each connection: that is the whole table of routes once more.
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(encrypted);
+        service.call(request)
+    });
     let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
@@ -278,7 +287,3 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 /// Whether a request came by TLS to us ourselves.
 #[derive(Debug, Clone, Copy)]
 pub struct Encrypted(pub bool);
-
-fn with_peer(router: Router, peer: SocketAddr, encrypted: bool) -> Router {
-    router.layer(axum::Extension(axum::extract::ConnectInfo(peer))).layer(axum::Extension(Encrypted(encrypted)))
-}

@@ -18,6 +18,8 @@ impl Gateway {
         };
         let Some(room) = self.rooms.get_mut(&room_id) else { return };
         let Some(record) = self.legs.get_mut(&leg) else { return };
+        let extension = record.party.extension().and_then(|id| self.table.extensions.get(&id));
+        let name = extension.map(|of| of.name.clone()).filter(|name| !name.is_empty());
         let early = record.bridged.filter(|(room, _)| *room == room_id).map(|(_, participant)| participant);
         let participant = early.unwrap_or_else(|| ParticipantId::draw(&mut self.rng));
         let keys = KeyReader::new(map);
@@ -31,7 +33,7 @@ impl Gateway {
                 id: participant,
                 leg,
                 number: record.caller.clone(),
-                name: None,
+                name,
                 role: if host { Role::Host } else { Role::Guest },
                 language: record.language.tag().to_owned(),
                 held: record.held,
@@ -153,7 +155,7 @@ impl Gateway {
                 }
                 self.web.handoffs.cancel(participant);
                 self.carry_out_moves(now);
-                self.callbacks_end(participant, now);
+                self.callbacks_end(participant, cause, now);
                 let why = if cause == crate::base::Cause::Removed { Reason::Removed } else { Reason::CallEnded };
                 self.elevations_end(participant, why, now);
                 self.codes_end(participant, crate::transfer::Reason::CallEnded, now);

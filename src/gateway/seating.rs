@@ -23,7 +23,6 @@ use crate::media::command::MediaCommand;
 use crate::room::{Channel, Participant, State};
 use crate::wire::sip::Status;
 
-#[allow(dead_code, reason = "doors that ring for seats are being built upon it")]
 /// What a telephone is rung for that is to carry somebody's voice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SeatFor {

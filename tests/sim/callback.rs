@@ -530,6 +530,38 @@ fn a_caller_in_the_meeting_hangs_up_and_is_called_back_into_their_role() {
 }
 
 #[test]
+fn a_caller_who_is_shown_out_is_not_called_back_into_the_meeting() {
+    let mut world = World::office();
+    host(&mut world);
+    let mut phone = Phone::new(1);
+    phone.number = MOBILE.into();
+    let leg = world.join(&mut phone, PIN);
+    world.key(leg, "#2");
+    let participant = world.place(leg).unwrap().id;
+    world.ask(Command::Operate { room: ROOM, operation: Operation::Remove { participant } }).unwrap();
+    world.pass(Duration::from_secs(20));
+    assert!(world.asked(&Desk::carrier(10), &Method::Invite).is_none(), "nobody rings them");
+    assert_eq!(logged(&world).last().unwrap().0, State::Canceled);
+}
+
+#[test]
+fn a_host_is_called_back_into_a_meeting_that_they_locked() {
+    let mut world = World::office();
+    host(&mut world);
+    let mut phone = Phone::new(1);
+    phone.number = MOBILE.into();
+    let leg = world.join(&mut phone, HOST_PIN);
+    world.key(leg, "#2");
+    world.ask(Command::Operate { room: ROOM, operation: Operation::Lock {} }).unwrap();
+    world.bye(&mut phone);
+    world.pass(Duration::from_secs(4));
+    let mut carrier = Desk::carrier(10);
+    let again = answers(&mut world, &mut carrier);
+    world.key(again, "1");
+    assert_eq!(world.place(again).expect("a place").role, Role::Host);
+}
+
+#[test]
 fn a_caller_at_the_attendant_is_called_back_to_the_attendant() {
     let mut world = World::office();
     let mut phone = Phone::new(1);

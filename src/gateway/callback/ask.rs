@@ -77,6 +77,9 @@ impl Gateway {
     /// An integration has somebody called.
     pub(in crate::gateway) fn callback_by_api(&mut self, room: RoomId, request: &CallbackRequest, now: Now) -> Outcome {
         let wish = self.callback_wish(room, request)?;
+        if wish.participant.is_some_and(|person| self.callback_of(person).is_some()) {
+            return Err(Denial::Conflict("this person is being called already: cancel that callback first".into()));
+        }
         let id = self.begin_callback(wish, now).map_err(Denial::NotCalledBack)?;
         self.callback_view(id).map(|view| Reply::Callback(Box::new(view))).ok_or(Denial::NotFound("callback"))
     }
@@ -204,7 +207,7 @@ impl Gateway {
         self.callbacks.numbers.take(&destination(wish), now.mono).map_err(too_often)
     }
 
-    fn was_declined(&self, wish: &Wish, now: Now) -> bool {
+    pub(super) fn was_declined(&self, wish: &Wish, now: Now) -> bool {
         let when = self.callbacks.declined.get(&destination(wish));
         when.is_some_and(|at| now.mono.since(*at) < LEFT_ALONE)
     }

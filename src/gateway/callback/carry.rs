@@ -116,9 +116,10 @@ impl Gateway {
     }
 
     /// Somebody's place is gone: nobody is to be rung for it.
-    pub(in crate::gateway) fn callbacks_end(&mut self, participant: ParticipantId, now: Now) {
+    pub(in crate::gateway) fn callbacks_end(&mut self, participant: ParticipantId, cause: Cause, now: Now) {
         if let Some(id) = self.callback_of(participant) {
-            let waits = self.callbacks.live.get(&id).is_some_and(|live| live.wish.after.is_some());
+            let shown_out = matches!(cause, Cause::Removed | Cause::NotAdmitted | Cause::RoomEnded);
+            let waits = !shown_out && self.callbacks.live.get(&id).is_some_and(|live| live.wish.after.is_some());
             if waits {
                 // They hang up to be called back, and come anew.
                 if let Some(live) = self.callbacks.live.get_mut(&id) {
@@ -152,7 +153,7 @@ impl Gateway {
                 }
             }
             (Some(room), None) => {
-                let admitted = self.rooms.get(&room).map(|live| live.admits(Role::Guest));
+                let admitted = self.rooms.get(&room).map(|live| live.admits(wish.role));
                 if let Some(Err(_)) | None = admitted {
                     let full = matches!(admitted, Some(Err(Cause::RoomFull)));
                     let what = if full { Announcement::RoomFull } else { Announcement::RoomLocked };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::base::{LegId, Now};
 use crate::call::speech::Prompt;
-use crate::callback::Input;
+use crate::callback::{Failure, Input};
 use crate::gateway::callback::Wish;
 use crate::gateway::callback::view::CallbackBy;
 use crate::gateway::leg::Stage;
@@ -89,7 +89,12 @@ impl Gateway {
     pub(super) fn callback_begins(&mut self, id: crate::base::id::CallbackId, now: Now) {
         let Some(wish) = self.callbacks.live.get(&id).map(|live| live.wish.clone()) else { return };
         let counted = self.callbacks.live.get(&id).is_some_and(|live| live.counted);
-        let may = if counted { Ok(()) } else { self.count_callback(&wish, now) };
+        let may = match counted {
+            // They may have said no to another one meanwhile.
+            _ if self.was_declined(&wish, now) => Err(Failure::TooFrequent),
+            true => Ok(()),
+            false => self.count_callback(&wish, now),
+        };
         match may.and_then(|()| self.callback_ways(&wish, now)) {
             Ok(ways) => {
                 if let Some(live) = self.callbacks.live.get_mut(&id) {

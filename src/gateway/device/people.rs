@@ -8,6 +8,7 @@ use crate::gateway::Gateway;
 use crate::gateway::device::view::{CallOfMine, DeviceView, Moving};
 use crate::gateway::device::{HEARD_WITHIN, Mine};
 use crate::gateway::leg::Leg;
+use crate::gateway::view::CallDirection;
 use crate::room::{Channel, Participant, State};
 use crate::sip::registrar::Contact;
 
@@ -204,6 +205,8 @@ impl Gateway {
             let view = self.participant_view(mine.room, p.id, false)?;
             // Of a caller without name and number, what was dialled says more than that there is none.
             let leg = p.audio.and_then(|leg| self.legs.get(&leg));
+            // What a caller dialled is the person themselves.
+            let leg = leg.filter(|leg| leg.direction == CallDirection::Outbound);
             let dialled =
                 leg.filter(|_| view.name.is_none() && view.number.is_none()).map(|leg| masked_dialled(&leg.to));
             Some(dialled.filter(|to| !to.is_empty()).unwrap_or(view.display))

@@ -81,8 +81,10 @@ function hear(message: Message): void {
       say(message.why === "move-several-calls" ? t("several") : t("not_now", { why: message.text }), false);
       break;
     case "problem":
-      if (["bad_ticket", "expired_ticket", "revoked_ticket"].includes(message.code) && !me) {
+      if (["bad_ticket", "expired_ticket", "revoked_ticket"].includes(message.code)) {
+        // Taken back while it was open, too: nothing of the person is left to be seen.
         dead = t("bad_link");
+        me = null;
         socket?.end();
       } else say(t("not_now", { why: message.detail }), false);
       break;

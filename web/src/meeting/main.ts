@@ -6,13 +6,12 @@ import { returned } from "./connection.js";
 import { canShare, list } from "./devices.js";
 import { readInvitation } from "./invited.js";
 import { keys } from "./keyboard.js";
-import { take, wanted } from "./moved.js";
+import { comeOver, take, wanted } from "./moved.js";
 import { elevates, look } from "./elevate.js";
-import { you } from "./model.js";
 import { change, draw, page, place, session, takes } from "./page.js";
 import { begin } from "./render.js";
 import { begin as join } from "./session.js";
-import { talk, useAudio } from "./sound.js";
+import { talk } from "./sound.js";
 
 /** What is behind the # of an invitation. */
 function arrived(): void {
@@ -38,27 +37,6 @@ function opened(): void {
   join();
 }
 
-/** How long the voice may take from a telephone to this device, in tenths of a second. */
-const MOVES = 200;
-
-/** Somebody's call comes to this device: with the microphone, and without a question, for it was asked before. */
-async function takeOver(): Promise<void> {
-  const { local } = page;
-  [local.camera.on, local.microphone.on] = [false, takes === "all"];
-  change({ phase: "joining" });
-  if (takes === "all") {
-    // Until it is here, both ways stay open: where a telephone has the voice, it goes on.
-    local.moving = page.resume === null;
-    await takeDevices();
-  }
-  join();
-  for (let looks = 0; local.moving && looks < MOVES && you(page.state)?.audio !== "web"; looks++) await new Promise((later) => setTimeout(later, 100));
-  if (!local.moving) return;
-  local.moving = false;
-  void useAudio();
-  draw();
-}
-
 function start(): void {
   const { local } = page;
   const moved = wanted(location.hash);
@@ -79,7 +57,7 @@ function start(): void {
   begin();
   if (elevates) opened();
   else if (moved) void take(moved);
-  else if (takes) void takeOver();
+  else if (takes) void comeOver(takes === "all", false);
   else {
     void takeDevices();
     void readInvitation();
