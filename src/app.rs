@@ -159,6 +159,7 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
     };
     let anchors = crate::config::anchors::load(config.stir.anchors.as_deref()).map_err(Failure::one)?;
     let links = https::link_base(config, facts.as_ref());
+    let link_base = links.clone().unwrap_or_else(|| config.gateway().elevating.link_base);
     let push = push_key(config)?;
     let offers = Offers { languages: &clips.languages, links, push: push.as_ref().map(Vapid::public) };
     let gateway = gateway(config, (&reach, &identity), offers, directory, anchors, rng.fork(), clock);
@@ -200,6 +201,7 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
                     .as_ref()
                     .map_or_else(|| watch::channel(Default::default()).1, |https| https.challenges()),
             }),
+            link_base,
             ..api_settings(config, &reach, clips.languages.clone(), profiles)
         },
     );
@@ -385,7 +387,7 @@ fn api_settings(config: &Config, reach: &Reach, languages: Vec<Language>, profil
         relays: None,
         trusted_proxies: config.api.trusted_proxies.clone(),
         public_url: config.api.public_url.clone(),
-        link_base: config.elevation.link_base.clone(),
+        link_base: String::new(),
         secure: None,
         open_rooms: config.api.open_rooms,
         of_this_machine: config.api.is_of_this_machine(),

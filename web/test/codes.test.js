@@ -1,4 +1,5 @@
-// The whole program: a shopper's browser shows a code, an unknown one's camera reads it, and the customer on a telephone hears no break.
+// The whole program: a shopper's browser shows a code, an unknown one's camera reads it, and the customer on a telephone hears no break;
+// and somebody who answered at the desk goes on in the browser, by the personal page.
 // Needs Chromium (CHROMIUM names it); RINGLIFT names a program that is built already.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
@@ -11,9 +12,10 @@ import { chromium } from "playwright-core";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const skip = existsSync(executablePath) ? false : `no ${executablePath}`;
-const TONES = { Anna: 440, Dario: 620, customer: 800 };
-/** The longest silence at the far end while a call moves, in ms. */
-const GAP = 60;
+const TONES = { Anna: 440, Dario: 620, customer: 800, desk: 1000 };
+/** The longest silence at the far end while a call moves, in ms: what a busy machine makes of it. The 60 ms that are promised are
+ * held against virtual time, in tests/media_handover.rs. */
+const GAP = 200;
 
 let program, directory, ports, node, pin, key;
 const browsers = [];
@@ -239,4 +241,32 @@ test("the delivery story: an unknown phone's camera reads the shopper's code, an
   await late.getByRole("heading", { name: "That did not work" }).waitFor({ timeout: 20_000 });
   assert.match(await late.getByRole("alert").first().innerText(), /has read this code already/);
   if (shots) await late.screenshot({ path: `${shots}/late.png` });
+});
+
+test("a call that was answered at the desk goes on in the browser, and whoever called hears no break", { skip, timeout: 150_000 }, async () => {
+  const made = (path, body) => fetch(`http://127.0.0.1:${ports.http}${path}`, { method: "POST", headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json" }, body: JSON.stringify(body) }).then((answer) => answer.json());
+  const people = [];
+  for (const [user, name] of [["101", "Anna Berg"], ["102", "Bruno"]]) {
+    people.push(await made("/v1/extensions", { user, name, password: `${user} has a secret` }));
+    writeFileSync(join(directory, user), `${user} has a secret\n`);
+  }
+  const telephone = (...words) => phones.push(spawn(program, ["phone", ...words], { cwd: directory, stdio: "ignore" }));
+  telephone("wait", "--register", `sip:101@127.0.0.1:${ports.sip}`, "--user", "101", "--password-file", "101", "--tone", String(TONES.desk));
+  await until("the desk phone is registered", async () => (await asked("/v1/registrations")).items?.length === 1);
+  telephone("call", `sip:101@127.0.0.1:${ports.sip}`, "--from", `sip:102@127.0.0.1:${ports.sip}`, "--user", "102", "--password-file", "102", "--tone", String(TONES.customer), "--record", join(directory, "bruno.rec.wav"));
+  await until("Bruno hears the desk phone", () => existsSync(join(directory, "bruno.rec.wav")) && hears("bruno", TONES.desk));
+  const { url } = await made(`/v1/extensions/${people[0].id}/me_link`, {});
+  const anna = await browserOf("Anna", null, { width: 390, height: 844 });
+  await anna.goto(url);
+  await anna.getByText("Bruno").first().waitFor();
+  if (process.env.SHOTS) await anna.screenshot({ path: `${process.env.SHOTS}/desk.png` });
+  await anna.getByRole("button", { name: "Move here" }).click();
+  await anna.waitForURL(/\/j\//, { timeout: 15_000 });
+  await until("Bruno hears the browser", () => hears("bruno", TONES.Anna));
+  await until("and the desk phone no more", () => !hears("bruno", TONES.desk));
+  if (process.env.SHOTS) await anna.screenshot({ path: `${process.env.SHOTS}/here.png` });
+  await until("the desk phone is hung up", async () => (await asked(`/v1/extensions/${people[0].id}/calls`)).items[0]?.audio !== null && (await asked("/v1/calls")).items.filter((one) => one.to === "101").length === 1);
+  const gap = longestGap("bruno", [TONES.desk, TONES.Anna]);
+  console.log(`# ${gap} ms without a tone`);
+  assert.ok(gap <= GAP, `${gap} ms of silence`);
 });
