@@ -20,7 +20,7 @@ pub struct World {
     pub runtime: tokio::runtime::Runtime,
     pub provider: Provider,
     pub gateway: Gateway,
-    room: String,
+    pub room: String,
 }
 
 impl World {
@@ -48,7 +48,7 @@ impl World {
     }
 
     /// Whose number ends so.
-    fn participant(&self, ending: &str) -> Value {
+    pub fn participant(&self, ending: &str) -> Value {
         let all = self.gateway.participants(&self.room);
         let found = all.into_iter().find(|one| one["number"].as_str().is_some_and(|number| number.ends_with(ending)));
         found.expect("a participant")
@@ -69,7 +69,7 @@ impl World {
     }
 
     /// A page joins by a ticket; its welcome.
-    fn joins(&self, ticket: &str) -> Value {
+    pub fn joins(&self, ticket: &str) -> Value {
         let api = self.gateway.api();
         self.runtime.block_on(async {
             let mut request = format!("ws://{api}/meet/socket").into_client_request().unwrap();

@@ -162,3 +162,39 @@ fn a_push_service_that_is_down_costs_no_time_and_the_key_outlives_a_restart() {
         assert_eq!(json!(pushed.sender().1), public, "browsers are subscribed for this key alone");
     });
 }
+
+#[test]
+fn two_callers_are_elevated_at_once_one_by_a_notification_and_one_by_a_text() {
+    let world = World::new();
+    let service = world.runtime.block_on(PushService::start());
+    let phone = Browser::at(&service, 7);
+    elevated(&world, || {
+        let (_, done) = world.posts("/meet/elevate", &json!({ "ticket": world.link() }));
+        let (status, why) = sends(&world, reqwest::Method::POST, &phone.posts(done["holder"].as_str().unwrap()));
+        assert_eq!(status, 204, "{why}");
+    });
+    let mut ben = world.calls(TONE, BEN);
+    let mut carla = world.calls(800.0, "+4915112345680");
+    world.gateway.has_in_room(&world.room, 2, s(5));
+    let before: Vec<Value> = world.gateway.calls().iter().map(|call| call["call_id"].clone()).collect();
+    ben.key("*3");
+    carla.key("*3");
+    let message: Value = serde_json::from_slice(&phone.reads(&arrived(&service, 1).body)).unwrap();
+    until("the text", s(10), || (world.provider.taken().len() == 2).then_some(()));
+    let text = world.provider.taken().pop().unwrap();
+    assert_eq!(text.to, "+4915112345680", "of the two, who has no browser that is told");
+    let by_text = world.link();
+    let by_push = message["link"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    for (link, ending) in [(by_push, "72"), (by_text, "80")] {
+        let (status, done) = world.posts("/meet/elevate", &json!({ "ticket": link }));
+        assert_eq!(status, 200, "{done}");
+        let welcome = world.joins(done["ticket"].as_str().unwrap());
+        assert_eq!(welcome["you"], world.participant(ending)["id"], "each in the own seat");
+    }
+    assert_eq!(world.gateway.participants(&world.room).len(), 2);
+    let after: Vec<Value> = world.gateway.calls().iter().map(|call| call["call_id"].clone()).collect();
+    assert_eq!(after, before, "the same dialogs");
+    assert_eq!((world.provider.taken().len(), service.pushed().len()), (2, 1));
+    ben.hang_up();
+    carla.hang_up();
+}
