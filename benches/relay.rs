@@ -130,10 +130,11 @@ async fn door(listener: TcpListener, acceptor: TlsAcceptor, door: Door, relay: R
         }))
     });
     let packets = packets.filter_map(|message| {
-        std::future::ready(match message.unwrap() {
-            Message::Text(text) => Some(Ok(Packet::Text(text.to_string()))),
-            Message::Binary(bytes) => Some(Ok(Packet::Binary(bytes))),
-            _ => None,
+        std::future::ready(match message {
+            Ok(Message::Text(text)) => Some(Ok(Packet::Text(text.to_string()))),
+            Ok(Message::Binary(bytes)) => Some(Ok(Packet::Binary(bytes))),
+            // At the end the far end is gone.
+            Ok(_) | Err(_) => None,
         })
     });
     let (writer, writing) = writer(sink);
