@@ -13,9 +13,11 @@ import { chromium } from "playwright-core";
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const skip = existsSync(executablePath) ? false : `no ${executablePath}`;
 const TONES = { Anna: 440, Dario: 620, customer: 800, desk: 1000 };
-/** The longest silence at the far end while a call moves, in ms: what a busy machine makes of it. The 60 ms that are promised are
- * held against virtual time, in tests/media_handover.rs. */
+/** The longest silence at the far end that a machine with nothing else to do makes of a move, in ms. The 60 ms that are promised are
+ * held against virtual time, in tests/media_handover.rs. On a busy one everything is late, so that a silence is held against how long
+ * the move took: who lets go before the other device carries is silent for all of it. */
 const GAP = 200;
+const bearable = (took) => Math.max(GAP, took / 2);
 
 let program, directory, ports, node, pin, key;
 const browsers = [];
@@ -232,7 +234,7 @@ test("the delivery story: an unknown phone's camera reads the shopper's code, an
   await new Promise((resolve) => setTimeout(resolve, 1500));
   const gap = longestGap("customer", [TONES.Anna, TONES.Dario]);
   console.log(`# read after ${read} ms, heard ${heard} ms after the yes, ${gap} ms without a tone`);
-  assert.ok(gap <= GAP, `${gap} ms of silence`);
+  assert.ok(gap <= bearable(heard), `${gap} ms of silence`);
   const events = (await asked("/v1/status")).codes ?? {};
   assert.equal(events.transferred ?? 1, 1);
   // A bystander's photograph of the same code comes too late.
@@ -260,13 +262,15 @@ test("a call that was answered at the desk goes on in the browser, and whoever c
   await anna.goto(url);
   await anna.getByText("Bruno").first().waitFor();
   if (process.env.SHOTS) await anna.screenshot({ path: `${process.env.SHOTS}/desk.png` });
+  const began = Date.now();
   await anna.getByRole("button", { name: "Move here" }).click();
   await anna.waitForURL(/\/j\//, { timeout: 15_000 });
   await until("Bruno hears the browser", () => hears("bruno", TONES.Anna));
+  const took = Date.now() - began;
   await until("and the desk phone no more", () => !hears("bruno", TONES.desk));
   if (process.env.SHOTS) await anna.screenshot({ path: `${process.env.SHOTS}/here.png` });
   await until("the desk phone is hung up", async () => (await asked(`/v1/extensions/${people[0].id}/calls`)).items[0]?.audio !== null && (await asked("/v1/calls")).items.filter((one) => one.to === "101").length === 1);
   const gap = longestGap("bruno", [TONES.desk, TONES.Anna]);
-  console.log(`# ${gap} ms without a tone`);
-  assert.ok(gap <= GAP, `${gap} ms of silence`);
+  console.log(`# heard ${took} ms after the tap, ${gap} ms without a tone`);
+  assert.ok(gap <= bearable(took), `${gap} ms of silence`);
 });
