@@ -4,12 +4,12 @@ use crate::base::id::{ElevationId, TicketId};
 use crate::base::{Cause, LegId, Now, ParticipantId, RoomId, SessionId};
 use crate::elevation::{Input, Reason};
 use crate::gateway::elevate::{BACK_AFTER, OFFER_AFTER};
+use crate::gateway::web::Code;
 use crate::gateway::web::protocol::{AudioBy, ServerMessage};
-use crate::gateway::web::{Code, Seat, WebLeg};
 use crate::gateway::{Gateway, Timer};
 use crate::handoff::Move;
 use crate::media::clip::{Clip, Tone};
-use crate::room::{Channel, Sign};
+use crate::room::Channel;
 
 impl Gateway {
     /// A page takes the seat of somebody on a telephone.
@@ -20,26 +20,11 @@ impl Gateway {
         (elevation, ticket): (ElevationId, TicketId),
         now: Now,
     ) -> Result<(), Code> {
-        let there = self.rooms.get(&room).and_then(|room| room.participant(participant)).is_some();
-        if !there {
-            return Err(Code::BadTicket);
-        }
-        self.web.tickets.spend(ticket).map_err(Code::from)?;
-        self.web.tickets.revoke(ticket);
-        let from = self.web_address(session);
-        if let (Some(live), Some(from)) = (self.rooms.get_mut(&room), from) {
-            live.note_sign(participant, Sign::Address(from));
-        }
+        self.redeem_seat(session, (room, participant), ticket)?;
         if self.web.seats.contains_key(&participant) {
             self.take_seat(participant, session, request, now);
         } else {
-            let leg = LegId::draw(&mut self.rng);
-            self.web.legs.insert(leg, WebLeg::new(participant));
-            self.web.seats.insert(participant, Seat::new(room, leg, None));
-            if let Some(live) = self.rooms.get_mut(&room) {
-                live.bind(participant, &[Channel::Video, Channel::Data], Some(leg));
-            }
-            self.carry_out(room, now);
+            self.sit_beside(room, participant, now);
             self.welcome(participant, session, request, true, now);
         }
         self.elevation(elevation, Input::Bound, now);

@@ -19,6 +19,7 @@ mod join;
 mod media;
 mod offer;
 mod seat;
+mod take;
 mod tell;
 
 use std::collections::{BTreeMap, BTreeSet};
