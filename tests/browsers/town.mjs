@@ -5,6 +5,7 @@ import { execSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { sine } from "../../web/test/tools.js";
 
 const [playwright, scenario, given] = process.argv.slice(2);
 const town = JSON.parse(given);
@@ -14,26 +15,6 @@ const browsers = [];
 /** What the node told each page of its place, in the order it came. */
 const places = { Anna: [], Bruno: [] };
 const pages = {};
-
-/** A sine at 48 kHz, mono, 16 bit, as WAV; whole periods, so that it can be repeated without a click. */
-function sine(hertz) {
-  const samples = 48000 * 2;
-  const data = Buffer.alloc(44 + samples * 2);
-  data.write("RIFF", 0);
-  data.writeUInt32LE(36 + samples * 2, 4);
-  data.write("WAVEfmt ", 8);
-  data.writeUInt32LE(16, 16);
-  data.writeUInt16LE(1, 20);
-  data.writeUInt16LE(1, 22);
-  data.writeUInt32LE(48000, 24);
-  data.writeUInt32LE(96000, 28);
-  data.writeUInt16LE(2, 32);
-  data.writeUInt16LE(16, 34);
-  data.write("data", 36);
-  data.writeUInt32LE(samples * 2, 40);
-  for (let i = 0; i < samples; i++) data.writeInt16LE(Math.round(12000 * Math.sin((2 * Math.PI * hertz * i) / 48000)), 44 + i * 2);
-  return data;
-}
 
 async function come(name) {
   const voice = join(town.folder, `${name}.wav`);

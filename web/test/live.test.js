@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
+import { free, sine, until } from "./tools.js";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const skip = existsSync(executablePath) ? false : `no ${executablePath}`;
@@ -50,16 +50,6 @@ after(async () => {
   if (directory) rmSync(directory, { recursive: true, force: true });
 });
 
-/** A port nobody has. */
-function free() {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
-
 async function start() {
   // Its words at the first start hold the room's PIN.
   node = spawn(program, ["serve", "--config", "ringlift.toml"], { cwd: directory, stdio: ["ignore", "pipe", "pipe"] });
@@ -69,36 +59,6 @@ async function start() {
   await until("the node is in service", () => said.includes("in service"), () => said);
   pin ??= said.match(/and key\s+(\d+)/)?.[1];
   key ??= said.match(/rlk_\w+/)?.[0];
-}
-
-async function until(what, holds, tell = () => "", seconds = 30) {
-  const end = Date.now() + seconds * 1000;
-  for (;;) {
-    const value = await holds();
-    if (value) return value;
-    if (Date.now() > end) throw new Error(`not seen: ${what} ${tell()}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-/** A sine at 48 kHz, mono, 16 bit, as WAV; whole periods, so that it can be repeated without a click. */
-function sine(hertz) {
-  const samples = 48000 * 2;
-  const data = Buffer.alloc(44 + samples * 2);
-  data.write("RIFF", 0);
-  data.writeUInt32LE(36 + samples * 2, 4);
-  data.write("WAVEfmt ", 8);
-  data.writeUInt32LE(16, 16);
-  data.writeUInt16LE(1, 20);
-  data.writeUInt16LE(1, 22);
-  data.writeUInt32LE(48000, 24);
-  data.writeUInt32LE(96000, 28);
-  data.writeUInt16LE(2, 32);
-  data.writeUInt16LE(16, 34);
-  data.write("data", 36);
-  data.writeUInt32LE(samples * 2, 40);
-  for (let i = 0; i < samples; i++) data.writeInt16LE(Math.round(12000 * Math.sin((2 * Math.PI * hertz * i) / 48000)), 44 + i * 2);
-  return data;
 }
 
 /** A browser of its own, because each has one microphone. */
