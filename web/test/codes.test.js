@@ -2,13 +2,13 @@
 // and somebody who answered at the desk goes on in the browser, by the personal page.
 // Needs Chromium (CHROMIUM names it); RINGLIFT names a program that is built already.
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
-import { free, sine, until } from "./tools.js";
+import { built, free, sine, until } from "./tools.js";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const skip = existsSync(executablePath) ? false : `no ${executablePath}`;
@@ -25,7 +25,7 @@ const phones = [];
 
 before(async () => {
   if (skip) return;
-  program = process.env.RINGLIFT ?? built();
+  program = built();
   directory = mkdtempSync(join(tmpdir(), "ringlift-codes-"));
   ports = { http: await free(), sip: await free(), web: await free() };
   writeFileSync(join(directory, "ringlift.toml"), `
@@ -55,11 +55,6 @@ after(async () => {
   node?.kill("SIGTERM");
   if (directory) rmSync(directory, { recursive: true, force: true });
 });
-
-function built() {
-  const said = execFileSync("cargo", ["test", "--quiet", "--locked", "--no-run", "--test", "it_api", "--message-format=json"], { cwd: "..", encoding: "utf8", maxBuffer: 1 << 28 });
-  return said.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line)).find((one) => one.executable && one.target.kind.includes("bin")).executable;
-}
 
 /** A browser of its own, with a microphone that sounds one tone, and a camera that sees this film where there is one. */
 async function browserOf(name, film, viewport) {

@@ -1,12 +1,12 @@
 // A first try from another machine: HTTPS with a certificate of the node's own making. Needs Chromium (CHROMIUM names it).
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
+import { built, free } from "./tools.js";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const skip = existsSync(executablePath) ? false : `no ${executablePath}`;
@@ -18,10 +18,7 @@ let printed = "";
 
 before(async () => {
   if (skip) return;
-  // As the tests of the program have built it, so that it is not built once more.
-  const built = execFileSync("cargo", ["test", "--quiet", "--locked", "--no-run", "--test", "it_api", "--message-format=json"], { cwd: "..", encoding: "utf8", maxBuffer: 1 << 28 });
-  const made = built.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
-  const program = made.find((one) => one.executable && one.target.kind.includes("bin")).executable;
+  const program = built();
   directory = mkdtempSync(join(tmpdir(), "ringlift-https-"));
   ports = { http: await free(), https: await free(), sip: await free(), web: await free() };
   writeFileSync(join(directory, "ringlift.toml"), `
@@ -56,16 +53,6 @@ after(async () => {
   node?.kill("SIGTERM");
   if (directory) rmSync(directory, { recursive: true, force: true });
 });
-
-/** A port nobody has. */
-function free() {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 test("a page by HTTPS with a certificate of the node's own making may use a microphone", { skip }, async () => {
   const page = await browser.newPage({ ignoreHTTPSErrors: true });

@@ -1,12 +1,12 @@
 // The whole program: browsers and telephones in one room, a tone each, and who hears whom. Needs Chromium (CHROMIUM names it).
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
-import { free, sine, until } from "./tools.js";
+import { built, free, sine, until } from "./tools.js";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const skip = existsSync(executablePath) ? false : `no ${executablePath}`;
@@ -21,10 +21,7 @@ const phones = [];
 
 before(async () => {
   if (skip) return;
-  // As the tests of the program have built it, so that it is not built once more.
-  const built = execFileSync("cargo", ["test", "--quiet", "--locked", "--no-run", "--test", "it_api", "--message-format=json"], { cwd: "..", encoding: "utf8", maxBuffer: 1 << 28 });
-  const made = built.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
-  program = made.find((one) => one.executable && one.target.kind.includes("bin")).executable;
+  program = built();
   directory = mkdtempSync(join(tmpdir(), "ringlift-live-"));
   ports = { http: await free(), sip: await free(), web: await free() };
   writeFileSync(join(directory, "ringlift.toml"), `
@@ -61,8 +58,8 @@ async function start() {
   key ??= said.match(/rlk_\w+/)?.[0];
 }
 
-/** A browser of its own, because each has one microphone. */
-async function join_as(name, viewport) {
+/** A browser of its own, because each has one microphone; `late` has its person think over who may hear them until `window.give` is called. */
+async function join_as(name, viewport, late = false) {
   const browser = await chromium.launch({
     executablePath,
     args: ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required", `--use-file-for-fake-audio-capture=${join(directory, `${name}.wav`)}`],
@@ -70,11 +67,12 @@ async function join_as(name, viewport) {
   browsers.push(browser);
   const context = await browser.newContext({ viewport, permissions: ["camera", "microphone"], locale: "en-US" });
   const page = await context.newPage();
-  await page.addInitScript(() => {
+  await page.addInitScript((late) => {
+    const given = late ? new Promise((resolve) => (window.give = resolve)) : null;
     // What cleans voices takes tones away.
     const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-    navigator.mediaDevices.getUserMedia = (wanted) =>
-      ask(wanted.audio ? { ...wanted, audio: { ...(wanted.audio === true ? {} : wanted.audio), echoCancellation: false, noiseSuppression: false, autoGainControl: false } } : wanted);
+    navigator.mediaDevices.getUserMedia = async (wanted) =>
+      (await given, ask)(wanted.audio ? { ...wanted, audio: { ...(wanted.audio === true ? {} : wanted.audio), echoCancellation: false, noiseSuppression: false, autoGainControl: false } } : wanted);
     const Real = RTCPeerConnection;
     window.peers = [];
     window.RTCPeerConnection = class extends Real {
@@ -83,7 +81,7 @@ async function join_as(name, viewport) {
         window.peers.push(this);
       }
     };
-  });
+  }, late);
   await page.goto(`http://127.0.0.1:${ports.http}/m/${pin}`);
   await page.getByLabel("Your name").fill(name);
   await page.getByRole("button", { name: "Join now" }).click();
@@ -169,7 +167,11 @@ let anna, bruno;
 
 test("two browsers and two telephones: everyone hears exactly the others, and the page shows who they are", { skip, timeout: 120_000 }, async () => {
   anna = await join_as("Anna", { width: 1280, height: 800 });
-  bruno = await join_as("Bruno", { width: 390, height: 844 });
+  // He is in before he lets the browser hear him.
+  bruno = await join_as("Bruno", { width: 390, height: 844 }, true);
+  await until("Bruno is in", async () => (await bruno.locator(".tile").count()) === 2);
+  await until("Bruno is shown muted", () => anna.locator(".tile[aria-label*='muted']", { hasText: "Bruno" }).count());
+  await bruno.evaluate(() => window.give());
   call("first");
   call("second");
   await hears(anna, ["Bruno", "first", "second"]);

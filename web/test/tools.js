@@ -1,5 +1,13 @@
 // What tests of the whole program need: ports, patience, tones.
+import { execFileSync } from "node:child_process";
 import { createServer } from "node:net";
+
+/** The program: what RINGLIFT names, or as the tests of the program have built it, so that it is not built once more. */
+export function built() {
+  if (process.env.RINGLIFT) return process.env.RINGLIFT;
+  const said = execFileSync("cargo", ["test", "--quiet", "--locked", "--no-run", "--test", "it_api", "--message-format=json"], { cwd: "..", encoding: "utf8", maxBuffer: 1 << 28 });
+  return said.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line)).find((one) => one.executable && one.target.kind.includes("bin")).executable;
+}
 
 /** A port nobody has. */
 export function free() {

@@ -26,6 +26,7 @@ export const act: Actions = {
       return draw();
     }
     local.refused = null;
+    local.awaited = local.microphone.on && !local.listenOnly && !local.microphone.track && !local.microphone.trouble;
     remember("ringlift.name", local.name.trim());
     remember("ringlift.microphone", local.microphone.on ? "on" : "off");
     change({ phase: "joining" });

@@ -4,6 +4,7 @@ import { remember } from "../i18n/core.js";
 import type { Words } from "../i18n/words.js";
 import * as devices from "./devices.js";
 import type { Taken } from "./local.js";
+import { you } from "./model.js";
 import { ask, draw, page, t } from "./page.js";
 import { say } from "./say.js";
 import { byPhone, hush, setMuted, useAudio } from "./sound.js";
@@ -78,7 +79,27 @@ export async function takeDevices(): Promise<void> {
   if (page.state.phase === "preview" && microphone.track && !page.meter) page.meter = new devices.Meter(level);
   page.meter?.of(microphone.on ? microphone.track : null);
   hush();
+  await arrived();
   draw();
+}
+
+/** Devices that the browser gave only after the person had joined, or gone. */
+export async function arrived(): Promise<void> {
+  const { state, local } = page;
+  if (state.phase === "ended") {
+    stop(local.microphone);
+    stop(local.camera);
+  }
+  if (state.phase !== "in" || !local.awaited || !(local.microphone.track || local.microphone.trouble)) return;
+  local.awaited = false;
+  await useAudio();
+  const { microphone, camera } = local;
+  const me = you(state);
+  const entersMuted = state.room?.muted_on_entry === true && me?.role === "guest";
+  if (microphone.on && microphone.track && me?.muted_by_self && !me.muted_by_host && !entersMuted) void setMuted(false);
+  if (!camera.on || !camera.track) return;
+  await page.peer?.send("camera", camera.track);
+  await publish("camera", true);
 }
 
 function level(now: number): void {

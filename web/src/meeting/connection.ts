@@ -1,6 +1,6 @@
 // The peer connection of a place in the meeting: made, kept, made anew.
 
-import { publish, stopSharing, toggleCamera } from "./capture.js";
+import { arrived, publish, stopSharing, toggleCamera } from "./capture.js";
 import { elevates } from "./elevate.js";
 import { walled, you } from "./model.js";
 import { change, draw, page, SLOTS } from "./page.js";
@@ -23,7 +23,8 @@ export function enter(welcomed: boolean): void {
   if (same && peer) {
     if (!peer.connected) peer.restart();
   } else connect();
-  if (local.camera.on && local.camera.track) void publish("camera", true);
+  if (local.awaited) void arrived();
+  else if (local.camera.on && local.camera.track) void publish("camera", true);
   if (local.sharing) void publish("screen", true);
   // Loaded anew, the camera that was on is on again; where the browser does not let us, the others are told.
   if (elevates && you(state)?.camera_on && !local.camera.on) void toggleCamera().then(() => (local.camera.on ? undefined : publish("camera", false)));

@@ -33,6 +33,8 @@ export interface Local {
   devices: Devices;
   sharing: MediaStreamTrack | null;
   listenOnly: boolean;
+  /** Who joined before the browser gave the microphone is heard as soon as it does. */
+  awaited: boolean;
   /** What was asked and is not answered: shown at once. */
   muting: boolean | null;
   talking: boolean;

@@ -47,6 +47,7 @@ const local: Local = {
   devices: { microphones: [], cameras: [], speakers: [] },
   sharing: null,
   listenOnly: false,
+  awaited: false,
   muting: null,
   talking: false,
   refused: null,

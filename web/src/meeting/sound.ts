@@ -115,6 +115,7 @@ export async function moveSound(by: "web" | "phone", keep: boolean): Promise<voi
 
 export async function setMuted(on: boolean): Promise<void> {
   const { local } = page;
+  local.awaited = false;
   if (byPhone()) {
     await operate({ operation: on ? "mute" : "unmute", participant: page.state.you ?? "" });
     return;
