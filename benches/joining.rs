@@ -11,9 +11,12 @@
     reason = "a measuring program that stops where it cannot go on"
 )]
 
+#[path = "browser/mod.rs"]
+mod browser;
+
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ringlift::base::{LegId, ParticipantId, Rng, RoomId};
 use ringlift::engine::clock::Clock;
@@ -23,12 +26,8 @@ use ringlift::media::clip::ClipLibrary;
 use ringlift::media::command::MediaCommand;
 use ringlift::media::web::{Source, WebCommand, WebEvent, Wish};
 use ringlift::webrtc::{Candidate, Wire};
-use str0m::change::{SdpAnswer, SdpPendingOffer};
-use str0m::format::Codec;
-use str0m::media::{Direction, ExtensionValues, MediaKind, Mid};
-use str0m::net::{DatagramRecv, Protocol, Receive};
-use str0m::rtp::RtpWrite;
-use str0m::{Event, Input, Output, Rtc};
+
+use browser::Browser;
 
 const ROOM: RoomId = RoomId::from_bits(1);
 /// How often somebody comes in.
@@ -70,24 +69,8 @@ struct House {
     media: MediaPlane,
     web: WebPlane,
     hub: SocketAddr,
-    browsers: Vec<Browser>,
-}
-
-/// A browser with a socket of its own. The first of all speaks and films all the time.
-struct Browser {
-    leg: LegId,
-    rtc: Rtc,
-    socket: UdpSocket,
-    address: SocketAddr,
-    microphone: Mid,
-    camera: Mid,
-    began: Instant,
-    connected: bool,
-    voice: Option<Duration>,
-    picture: Option<Duration>,
-    keyframe: bool,
-    spoken: u64,
-    filmed: u64,
+    /// The first speaks and films all the time.
+    browsers: Vec<(LegId, Browser)>,
 }
 
 impl House {
@@ -114,9 +97,9 @@ impl House {
 
     /// Somebody comes in and watches the first; how long until the first voice and the first picture.
     async fn come(&mut self, number: u64) -> (Duration, Duration) {
-        let (browser, offer, pending) = Browser::new(number);
-        let (leg, participant) = (browser.leg, ParticipantId::from_bits(number));
-        self.browsers.push(browser);
+        let (browser, offer, pending) = Browser::new(vec![vec![0x78; 80]]);
+        let (leg, participant) = (LegId::from_bits(number), ParticipantId::from_bits(number));
+        self.browsers.push((leg, browser));
         self.media.send(MediaCommand::OpenWeb { leg });
         self.media.send(MediaCommand::Join { leg, room: ROOM, participant, muted: false, keys: false });
         self.web.send(WebCommand::Offer { leg, sdp: offer });
@@ -132,11 +115,9 @@ impl House {
         let mut pending = Some(pending);
         loop {
             if let Some(answer) = self.pass(leg).await {
-                let answer = SdpAnswer::from_sdp_string(&answer).unwrap();
-                let pending = pending.take().expect("one answer");
-                self.browsers.last_mut().unwrap().rtc.sdp_api().accept_answer(pending, answer).unwrap();
+                self.browsers.last_mut().unwrap().1.take(pending.take().expect("one answer"), &answer);
             }
-            let browser = self.browsers.last().unwrap();
+            let (_, browser) = self.browsers.last().unwrap();
             assert!(browser.began.elapsed() < LIMIT, "{number}: nothing came");
             match (browser.voice, browser.picture) {
                 (Some(voice), Some(picture)) => return (voice, picture),
@@ -148,7 +129,7 @@ impl House {
 
     /// A look at every socket, and at what the planes say; the answer to this leg's offer, where it came.
     async fn pass(&mut self, leg: LegId) -> Option<String> {
-        for (index, browser) in self.browsers.iter_mut().enumerate() {
+        for (index, (_, browser)) in self.browsers.iter_mut().enumerate() {
             browser.live(self.hub, index == 0);
         }
         let said = tokio::time::timeout(LOOK, async {
@@ -168,113 +149,11 @@ impl House {
         let leg = LegId::from_bits(number);
         self.web.send(WebCommand::Close { leg });
         self.media.send(MediaCommand::Close { leg });
-        self.browsers.retain(|browser| browser.leg != leg);
+        self.browsers.retain(|(of, _)| *of != leg);
     }
 
     async fn close(self) {
         self.web.finish().await;
         self.media.finish().await;
-    }
-}
-
-impl Browser {
-    fn new(number: u64) -> (Self, String, SdpPendingOffer) {
-        let began = Instant::now();
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.set_nonblocking(true).unwrap();
-        let address = socket.local_addr().unwrap();
-        let mut rtc = Rtc::builder().set_rtp_mode(true).build(began);
-        rtc.add_local_candidate(str0m::Candidate::host(address, "udp").unwrap());
-        let mut api = rtc.sdp_api();
-        let microphone = api.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
-        let camera = api.add_media(MediaKind::Video, Direction::SendOnly, None, None, None);
-        for _ in 0..4 {
-            api.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
-        }
-        for _ in 0..9 {
-            api.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
-        }
-        let (offer, pending) = api.apply().unwrap();
-        let browser = Self {
-            leg: LegId::from_bits(number),
-            rtc,
-            socket,
-            address,
-            microphone,
-            camera,
-            began,
-            connected: false,
-            voice: None,
-            picture: None,
-            keyframe: true,
-            spoken: 0,
-            filmed: 0,
-        };
-        (browser, offer.to_sdp_string(), pending)
-    }
-
-    /// What has come is taken, what is due is sent.
-    fn live(&mut self, hub: SocketAddr, speaks: bool) {
-        let mut bytes = [0; 2000];
-        while let Ok((length, _)) = self.socket.recv_from(&mut bytes) {
-            let contents = DatagramRecv::try_from(&bytes[..length]).unwrap();
-            let receive = Receive { proto: Protocol::Udp, source: hub, destination: self.address, contents };
-            self.rtc.handle_input(Input::Receive(Instant::now(), receive)).unwrap();
-            self.drain();
-        }
-        if speaks && self.connected {
-            self.speak();
-            self.film();
-        }
-        self.rtc.handle_input(Input::Timeout(Instant::now())).unwrap();
-        self.drain();
-    }
-
-    fn speak(&mut self) {
-        if self.began.elapsed() < Duration::from_millis(20 * self.spoken) {
-            return;
-        }
-        let pt = self.rtc.codec_config().find(|params| params.spec().codec == Codec::Opus).unwrap().pt();
-        let levels =
-            ExtensionValues { audio_level: Some(-20), voice_activity: Some(true), ..ExtensionValues::default() };
-        let timestamp = u32::try_from(self.spoken * 960).unwrap();
-        let packet = RtpWrite::new(pt, (500 + self.spoken).into(), timestamp, Instant::now(), vec![0x78; 80]);
-        self.spoken += 1;
-        let mut direct = self.rtc.direct_api();
-        direct.stream_tx_by_mid(self.microphone, None).unwrap().write_rtp(packet.ext_vals(levels));
-    }
-
-    /// Thirty frames a second of one packet; a keyframe where one was asked for.
-    fn film(&mut self) {
-        if self.began.elapsed() < Duration::from_millis(33 * self.filmed) {
-            return;
-        }
-        let pt = self.rtc.codec_config().find(|params| params.spec().codec == Codec::Vp8).unwrap().pt();
-        let mut payload = vec![0x10, u8::from(!std::mem::take(&mut self.keyframe))];
-        payload.resize(1000, 7);
-        let timestamp = u32::try_from(self.filmed * 33 * 90).unwrap();
-        let packet = RtpWrite::new(pt, (1000 + self.filmed).into(), timestamp, Instant::now(), payload).marker(true);
-        self.filmed += 1;
-        let mut direct = self.rtc.direct_api();
-        direct.stream_tx_by_mid(self.camera, None).unwrap().write_rtp(packet);
-    }
-
-    fn drain(&mut self) {
-        loop {
-            match self.rtc.poll_output().unwrap() {
-                Output::Timeout(_) => return,
-                Output::Transmit(transmit) => drop(self.socket.send_to(&transmit.contents, transmit.destination)),
-                Output::Event(Event::Connected) => self.connected = true,
-                Output::Event(Event::KeyframeRequest(_)) => self.keyframe = true,
-                Output::Event(Event::RtpPacket(packet)) => {
-                    let pt = packet.header.payload_type;
-                    let opus =
-                        self.rtc.codec_config().find(|params| params.pt() == pt).map(|params| params.spec().codec);
-                    let first = if opus == Some(Codec::Opus) { &mut self.voice } else { &mut self.picture };
-                    first.get_or_insert_with(|| self.began.elapsed());
-                }
-                Output::Event(_) => {}
-            }
-        }
     }
 }
