@@ -10,10 +10,12 @@
 //! Pure: who is online, who carries what and how a leg is moved is the gateway's to know and do.
 
 pub mod moving;
+pub mod naming;
 pub mod nearness;
 pub mod refusal;
 
 pub use moving::{Back, CallFacts, Channels, How, Moves, Order, Output, Phase, Standing, Target, check};
+pub use naming::{Named, told_apart};
 pub use nearness::{Activity, Nearness, Report};
 pub use refusal::{Failure, Refusal};
 
@@ -30,6 +32,10 @@ use crate::ticket::Hash;
 /// Devices of one person. More: a page left open in a hundred places fills the list. Fewer: a desk, a laptop, a tablet and
 /// some telephones do not fit.
 pub const MOST: usize = 24;
+
+/// How long a browser is remembered that nobody comes back with, in milliseconds: 90 days. Longer: lists of browsers that nobody
+/// has. Shorter: after a long leave one's own browser is a stranger, and what was allowed of it forgotten.
+pub const REMEMBERED: i64 = 90 * 24 * 3600 * 1000;
 
 /// The longest name of a device, in characters.
 pub const LONGEST_NAME: usize = 64;
@@ -110,9 +116,16 @@ pub struct Device {
     pub key: Option<Hash>,
     /// When it was registered.
     pub created: Utc,
+    /// When a browser was last there; of others, when they were registered.
+    pub seen: Utc,
 }
 
 impl Device {
+    /// Whether it is a browser that nobody comes back with.
+    pub fn is_forgotten(&self, now: Utc) -> bool {
+        self.kind == Kind::Browser && self.seen.0.saturating_add(REMEMBERED) < now.0
+    }
+
     /// Whether it can carry a channel.
     pub fn carries(&self, channel: Channel) -> bool {
         match channel {

@@ -362,6 +362,7 @@ mod tests {
             consent: Consent { transfers, camera: false },
             key: None,
             created: Utc(0),
+            seen: Utc(0),
         }
     }
 

@@ -7,7 +7,7 @@ use super::error::unreadable;
 use super::{Store, StoreError};
 use crate::base::Utc;
 use crate::base::id::ExtensionId;
-use crate::device::{Consent, Device, Habits, Kind, PersonalLink, Transfers};
+use crate::device::{Consent, Device, Habits, Kind, PersonalLink, REMEMBERED, Transfers};
 use crate::gateway::device::PersonRecord;
 use crate::ticket::Hash;
 
@@ -43,6 +43,14 @@ impl Store {
             .collect()
     }
 
+    /// Forgets browsers that nobody comes back with.
+    pub(super) async fn prune_devices(&self, now: Utc) -> Result<u64, StoreError> {
+        let sql = "delete from device where kind = 'browser' and seen < ?";
+        let before = now.0.saturating_sub(REMEMBERED);
+        let done = sqlx::query(sql).bind(before).execute(&self.writes).await?;
+        Ok(done.rows_affected())
+    }
+
     /// Forgets personal links that count no more.
     pub(super) async fn prune_personal_links(&self, now: Utc) -> Result<u64, StoreError> {
         let done =
@@ -55,10 +63,10 @@ impl Store {
 pub(super) async fn write(tx: &mut sqlx::SqliteConnection, what: &PersonRecord) -> Result<(), StoreError> {
     let query = match what {
         PersonRecord::Device(device) => {
-            let sql = "insert into device (id, extension, kind, name, capabilities, transfers, camera, key, created) \
-                       select ?, id, ?, ?, ?, ?, ?, ?, ? from extension where id = ? \
+            let sql = "insert into device (id, extension, kind, name, capabilities, transfers, camera, key, created, seen) \
+                       select ?, id, ?, ?, ?, ?, ?, ?, ?, ? from extension where id = ? \
                        on conflict (id) do update set name = excluded.name, capabilities = excluded.capabilities, \
-                       transfers = excluded.transfers, camera = excluded.camera, key = excluded.key";
+                       transfers = excluded.transfers, camera = excluded.camera, key = excluded.key, seen = excluded.seen";
             let capabilities =
                 serde_json::to_string(&device.capabilities).map_err(|error| StoreError::Internal(error.to_string()))?;
             sqlx::query(sql)
@@ -70,6 +78,7 @@ pub(super) async fn write(tx: &mut sqlx::SqliteConnection, what: &PersonRecord) 
                 .bind(i64::from(device.consent.camera))
                 .bind(device.key.map(|key| key.0.to_vec()))
                 .bind(device.created.0)
+                .bind(device.seen.0)
                 .bind(device.extension.to_string())
         }
         PersonRecord::DeviceGone(id) => sqlx::query("delete from device where id = ?").bind(id.to_string()),
@@ -134,6 +143,7 @@ fn read(row: &SqliteRow) -> Result<Device, StoreError> {
         consent: Consent { transfers, camera: row.try_get::<i64, _>("camera")? != 0 },
         key: row.try_get::<Option<Vec<u8>>, _>("key")?.map(|bytes| hash(bytes, "device.key")).transpose()?,
         created: Utc(row.try_get("created")?),
+        seen: Utc(row.try_get("seen")?),
     })
 }
 
@@ -161,6 +171,7 @@ mod tests {
             consent: Consent { transfers: Transfers::AtOnce, camera: true },
             key: Some(Hash::of("secret")),
             created: Utc(5),
+            seen: Utc(900),
         };
         let stranger = Device { id: DeviceId::from_bits(8), extension: ExtensionId::from_bits(9), ..laptop.clone() };
         let link = PersonalLink { extension: anna, hash: Hash::of("link"), expires: Utc(1000) };
@@ -175,7 +186,10 @@ mod tests {
             write(&mut tx, &what).await.unwrap();
         }
         tx.commit().await.unwrap();
+        assert_eq!(store.prune_devices(Utc(900 + REMEMBERED)).await.unwrap(), 0, "on its last day");
         assert_eq!(store.devices().await.unwrap(), [laptop], "of people who are there alone");
+        assert_eq!(store.prune_devices(Utc(901 + REMEMBERED)).await.unwrap(), 1);
+        assert!(store.devices().await.unwrap().is_empty());
         assert_eq!(store.personal_links(Utc(999)).await.unwrap(), [link]);
         assert!(store.personal_links(Utc(1000)).await.unwrap().is_empty());
         assert_eq!(store.habits().await.unwrap(), [(anna, Habits { follow: true })]);

@@ -357,6 +357,7 @@ impl Task {
             self.store.prune_seats(now).await,
             self.store.prune_deliveries(now).await,
             self.store.prune_personal_links(now).await,
+            self.store.prune_devices(now).await,
         ];
         if let Some(before) = before(PICTURE_DAYS) {
             outcomes.push(self.store.prune_pictures(before).await);

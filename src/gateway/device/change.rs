@@ -21,9 +21,8 @@ impl Gateway {
                     Some(one) => vec![one],
                     None => self.table.extensions.values().map(|extension| extension.id).collect(),
                 };
-                let devices = people.into_iter().flat_map(|person| self.devices_of(person));
-                let devices: Vec<Device> = devices.collect();
-                DeviceReply::Devices(devices.iter().map(|device| self.device_view(device, now)).collect())
+                self.forget_unseen(now);
+                DeviceReply::Devices(people.into_iter().flat_map(|person| self.device_views(person, now)).collect())
             }
             DeviceCommand::Show(id) => self.shown(id, now)?,
             DeviceCommand::Add(new) => {
@@ -75,7 +74,9 @@ impl Gateway {
 
     fn shown(&self, id: DeviceId, now: Now) -> Result<DeviceReply, Denial> {
         let device = self.device(id).ok_or(Denial::NotFound("device"))?;
-        Ok(DeviceReply::Device(Box::new(self.device_view(&device, now))))
+        let mut all = self.device_views(device.extension, now).into_iter();
+        let shown = all.find(|shown| shown.id == id).ok_or(Denial::NotFound("device"))?;
+        Ok(DeviceReply::Device(Box::new(shown)))
     }
 
     /// A program registers a device.
@@ -101,6 +102,7 @@ impl Gateway {
             consent,
             key: None,
             created: now.utc,
+            seen: now.utc,
         };
         self.devices.heard.insert(id, now.mono);
         self.put_device(device);
@@ -144,6 +146,18 @@ impl Gateway {
         self.devices.changed.insert(device.extension);
         self.keep_person(PersonRecord::DeviceGone(id));
         Ok(())
+    }
+
+    /// Browsers that nobody came back with are devices no more.
+    pub(super) fn forget_unseen(&mut self, now: Now) {
+        let open = |id: DeviceId| self.devices.open.values().any(|open| open.device == id);
+        let seated = |id: DeviceId| self.devices.seats.values().any(|at| *at == id);
+        let gone = |device: &&Device| device.is_forgotten(now.utc) && !open(device.id) && !seated(device.id);
+        let gone: Vec<DeviceId> = self.devices.known.values().filter(gone).map(|device| device.id).collect();
+        for id in gone {
+            // Told here that it is there, it is found.
+            let _ = self.delete_device(id);
+        }
     }
 
     /// Keeps a device.

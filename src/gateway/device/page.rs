@@ -39,13 +39,13 @@ impl Gateway {
         let named = |call: Option<ParticipantId>| call.or(me);
         let done: Result<Option<MoveView>, Refusal> = match (message, extension) {
             (ClientMessage::Devices {}, Some(extension)) => {
-                let devices = self.devices_of(extension);
-                let devices = devices.iter().map(|device| self.device_view(device, now)).collect();
-                self.tell_page(session, ServerMessage::Devices { id, devices });
+                let devices = self.device_views(extension, now);
+                let back = me.and_then(|me| self.devices.moves.back(me)).map(|back| back.device);
+                self.tell_page(session, ServerMessage::Devices { id, devices, back });
                 return None;
             }
             (ClientMessage::Devices {}, None) => {
-                self.tell_page(session, ServerMessage::Devices { id, devices: Vec::new() });
+                self.tell_page(session, ServerMessage::Devices { id, devices: Vec::new(), back: None });
                 return None;
             }
             (ClientMessage::MoveHere(asked), Some(extension)) => match open {
@@ -134,6 +134,7 @@ impl Gateway {
                     self.put_device(device.clone());
                 }
                 (device, None)
+        self.forget_unseen(now);
             }
             None => {
                 self.make_room_for_a_device(extension);
@@ -145,6 +146,8 @@ impl Gateway {
                     kind: Kind::Browser,
                     name: name_of(&asked.name).unwrap_or_else(|| "Browser".to_owned()),
                     capabilities,
+                device.seen = now.utc;
+                self.put_device(device.clone());
                     consent: Consent::default(),
                     key: Some(hash),
                     created: now.utc,
@@ -160,6 +163,7 @@ impl Gateway {
             self.tell_page(session, ServerMessage::Me(Box::new(Me { id: Some(id), key, ..me })));
         }
         // What it was asked while it was loading.
+                    seen: now.utc,
         let waits = self.devices.moves.all().filter(|(order, _)| order.device == device.id);
         let waits: Vec<_> = waits.filter(|(_, phase)| *phase == Phase::Asked).map(|(order, _)| order.clone()).collect();
         for order in waits {
@@ -168,16 +172,13 @@ impl Gateway {
         Ok(())
     }
 
-    /// Forgets the browser of a person that was registered the longest ago and is not there, where there are too many.
+    /// Forgets the browser of a person that was there the longest ago, where there are too many.
     fn make_room_for_a_device(&mut self, extension: ExtensionId) {
         let theirs = self.devices.known.values().filter(|device| device.extension == extension);
         let browsers = theirs.filter(|device| device.kind == Kind::Browser);
         let open = |id: DeviceId| self.devices.open.values().any(|open| open.device == id);
-        let idle = browsers
-            .clone()
-            .filter(|device| !open(device.id))
-            .min_by_key(|device| device.created)
-            .map(|device| device.id);
+        let idle =
+            browsers.clone().filter(|device| !open(device.id)).min_by_key(|device| device.seen).map(|device| device.id);
         if browsers.count() >= MOST
             && let Some(oldest) = idle
         {
@@ -207,7 +208,10 @@ impl Gateway {
             device,
             name: of.name.clone(),
             user: of.user.clone(),
-            devices: self.devices_of(extension).iter().map(|device| self.device_view(device, now)).collect(),
+            if let Some(device) = self.devices.known.get(&open.device).cloned() {
+                self.put_device(Device { seen: now.utc, ..device });
+            }
+            devices: self.device_views(extension, now),
             calls: self.calls_of(extension).into_iter().filter_map(|call| self.call_of_mine(call)).collect(),
             follow: self.devices.follows(extension),
             rests: near.map_or(0, |until| until.since(now.mono).as_secs()),

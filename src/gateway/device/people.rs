@@ -1,9 +1,12 @@
 //! Who has which devices, which device a leg is, and what carries which call.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
 use crate::base::id::{DeviceId, ExtensionId};
 use crate::base::phone_number::masked_dialled;
 use crate::base::{LegId, Now, ParticipantId};
-use crate::device::{self, Back, CallFacts, Capability, Consent, Device, Kind, Standing, Transfers};
+use crate::device::{self, Back, CallFacts, Capability, Consent, Device, Kind, Named, Standing, Transfers};
 use crate::gateway::Gateway;
 use crate::gateway::device::view::{CallOfMine, DeviceView, Moving};
 use crate::gateway::device::{HEARD_WITHIN, Mine};
@@ -154,8 +157,22 @@ impl Gateway {
         }
     }
 
-    /// A device as shown.
-    pub(super) fn device_view(&self, device: &Device, now: Now) -> DeviceView {
+    /// The devices of somebody as shown, those that are called the same told apart.
+    pub(super) fn device_views(&self, extension: ExtensionId, now: Now) -> Vec<DeviceView> {
+        let devices = self.devices_of(extension);
+        let at: BTreeMap<DeviceId, IpAddr> =
+            self.phones_of(extension).map(|(id, contact)| (id, contact.target.remote.ip())).collect();
+        let named: Vec<Named> =
+            devices.iter().map(|of| Named { device: of.id, name: &of.name, at: at.get(&of.id).copied() }).collect();
+        let mut names = device::told_apart(&named);
+        let mut shown = |device: &Device| {
+            let name = names.remove(&device.id).unwrap_or_else(|| device.name.clone());
+            DeviceView { name, ..self.device_view(device, now) }
+        };
+        devices.iter().map(&mut shown).collect()
+    }
+
+    fn device_view(&self, device: &Device, now: Now) -> DeviceView {
         DeviceView {
             id: device.id,
             extension: device.extension,
@@ -165,6 +182,7 @@ impl Gateway {
             transfers: device.consent.transfers,
             camera: device.consent.camera,
             online: self.is_online(device, now),
+            seen: (device.kind == Kind::Browser).then(|| device.seen.to_string()),
             calls: self.carried_by(device),
             activity: self.devices.does.get(&device.id).copied(),
         }
@@ -231,5 +249,6 @@ fn telephone(extension: ExtensionId, contact: &Contact, id: DeviceId) -> Device 
         consent: Consent::default(),
         key: None,
         created: contact.since,
+        seen: contact.since,
     }
 }

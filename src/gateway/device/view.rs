@@ -21,7 +21,8 @@ pub struct DeviceView {
     pub extension: ExtensionId,
     /// What it is.
     pub kind: Kind,
-    /// What the person calls it; of a telephone without a name, its User-Agent.
+    /// What the person calls it; of a telephone without a name, its User-Agent. Where several are called the same, with the end of
+    /// its address, or a number.
     pub name: String,
     /// What it can do.
     pub capabilities: BTreeSet<Capability>,
@@ -31,6 +32,9 @@ pub struct DeviceView {
     pub camera: bool,
     /// Its telephone is registered, its page open, its program heard of.
     pub online: bool,
+    /// When a browser was last there, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
     /// The places whose calls it carries, in whole or in part.
     #[cfg_attr(feature = "node", schema(value_type = Vec<String>))]
     pub calls: Vec<ParticipantId>,

@@ -16,7 +16,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::{CodeId, ElevationId, TicketId};
+use crate::base::id::{CodeId, DeviceId, ElevationId, TicketId};
 use crate::base::{Cause, LegId, ParticipantId, RoomId, Secret, SessionId, Utc};
 use crate::elevation::{Asker, Reason, Step};
 use crate::gateway::callback::view::CallbackView;
@@ -323,6 +323,10 @@ pub enum ServerMessage {
     /// A request was refused, or a message could not be read.
     Problem {
         /// Which, where it had a number.
+        /// The device that the call of this page came from, and can be handed back to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+        back: Option<DeviceId>,
         id: Option<u64>,
         /// Why; stable, for the page to translate.
         code: Code,
