@@ -25,7 +25,7 @@ const DRIVER: &str = "198.51.100.7";
 
 impl World {
     /// A device reads a code.
-    fn reads(&mut self, read: Read) -> Result<ClaimView, Closed> {
+    pub fn reads(&mut self, read: Read) -> Result<ClaimView, Closed> {
         self.reads_as(DRIVER, Some(read), None)
     }
 
@@ -43,7 +43,7 @@ impl World {
     }
 
     /// How far it is, for the device that wants the call.
-    fn asks_again(&mut self, claim: &ClaimView) -> Result<ClaimView, Closed> {
+    pub fn asks_again(&mut self, claim: &ClaimView) -> Result<ClaimView, Closed> {
         self.claimed(Command::Claim(claim.claim.clone().expect("told at first")))
     }
 
@@ -71,7 +71,7 @@ impl World {
     }
 
     /// What the log told of codes.
-    fn code_steps(&self) -> Vec<(State, Option<Reason>)> {
+    pub fn code_steps(&self) -> Vec<(State, Option<Reason>)> {
         let of = |event: &Happening| match event {
             Happening::Code(of) => Some((of.state, of.reason)),
             _ => None,
@@ -95,7 +95,7 @@ impl World {
         self.told_of_code(page).expect("a code")
     }
 
-    fn told_of_code(&mut self, page: &Page) -> Option<CodeProgress> {
+    pub fn told_of_code(&mut self, page: &Page) -> Option<CodeProgress> {
         let told = self.told(page).into_iter().rev();
         told.filter_map(|told| match told {
             ServerMessage::Code(progress) => Some(*progress),
@@ -104,13 +104,13 @@ impl World {
         .next()
     }
 
-    fn answers_code(&mut self, page: &mut Page, code: CodeId, allow: bool) -> Option<Code> {
+    pub fn answers_code(&mut self, page: &mut Page, code: CodeId, allow: bool) -> Option<Code> {
         let said = self.says(page, json!({ "type": "code_answer", "code": code.to_string(), "allow": allow }));
         refused(&said)
     }
 
     /// A granted device joins; its page.
-    fn comes(&mut self, claim: &ClaimView) -> Page {
+    pub fn comes(&mut self, claim: &ClaimView) -> Page {
         let mut page = self.opens_page_from(DRIVER);
         let ticket = claim.ticket.as_ref().expect("it may come").expose();
         let welcome = self.joins(&mut page, json!({ "ticket": ticket }));
@@ -123,7 +123,7 @@ impl World {
     }
 }
 
-fn link(progress: &CodeProgress) -> Read {
+pub fn link(progress: &CodeProgress) -> Read {
     Read::link(progress.link.as_ref().expect("a link"))
 }
 

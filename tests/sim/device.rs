@@ -295,15 +295,20 @@ fn talking_again(world: &mut World) -> (Telephone, Desk, DeviceId, LegId) {
 }
 
 /// A personal link of Anna's.
-fn link(world: &mut World) -> String {
-    match world.devices(DeviceCommand::Link(anna(), 86_400)) {
+pub fn link(world: &mut World) -> String {
+    link_of(world, anna())
+}
+
+/// A personal link of somebody's.
+pub fn link_of(world: &mut World, extension: ExtensionId) -> String {
+    match world.devices(DeviceCommand::Link(extension, 86_400)) {
         Ok(DeviceReply::Link(ticket, _)) => ticket.expose().to_owned(),
         other => panic!("{other:?}"),
     }
 }
 
 /// Anna opens her page in a browser; its device.
-fn opens_me(world: &mut World, ticket: &str) -> (Page, Me) {
+pub fn opens_me(world: &mut World, ticket: &str) -> (Page, Me) {
     let mut page = world.opens_page();
     let asked = json!({ "type": "me", "ticket": ticket, "name": "Laptop", "capabilities": ["audio", "video"] });
     match world.says(&mut page, asked) {

@@ -24,6 +24,7 @@ mod meeting;
 mod merge;
 mod pages;
 mod parity;
+mod personal;
 mod registrar;
 mod routing;
 mod telephone;

@@ -30,14 +30,13 @@ impl From<Failure> for Code {
 }
 
 impl Gateway {
-    /// A page wants its person to be called: only for the seat it has.
+    /// A page wants its person to be called: only for the place that is theirs.
     pub(in crate::gateway) fn call_me(
         &mut self,
-        me: ParticipantId,
+        (room, me): (RoomId, ParticipantId),
         (number, extension): (Option<String>, Option<String>),
         now: Now,
     ) -> Result<(), Code> {
-        let room = self.web_room(me).ok_or(Code::NotJoined)?;
         let live = self.rooms.get(&room).ok_or(Code::NoSuchRoom)?;
         let person = live.participant(me).filter(|p| p.state == State::Active).ok_or(Code::NotJoined)?;
         let language = crate::call::speech::Language::parse(&person.language);
@@ -228,6 +227,11 @@ impl Gateway {
     pub(super) fn callback_of(&self, participant: ParticipantId) -> Option<CallbackId> {
         let is_theirs = |live: &Live| live.wish.participant == Some(participant) && !live.machine.state().0.is_over();
         self.callbacks.live.iter().find(|(_, live)| is_theirs(live)).map(|(id, _)| *id)
+    }
+
+    /// The one that is under way for somebody's place, as shown.
+    pub(in crate::gateway) fn callback_of_place(&self, participant: ParticipantId) -> Option<CallbackView> {
+        self.callback_of(participant).and_then(|id| self.callback_view(id))
     }
 
     /// A callback as shown.

@@ -1,7 +1,7 @@
 //! Carries out what a callback orders, and tells it what came of that.
 
 use crate::base::id::CallbackId;
-use crate::base::{Cause, LegId, Now, ParticipantId};
+use crate::base::{Cause, LegId, Now, ParticipantId, SessionId};
 use crate::call::speech::Prompt;
 use crate::callback::{End, Failure, Input, Output, State};
 use crate::gateway::callback::view::CallbackStep;
@@ -131,6 +131,11 @@ impl Gateway {
         }
     }
 
+    /// Whether a telephone was rung for somebody's place: whosever telephone it is, the place is theirs.
+    pub(in crate::gateway) fn is_called_back(&self, leg: LegId) -> bool {
+        self.callback_by_leg(leg).is_some()
+    }
+
     fn callback_by_leg(&self, leg: LegId) -> Option<CallbackId> {
         self.callbacks.live.iter().find(|(_, live)| live.leg == Some(leg)).map(|(id, _)| *id)
     }
@@ -232,11 +237,13 @@ impl Gateway {
         if state.is_over() && kept {
             self.outputs.push_back(Order::Unplan { callback: id });
         }
-        if let Some(session) = page.and_then(|page| self.web_session(page))
+        let own = page.map(|page| self.personal_pages(page)).unwrap_or_default();
+        let sessions: Vec<SessionId> = page.and_then(|page| self.web_session(page)).into_iter().chain(own).collect();
+        if !sessions.is_empty()
             && let Some(view) = self.callback_view(id)
         {
             let view = super::view::CallbackView { state, failure, ..view };
-            self.tell_page(session, ServerMessage::Callback(Box::new(view)));
+            self.tell_pages(sessions, ServerMessage::Callback(Box::new(view)));
         }
         self.publish(Happening::Callback(Box::new(step)), now);
     }

@@ -1,7 +1,7 @@
 //! What a code orders, carried out: who is asked, who is told, and what follows when the new leg carries the call.
 
 use crate::base::id::CodeId;
-use crate::base::{Cause, LegId, Now, ParticipantId};
+use crate::base::{Cause, LegId, Now, ParticipantId, SessionId};
 use crate::call::speech::Prompt;
 use crate::gateway::code::{Holder, LINGERS, Live, REMEMBERED, Taker};
 use crate::gateway::command::{Denial, Outcome};
@@ -76,7 +76,9 @@ impl Gateway {
     fn ask_holder(&mut self, id: CodeId, now: Now) {
         let Some(holder) = self.codes.live.get(&id).and_then(|live| live.holder) else { return };
         self.tell_of_code(id);
-        if self.web_session(holder.participant).is_none() {
+        let at_desk = self.codes.live.get(&id).is_some_and(|live| live.at_desk)
+            && !self.personal_pages(holder.participant).is_empty();
+        if self.web_session(holder.participant).is_none() && !at_desk {
             match self.phone_of(holder.room, holder.participant) {
                 Some(leg) => self.ask_on_telephone(leg, Prompt::CodeAsk),
                 None => self.code(id, Input::Nobody(Who::Holder), now),
@@ -248,6 +250,13 @@ impl Gateway {
         }
         self.elevations_end(participant, crate::elevation::Reason::Superseded, now);
         self.close_older_doors(participant);
+        let to = self.codes.live.get(&id).map(|live| {
+            let whole = live.channels.contains(&Channel::Audio);
+            (whole, live.receiver.as_ref().and_then(|receiver| receiver.extension))
+        });
+        if let Some((true, to)) = to {
+            self.given_away(participant, to);
+        }
     }
 
     /// A telephone that was taking over is gone.
@@ -330,8 +339,11 @@ impl Gateway {
         let (asked, remotes) = (live.machine.is_asked(Who::Holder), live.remotes.clone());
         let leaving = self.web.seats.get(&holder.participant).and_then(|seat| seat.leaving);
         let session = leaving.or(self.web_session(holder.participant));
-        if let (Some(session), Some(message)) = (session, self.code_progress(id, asked, true)) {
-            self.tell_page(session, ServerMessage::Code(Box::new(message)));
+        let own: Vec<SessionId> = session.into_iter().chain(self.personal_pages(holder.participant)).collect();
+        if !own.is_empty()
+            && let Some(message) = self.code_progress(id, asked, true)
+        {
+            self.tell_pages(own, ServerMessage::Code(Box::new(message)));
         }
         if !remotes.is_empty()
             && let Some(message) = self.code_progress(id, true, false)
@@ -339,6 +351,25 @@ impl Gateway {
             let sessions = self.readers(holder.room, |p| remotes.contains(&p.id));
             self.tell_pages(sessions, ServerMessage::Code(Box::new(message)));
         }
+    }
+
+    /// Whose call a code is about.
+    pub(in crate::gateway) fn code_holder(&self, id: CodeId) -> Option<ParticipantId> {
+        self.codes.live.get(&id)?.holder.map(|holder| holder.participant)
+    }
+
+    /// Somebody who has the call by another device shows its code on the personal page.
+    pub(in crate::gateway) fn code_shown_at_desk(&mut self, participant: ParticipantId) {
+        if let Some(live) = self.codes.of(participant).and_then(|id| self.codes.live.get_mut(&id)) {
+            live.at_desk = true;
+        }
+    }
+
+    /// The code of somebody's place that counts, as its own pages are told of it.
+    pub(in crate::gateway) fn code_of_place(&self, participant: ParticipantId) -> Option<CodeProgress> {
+        let id = self.codes.of(participant)?;
+        let asked = self.codes.live.get(&id)?.machine.is_asked(Who::Holder);
+        self.code_progress(id, asked, true)
     }
 
     fn code_progress(&self, id: CodeId, asked: bool, whole: bool) -> Option<CodeProgress> {

@@ -93,6 +93,8 @@ struct Live {
     /// What the receiver asks by.
     claim: Option<Hash>,
     taker: Taker,
+    /// It was shown on the personal page of whoever has the call by another device: they are asked there.
+    at_desk: bool,
     /// The call went to a telephone; the page that had it is still to be closed.
     lingers: bool,
     /// Whoever is asked for the far end, while they are.

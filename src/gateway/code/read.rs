@@ -2,7 +2,7 @@
 
 use crate::base::id::CodeId;
 use crate::base::throttle::network;
-use crate::base::{LegId, Now, ParticipantId, Secret, Utc};
+use crate::base::{LegId, Now, ParticipantId, RoomId, Secret, Utc};
 use crate::call::speech::Prompt;
 use crate::gateway::Gateway;
 use crate::gateway::code::view::{
@@ -100,20 +100,25 @@ impl Gateway {
     /// The page in the call reads the code of a device: one that asks for calls, or one that read ours.
     pub(in crate::gateway) fn scan_by_page(
         &mut self,
-        me: ParticipantId,
+        place: (RoomId, ParticipantId),
         read: &Read,
         asked: &CodeRequest,
         now: Now,
     ) -> Result<(), Refused> {
-        let done = self.scan(me, read, asked, now);
+        let done = self.scan(place, read, asked, now);
         if let Err(closed) = done {
             self.codes.count(closed.name());
         }
         done.map_err(Refused::from)
     }
 
-    fn scan(&mut self, me: ParticipantId, read: &Read, asked: &CodeRequest, now: Now) -> Result<(), Closed> {
-        let room = self.web_room(me).ok_or(Closed::Ended)?;
+    fn scan(
+        &mut self,
+        (room, me): (RoomId, ParticipantId),
+        read: &Read,
+        asked: &CodeRequest,
+        now: Now,
+    ) -> Result<(), Closed> {
         let trier = Trier { place: Some(room), who: Some(me.to_string()), key: me.to_string() };
         let own = self.codes.of(me).and_then(|id| self.codes.live.get(&id).map(|live| (id, live)));
         if let Some((id, live)) = own.filter(|(_, live)| live.machine.wants_counter()) {
@@ -187,12 +192,7 @@ impl Gateway {
     }
 
     /// Which code was read. Nobody guesses a link; digits are short: wrong ones count against who tries, and where.
-    fn code_read(
-        &mut self,
-        read: &Read,
-        trier: &Trier<Option<crate::base::RoomId>, String>,
-        now: Now,
-    ) -> Result<CodeId, Closed> {
+    fn code_read(&mut self, read: &Read, trier: &Trier<Option<RoomId>, String>, now: Now) -> Result<CodeId, Closed> {
         let wait = Closed::TooManyAttempts(self.settings.pin_refill.as_secs().max(1));
         match read {
             Read::Ticket(shown) => {
@@ -351,7 +351,7 @@ impl Live {
     }
 }
 
-fn by_address(from: std::net::IpAddr) -> Trier<Option<crate::base::RoomId>, String> {
+fn by_address(from: std::net::IpAddr) -> Trier<Option<RoomId>, String> {
     let from = network(from).to_string();
     Trier { place: None, who: Some(from.clone()), key: from }
 }

@@ -60,15 +60,14 @@ impl Gateway {
         self.say(leg, clips);
     }
 
-    /// A page shows a code for the place it has.
+    /// A page shows a code for the place it has, or that its person has by another device.
     pub(in crate::gateway) fn code_by_page(
         &mut self,
-        me: ParticipantId,
+        place: (RoomId, ParticipantId),
         asked: &CodeRequest,
         now: Now,
     ) -> Result<(), Refused> {
-        let room = self.web_room(me).ok_or(Refused::NotJoined)?;
-        self.show_code((room, me), asked, now).map(drop).map_err(Refused::from)
+        self.show_code(place, asked, now).map(drop).map_err(Refused::from)
     }
 
     /// An integration has a code made for a call: a telephone's leg or a browser's.
@@ -286,6 +285,7 @@ fn fresh(plan: Plan, shown: Shown, channels: Vec<Channel>, now: Now) -> Live {
         receiver: None,
         claim: None,
         taker: Taker::None,
+        at_desk: false,
         lingers: false,
         remotes: Vec::new(),
         seat: None,

@@ -130,6 +130,15 @@ impl Read {
         Read::Ticket(Secret::new(end))
     }
 
+    /// The one of the two that was read; none where both are said, or neither.
+    pub fn either(ticket: Option<Secret>, digits: Option<Secret>) -> Option<Self> {
+        match (ticket, digits) {
+            (Some(link), None) => Some(Read::link(&link)),
+            (None, Some(digits)) => Some(Read::typed(&digits)),
+            (Some(_), Some(_)) | (None, None) => None,
+        }
+    }
+
     /// Digits as they may have been typed: in groups.
     pub fn typed(text: &Secret) -> Self {
         Read::Digits(Secret::new(text.expose().chars().filter(|c| !matches!(c, ' ' | '-')).collect::<String>()))

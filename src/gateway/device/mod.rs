@@ -13,6 +13,7 @@ pub mod protocol;
 pub mod view;
 
 mod change;
+mod doors;
 mod link;
 mod moves;
 mod page;
@@ -192,7 +193,9 @@ impl Gateway {
             Happening::Joined { room, participant } | Happening::Changed { room, participant } => {
                 let by_phone =
                     participant.audio.and_then(|leg| self.legs.get(&leg)).and_then(|leg| leg.party.extension());
-                if let Some(extension) = by_phone {
+                let is_guest = self.devices.mine.contains_key(&participant.id)
+                    && participant.audio.is_some_and(|leg| self.is_called_back(leg));
+                if let Some(extension) = by_phone.filter(|_| !is_guest) {
                     self.devices.mine.insert(participant.id, Mine { room: *room, extension });
                 }
                 if !self.web.seats.contains_key(&participant.id) {

@@ -103,7 +103,11 @@ impl Gateway {
         self.move_call(extension, Some(call), device, &wanted, (false, How::HandedBack), now)
     }
 
-    fn which_call(&self, extension: ExtensionId, named: Option<ParticipantId>) -> Result<ParticipantId, Refusal> {
+    pub(super) fn which_call(
+        &self,
+        extension: ExtensionId,
+        named: Option<ParticipantId>,
+    ) -> Result<ParticipantId, Refusal> {
         let calls = self.calls_of(extension);
         match (named, calls.as_slice()) {
             (Some(named), calls) if calls.contains(&named) => Ok(named),

@@ -93,6 +93,19 @@ impl Gateway {
                 self.refuse_page(session, Some(id), code, None);
                 return None;
             }
+            (other, Some(extension)) if open.is_some() => {
+                let done = match self.personal_asks(extension, other, now) {
+                    Ok(done) => done,
+                    Err(other) => return Some(*other),
+                };
+                match done {
+                    Ok(()) => Ok(None),
+                    Err(code) => {
+                        self.refuse_page(session, Some(id), code, None);
+                        return None;
+                    }
+                }
+            }
             (other, _) => return Some(other),
         };
         match done {
@@ -121,6 +134,7 @@ impl Gateway {
             return Err(Code::Draining);
         }
         let extension = self.person_of_link(&asked.ticket, from, now)?;
+        self.forget_unseen(now);
         let shown = asked.key.as_ref().map(|key| Hash::of(key.expose()));
         let known = self
             .devices
@@ -129,12 +143,12 @@ impl Gateway {
             .find(|device| device.extension == extension && shown.is_some() && device.key == shown);
         let (device, key) = match known.cloned() {
             Some(mut device) => {
-                if !asked.capabilities.is_empty() && device.capabilities != asked.capabilities {
+                if !asked.capabilities.is_empty() {
                     device.capabilities.clone_from(&asked.capabilities);
-                    self.put_device(device.clone());
                 }
+                device.seen = now.utc;
+                self.put_device(device.clone());
                 (device, None)
-        self.forget_unseen(now);
             }
             None => {
                 self.make_room_for_a_device(extension);
@@ -146,11 +160,10 @@ impl Gateway {
                     kind: Kind::Browser,
                     name: name_of(&asked.name).unwrap_or_else(|| "Browser".to_owned()),
                     capabilities,
-                device.seen = now.utc;
-                self.put_device(device.clone());
                     consent: Consent::default(),
                     key: Some(hash),
                     created: now.utc,
+                    seen: now.utc,
                 };
                 self.put_device(device.clone());
                 (device, Some(key))
@@ -162,8 +175,8 @@ impl Gateway {
         if let Some(me) = self.me_of(device.id, extension, now) {
             self.tell_page(session, ServerMessage::Me(Box::new(Me { id: Some(id), key, ..me })));
         }
+        self.tell_what_goes_on(session, extension);
         // What it was asked while it was loading.
-                    seen: now.utc,
         let waits = self.devices.moves.all().filter(|(order, _)| order.device == device.id);
         let waits: Vec<_> = waits.filter(|(_, phase)| *phase == Phase::Asked).map(|(order, _)| order.clone()).collect();
         for order in waits {
@@ -195,6 +208,9 @@ impl Gateway {
         }
         if let Some(open) = self.devices.open.remove(&session) {
             self.devices.changed.insert(open.extension);
+            if let Some(device) = self.devices.known.get(&open.device).cloned() {
+                self.put_device(Device { seen: now.utc, ..device });
+            }
         }
     }
 
@@ -208,9 +224,6 @@ impl Gateway {
             device,
             name: of.name.clone(),
             user: of.user.clone(),
-            if let Some(device) = self.devices.known.get(&open.device).cloned() {
-                self.put_device(Device { seen: now.utc, ..device });
-            }
             devices: self.device_views(extension, now),
             calls: self.calls_of(extension).into_iter().filter_map(|call| self.call_of_mine(call)).collect(),
             follow: self.devices.follows(extension),

@@ -175,12 +175,20 @@ pub enum ClientMessage {
     },
     /// Shows a code by which one's call moves to another device; told by `code`.
     CodeShow {
+        /// Of a personal page: which call, where there are several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+        call: Option<ParticipantId>,
         /// How.
         #[serde(default)]
         code: CodeRequest,
     },
     /// Reads the code of a device that wants one's call: a link, or digits.
     CodeScan {
+        /// Of a personal page: which call is given, where there are several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+        call: Option<ParticipantId>,
         /// What was in the picture: the link, or its end.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
@@ -241,6 +249,10 @@ pub enum ClientMessage {
     },
     /// Has a telephone ring that becomes one's voice; how that goes is told by `callback`.
     CallMe {
+        /// Of a personal page: in which call, where there are several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+        call: Option<ParticipantId>,
         /// A number, as it is dialled.
         #[serde(default)]
         number: Option<String>,
@@ -249,7 +261,12 @@ pub enum ClientMessage {
         extension: Option<String>,
     },
     /// Has it ring no longer.
-    CallMeCancel {},
+    CallMeCancel {
+        /// Of a personal page: for which call, where there are several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+        call: Option<ParticipantId>,
+    },
     /// Leaves for good: no place is kept. Who has a telephone in the meeting stays by that.
     Leave {},
     /// Asks for a `pong`.
@@ -306,6 +323,10 @@ pub enum ServerMessage {
         id: u64,
         /// Those of the person.
         devices: Vec<DeviceView>,
+        /// The device that the call of this page came from, and can be handed back to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+        back: Option<DeviceId>,
     },
     /// A move does not begin.
     NotMoved(NotMoved),
@@ -323,10 +344,6 @@ pub enum ServerMessage {
     /// A request was refused, or a message could not be read.
     Problem {
         /// Which, where it had a number.
-        /// The device that the call of this page came from, and can be handed back to.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
-        back: Option<DeviceId>,
         id: Option<u64>,
         /// Why; stable, for the page to translate.
         code: Code,

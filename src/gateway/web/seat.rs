@@ -125,17 +125,25 @@ impl Gateway {
             ClientMessage::Merge { call, both } => self.merge_by_page(me, call, both, now),
             ClientMessage::Knock { call, answer } => self.answer_knock(me, call, answer, now),
             ClientMessage::Allow { elevation, allow } => self.allow_by_page(me, elevation, allow, now),
-            ClientMessage::CodeShow { code } => self.code_by_page(me, &code, now),
-            ClientMessage::CodeScan { ticket, digits, code } => match (&ticket, &digits) {
-                (Some(link), None) => self.scan_by_page(me, &Read::link(link), &code, now),
-                (None, Some(digits)) => self.scan_by_page(me, &Read::typed(digits), &code, now),
-                (Some(_), Some(_)) | (None, None) => Err(Code::BadMessage),
+            ClientMessage::CodeShow { call: _, code } => match self.web_room(me) {
+                Some(room) => self.code_by_page((room, me), &code, now),
+                None => Err(Code::NotJoined),
             },
+            ClientMessage::CodeScan { call: _, ticket, digits, code } => {
+                match (Read::either(ticket, digits), self.web_room(me)) {
+                    (Some(read), Some(room)) => self.scan_by_page((room, me), &read, &code, now),
+                    (None, _) => Err(Code::BadMessage),
+                    (_, None) => Err(Code::NotJoined),
+                }
+            }
             ClientMessage::CodeAnswer { code, allow } => self.answer_code(me, code, allow, now),
             ClientMessage::CodeWithdraw { code } => self.withdraw_code_by_page(me, code, now),
             ClientMessage::Audio { by, keep } => self.move_audio(me, by, keep, now),
-            ClientMessage::CallMe { number, extension } => self.call_me(me, (number, extension), now),
-            ClientMessage::CallMeCancel {} => self.call_me_cancel(me, now),
+            ClientMessage::CallMe { call: _, number, extension } => match self.web_room(me) {
+                Some(room) => self.call_me((room, me), (number, extension), now),
+                None => Err(Code::NotJoined),
+            },
+            ClientMessage::CallMeCancel { .. } => self.call_me_cancel(me, now),
             ClientMessage::Leave {} => {
                 self.tell_page(session, ServerMessage::Done { id });
                 if self.unseat(me, Cause::HungUp, now) {
