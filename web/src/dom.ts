@@ -35,6 +35,9 @@ export function patch(parent: Element, children: (Node | string)[]): void {
     const key = made.get(child)?.key;
     if (key !== undefined) keyed.set(key, child);
   }
+  // What is gone goes first: whatever is moved past it would lose the focus, in the middle of a word.
+  const wanted = new Set(children.map((child) => (typeof child === "string" ? undefined : child.key)));
+  for (const [key, element] of keyed) if (!wanted.has(key)) element.remove();
   let at: ChildNode | null = parent.firstChild;
   for (const child of children) {
     if (typeof child === "string") {
