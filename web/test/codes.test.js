@@ -172,10 +172,10 @@ test("the delivery story: an unknown phone's camera reads the shopper's code, an
   // Anna sees who asks, and allows it.
   const question = anna.getByRole("alert").filter({ hasText: "Dario" });
   await question.waitFor();
-  assert.match(await question.innerText(), /Dario · Chrome, Linux · beside you/);
+  assert.match(await question.innerText(), /Dario wants to take your call\.\s+Chrome, Linux, beside you/);
   if (shots) await anna.screenshot({ path: `${shots}/asked.png` });
   const allowed = Date.now();
-  await question.getByRole("button", { name: "Let in" }).click();
+  await question.getByRole("button", { name: "Hand over" }).click();
   await dario.waitForURL(/\/j\//, { timeout: 15_000 });
   await dario.locator(".tile").first().waitFor();
   await until("the customer hears Dario", () => hears("customer", TONES.Dario));

@@ -243,6 +243,8 @@ export class FakeNode {
         done();
         return this.change(this.you, { audio: message.by, phone_kept: message.by === "web" && message.keep && own().audio === "phone" });
       }
+      case "devices":
+        return this.to(socket, { type: "devices", id, devices: this.devices ?? [], ...(this.back ? { back: this.back } : {}) });
       case "merge":
         return this.refuseMerge ? this.to(socket, { type: "problem", id, ...this.refuseMerge }) : done();
       case "react":

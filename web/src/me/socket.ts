@@ -11,6 +11,7 @@ const EVERY = 15_000;
 export class Socket {
   private socket: WebSocket | null = null;
   private next = 1;
+  private readonly waiting = new Map<number, (answer: Message | null) => void>();
   private tries = 0;
   private heard = 0;
   private ended = false;
@@ -31,6 +32,13 @@ export class Socket {
     const id = this.next++;
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ ...message, id }));
     return id;
+  }
+
+  /** Says something, and waits for the answer; null where the way to the node is lost. What is answered is not told besides. */
+  ask(message: object): Promise<Message | null> {
+    if (this.socket?.readyState !== WebSocket.OPEN) return Promise.resolve(null);
+    const id = this.say(message);
+    return new Promise((answered) => this.waiting.set(id, answered));
   }
 
   /** No more is tried: the node does not know this link. */
@@ -56,7 +64,11 @@ export class Socket {
         this.tries = 0;
         this.there(true);
       }
-      this.told(message);
+      const id = "id" in message ? message.id : null;
+      const answered = typeof id === "number" ? this.waiting.get(id) : undefined;
+      if (!answered || typeof id !== "number") return this.told(message);
+      this.waiting.delete(id);
+      answered(message);
     });
     socket.addEventListener("close", () => this.dropped(socket));
   }
@@ -72,6 +84,8 @@ export class Socket {
   private dropped(socket: WebSocket): void {
     if (this.socket !== socket) return;
     this.socket = null;
+    for (const answered of this.waiting.values()) answered(null);
+    this.waiting.clear();
     if (this.ended) return;
     this.there(false);
     const pause = PAUSES[Math.min(this.tries++, PAUSES.length - 1)] ?? 15_000;

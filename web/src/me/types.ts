@@ -1,25 +1,15 @@
 // What the node and the personal page say to each other.
 
-export type Capability = "audio" | "video" | "screen";
-export type Channel = "audio" | "video" | "data";
-export type Transfers = "never" | "ask" | "at_once";
+import type { Callback, CodeProgress, MoveOver, OwnDevice } from "../handover/types.js";
 
-export interface Device {
-  id: string;
-  kind: "telephone" | "browser" | "app";
-  name: string;
-  capabilities: Capability[];
-  transfers: Transfers;
-  camera: boolean;
-  online: boolean;
-  calls: string[];
-}
+export type Channel = "audio" | "video" | "data";
 
 export interface Call {
   call: string;
   meeting: string | null;
   with: string[];
   since: string;
+  leg: string | null;
   audio: string | null;
   video: string | null;
   movable: boolean;
@@ -33,7 +23,7 @@ export interface Me {
   device: string;
   name: string;
   user: string;
-  devices: Device[];
+  devices: OwnDevice[];
   calls: Call[];
   follow: boolean;
   rests: number;
@@ -50,7 +40,9 @@ export type Message =
   | ({ type: "me" } & Me)
   | ({ type: "move_asked" } & Asked)
   | { type: "take_call"; call: string; ticket: string; channels: Channel[]; camera: boolean }
-  | { type: "move_over"; call: string; device: string; failure?: string }
+  | ({ type: "move_over" } & MoveOver)
+  | ({ type: "code" } & CodeProgress)
+  | ({ type: "callback" } & Callback)
   | { type: "not_moved"; id: number; why: string; text: string; calls?: string[] }
   | { type: "problem"; id: number | null; code: string; detail: string }
   | { type: "done"; id: number }

@@ -1,11 +1,13 @@
 // What people do at the page.
 
+import { shut } from "../handover/code.js";
+import { rings } from "../handover/types.js";
 import { isLanguage, keep, remember } from "../i18n/core.js";
 import { portrait } from "./avatar.js";
-import { calling, rings } from "./callme.js";
 import { choose, stop, takeDevices, toggleCamera, toggleScreen } from "./capture.js";
-import { elevates, look, notMe, tap, typed } from "./elevate.js";
+import { elevates, look as lookAtLink, notMe, tap, typed } from "./elevate.js";
 import { readInvitation } from "./invited.js";
+import { look } from "./mine.js";
 import { type Actions, silent } from "./local.js";
 import { blank, isHost, muted, you } from "./model.js";
 import { ask, change, draw, operate, page, request, t } from "./page.js";
@@ -13,7 +15,6 @@ import { notifyHere, notifyNoMore, notNotified } from "./push.js";
 import { toEnd } from "./render.js";
 import { say } from "./say.js";
 import { begin, leave } from "./session.js";
-import { move } from "./showcode.js";
 import { byPhone, hush, listen, moveSound, playBy, setMuted } from "./sound.js";
 
 const { local } = page;
@@ -35,7 +36,7 @@ export const act: Actions = {
   again() {
     change({ ...blank });
     local.refused = null;
-    if (elevates) void look();
+    if (elevates) void lookAtLink();
     else {
       void takeDevices();
       void readInvitation();
@@ -116,6 +117,10 @@ export const act: Actions = {
     local.copied = false;
     // What came of the last call is not the next one's.
     if (dialog.kind === "call_me" && !rings(page.state.callback)) change({ callback: null });
+    if (dialog.kind === "move") {
+      shut();
+      look();
+    }
     if (dialog.kind === "invite" && !local.invitation && isHost(page.state)) act.invite(null);
     draw();
   },
@@ -210,16 +215,5 @@ export const act: Actions = {
   notifyHere: () => void notifyHere(),
   notNotified,
   notifyNoMore: () => void notifyNoMore(),
-  callMe(number) {
-    if (calling.asked) return;
-    calling.asked = true;
-    draw();
-    void ask({ type: "call_me", number }).then(() => {
-      calling.asked = false;
-      draw();
-    });
-  },
-  callMeCancel: () => void ask({ type: "call_me_cancel" }),
-  move,
   sound: (by, keep) => void moveSound(by, keep),
 };

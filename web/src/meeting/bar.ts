@@ -1,11 +1,13 @@
 // Above and below the stage: where one is, and what one can do.
 
 import { h, type Child, type Node } from "../dom.js";
-import { rings, stateWords } from "./callme.js";
+import { stateWords } from "../handover/callme.js";
+import { codeAsks } from "../handover/code.js";
+import { rings } from "../handover/types.js";
 import { canShare } from "./devices.js";
 import { icon, type Sign } from "./icons.js";
 import { wants } from "./ladder.js";
-import { codeAsks } from "./showcode.js";
+import { hostOf } from "./handover.js";
 import { type App, silent } from "./local.js";
 import { admits, called, plain, present, sharing, waiting, walled, you } from "./model.js";
 import type { Line } from "./protocol.js";
@@ -75,13 +77,13 @@ export function banners(app: App): Node {
   }
   for (const one of state.lines) banner(`line-${one.call}`, "info line", t("line_beside", { name: caller(app, one) }), h("button", { class: "main", onclick: () => act.bringIn(one.call) }, t("bring_in")));
   if (state.audioOffer) banner("offer", "warn", t("phone_hung_up"), h("button", { id: "sound-web", class: "main", disabled: local.moving, onclick: () => act.sound("web", false) }, icon("mic"), t("sound_of_browser")), h("button", { id: "call-back", onclick: () => act.open({ kind: "call_me" }) }, icon("phone"), t("call_me_back")));
-  if (state.callback && rings(state.callback) && local.dialog?.kind !== "call_me") banner("callback", "info by-telephone", stateWords(app, state.callback), h("button", { id: "call-me-show", onclick: () => act.callMeCancel(), disabled: state.callback.state === "canceling" }, t("call_me_cancel")));
+  if (state.callback && rings(state.callback) && local.dialog?.kind !== "call_me") banner("callback", "info by-telephone", stateWords(hostOf(app), state.callback), h("button", { id: "call-me-show", onclick: () => void hostOf(app).ask({ type: "call_me_cancel" }), disabled: state.callback.state === "canceling" }, t("call_me_cancel")));
   if (offers()) banner("push", "info", t("push_offer"), h("button", { id: "push-yes", class: "main", disabled: pushing.busy, onclick: () => act.notifyHere() }, t("push_yes")), h("button", { id: "push-no", onclick: () => act.notNotified() }, t("push_not_now")));
   for (const [id, { steps }] of state.elevations) {
     const [last, person] = [steps.at(-1), state.people.get(id)];
     if (last?.wants && person) all.push(wants(app, person, last));
   }
-  for (const one of state.codes.values()) if (one.asked && local.dialog?.kind !== "move") all.push(codeAsks(app, one));
+  for (const one of state.codes.values()) if (one.asked && local.dialog?.kind !== "move") all.push(codeAsks(hostOf(app), one, one.participant === state.you ? null : called(state.people.get(one.participant), t("guest"))));
   if (you(state)?.held || you(state)?.held_by_us) banner("held", "warn", t("you_are_held"));
   if (local.sharing) banner("sharing", "info", t("you_share"), h("button", { onclick: () => act.screen() }, t("stop_sharing")));
   return h("div", { class: "banners", role: "status" }, all);

@@ -1,14 +1,14 @@
 // What is asked and shown in front of the rest. Each is a modal dialog: the browser keeps the focus in it and gives it back.
 
 import { h, type Child, type Node } from "../dom.js";
-import { callMe } from "./callme.js";
+import { sheet } from "../handover/dialog.js";
 import { canShare } from "./devices.js";
 import type { Words } from "../i18n/words.js";
 import { icon, type Sign } from "./icons.js";
 import { invite } from "./invite.js";
 import { ladder, mayElevate } from "./ladder.js";
 import type { App } from "./local.js";
-import { moving } from "./showcode.js";
+import { callMe, moving } from "./handover.js";
 import { handPlace, isHost, muted, you } from "./model.js";
 import { languages, picker } from "./preview.js";
 import { type Person, REACTIONS, SIGNS } from "./protocol.js";
@@ -52,24 +52,8 @@ export function dialog(app: App): Node | null {
 
 export function frame(app: App, key: string, title: string, kind: string, ...children: Child[]): Node {
   const open = app.local.dialog;
-  return h(
-    "dialog",
-    {
-      key: `dialog-${key}`,
-      class: kind,
-      "aria-labelledby": `title-${key}`,
-      // Told late: by then another one may be open.
-      onclose: () => app.local.dialog === open && app.act.dismiss(),
-      // A touch beside it closes it.
-      onclick: (event: MouseEvent) => (event.target as HTMLElement).tagName === "DIALOG" && (event.target as HTMLDialogElement).close(),
-    },
-    h(
-      "div",
-      { class: "sheet" },
-      h("div", { class: "head" }, h("h2", { id: `title-${key}` }, title), h("button", { class: "tool", "aria-label": app.t("close"), title: app.t("close"), onclick: () => app.act.dismiss() }, icon("close"))),
-      children,
-    ),
-  );
+  // Told late that it is closed: by then another one may be open.
+  return sheet({ words: app.t("close"), close: () => app.act.dismiss(), closed: () => app.local.dialog === open && app.act.dismiss() }, key, title, kind, ...children);
 }
 
 function item(sign: Sign, label: string, act: () => void, kind = ""): Node {
@@ -130,7 +114,7 @@ function more(app: App): Node {
     canShare() ? item("screen", t(local.sharing ? "stop_sharing" : "share_screen"), then(app, () => act.screen()), "narrow-only") : null,
     item("people", t("people"), then(app, () => act.panel("people")), "narrow-only"),
     state.phase === "in" ? item("phone", t("call_me"), then(app, () => act.open({ kind: "call_me" })), "narrow-only") : null,
-    item("phone", t("move_call"), () => act.move({ do: "open" })),
+    item("phone", t("move_call"), () => act.open({ kind: "move" })),
     sharingOrNot(app),
     document.fullscreenEnabled ? item("spread", t(document.fullscreenElement ? "small_screen" : "full_screen"), then(app, fullScreen)) : null,
     item("settings", t("settings"), open("settings")),

@@ -1,11 +1,11 @@
 // Inviting others: by a link that can be taken back, by telephone, by a picture.
 
 import { h, type Child, type Node } from "../dom.js";
+import { qrFigure } from "../handover/picture.js";
 import { frame } from "./dialogs.js";
 import { icon } from "./icons.js";
 import type { App } from "./local.js";
 import { isHost } from "./model.js";
-import { path, qr } from "./qr.js";
 
 /** The link by which others come; none until the node made one, and for who may not invite. */
 export function link(app: App): string | null {
@@ -57,14 +57,6 @@ export function invite(app: App): Node {
       to ? qrFigure(to, t("qr")) : null,
     ),
   );
-}
-
-/** A link as a picture for a telephone's camera; none of one that is too long. */
-export function qrFigure(to: string, label: string): Child {
-  const code = qr(to);
-  if (!code) return null;
-  const side = code.length + 8;
-  return h("figure", { class: "qr" }, h("svg", { viewBox: `0 0 ${side} ${side}`, role: "img", "aria-label": label }, h("rect", { width: side, height: side }), h("path", { d: path(code) })), h("figcaption", { class: "quiet" }, label));
 }
 
 /** A link for one person, under a name. */

@@ -5,7 +5,7 @@ import { clock } from "../i18n/core.js";
 import type { Words } from "../i18n/words.js";
 import { frame } from "./dialogs.js";
 import { icon, type Sign } from "./icons.js";
-import { qrFigure } from "./invite.js";
+import { qrFigure } from "../handover/picture.js";
 import type { App } from "./local.js";
 import { called, isHost, underWay } from "./model.js";
 import type { Person, Progress } from "./protocol.js";
@@ -74,8 +74,8 @@ export function ladder(app: App, person: Person): Node {
 
 /** Another browser wants the seat: whoever may let it in is asked. */
 export function wants(app: App, person: Person, one: Progress): Child {
-  const { t, act } = app;
-  return h("div", { class: "notice", key: `wants-${person.id}`, role: "alert" }, h("p", {}, t("elevate_wants", { name: called(person, t("guest")) })), h("div", { class: "row" }, h("button", { class: "main", onclick: () => act.letIn(one.elevation, true) }, t("allow")), h("button", { onclick: () => act.letIn(one.elevation, false) }, t("keep_out"))));
+  const { t, act, state } = app;
+  return h("div", { class: "notice", key: `wants-${person.id}`, role: "alert" }, h("p", {}, person.id === state.you ? t("elevate_wants_you") : t("elevate_wants", { name: called(person, t("guest")) })), h("div", { class: "row" }, h("button", { class: "main", onclick: () => act.letIn(one.elevation, true) }, t("allow")), h("button", { onclick: () => act.letIn(one.elevation, false) }, t("keep_out"))));
 }
 
 /** The last rung: whoever asked reads the link and the digits to the other, or shows them. */

@@ -6,7 +6,6 @@ import type { Language, Values } from "../i18n/core.js";
 import type { InvitedTo } from "./invited.js";
 import type { Invited, Operation, Person, Reaction } from "./protocol.js";
 import type { State } from "./model.js";
-import type { Moving } from "./showcode.js";
 
 export interface Taken {
   /** The person wants it. */
@@ -117,11 +116,6 @@ export interface Actions {
   notifyHere(): void;
   notNotified(): void;
   notifyNoMore(): void;
-  /** Has one's telephone ring; or not after all. */
-  callMe(number: string): void;
-  callMeCancel(): void;
-  /** Moves one's call to another device: shows a code, or reads one. */
-  move(what: Moving): void;
   /** Moves one's own voice; from the telephone it may be kept on the line. */
   sound(by: "web" | "phone", keep: boolean): void;
 }

@@ -1,6 +1,7 @@
 // What the page knows of the meeting, and how what the node says changes it. Pure: no socket, no clock, no device.
 
-import { type Callback, type ChatLine, type CodeProgress, type DialIn, type Knocking, type Line, type Person, type Progress, type Reaction, REACTIONS, type Room, type Role, type ServerMessage, type Shown, type Standing } from "./protocol.js";
+import type { Callback, CodeProgress } from "../handover/types.js";
+import { type ChatLine, type DialIn, type Knocking, type Line, type Person, type Progress, type Reaction, REACTIONS, type Room, type Role, type ServerMessage, type Shown, type Standing } from "./protocol.js";
 
 export type Phase = "preview" | "joining" | "lobby" | "waiting" | "in" | "ended";
 
@@ -289,6 +290,10 @@ export function receive(state: State, message: ServerMessage, now: number): [Sta
       return elevation(state, message, now);
     case "code":
       return [coded(state, message), []];
+    case "devices":
+    case "not_moved":
+    case "move_over":
+      return [state, []];
     case "audio_offer":
       return [{ ...state, audioOffer: you(state)?.audio === "none" }, []];
     case "callback": {

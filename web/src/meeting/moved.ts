@@ -28,6 +28,8 @@ export async function comeOver(voice: boolean, camera: boolean): Promise<void> {
   const { local } = page;
   [local.microphone.on, local.camera.on] = [voice, camera];
   change({ phase: "joining" });
+  // A tab that is loaded anew has the call already.
+  if (page.resume === null) page.coming = voice ? "all" : "pictures";
   // Until the voice is here, both ways stay open: where a telephone has it, it goes on until this microphone is heard.
   local.moving = voice && page.resume === null;
   if (voice || camera) await takeDevices();

@@ -77,7 +77,9 @@ export const page: {
   ticket: string | null;
   /** Takes the same place again. */
   resume: string | null;
-} = { state: blank, local, link: null, peer: null, meter: null, ticket: kind === "j" ? decodeURIComponent(place) : null, resume: session(SEAT) };
+  /** Somebody's call is on its way to this page, and has not come: all of it, or without the voice. */
+  coming: "all" | "pictures" | null;
+} = { state: blank, local, link: null, peer: null, meter: null, ticket: kind === "j" ? decodeURIComponent(place) : null, resume: session(SEAT), coming: null };
 
 /** What this tab keeps, and keeps from now on; windows that keep nothing have nothing. */
 export function session(key: string, value?: string | null): string | null {

@@ -1,7 +1,7 @@
 // Before the meeting: how one looks and sounds, one's name, and the way in.
 
 import { h, type Child, type Node } from "../dom.js";
-import { LANGUAGES } from "../i18n/core.js";
+import { LANGUAGES, remembered } from "../i18n/core.js";
 import type { Words } from "../i18n/words.js";
 import type { Trouble } from "./devices.js";
 import { icon } from "./icons.js";
@@ -173,19 +173,46 @@ export function streamOf(track: MediaStreamTrack): MediaStream {
 /** Ends of a telephone's call: the page alone cannot come back. */
 const CALL_OVER = new Set(["restarted", "forgotten", "call_ended"]);
 
+/** What is said after the meeting, and the way on. */
+function over(app: App, cause: string): Node {
+  const { state, t, act } = app;
+  const name = state.room?.name ?? "";
+  const mine = remembered("ringlift.me.ticket") !== null;
+  // Who gave the call away by a code has no way back to it; who moved it to another device of theirs has.
+  const given = [...state.codes.values()].some((one) => one.participant === state.you && one.state === "transferred");
+  const back = cause === "moved" && mine && !given && state.you !== null;
+  const key = ([back ? "ended_moved_mine" : `ended_${cause}`, `problem_${cause}`, "ended_other"] as (keyof Words)[]).find((one) => t(one) !== one) ?? "ended_other";
+  const hint = CALL_OVER.has(cause) ? "elevate_call_again" : cause === "not_moved" ? "not_moved_hint" : given ? "moved_hint" : null;
+  const again = CALL_OVER.has(cause) || cause === "not_moved" || back ? null : h("button", { key: "again", class: cause === "moved" ? "plain" : "main", onclick: () => act.again() }, t(cause === "left_video" ? "elevate_button" : "join_again"));
+  return h(
+    "section",
+    { class: "card" },
+    h("h1", { tabindex: -1, id: "ended" }, t(key)),
+    name ? h("p", { class: "quiet" }, name) : null,
+    hint ? h("p", {}, t(hint)) : null,
+    h(
+      "div",
+      { class: "row" },
+      back ? h("a", { key: "back", id: "take-back", class: "button main", href: `/me#take=${state.you}` }, t("take_back_here")) : null,
+      cause === "not_moved" && mine ? h("a", { key: "mine", class: "button main", href: "/me" }, t("to_my_calls")) : null,
+      again,
+      h("a", { key: "start", class: "button plain", href: "/" }, t("to_start")),
+    ),
+  );
+}
+
 /** In front of the door, and after the meeting. */
 export function between(app: App): Node[] {
   const { state, t, act } = app;
   const name = state.room?.name ?? "";
   if (state.phase === "ended") {
     const cause = state.ended?.cause ?? "";
-    const key = ([`ended_${cause}`, `problem_${cause}`, "ended_other"] as (keyof Words)[]).find((one) => t(one) !== one) ?? "ended_other";
     return [
       header(app),
       h(
         "main",
         { class: "between" },
-        h("section", { class: "card" }, h("h1", { tabindex: -1, id: "ended" }, t(key)), name ? h("p", { class: "quiet" }, name) : null, CALL_OVER.has(cause) ? h("p", {}, t("elevate_call_again")) : null, h("div", { class: "row" }, CALL_OVER.has(cause) ? null : h("button", { class: "main", onclick: () => act.again() }, t(cause === "left_video" ? "elevate_button" : "join_again")), h("a", { class: "button plain", href: "/" }, t("to_start")))),
+        over(app, cause),
       ),
     ];
   }

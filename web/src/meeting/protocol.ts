@@ -1,5 +1,7 @@
 // What the page and the node say to each other over /meet/socket, version 1 (docs/meeting.md).
 
+import type { Callback, CodeProgress, HandoverAsked, MoveOver, OwnDevice } from "../handover/types.js";
+
 export const VERSION = 1;
 
 export type Role = "host" | "member" | "guest";
@@ -145,17 +147,10 @@ export type ServerMessage =
   | { type: "lines"; lines: Line[] }
   | { type: "knock_over"; call: string }
   | ({ type: "callback" } & Callback)
+  | { type: "devices"; id: number; devices: OwnDevice[]; back?: string | null }
+  | { type: "not_moved"; id: number; why: string; text: string }
+  | ({ type: "move_over" } & MoveOver)
   | { type: "pong"; id: number };
-
-/** How far a telephone is that is rung for this page's person (docs/callback.md). */
-export interface Callback {
-  id: string;
-  state: "none" | "calling" | "ringing" | "accepted" | "success" | "failed" | "canceling" | "canceled" | "timeout";
-  failure?: string | null;
-  /** Whom, masked. */
-  to: string;
-  by: string;
-}
 
 export type Step = "asked" | "looking_up" | "pushed" | "texted" | "sent" | "delivered" | "spoken" | "shown" | "opened" | "authenticated" | "bound" | "closed" | "failed" | "ended";
 
@@ -171,34 +166,6 @@ export interface Progress {
   /** For the page that asked. */
   link?: string | null;
   code?: string | null;
-}
-
-/** How far a code is by which a call moves to another device (docs/codes.md). */
-export interface CodeProgress {
-  code: string;
-  participant: string;
-  state: "shown" | "scanned" | "awaiting" | "transferred" | "refused" | "expired";
-  reason?: string | null;
-  topology: "holder_shows" | "receiver_shows" | "mutual";
-  confirm: CodeConfirm;
-  channels: string[];
-  receiver?: { name: string | null; device: "browser" | "app" | "telephone"; agent: string | null; from: string | null; nearby: boolean } | null;
-  /** This page is asked. */
-  asked?: boolean;
-  /** The other device shows a code that this page is to read. */
-  scan?: boolean;
-  link?: string | null;
-  digits?: string | null;
-  expires: number;
-}
-
-export type CodeConfirm = "nobody" | "holder" | "holder_and_remote";
-
-/** How a call is to be moved. */
-export interface CodeRequest {
-  channels?: string[];
-  confirm?: CodeConfirm;
-  mutual?: boolean;
 }
 
 export interface Wish {
@@ -242,11 +209,10 @@ export type Asked =
   | { type: "audio"; by: "web" | "phone"; keep: boolean }
   | { type: "merge"; call: string; both: boolean }
   | { type: "knock"; call: string; answer: "take" | "decline" | "ring" }
-  | { type: "call_me"; number: string }
-  | { type: "call_me_cancel" }
-  | { type: "code_show"; code: CodeRequest }
-  | { type: "code_scan"; ticket?: string; digits?: string; code: CodeRequest }
-  | { type: "code_answer"; code: string; allow: boolean }
-  | { type: "code_withdraw"; code: string }
+  | HandoverAsked
+  | { type: "devices" }
+  | { type: "move_there"; device: string }
+  | { type: "hand_back" }
+  | { type: "move_answer"; call: string; takes: boolean }
   | { type: "leave" }
   | { type: "ping" };

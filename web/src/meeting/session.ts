@@ -5,6 +5,7 @@ import { connect, drop, enter } from "./connection.js";
 import { elevates, elevating, renew } from "./elevate.js";
 import { Link, type Problem } from "./link.js";
 import { silent } from "./local.js";
+import { over } from "./mine.js";
 import { blank, FLOATS, fresh, muted, receive, you } from "./model.js";
 import { change, draw, keepSeat, kind, page, place, problemWords, t, takes } from "./page.js";
 import { type Join, type ServerMessage, VERSION } from "./protocol.js";
@@ -52,7 +53,6 @@ export function begin(): void {
     lost() {
       const { state, local } = page;
       if (state.link !== "lost") lostAt = performance.now();
-      if (state.phase !== "joining" && state.link !== "lost") say(t("connection_lost"), { seen: false });
       if (state.phase === "joining") local.refused = t("unreachable");
       change({ link: "lost" });
     },
@@ -81,9 +81,9 @@ function turnedAway(problem: Problem, end: string | null = null): void {
   }
   keepSeat(null);
   page.link = null;
-  const there = takes !== null || (state.phase !== "joining" && state.phase !== "preview");
+  const there = takes !== null || page.coming !== null || (state.phase !== "joining" && state.phase !== "preview");
   drop();
-  if (there) change({ ...blank, room: state.room, phase: "ended", ended: { cause: end ?? problem.code, text: problem.message } });
+  if (there) change({ ...blank, room: state.room, phase: "ended", ended: { cause: end ?? (page.coming === null ? problem.code : "not_moved"), text: problem.message } });
   else change({ ...blank, phase: "preview" });
 }
 
@@ -103,6 +103,8 @@ function hear(message: ServerMessage): void {
     page.local.refused = null;
   }
   tell(notes);
+  if (message.type === "move_over") over(message);
+  arrives();
   if (message.type === "bye") {
     keepSeat(null);
     page.link?.close();
@@ -116,6 +118,14 @@ function hear(message: ServerMessage): void {
   if (phase !== "in" && page.state.phase === "in" && message.type !== "welcome") enter(false);
   if (message.type === "media" && message.state === "lost") connect();
   draw();
+}
+
+/** A call that is to come to this page has come, or has not. */
+function arrives(): void {
+  const { coming, state } = page;
+  if (coming === null) return;
+  if (state.phase === "in" && state.media === "connected" && (coming === "pictures" || you(state)?.audio === "web")) page.coming = null;
+  if (state.phase === "ended") change({ ended: { cause: "not_moved", text: state.ended?.text ?? "" } });
 }
 
 /** What the node decided about this person is done here. */
