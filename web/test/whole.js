@@ -1,11 +1,11 @@
 // The whole program for tests: a node, browsers with a tone and a camera each, telephones with a tone, and what they recorded.
 // Needs Chromium (CHROMIUM names it); RINGLIFT names a program that is built already.
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
-import { free, sine, until } from "./tools.js";
+import { built, free, sine, until } from "./tools.js";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 export const skip = existsSync(executablePath) ? false : `no ${executablePath}`;
@@ -16,14 +16,9 @@ export const skip = existsSync(executablePath) ? false : `no ${executablePath}`;
 const GAP = 200;
 export const bearable = (took) => Math.max(GAP, took / 2);
 
-function built() {
-  const said = execFileSync("cargo", ["test", "--quiet", "--locked", "--no-run", "--test", "it_api", "--message-format=json"], { cwd: "..", encoding: "utf8", maxBuffer: 1 << 28 });
-  return said.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line)).find((one) => one.executable && one.target.kind.includes("bin")).executable;
-}
-
 /** A node of its own, whose audio ports begin at `media`; everybody's tone is in `tones`, in hertz. */
 export async function start(tones, media) {
-  const program = process.env.RINGLIFT ?? built();
+  const program = built();
   const directory = mkdtempSync(join(tmpdir(), "ringlift-whole-"));
   const ports = { http: await free(), sip: await free(), web: await free() };
   writeFileSync(join(directory, "ringlift.toml"), `
