@@ -17,6 +17,7 @@ use crate::gateway::leg::{Leg, Stage};
 use crate::gateway::seating::{SeatFor, Unreached};
 use crate::gateway::trunks::Hop;
 use crate::gateway::{Gateway, Timer};
+use crate::room::State;
 use crate::route::Dialled;
 use crate::sip::endpoint::Headers;
 use crate::sip::reason::Reason;
@@ -281,6 +282,31 @@ impl Gateway {
             self.hang_up(leg, cause, now);
         }
         self.leave_room(ring.room, ring.participant, cause, now);
+    }
+
+    /// Somebody left: where nobody is left in a call who could talk with whoever is rung, nobody is rung any longer. Transfers, whose
+    /// caller may wait elsewhere, say so themselves.
+    pub(super) fn silence_rings_of(&mut self, room: RoomId, now: Now) {
+        let live = self.rooms.get(&room).filter(|live| live.settings().call && !live.is_empty());
+        if live.is_none_or(|live| live.participants().any(|p| p.state != State::Ringing)) {
+            return;
+        }
+        let rings: Vec<RingId> = self.rings.iter().filter(|(_, ring)| ring.room == room).map(|(id, _)| *id).collect();
+        for ring in rings {
+            let waits_elsewhere = match self.rings.get(&ring).map(|ring| &ring.waits) {
+                // Their own telephone is being answered, or their INVITE waits for an answer.
+                Some(Waits::Caller(caller)) => {
+                    matches!(
+                        self.legs.get(caller),
+                        Some(Leg { stage: Stage::Calling { .. } | Stage::Joining { .. }, .. })
+                    )
+                }
+                _ => self.rings_for_handover(ring),
+            };
+            if !waits_elsewhere {
+                self.abandon_ring(ring, Cause::Cancelled, now);
+            }
+        }
     }
 
     fn ring_failed(&mut self, id: RingId, now: Now) {

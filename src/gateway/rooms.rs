@@ -150,8 +150,9 @@ impl Gateway {
             Change::Left(participant, cause) => {
                 // Whoever is rung for a place that was taken away is rung no longer.
                 let rung = self.rings.iter().find(|(_, ring)| ring.participant == participant).map(|(id, _)| *id);
-                if let Some(ring) = rung {
-                    self.abandon_ring(ring, cause, now);
+                match rung {
+                    Some(ring) => self.abandon_ring(ring, cause, now),
+                    None => self.silence_rings_of(room, now),
                 }
                 self.web.handoffs.cancel(participant);
                 self.carry_out_moves(now);

@@ -129,6 +129,11 @@ impl Gateway {
         live.participants().filter(|p| p.id != own && p.state == State::Active).filter_map(|p| p.audio).collect()
     }
 
+    /// Whether somebody is rung who is to take a leg's place.
+    pub(in crate::gateway) fn rings_for_handover(&self, ring: RingId) -> bool {
+        self.transfers.handovers.contains_key(&ring)
+    }
+
     /// Whether a leg's call is being handed over, by it or with it.
     pub(in crate::gateway) fn is_in_transfer(&self, leg: LegId) -> bool {
         self.transfers.ordered.contains_key(&leg)
