@@ -21,6 +21,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     super::web::check(config, &mut found);
     super::https::check(config, &mut found);
     super::elevation::check(config, &mut found);
+    super::callback::check(config, &mut found);
     attendant(config, &mut found);
     throttle(config, &mut found);
     keys(config, &mut found);

@@ -122,6 +122,8 @@ fn a_mistake_is_named_with_what_to_write_instead() {
         ("[web]\nturn_urls = [\"turn.example.org\"]", "web.turn_urls: `turn.example.org` is no server"),
         ("[web]\nturn_urls = [\"turn:turn.example.org\"]", "web.turn_secret: web.turn_urls is set"),
         ("[web]\nturn_lifetime = \"1s\"", "web.turn_lifetime: must be at least 1m"),
+        ("[callback]\nkey_burst = 0", "callback.key_burst: must be 1 to 1000"),
+        ("[callback]\nkey_refill = \"0s\"", "callback.key_refill: must be 1s to 1d"),
         ("[attendant]\ntries = 0", "attendant.tries: must be from 1 to 10"),
         ("[attendant]\nlanguages = [\"English\"]", "attendant.languages: `English` is no language"),
         ("[throttle]\npin_burst = 0", "throttle.pin_burst: 0 would let nobody in"),

@@ -277,7 +277,7 @@ impl Gateway {
             elevations: elevate::Elevations::new(&settings),
             knocks: knock::Knocks::new(),
             devices: device::Devices::new(&settings, directory.people),
-            callbacks: callback::Callbacks::new(),
+            callbacks: callback::Callbacks::new(&settings.callback),
             codes: code::Codes::new(&settings),
             settings,
             endpoint,

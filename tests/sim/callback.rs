@@ -582,6 +582,31 @@ fn a_caller_at_the_attendant_is_called_back_to_the_attendant() {
     assert!(world.place(again).is_some(), "the PIN is asked as ever");
 }
 
+#[test]
+fn callers_of_one_trunk_who_show_ever_other_numbers_cannot_have_strangers_rung_without_end() {
+    let mut world = World::office();
+    let asks = |world: &mut World, n: u8| {
+        let mut phone = Phone::new(1);
+        phone.number = format!("+491700000{n:03}");
+        phone.call_id = format!("stranger-{n}");
+        let leg = world.call(&mut phone, "+4930901820");
+        world.pass(Duration::from_secs(2));
+        world.key(leg, "**");
+        let ready = world.was_told(leg, "callback-ready");
+        assert!(ready || world.was_told(leg, "not-available"));
+        world.bye(&mut phone);
+        // Whoever is rung does not answer.
+        world.pass(Duration::from_secs(1));
+        ready
+    };
+    let heard: Vec<bool> = (0..24).map(|n| asks(&mut world, n)).collect();
+    let ready = heard.iter().filter(|ready| **ready).count();
+    assert!((20..=22).contains(&ready), "twenty at once, then one in half a minute: {ready}");
+    assert!(heard[..20].iter().all(|ready| *ready) && !heard[23]);
+    world.pass(Duration::from_secs(60));
+    assert!(asks(&mut world, 99));
+}
+
 fn plan(world: &mut World, request: Value) -> Kept {
     let request: CallbackRequest = serde_json::from_value(request).unwrap();
     match world.ask(Command::PlanCallback { room: ROOM, request: Box::new(request) }) {

@@ -10,6 +10,7 @@ use crate::gateway::callback::view::CallbackBy;
 use crate::gateway::leg::Stage;
 use crate::gateway::{Gateway, Timer};
 use crate::room::Role;
+use crate::route::Party;
 
 /// After the caller hung up, until they are rung. Longer: they put the telephone away. Shorter: it is busy with hanging up.
 const PAUSE: Duration = Duration::from_secs(3);
@@ -23,10 +24,22 @@ impl Gateway {
             return self.say_prompt(leg, Prompt::CallbackReady);
         }
         let asked = self.key_wish(leg).filter(|_| self.settings.callback.by_key);
+        // Who is in a meeting knew its PIN; at the attendant a caller may be anybody, and call as anybody.
+        let asked = asked.filter(|wish| wish.room.is_some() || self.may_ask_at_the_door(leg, now));
         match asked.map(|wish| self.begin_callback(wish, now)) {
             Some(Ok(_)) => self.say_prompt(leg, Prompt::CallbackReady),
             Some(Err(_)) | None => self.say_prompt(leg, Prompt::NotAvailable),
         }
+    }
+
+    /// Whether one more from where this call comes from may ask: of a trunk as of a telephone, whatever number it shows.
+    fn may_ask_at_the_door(&mut self, leg: LegId, now: Now) -> bool {
+        let Some(record) = self.legs.get(&leg) else { return false };
+        let source = match record.party {
+            Party::Trunk(id) => id.to_string(),
+            Party::Extension(id) => id.to_string(),
+        };
+        self.callbacks.sources.take(&source, now.mono).is_ok()
     }
 
     fn key_wish(&self, leg: LegId) -> Option<Wish> {

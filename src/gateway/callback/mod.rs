@@ -61,11 +61,23 @@ pub struct CallbackRules {
     pub pstn_fallback: bool,
     /// Calls by carriers that a page asks for need a host in the meeting.
     pub needs_host: bool,
+    /// Callers of one trunk or address that may ask at once while they are asked for a PIN: nobody has proved anything by then, and
+    /// what a carrier says of who calls may be made up. More: strangers are rung. Fewer: a busy hotline's callers are told no.
+    pub key_burst: u32,
+    /// One more after this long.
+    pub key_refill: Duration,
 }
 
 impl Default for CallbackRules {
     fn default() -> Self {
-        Self { allowed: true, by_key: true, pstn_fallback: true, needs_host: true }
+        Self {
+            allowed: true,
+            by_key: true,
+            pstn_fallback: true,
+            needs_host: true,
+            key_burst: 20,
+            key_refill: Duration::from_secs(30),
+        }
     }
 }
 
@@ -78,6 +90,8 @@ pub(super) struct Callbacks {
     numbers: Throttle<String>,
     people: Throttle<String>,
     rooms: Throttle<RoomId>,
+    /// Those who ask at the attendant, by where their calls come from.
+    sources: Throttle<String>,
     declined: BTreeMap<String, Instant>,
     /// Callers at the attendant who pressed `*` once.
     starred: BTreeSet<LegId>,
@@ -138,13 +152,14 @@ enum Way {
 }
 
 impl Callbacks {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(rules: &CallbackRules) -> Self {
         Self {
             live: BTreeMap::new(),
             asking: BTreeMap::new(),
             numbers: Throttle::new(PER_NUMBER.0, PER_NUMBER.1, THROTTLE_KEYS),
             people: Throttle::new(PER_PERSON.0, PER_PERSON.1, THROTTLE_KEYS),
             rooms: Throttle::new(PER_ROOM.0, PER_ROOM.1, THROTTLE_KEYS),
+            sources: Throttle::new(rules.key_burst, rules.key_refill, THROTTLE_KEYS),
             declined: BTreeMap::new(),
             starred: BTreeSet::new(),
         }
