@@ -149,6 +149,7 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
             tickets.extend(store.resumes(clock.now().utc).await.map_err(stored)?);
             tickets
         },
+        printed: store.printed().await.map_err(stored)?,
         people: gateway::device::Directory {
             devices: store.devices().await.map_err(stored)?,
             links: store.personal_links(clock.now().utc).await.map_err(stored)?,

@@ -6,6 +6,7 @@
 pub mod anchors;
 pub mod callback;
 pub mod check;
+mod codes;
 pub mod elevation;
 pub mod https;
 mod keys;
@@ -35,6 +36,7 @@ use crate::gateway::settings::Settings;
 use crate::route::{CallLimits, Home, Network};
 use crate::wire::codec::Codec;
 pub use callback::Callback;
+pub use codes::Codes;
 pub use elevation::Elevation;
 pub use https::Https;
 pub use listen::{Listen, NameServer, Transport};
@@ -100,6 +102,8 @@ pub struct Config {
     pub sms: Sms,
     /// Telephones that are rung for people in meetings.
     pub callback: Callback,
+    /// Calls that move by codes, and codes that begin calls.
+    pub codes: Codes,
     /// Telephone calls that become meetings.
     pub elevation: Elevation,
     /// The database.
@@ -394,6 +398,7 @@ impl Config {
             did_pin_refill: throttle.number_refill.0,
             ice: self.web.ice(),
             callback: self.callback.gateway(),
+            coding: self.codes.gateway(),
             elevating: elevation::gateway(self),
             join_burst: self.web.join_burst,
             join_refill: self.web.join_refill.0,

@@ -34,6 +34,7 @@ pub mod operations;
 pub mod page;
 pub mod phones;
 mod pictures_of_codes;
+pub mod printed;
 pub mod problem;
 pub mod profiles;
 pub mod query;

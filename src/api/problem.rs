@@ -217,7 +217,7 @@ impl From<Denial> for Problem {
                 let status = StatusCode::from_u16(closed.status()).unwrap_or(StatusCode::CONFLICT);
                 let problem = Self::new(status, closed.name(), closed.text());
                 match closed {
-                    Closed::TooManyAttempts(seconds) => problem.retry_after(seconds),
+                    Closed::TooManyAttempts(seconds) | Closed::TooOften(seconds) => problem.retry_after(seconds),
                     _ => problem,
                 }
             }

@@ -27,8 +27,8 @@ use utoipa_axum::routes;
 use super::query::Known;
 use super::{
     App, Problem, acts, body, callbacks, calls, codes, devices, dids, elevations, events, explain, extensions, groups,
-    keys, meet, metrics, openapi, operations, page, phones, profiles, query, records, registrations, relays, rooms,
-    rules, secure, session, sms, status, texts, trials, trunks, webhooks,
+    keys, meet, metrics, openapi, operations, page, phones, printed, profiles, query, records, registrations, relays,
+    rooms, rules, secure, session, sms, status, texts, trials, trunks, webhooks,
 };
 use crate::transport::tls;
 
@@ -78,6 +78,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(elevations::info))
         .routes(routes!(elevations::redeem))
         .routes(routes!(codes::create))
+        .routes(routes!(printed::list, printed::create))
+        .routes(routes!(printed::show, printed::revoke))
+        .routes(routes!(printed::as_svg))
+        .routes(routes!(printed::as_png))
         .routes(routes!(codes::claim))
         .routes(routes!(codes::claim_state))
         .routes(routes!(codes::show, codes::withdraw))

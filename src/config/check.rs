@@ -22,6 +22,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     super::https::check(config, &mut found);
     super::elevation::check(config, &mut found);
     super::callback::check(config, &mut found);
+    super::codes::check(config, &mut found);
     attendant(config, &mut found);
     throttle(config, &mut found);
     keys(config, &mut found);

@@ -81,6 +81,9 @@ pub fn tell(what: &Happening) {
         Happening::Code(of) => {
             info!(code = %of.code, call = %of.call, state = of.state.name(), reason = ?of.reason, "code")
         }
+        Happening::CodeBegan(of) => {
+            info!(code = %of.code, call = %of.call, room = %of.room, used = of.used, "a printed code began a call")
+        }
         Happening::Elevation(of) => {
             let reason = of.reason.map(field::debug);
             info!(elevation = %of.elevation, call = %of.call, step = ?of.step, by = ?of.by, reason, "elevation");

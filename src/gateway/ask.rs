@@ -129,6 +129,7 @@ impl Gateway {
             }
             Command::CancelCallback(id) => self.cancel_callback(id, now),
             Command::ShowCode { leg, request } => self.code_by_api(leg, &request, now),
+            Command::Printed(command) => self.ask_printed(*command, now),
             Command::Code(id) => self.code_outcome(id),
             Command::WithdrawCode(id) => self.withdraw_code(id, now),
             Command::AnswerCode { code, allow } => self.answer_code_by_api(code, allow, now),

@@ -174,7 +174,7 @@ impl Gateway {
     }
 
     /// What people call whoever is rung.
-    fn name_of(&self, to: &Destination) -> Option<String> {
+    pub(super) fn name_of(&self, to: &Destination) -> Option<String> {
         match to {
             Destination::Extension { extension } => self.table.extensions.get(extension).map(|of| of.name.clone()),
             Destination::Group { group } => self.table.groups.get(group).map(|of| of.name.clone()),

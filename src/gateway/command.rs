@@ -9,6 +9,7 @@ use crate::base::{LegId, PhoneNumber, RoomId, Secret, Utc};
 use crate::callback::Failure;
 use crate::device;
 use crate::gateway::callback::view::{CallbackRequest, CallbackView, Kept};
+use crate::gateway::code::printed::{Drawn, PrintCommand};
 use crate::gateway::code::view::{ClaimView, Claiming, Closed, CodeInfo, CodeRequest, CodeView, Read, Unfit as NoCode};
 use crate::gateway::device::view::{DeviceCommand, DeviceReply};
 use crate::gateway::elevate::view::{ElevateRequest, ElevationView, LinkView, Redeem, Redeemed, Shut, Unfit};
@@ -159,6 +160,8 @@ pub enum Command {
         /// How.
         request: Box<CodeRequest>,
     },
+    /// Something about printed codes.
+    Printed(Box<PrintCommand>),
     /// How far a code is.
     Code(CodeId),
     /// Takes a code back.
@@ -385,6 +388,10 @@ pub enum Reply {
     Link(Box<LinkView>),
     /// A code.
     Code(Box<CodeView>),
+    /// A printed code that is to be kept.
+    Printed(Box<Drawn>),
+    /// The link of a printed code.
+    PrintedLink(Secret),
     /// What a code is for.
     CodeInfo(Box<CodeInfo>),
     /// How far it is, for the device that wants a call.

@@ -6,7 +6,7 @@ use crate::base::id::{CodeId, ElevationId, TrunkId};
 use crate::base::{Cause, ExtensionId, LegId, ParticipantId, RoomId, Utc};
 use crate::elevation::{Asker, Reason, Step};
 use crate::gateway::callback::view::CallbackStep;
-use crate::gateway::code::view::Receiver;
+use crate::gateway::code::view::{DeviceKind, Receiver};
 use crate::gateway::device::view::MoveEvent;
 use crate::gateway::view::{CallDirection, ParticipantView};
 use crate::identity::Standing;
@@ -317,6 +317,9 @@ pub enum Happening {
         #[cfg_attr(feature = "node", schema(value_type = String))]
         room: RoomId,
     },
+    /// Somebody began a call by a printed code.
+    #[serde(rename = "code.printed_used")]
+    CodeBegan(Box<CodeBegan>),
     /// A call is moving by a code: `code.shown`, `code.transferred`, … Its type is in the step.
     #[serde(untagged)]
     Code(Box<CodeStep>),
@@ -362,6 +365,33 @@ pub struct CodeStep {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receiver: Option<Receiver>,
     /// What the integration that asked gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+}
+
+/// A call that began by a printed code. Neither its link nor its digits are in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct CodeBegan {
+    /// Which code.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub code: CodeId,
+    /// What it is called.
+    pub title: String,
+    /// Whoever read it: a telephone's leg or a browser's.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub call: LegId,
+    /// Where they are.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub room: RoomId,
+    /// As whom.
+    #[cfg_attr(feature = "node", schema(value_type = String))]
+    pub participant: ParticipantId,
+    /// With what.
+    pub by: DeviceKind,
+    /// How many calls it began so far.
+    pub used: u32,
+    /// What is known of whom it was printed for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
 }
@@ -442,6 +472,7 @@ impl Happening {
             Happening::Move(of) => Some(of.room),
             Happening::Callback(of) => of.room,
             Happening::Code(of) => Some(of.room),
+            Happening::CodeBegan(of) => Some(of.room),
             Happening::NodeStarted {}
             | Happening::TrunkUp { .. }
             | Happening::TrunkDown { .. }

@@ -77,6 +77,7 @@ use crate::sip::locate::{self, Locator, Lookup, LookupId, Question};
 use crate::sip::transport::Target;
 use crate::texting::{LookUpId, TextOrder, Texting};
 use crate::ticket::{Ticket, Tickets};
+use crate::transfer::Printed;
 use crate::wire::sip::Message;
 
 /// The whole node as one machine: one input, then drain the outputs, then re-read the timeout.
@@ -227,6 +228,8 @@ pub struct Directory {
     pub callbacks: Vec<(callback::view::Kept, bool)>,
     /// Invitations that count.
     pub tickets: Vec<Ticket>,
+    /// Printed codes.
+    pub printed: Vec<Printed>,
     /// People's devices.
     pub people: device::Directory,
     /// The dialects of far ends.
@@ -309,6 +312,9 @@ impl Gateway {
         let trunks: Vec<TrunkId> = gateway.table.trunks.keys().copied().collect();
         trunks.into_iter().for_each(|trunk| gateway.learn_trunk(trunk, now));
         gateway.publish(Happening::NodeStarted {}, now);
+        for code in directory.printed {
+            gateway.put_printed(code, now);
+        }
         for (kept, claimed) in directory.callbacks {
             // What became of it is told by its event.
             let _ = gateway.put_callback(kept, claimed, now);
@@ -715,6 +721,15 @@ pub enum Record {
     },
     /// Something about a person's devices.
     Person(device::PersonRecord),
+    /// A call began by a printed code.
+    CodeUsed {
+        /// Which.
+        code: CodeId,
+        /// How many began by it, in all.
+        used: u32,
+        /// When.
+        at: Utc,
+    },
     /// Somebody came by an invitation.
     TicketUsed {
         /// Which.

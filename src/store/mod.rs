@@ -5,6 +5,7 @@
 
 pub mod callback;
 pub mod clock;
+pub mod code;
 pub mod device;
 pub mod did;
 pub mod error;

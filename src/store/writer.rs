@@ -19,8 +19,8 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{error, info, warn};
 
 use super::invitation::Invited;
-use super::{Settings, Store, StoreError, clock, device, event, invitation, record, seat};
-use crate::base::id::TicketId;
+use super::{Settings, Store, StoreError, clock, code, device, event, invitation, record, seat};
+use crate::base::id::{CodeId, TicketId};
 use crate::base::{LegId, Utc};
 use crate::gateway::Record;
 use crate::gateway::device::PersonRecord;
@@ -156,6 +156,8 @@ struct Spool {
     resumes: BTreeMap<TicketId, Option<(Box<Ticket>, Utc)>>,
     /// Invitations that were withdrawn in meetings.
     revoked: BTreeMap<TicketId, Utc>,
+    /// How many calls printed codes began, and when the last.
+    codes: BTreeMap<CodeId, (u32, Utc)>,
     /// What changed about people's devices, in order.
     people: Vec<PersonRecord>,
 }
@@ -176,6 +178,7 @@ impl Spool {
             + self.resumes.len()
             + self.revoked.len()
             + self.people.len()
+            + self.codes.len()
     }
 
     fn take(&mut self, item: Record, counters: &Counters) {
@@ -207,6 +210,11 @@ impl Spool {
             }
             Record::TicketRevoked { ticket, at } => {
                 self.revoked.insert(ticket, at);
+                return;
+            }
+            Record::CodeUsed { code, used, at } => {
+                // As many as there may be printed codes.
+                self.codes.insert(code, (used, at));
                 return;
             }
             Record::TicketUsed { ticket, used } => {
@@ -314,6 +322,7 @@ impl Task {
                     self.spool.resumes.clear();
                     self.spool.revoked.clear();
                     self.spool.people.clear();
+                    self.spool.codes.clear();
                     self.spool.events.drain(..events);
                     for leg in &calls {
                         self.spool.calls.remove(leg);
@@ -358,6 +367,7 @@ impl Task {
             self.store.prune_deliveries(now).await,
             self.store.prune_personal_links(now).await,
             self.store.prune_devices(now).await,
+            self.store.prune_printed(Utc(now.0.saturating_sub(code::KNOWN))).await,
         ];
         if let Some(before) = before(PICTURE_DAYS) {
             outcomes.push(self.store.prune_pictures(before).await);
@@ -401,6 +411,9 @@ async fn write(store: &Store, spool: &Spool) -> Result<(usize, Vec<LegId>), Stor
     }
     for (ticket, at) in &spool.revoked {
         invitation::write_revoked(&mut tx, *ticket, *at).await?;
+    }
+    for (id, (used, at)) in &spool.codes {
+        code::write_used(&mut tx, *id, *used, *at).await?;
     }
     for what in &spool.people {
         device::write(&mut tx, what).await?;

@@ -71,6 +71,11 @@ pub enum Right {
         /// Which.
         code: CodeId,
     },
+    /// Begins a call by a printed code.
+    Begin {
+        /// Which.
+        code: CodeId,
+    },
     /// Takes somebody's seat, with the channels that were granted.
     Seat {
         /// Whose.
@@ -264,7 +269,12 @@ impl Tickets {
 
     /// The ticket with this text, as far as it counts now. A use that is left is not spent yet.
     pub fn verify(&self, shown: &str, now: Utc) -> Result<&Ticket, Flaw> {
-        let known = self.by_hash.get(&Hash::of(shown)).and_then(|id| self.tickets.get(id));
+        self.by_hash(Hash::of(shown), now)
+    }
+
+    /// The same by what is kept of the text.
+    pub fn by_hash(&self, hash: Hash, now: Utc) -> Result<&Ticket, Flaw> {
+        let known = self.by_hash.get(&hash).and_then(|id| self.tickets.get(id));
         match known {
             None => Err(Flaw::Unknown),
             Some(ticket) if ticket.revoked => Err(Flaw::Revoked),

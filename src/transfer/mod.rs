@@ -12,12 +12,14 @@
 //! and answered, and carries out the orders. Until [`Input::Moved`] nothing has changed for the call.
 
 mod digits;
+mod printed;
 mod state;
 
 #[cfg(test)]
 mod tests;
 
 pub use digits::{DIGITS, PRINTED_DIGITS, check, with_check};
+pub use printed::{Leads, Printed, Spent};
 pub use state::{Confirm, Reason, State, Topology, Who};
 
 use std::collections::VecDeque;

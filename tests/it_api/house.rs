@@ -60,6 +60,7 @@ impl House {
                 tickets.extend(opened.store.resumes(clock::utc()).await.unwrap());
                 tickets
             },
+            printed: opened.store.printed().await.unwrap(),
             next_seq: opened.next_seq,
             ..Directory::default()
         };

@@ -18,5 +18,6 @@ mod messages;
 mod node;
 mod people;
 mod phones;
+mod printed;
 mod problems;
 mod resources;

@@ -24,6 +24,7 @@ fn ended(world: &World) -> Vec<Cause> {
         | Record::ResumeGone { .. }
         | Record::TicketRevoked { .. }
         | Record::Person(_)
+        | Record::CodeUsed { .. }
         | Record::TicketUsed { .. } => None,
     };
     world.records.iter().filter_map(of).collect()

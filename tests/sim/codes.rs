@@ -366,6 +366,34 @@ fn a_telephone_takes_a_call_by_keying_the_digits_where_pins_are_keyed() {
 }
 
 #[test]
+fn a_telephone_that_cannot_scan_hears_digits_of_its_own_and_the_holder_types_them() {
+    let mut world = World::new();
+    let (mut shopper, old, _, _) = shopper_and_customer(&mut world);
+    let shown = world.shows(&mut shopper, json!({ "mutual": true }));
+    let mut phone = Phone::new(2);
+    let leg = world.call(&mut phone, "+4930901820");
+    world.key(leg, &format!("{}#", shown.digits.as_ref().unwrap().expose()));
+    let told = world.told_of_code(&shopper).unwrap();
+    assert!(told.scan && told.state == State::Scanned);
+    let heard = &world.heard[&leg];
+    let said: String = heard.iter().filter_map(|name| name.strip_prefix("digit-")).collect();
+    let digits = &said[..6];
+    assert!(check(digits) && said == digits.repeat(2), "twice: {heard:?}");
+    let types = |world: &mut World, page: &mut Page, digits: &str| {
+        refused(&world.says(page, json!({ "type": "code_scan", "digits": digits })))
+    };
+    // What the bystander saw on the first screen is not what the telephone was told.
+    let first = shown.digits.as_ref().unwrap().expose().to_owned();
+    assert_eq!(types(&mut world, &mut shopper, &first), Some(Code::CodeMismatch));
+    assert!(!world.bridged.contains_key(&leg));
+    assert_eq!(types(&mut world, &mut shopper, digits), None);
+    world.pass(Duration::from_secs(3));
+    assert!(!world.bridged.contains_key(&old) && world.bridged.contains_key(&leg));
+    assert_eq!(world.place(leg).unwrap().id, shopper.you);
+    assert_eq!(world.last_code_step().state, State::Transferred);
+}
+
+#[test]
 fn a_telephone_that_is_refused_is_told_so_and_hung_up() {
     let mut world = World::new();
     let (mut shopper, old, _, _) = shopper_and_customer(&mut world);

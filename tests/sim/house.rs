@@ -186,6 +186,7 @@ fn who_is_not_there_or_wants_no_calls_is_not_rung() {
             | Record::ResumeGone { .. }
             | Record::TicketRevoked { .. }
             | Record::Person(_)
+            | Record::CodeUsed { .. }
             | Record::TicketUsed { .. } => None,
         })
         .collect();

@@ -25,6 +25,7 @@ mod merge;
 mod pages;
 mod parity;
 mod personal;
+mod printed;
 mod registrar;
 mod routing;
 mod telephone;

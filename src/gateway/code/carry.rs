@@ -24,6 +24,9 @@ impl Gateway {
 
     /// A deadline of a code passed.
     pub(in crate::gateway) fn code_timed_out(&mut self, id: CodeId, now: Now) {
+        if self.codes.is_printed(id) {
+            return self.picture_forgotten(id);
+        }
         let Some(live) = self.codes.live.get(&id) else { return };
         if !live.machine.is_over() {
             return self.code(id, Input::Timeout, now);
@@ -50,8 +53,12 @@ impl Gateway {
                 Output::Counter => {
                     let room = live.holder.map(|holder| holder.room);
                     let shown = self.draw_shown(id, room, now);
-                    if let Some(live) = self.codes.live.get_mut(&id) {
-                        live.counter = shown;
+                    let digits = shown.as_ref().map(|shown| shown.digits.clone());
+                    let Some(live) = self.codes.live.get_mut(&id) else { return };
+                    live.counter = shown;
+                    // What a telephone cannot show it says, and it is typed where it would have been scanned.
+                    if let (Taker::Phone(leg), Some(digits)) = (live.taker, digits) {
+                        self.say_code(leg, Prompt::ElevatePin, &digits);
                     }
                     self.tell_of_code(id);
                 }

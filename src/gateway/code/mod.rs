@@ -10,7 +10,9 @@
 //!
 //! Nothing of the call is touched before the new leg carries it: the old one is let go after that, by `handoff`.
 
+mod begin;
 mod carry;
+pub mod printed;
 mod read;
 mod seat;
 mod show;
@@ -27,6 +29,7 @@ use crate::gateway::settings::Settings;
 use crate::room::Channel;
 use crate::ticket::Hash;
 use crate::transfer::{Code, Confirm, LASTS};
+use printed::Prints;
 use view::Receiver;
 
 /// Characters of a link's ticket, five random bits each: 110 bits. More: a picture of more, smaller squares. Fewer: guessing
@@ -58,11 +61,34 @@ pub struct Coding {
     pub confirm: Confirm,
     /// How long a code counts.
     pub lasts: Duration,
+    /// Telephones have a code said by a key.
+    pub by_key: bool,
+    /// Codes may be printed that begin calls.
+    pub printed: bool,
+    /// How long those count, where nothing else is said.
+    pub printed_lasts: Duration,
+    /// How many calls one of those begins in an hour, where nothing else is said.
+    pub per_hour: u32,
+    /// Calls that one address or number may begin at once, by whatever printed code. More: a poster rings the reception for fun.
+    /// Fewer: an office behind one address waits.
+    pub begin_burst: u32,
+    /// One more after this long.
+    pub begin_refill: Duration,
 }
 
 impl Default for Coding {
     fn default() -> Self {
-        Self { allowed: true, confirm: Confirm::Holder, lasts: LASTS }
+        Self {
+            allowed: true,
+            confirm: Confirm::Holder,
+            lasts: LASTS,
+            by_key: true,
+            printed: true,
+            printed_lasts: Duration::from_secs(365 * 86_400),
+            per_hour: 60,
+            begin_burst: 5,
+            begin_refill: Duration::from_secs(30),
+        }
     }
 }
 
@@ -73,6 +99,8 @@ pub(super) struct Codes {
     /// Against guessing: by who tries, and by the room whose code is tried where that is known.
     guard: PinGuard<Option<RoomId>, String>,
     shows: Throttle<String>,
+    /// Those that were printed, and begin calls.
+    prints: Prints,
     /// What was shown, moved and refused, by name.
     pub(super) counts: BTreeMap<&'static str, u64>,
 }
@@ -139,6 +167,7 @@ impl Codes {
             live: BTreeMap::new(),
             guard: PinGuard::new(settings),
             shows: Throttle::new(CODES.0, CODES.1, THROTTLE_KEYS),
+            prints: Prints::new(&settings.coding),
             counts: BTreeMap::new(),
         }
     }
@@ -146,6 +175,11 @@ impl Codes {
     /// Whether nothing could be asked.
     pub(super) fn is_empty(&self) -> bool {
         self.live.is_empty()
+    }
+
+    /// Whether a code was printed, and begins calls.
+    fn is_printed(&self, id: CodeId) -> bool {
+        self.prints.codes.contains_key(&id)
     }
 
     fn count(&mut self, what: &'static str) {

@@ -14,24 +14,27 @@ use crate::gateway::pin_guard::Trier;
 use crate::gateway::web::Code as Refused;
 use crate::room::Waiting;
 use crate::ticket::{self, Hash, Right, SeatBy, Ticket};
-use crate::transfer::{DIGITS, Input, Reason, State, Topology, check};
+use crate::transfer::{DIGITS, Input, PRINTED_DIGITS, Printed, Reason, State, Topology, check};
 
 /// How long whoever got a ticket for the seat may take to join by it, in milliseconds.
-const JOIN_WITHIN: i64 = 60_000;
+pub(super) const JOIN_WITHIN: i64 = 60_000;
 
 impl From<Closed> for Refused {
     fn from(closed: Closed) -> Self {
         match closed {
             Closed::Unknown | Closed::NotYours => Refused::NoSuchCode,
             Closed::Mistyped => Refused::CodeMistyped,
-            Closed::Expired => Refused::CodeExpired,
+            Closed::Expired | Closed::UsedUp => Refused::CodeExpired,
             Closed::Used => Refused::CodeUsed,
-            Closed::Superseded | Closed::Ended => Refused::CodeSuperseded,
+            Closed::Superseded | Closed::Ended | Closed::Revoked => Refused::CodeSuperseded,
             Closed::OtherAccount => Refused::CodeOtherAccount,
             Closed::WrongSide => Refused::CodeWrongSide,
             Closed::Mismatch => Refused::CodeMismatch,
-            Closed::Declined | Closed::Unavailable => Refused::NotAllowed,
+            Closed::Declined | Closed::Unavailable | Closed::TooEarly | Closed::Nowhere | Closed::NotShown => {
+                Refused::NotAllowed
+            }
             Closed::TooManyAttempts(_) => Refused::TooManyAttempts,
+            Closed::TooOften(_) => Refused::TooOften,
         }
     }
 }
@@ -49,6 +52,9 @@ impl Gateway {
     fn take_by_code(&mut self, read: &Read, asked: &Claiming, now: Now) -> Result<ClaimView, Closed> {
         let trier = by_address(asked.from);
         let id = self.code_read(read, &trier, now)?;
+        if self.codes.is_printed(id) {
+            return self.claim_printed(id, asked, now);
+        }
         self.open_for_reader(id, asked.receiver.extension, now)?;
         let nearby = self.is_nearby(id, asked);
         let (claim, hash) = ticket::draw(&mut self.rng);
@@ -86,6 +92,9 @@ impl Gateway {
     /// What a code is for. Changes nothing but the count of wrong ones.
     pub(in crate::gateway) fn look_at_code(&mut self, read: &Read, from: std::net::IpAddr, now: Now) -> Outcome {
         let found = self.code_read(read, &by_address(from), now).and_then(|id| {
+            if self.codes.is_printed(id) {
+                return self.printed_info(id, now);
+            }
             let live = self.codes.live.get(&id).ok_or(Closed::Unknown)?;
             live.is_open()?;
             let plan = live.machine.plan();
@@ -127,6 +136,9 @@ impl Gateway {
             return if right { Ok(()) } else { Err(Closed::Mismatch) };
         }
         let id = self.code_read(read, &trier, now)?;
+        if self.codes.is_printed(id) {
+            return Err(Closed::WrongSide);
+        }
         let live = self.codes.live.get(&id).ok_or(Closed::Unknown)?;
         live.is_open()?;
         if live.machine.plan().topology != Topology::ReceiverShows {
@@ -150,10 +162,20 @@ impl Gateway {
         let found = self.codes.live.iter().find(|(_, live)| {
             live.shown.digits == *digits || live.counter.as_ref().is_some_and(|counter| counter.digits == *digits)
         });
-        let id = found.map(|(id, _)| *id)?;
-        let done = self.take_by_phone(id, leg, now);
+        let printed = || self.printed_by_digits(digits, now);
+        let id = found.map(|(id, _)| *id).or_else(printed)?;
+        let printed = self.codes.is_printed(id);
+        let done = match printed {
+            true => self.begin_by_phone(id, leg, now),
+            false => self.take_by_phone(id, leg, now),
+        };
         if let Err(closed) = done {
             self.codes.count(closed.name());
+            if printed {
+                // The digits were right: another try is of no use.
+                self.refuse_begin(leg, closed, now);
+                return Some(Ok(()));
+            }
         }
         Some(done)
     }
@@ -165,8 +187,8 @@ impl Gateway {
         let name = extension.and_then(|of| self.table.extensions.get(&of)).map(|of| of.name.clone());
         let live = self.codes.live.get(&id).ok_or(Closed::Unknown)?;
         let topology = live.machine.plan().topology;
-        if topology != Topology::HolderShows {
-            // A telephone shows nothing, and what another device shows is not for it.
+        if topology == Topology::ReceiverShows {
+            // What another device shows that wants a call is not for this one.
             return Err(Closed::WrongSide);
         }
         self.open_for_reader(id, extension, now)?;
@@ -197,7 +219,7 @@ impl Gateway {
         match read {
             Read::Ticket(shown) => {
                 let found = self.web.tickets.verify(shown.expose(), now.utc).ok();
-                if let Some(Right::Code { code }) = found.map(|ticket| &ticket.right) {
+                if let Some(Right::Code { code } | Right::Begin { code }) = found.map(|ticket| &ticket.right) {
                     let code = *code;
                     self.codes.guard.note_right(trier);
                     return Ok(code);
@@ -208,7 +230,7 @@ impl Gateway {
                 if !self.codes.guard.may_try(trier, now.mono) {
                     return Err(wait);
                 }
-                if digits.expose().len() != DIGITS || !check(digits.expose()) {
+                if ![DIGITS, PRINTED_DIGITS].contains(&digits.expose().len()) || !check(digits.expose()) {
                     // A slip is no guess: whoever guesses makes none.
                     return Err(Closed::Mistyped);
                 }
@@ -216,7 +238,8 @@ impl Gateway {
                 let is = |live: &Live| {
                     live.shown.digits == *digits || live.counter.as_ref().is_some_and(|of| of.digits == *digits)
                 };
-                match all.find(|(_, live)| is(live)).map(|(id, _)| *id) {
+                let found = all.find(|(_, live)| is(live)).map(|(id, _)| *id);
+                match found.or_else(|| self.printed_by_digits(digits, now)) {
                     Some(id) => {
                         self.codes.guard.note_right(trier);
                         Ok(id)
@@ -227,6 +250,18 @@ impl Gateway {
                     }
                 }
             }
+        }
+    }
+
+    /// The printed code that shows these digits.
+    fn printed_by_digits(&self, digits: &Secret, now: Now) -> Option<CodeId> {
+        if digits.expose().len() != PRINTED_DIGITS {
+            return None;
+        }
+        let hash = Printed::hash_of_digits(digits.expose());
+        match self.web.tickets.by_hash(hash, now.utc).ok()?.right {
+            Right::Begin { code } => Some(code),
+            _ => None,
         }
     }
 
@@ -317,7 +352,6 @@ impl Gateway {
             name,
             person,
             ticket: live.seat.as_ref().filter(|_| granted).map(|(_, shown)| shown.clone()),
-            context: None,
         })
     }
 

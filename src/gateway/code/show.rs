@@ -42,10 +42,20 @@ impl Gateway {
     /// Somebody on a telephone pressed the key: the digits are said.
     pub(in crate::gateway) fn code_by_key(&mut self, leg: LegId, now: Now) {
         let Some((room, participant)) = self.legs.get(&leg).and_then(|record| record.place()) else { return };
+        if !self.settings.coding.by_key {
+            return self.say_prompt(leg, Prompt::NotAvailable);
+        }
         let made = self.show_code((room, participant), &CodeRequest::default(), now);
         let shown = made.ok().and_then(|id| self.codes.live.get(&id)).map(|live| live.shown.digits.clone());
+        match shown {
+            Some(digits) => self.say_code(leg, Prompt::CodeYours, &digits),
+            None => self.say_prompt(leg, Prompt::NotAvailable),
+        }
+    }
+
+    /// Says a code to a telephone, and what it is for.
+    pub(super) fn say_code(&mut self, leg: LegId, prompt: Prompt, digits: &Secret) {
         let Some(language) = self.legs.get(&leg).map(|record| record.language.clone()) else { return };
-        let Some(digits) = shown else { return self.say_prompt(leg, Prompt::NotAvailable) };
         let (first, last) = digits.expose().split_at_checked(3).unwrap_or((digits.expose(), ""));
         let mut clips = Vec::new();
         // Once more for those who were still looking for the other telephone.
@@ -53,7 +63,7 @@ impl Gateway {
             if again {
                 clips.push(Clip::Pause(PAUSE * 2));
             }
-            clips.extend(language.say_keys(Prompt::CodeYours, first));
+            clips.extend(language.say_keys(prompt, first));
             clips.push(Clip::Pause(PAUSE));
             clips.extend(language.digits(last));
         }

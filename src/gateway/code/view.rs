@@ -200,9 +200,6 @@ pub struct ClaimView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
     pub ticket: Option<Secret>,
-    /// A printed code's own: what is known of whom it was printed for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub context: Option<std::collections::BTreeMap<String, String>>,
 }
 
 /// What a code is for, before anything is done with it.
@@ -213,7 +210,7 @@ pub struct CodeInfo {
     pub kind: CodeKind,
     /// What people call the meeting, or the printed code.
     pub name: Option<String>,
-    /// Whose call it is, as others see them.
+    /// Whose call it is, as others see them; whom a printed code calls.
     pub person: Option<String>,
     /// Who is asked.
     pub confirm: Confirm,
@@ -267,6 +264,18 @@ pub enum Closed {
     TooManyAttempts(u64),
     /// It is not up to this: nothing of the room could take it in.
     Unavailable,
+    /// A printed code does not count yet.
+    TooEarly,
+    /// A printed code was taken back.
+    Revoked,
+    /// A printed code began as many calls as it may.
+    UsedUp,
+    /// Too many calls began by this code, or from here; seconds until the next.
+    TooOften(u64),
+    /// Where a printed code leads, nobody can be reached.
+    Nowhere,
+    /// What a printed code shows is known for an hour after it was made.
+    NotShown,
 }
 
 impl Closed {
@@ -286,6 +295,12 @@ impl Closed {
             Closed::NotYours => "code-not-yours",
             Closed::TooManyAttempts(_) => "code-too-many-attempts",
             Closed::Unavailable => "code-unavailable",
+            Closed::TooEarly => "code-too-early",
+            Closed::Revoked => "code-revoked",
+            Closed::UsedUp => "code-used-up",
+            Closed::TooOften(_) => "code-too-often",
+            Closed::Nowhere => "code-nowhere",
+            Closed::NotShown => "code-not-shown",
         }
     }
 
@@ -294,10 +309,17 @@ impl Closed {
         match self {
             Closed::Unknown | Closed::NotYours => 404,
             Closed::Mistyped => 422,
-            Closed::Expired | Closed::Superseded | Closed::Ended => 410,
-            Closed::Used | Closed::WrongSide | Closed::Mismatch | Closed::Declined | Closed::Unavailable => 409,
+            Closed::Expired | Closed::Superseded | Closed::Ended | Closed::Revoked | Closed::UsedUp => 410,
+            Closed::Used
+            | Closed::WrongSide
+            | Closed::Mismatch
+            | Closed::Declined
+            | Closed::Unavailable
+            | Closed::TooEarly
+            | Closed::Nowhere
+            | Closed::NotShown => 409,
             Closed::OtherAccount => 403,
-            Closed::TooManyAttempts(_) => 429,
+            Closed::TooManyAttempts(_) | Closed::TooOften(_) => 429,
         }
     }
 
@@ -317,6 +339,12 @@ impl Closed {
             Closed::NotYours => "this device did not ask for a call, or too long ago",
             Closed::TooManyAttempts(_) => "too many wrong codes: wait a little",
             Closed::Unavailable => "this cannot be begun now: try again later",
+            Closed::TooEarly => "this code does not count yet",
+            Closed::Revoked => "this code was taken back",
+            Closed::UsedUp => "this code began as many calls as it may",
+            Closed::TooOften(_) => "too many calls were begun by this code, or from here: wait a little",
+            Closed::Nowhere => "nobody can be reached where this code leads",
+            Closed::NotShown => "what a code shows is kept as a hash alone: make another one, and take this one back",
         }
     }
 }

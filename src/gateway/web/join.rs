@@ -27,6 +27,11 @@ pub(super) struct Pass {
 }
 
 impl Pass {
+    /// For a guest who needs no invitation.
+    fn guest_of(room: RoomId, name: Option<String>) -> Self {
+        Self { room, role: Role::Guest, name, invitation: None, personal: false, returns: None }
+    }
+
     /// By what whoever comes by it from this address is known again.
     pub(super) fn signs(&self, from: IpAddr) -> Vec<Sign> {
         let own = self.invitation.filter(|_| self.personal);
@@ -101,6 +106,17 @@ impl Gateway {
             };
             return taken.map_err(Refused::from);
         }
+        if let Some(ticket) = join.ticket.as_ref().and_then(|ticket| self.begins_by(ticket, now)) {
+            let begin = self.begin_by_page(ticket, name.as_ref(), now)?;
+            let pass = Pass::guest_of(begin.room, begin.name.clone());
+            return match self.enter_by(pass, name, &join, (session, id), now) {
+                Ok(participant) => Ok(self.begun_by_page(begin, participant, now)),
+                Err(refused) => {
+                    self.not_begun(begin, now);
+                    Err(refused)
+                }
+            };
+        }
         let returns = join.resume.as_ref().and_then(|resume| self.pass_by_return(resume, now));
         let pass = match (returns, &join.ticket, &join.passcode) {
             (Some(pass), _, _) => pass,
@@ -115,6 +131,19 @@ impl Gateway {
             self.take_seat(participant, session, id, now);
             return Ok(());
         }
+        self.enter_by(pass, name, &join, (session, id), now).map(drop)
+    }
+
+    /// Somebody who may come in gets a place.
+    fn enter_by(
+        &mut self,
+        pass: Pass,
+        name: Option<String>,
+        join: &Join,
+        (session, id): (SessionId, u64),
+        now: Now,
+    ) -> Result<ParticipantId, Refused> {
+        let from = self.web_address(session).ok_or(Code::NotJoined)?;
         let live = self.rooms.get(&pass.room).ok_or(Code::NoSuchRoom)?;
         live.admits(pass.role).map_err(Code::of_door)?;
         let share = u64::from(live.settings().max_participants) * u64::from(self.settings.join_share) / 100;
@@ -157,7 +186,7 @@ impl Gateway {
         }
         self.carry_out(room, now);
         self.welcome(participant, session, id, false, now);
-        Ok(())
+        Ok(participant)
     }
 
     /// Whether a place may be taken again now: each time costs the whole roster and chat.
@@ -207,7 +236,9 @@ impl Gateway {
     pub(super) fn place_of(&self, resume: &Secret, now: Now) -> Option<ParticipantId> {
         match self.web.tickets.verify(resume.expose(), now.utc).ok()?.right {
             Right::Resume { participant, .. } => self.web.seats.contains_key(&participant).then_some(participant),
-            Right::Enter(_) | Right::Elevate { .. } | Right::Code { .. } | Right::Seat { .. } => None,
+            Right::Enter(_) | Right::Elevate { .. } | Right::Code { .. } | Right::Begin { .. } | Right::Seat { .. } => {
+                None
+            }
         }
     }
 
@@ -216,7 +247,11 @@ impl Gateway {
         let ticket = self.web.tickets.verify(shown.expose(), now.utc).ok()?;
         match ticket.right {
             Right::Seat { participant, by } => Some(((ticket.room, participant), (by, ticket.id))),
-            Right::Enter(_) | Right::Resume { .. } | Right::Elevate { .. } | Right::Code { .. } => None,
+            Right::Enter(_)
+            | Right::Resume { .. }
+            | Right::Elevate { .. }
+            | Right::Code { .. }
+            | Right::Begin { .. } => None,
         }
     }
 
@@ -240,6 +275,7 @@ impl Gateway {
             | Right::Resume { .. }
             | Right::Elevate { .. }
             | Right::Code { .. }
+            | Right::Begin { .. }
             | Right::Seat { .. } => Err(Code::BadTicket),
         });
         if matches!(pass, Err(Code::BadTicket)) {
@@ -270,7 +306,7 @@ impl Gateway {
         };
         self.web.guard.note_right(&trier);
         let role = if host { Role::Host } else { Role::Guest };
-        Ok(Pass { room, role, name: None, invitation: None, personal: false, returns: None })
+        Ok(Pass { role, ..Pass::guest_of(room, None) })
     }
 
     /// The place that is taken already by an invitation for one person.

@@ -111,7 +111,7 @@ function found(): Child {
     h(
       "section",
       { class: "card", key: "card" },
-      h("p", { class: "with" }, h("b", {}, (call ? info.name : info.person) ?? ""), !call && info.name ? h("span", { class: "quiet" }, info.name) : null),
+      h("p", { class: "with" }, h("b", {}, (call ? info.name : info.person) ?? ""), call ? (info.person ? h("span", { class: "quiet" }, t("calls", { person: info.person })) : null) : info.name ? h("span", { class: "quiet" }, info.name) : null),
       h(
         "form",
         { novalidate: true, onsubmit: take },

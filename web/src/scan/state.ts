@@ -24,7 +24,6 @@ export interface Claim {
   person?: string;
   /** For `join`: the call is ours. */
   ticket?: string;
-  context?: Record<string, string>;
 }
 
 /** A code as it was read. */
