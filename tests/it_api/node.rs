@@ -387,6 +387,7 @@ impl StandIn {
             Command::Elevate { .. } => return Err(Denial::NotFound("call")),
             Command::ShowCode { .. } => return Err(Denial::NotFound("call")),
             Command::Code(_)
+            | Command::Printed(_)
             | Command::WithdrawCode(_)
             | Command::AnswerCode { .. }
             | Command::LookAtCode { .. }
