@@ -77,6 +77,9 @@ impl RelayOptions {
             [] => PRIVATE.iter().filter_map(|text| text.parse().ok()).collect(),
             named => named.iter().map(|text| network(text)).collect::<Result<_, _>>()?,
         };
+        if self.address.is_some_and(|address| address.is_unspecified() || address.is_multicast()) {
+            return Err(RelayError::Usage("--address: the one at which phones reach this machine, not any".into()));
+        }
         if !(1..=MOST_PORTS).contains(&usize::from(self.calls)) {
             return Err(RelayError::Usage(format!("--calls: from 1 to {MOST_PORTS}")));
         }
@@ -150,6 +153,8 @@ mod tests {
         {
             assert!(options(&managers, &networks).bounds().is_err(), "{managers:?} {networks:?}");
         }
+        let anywhere = Some(IpAddr::from([0, 0, 0, 0]));
+        assert!(RelayOptions { address: anywhere, ..options(&["a"], &[]) }.bounds().is_err());
         assert!(RelayOptions { calls: 0, ..options(&["a"], &[]) }.bounds().is_err());
         assert!(RelayOptions { first_port: 65_500, ..options(&["a"], &[]) }.bounds().is_err());
         assert!(RelayOptions { first_port: 20_001, ..options(&["a"], &[]) }.bounds().is_err());

@@ -1,5 +1,6 @@
 //! Control messages: one JSON object per text frame.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::de::DeserializeOwned;
@@ -96,8 +97,14 @@ impl Hello {
         if !fine {
             return Err(Malformed("another version of the tunnel"));
         }
-        if !fine_ports || self.software.len() > LONGEST_NAME {
-            return Err(Malformed("a hello with ports that cannot be"));
+        if !fine_ports || self.ports.iter().collect::<BTreeSet<_>>().len() != self.ports.len() {
+            return Err(Malformed("a hello with ports that cannot be, or one of them twice"));
+        }
+        if !is_place(self.sip) || !is_place(SocketAddr::new(self.media, self.sip.port())) {
+            return Err(Malformed("a hello from an address at which nobody is reached"));
+        }
+        if !is_name(&self.software) {
+            return Err(Malformed("a hello of a program whose name is too long or no text"));
         }
         check_managers(&self.managers)
     }
@@ -105,11 +112,28 @@ impl Hello {
 
 /// Whether a list of call managers is within its bounds.
 pub fn check_managers(managers: &[Manager]) -> Result<(), Malformed> {
-    let fine = managers.len() <= MOST_MANAGERS
-        && managers
-            .iter()
-            .all(|manager| manager.name.len() <= LONGEST_NAME && manager.addresses.len() <= MOST_MANAGERS);
-    if fine { Ok(()) } else { Err(Malformed("too many call managers")) }
+    if managers.len() > MOST_MANAGERS || managers.iter().any(|manager| manager.addresses.len() > MOST_MANAGERS) {
+        return Err(Malformed("too many call managers"));
+    }
+    if !managers.iter().all(|manager| !manager.name.is_empty() && is_name(&manager.name)) {
+        return Err(Malformed("a call manager whose name is too long or no text"));
+    }
+    if managers.iter().flat_map(|manager| &manager.addresses).any(|address| !is_place(*address)) {
+        return Err(Malformed("a call manager at an address at which nobody is reached"));
+    }
+    Ok(())
+}
+
+/// Whether this can be shown in one line and written into a log: names come from another's machine.
+fn is_name(text: &str) -> bool {
+    text.len() <= LONGEST_NAME && !text.chars().any(char::is_control)
+}
+
+/// Whether somebody can be reached there.
+fn is_place(address: SocketAddr) -> bool {
+    let ip = address.ip().to_canonical();
+    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+    address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
 }
 
 /// A message as text.
@@ -148,6 +172,22 @@ mod tests {
         assert!(Hello { ports: vec![], ..hello() }.check().is_err());
         assert!(Hello { ports: vec![30_001], ..hello() }.check().is_err());
         assert!(Hello { ports: vec![30_000; MOST_PORTS + 1], ..hello() }.check().is_err());
+        assert!(Hello { ports: vec![30_000, 30_002, 30_000], ..hello() }.check().is_err(), "one port is two calls'");
+        for nowhere in
+            ["0.0.0.0:0", "0.0.0.0:5060", "10.0.0.9:0", "[::]:5060", "239.1.1.1:5060", "255.255.255.255:5060"]
+        {
+            let sip: SocketAddr = nowhere.parse().unwrap();
+            assert!(Hello { sip, ..hello() }.check().is_err(), "{nowhere}");
+            let managers = vec![Manager { addresses: vec![sip], ..hello().managers[0].clone() }];
+            assert!(Hello { managers, ..hello() }.check().is_err(), "a manager at {nowhere}");
+        }
+        assert!(Hello { media: "0.0.0.0".parse().unwrap(), ..hello() }.check().is_err());
+        assert_eq!(Hello { sip: "[fd00::9]:5060".parse().unwrap(), ..hello() }.check(), Ok(()));
+        for odd in ["ring\nlift", "\u{1b}[2J", "\u{7f}", "\u{85}"] {
+            assert!(Hello { software: odd.into(), ..hello() }.check().is_err(), "{odd:?}");
+            let managers = vec![Manager { name: odd.into(), addresses: vec![] }];
+            assert!(Hello { managers, ..hello() }.check().is_err(), "{odd:?}");
+        }
         let crowd = vec![hello().managers[0].clone(); 33];
         assert!(Hello { managers: crowd, ..hello() }.check().is_err());
     }
