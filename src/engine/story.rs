@@ -62,6 +62,8 @@ pub fn tell(what: &Happening) {
         Happening::TrunkDown { trunk, why } => warn!(%trunk, why, "takes no calls"),
         Happening::TrunkTargetUp { trunk, address } => info!(%trunk, address, "takes calls there"),
         Happening::TrunkTargetDown { trunk, address, why } => warn!(%trunk, address, why, "takes no calls there"),
+        // The tunnel's task told so, with where it comes from and why it went.
+        Happening::RelayConnected { .. } | Happening::RelayDisconnected { .. } => {}
         Happening::ExtensionRegistered { extension, address, user_agent } => {
             debug!(%extension, %address, user_agent = user_agent.as_deref().unwrap_or(""), "registered");
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::{CodeId, ElevationId, TrunkId};
+use crate::base::id::{CodeId, ElevationId, RelayId, TrunkId};
 use crate::base::{Cause, ExtensionId, LegId, ParticipantId, RoomId, Utc};
 use crate::elevation::{Asker, Reason, Step};
 use crate::gateway::callback::view::CallbackStep;
@@ -288,6 +288,22 @@ pub enum Happening {
         /// Why, in words.
         why: String,
     },
+    /// A relay's tunnel stands: the telephones of its network can be called.
+    #[serde(rename = "relay.connected")]
+    RelayConnected {
+        /// Which.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        relay: RelayId,
+    },
+    /// A relay's tunnel is gone; its calls wait a little for the next.
+    #[serde(rename = "relay.disconnected")]
+    RelayDisconnected {
+        /// Which.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        relay: RelayId,
+        /// For good: it was stopped, or is not let in any more.
+        ended: bool,
+    },
     /// A telephone registered.
     #[serde(rename = "extension.registered")]
     ExtensionRegistered {
@@ -478,6 +494,8 @@ impl Happening {
             | Happening::TrunkDown { .. }
             | Happening::TrunkTargetUp { .. }
             | Happening::TrunkTargetDown { .. }
+            | Happening::RelayConnected { .. }
+            | Happening::RelayDisconnected { .. }
             | Happening::ExtensionRegistered { .. }
             | Happening::ExtensionUnregistered { .. }
             | Happening::NodeDraining {}

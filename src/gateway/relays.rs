@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::base::id::{RelayId, TrunkId};
 use crate::base::{Cause, Instant, LegId, Now};
+use crate::gateway::event::Happening;
 use crate::gateway::{Gateway, Output, Timer};
 use crate::route::Trunk;
 use crate::sip::locate::SearchId;
@@ -104,6 +105,7 @@ impl Gateway {
             RelayFact::Lost { relay, ended } => {
                 let Some(known) = self.relays.0.get_mut(&relay).filter(|known| known.connected) else { return };
                 known.connected = false;
+                self.publish(Happening::RelayDisconnected { relay, ended }, now);
                 self.timers.arm(Timer::Relay(relay), now.mono + PATIENCE);
                 self.trunks_by(relay).into_iter().for_each(|trunk| self.weigh(trunk, now));
                 if ended {
@@ -119,6 +121,9 @@ impl Gateway {
         self.endpoint.reached_through(flow, HostPort::from(reach.sip));
         let before = self.relays.0.insert(relay, Known { reach: reach.clone(), connected: true });
         let moved = before.as_ref().is_none_or(|known| known.reach.sip != reach.sip);
+        if !before.as_ref().is_some_and(|known| known.connected) {
+            self.publish(Happening::RelayConnected { relay }, now);
+        }
         for trunk in self.trunks_by(relay) {
             self.trunk_reached_again(trunk, moved, now);
         }
