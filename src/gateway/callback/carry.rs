@@ -5,7 +5,7 @@ use crate::base::{Cause, LegId, Now, ParticipantId, SessionId};
 use crate::call::speech::Prompt;
 use crate::callback::{End, Failure, Input, Output, State};
 use crate::gateway::callback::view::CallbackStep;
-use crate::gateway::callback::{Live, REMEMBERED};
+use crate::gateway::callback::{Live, REMEMBERED, Wish};
 use crate::gateway::event::Happening;
 use crate::gateway::leg::Stage;
 use crate::gateway::ringing::RingId;
@@ -224,16 +224,7 @@ impl Gateway {
         }
         let Some(live) = self.callbacks.live.get(&id) else { return };
         let (kept, page) = (live.wish.kept.is_some(), live.wish.page);
-        let step = CallbackStep {
-            state,
-            callback: id,
-            room: live.wish.room,
-            participant: live.wish.participant,
-            to: self.shown_target(&live.wish),
-            name: live.wish.name.clone(),
-            by: live.wish.by,
-            failure,
-        };
+        let step = self.callback_step(id, &live.wish, state, failure);
         if state.is_over() && kept {
             self.outputs.push_back(Order::Unplan { callback: id });
         }
@@ -246,5 +237,25 @@ impl Gateway {
             self.tell_pages(sessions, ServerMessage::Callback(Box::new(view)));
         }
         self.publish(Happening::Callback(Box::new(step)), now);
+    }
+
+    /// How far a callback is, for the log.
+    pub(super) fn callback_step(
+        &self,
+        id: CallbackId,
+        wish: &Wish,
+        state: State,
+        failure: Option<Failure>,
+    ) -> CallbackStep {
+        CallbackStep {
+            state,
+            callback: id,
+            room: wish.room,
+            participant: wish.participant,
+            to: self.shown_target(wish),
+            name: wish.name.clone(),
+            by: wish.by,
+            failure,
+        }
     }
 }

@@ -5,10 +5,11 @@ use crate::base::Now;
 use crate::base::RoomId;
 use crate::base::id::CallbackId;
 use crate::callback::schedule::{Due, due};
-use crate::callback::{Failure, Input};
+use crate::callback::{Failure, Input, State};
 use crate::gateway::callback::Wish;
 use crate::gateway::callback::view::{CallbackBy, CallbackRequest, Kept};
 use crate::gateway::command::{Denial, Outcome, Reply};
+use crate::gateway::event::Happening;
 use crate::gateway::{Gateway, Output, Timer};
 use crate::route::{Hours, Span, Zone};
 
@@ -71,7 +72,7 @@ impl Gateway {
             after: None,
             kept: Some(kept),
         };
-        let begun = self.begin_callback(wish, now);
+        let begun = self.begin_callback(wish.clone(), now);
         if claimed {
             // It may have rung when the node died: nobody can say, so it does not ring again.
             self.callback(id, Input::Forbid(Failure::Ours), now);
@@ -82,6 +83,10 @@ impl Gateway {
                 self.callback_view(id).map(|view| Reply::Callback(Box::new(view))).ok_or(Denial::NotFound("callback"))
             }
             Err(why) => {
+                // Whoever planned it waits for it: it does not vanish unsaid.
+                let why = if claimed { Failure::Ours } else { why };
+                let step = self.callback_step(id, &wish, State::Failed, Some(why));
+                self.publish(Happening::Callback(Box::new(step)), now);
                 self.outputs.push_back(Output::Unplan { callback: id });
                 Err(Denial::NotCalledBack(why))
             }
@@ -91,7 +96,7 @@ impl Gateway {
     /// One that waits is looked at.
     pub(in crate::gateway) fn callback_waits(&mut self, id: CallbackId, now: Now) {
         let Some(live) = self.callbacks.live.get_mut(&id) else { return };
-        if live.machine.state().0 != crate::callback::State::None || live.claiming {
+        if live.machine.state().0 != State::None || live.claiming {
             return;
         }
         let Some(kept) = &live.wish.kept else { return self.callback_begins(id, now) };
