@@ -3,6 +3,8 @@
 //! Sources: ITU-T E.161.1 (112 and 911 for new numbers), the numbering plans published by the ITU (National Numbering
 //! Plans, www.itu.int/oth/T0202), and the national regulators' lists of emergency numbers.
 
+use crate::base::phone_number::NumberPlan;
+
 /// 112 reaches help from every GSM network on earth (3GPP TS 22.101 §10.1), and in the European Union by law.
 const EVERYWHERE: &[&str] = &["112"];
 
@@ -56,6 +58,29 @@ const BY_COUNTRY: &[(&str, &[&str])] = &[
     ("972", &["100", "101", "102"]),
 ];
 
+/// Known as help far beyond the countries that have them, so that people dial them anywhere.
+const FAMILIAR: &[&str] = &["110", "112", "911", "999"];
+
+/// Digits that get a line out of a house.
+const LINE: &[&str] = &["0", "9"];
+
+/// Whether this may reach help, as it stands or behind digits that get a line or name a country, in a country of these plans or
+/// where nobody knows which: for calls that a machine makes, which help must never be rung by. Better one too many.
+pub fn may_be_help<'a>(dialled: &str, plans: impl Iterator<Item = &'a NumberPlan>) -> bool {
+    let digits = dialled.strip_prefix('+').unwrap_or(dialled);
+    let is_help = |digits: &str, country: Option<&str>| FAMILIAR.contains(&digits) || is_emergency(digits, country);
+    let behind_line = |country: Option<&str>| {
+        let lines = LINE.iter().filter_map(|line| digits.strip_prefix(line));
+        std::iter::once(digits).chain(lines).any(|rest| is_help(rest, country))
+    };
+    let countries = plans.filter_map(|plan| plan.country.as_deref());
+    let behind_country = |country: &str| {
+        let abroad = ["", "00", "011"].iter().filter_map(|prefix| digits.strip_prefix(prefix));
+        abroad.filter_map(|rest| rest.strip_prefix(country)).any(|rest| is_help(rest, Some(country)))
+    };
+    behind_line(None) || countries.into_iter().any(|country| behind_line(Some(country)) || behind_country(country))
+}
+
 /// Whether what was dialled is an emergency number there.
 pub fn is_emergency(dialled: &str, country: Option<&str>) -> bool {
     let dialled = dialled.split(';').next().unwrap_or_default();
@@ -79,5 +104,17 @@ mod tests {
         assert!(is_emergency("911", None), "better one call too many");
         assert!(!is_emergency("911", Some("49")) && !is_emergency("110", Some("44")) && !is_emergency("1120", None));
         assert!(is_emergency("112;phone-context=+49", Some("49")));
+    }
+
+    #[test]
+    fn help_is_known_behind_what_gets_a_line_or_names_a_country() {
+        let home = NumberPlan { country: Some("49".into()), ..NumberPlan::default() };
+        for dialled in ["112", "0112", "9112", "911", "9911", "110", "0110", "+49110", "0049112", "49112", "999"] {
+            assert!(may_be_help(dialled, [&home].into_iter()), "{dialled}");
+        }
+        assert!(may_be_help("110", [].into_iter()) && may_be_help("911", [].into_iter()));
+        for dialled in ["1120", "204", "2110", "+4930112", "030112", "+49301120911", "482911"] {
+            assert!(!may_be_help(dialled, [&home].into_iter()), "{dialled}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::base::id::{CallbackId, TrunkId};
+use crate::base::phone_number::NumberPlan;
 use crate::base::{Cause, Now, PhoneNumber, RoomId};
 use crate::callback::{End, Failure, Input};
 use crate::gateway::Gateway;
@@ -16,7 +17,8 @@ use crate::gateway::ringing::Step;
 use crate::gateway::seating::SeatFor;
 use crate::gateway::webhook::sign;
 use crate::room::{Role, State};
-use crate::route::{Destination, Trunk, premium, toll};
+use crate::route::emergency::may_be_help;
+use crate::route::{Called, Destination, Dialled, Did, Trunk, premium, toll};
 use crate::sip::dialog::MAX_FORWARDS;
 use crate::sip::endpoint::Headers;
 use crate::wire::sip::Uri;
@@ -49,13 +51,23 @@ impl Gateway {
             return Ok(vec![Way::House(extension)]);
         }
         let dialled = wish.to.expose();
+        if may_be_help(dialled, self.plans()) {
+            return Err(Failure::NotAllowed);
+        }
+        if self.leads_back(dialled) {
+            return Err(Failure::Loop);
+        }
         let mut ways = Vec::new();
+        let mut tried = Vec::new();
         let managers = self.table.trunks.values().filter(|trunk| is_manager(trunk, dialled, wish.number.as_ref()));
         for trunk in managers {
             let to = by(trunk.id);
             match self.table.dialled(dialled, &trunk.numbers, &to) {
                 Some(dialled) if dialled.is_emergency() => return Err(Failure::NotAllowed),
-                Some(dialled) => ways.push(Way::Manager(trunk.id, dialled)),
+                Some(dialled) => {
+                    tried.push(trunk.id);
+                    ways.push(Way::Manager(trunk.id, dialled));
+                }
                 None => {}
             }
         }
@@ -68,7 +80,7 @@ impl Gateway {
             // A way that is ours alone or forbids the number altogether holds for every road.
             Err(why @ Failure::Loop) => Err(why),
             Ok(way) if wants_outside => {
-                ways.push(way);
+                ways.extend(beyond(way, &tried));
                 Ok(ways)
             }
             Err(why) if ways.is_empty() => Err(why),
@@ -86,7 +98,12 @@ impl Gateway {
                 if toll::may_call(&self.settings.operator_limits, &dialled, home.as_deref()).is_err() {
                     return Err(too_dear(wish.number.as_ref()));
                 }
-                if self.lacks_host(wish) { Err(Failure::NoHost) } else { Ok(Way::Pstn(to, dialled)) }
+                match &dialled {
+                    // A rule took a prefix off.
+                    Dialled::Number(number) if self.is_ours(number) => Err(Failure::Loop),
+                    _ if self.lacks_host(wish) => Err(Failure::NoHost),
+                    _ => Ok(Way::Pstn(to, dialled)),
+                }
             }
             Ok((Destination::Trunk { .. } | Destination::Refuse { .. }, _)) => Err(Failure::NotAllowed),
             // A number of ours: whoever is rung would be us.
@@ -95,6 +112,30 @@ impl Gateway {
             Err(Cause::Throttled) => Err(Failure::TooFrequent),
             Err(_) => Err(Failure::Unreachable),
         }
+    }
+
+    /// How numbers are written here: by people of the house, and by trunks.
+    fn plans(&self) -> impl Iterator<Item = &NumberPlan> {
+        std::iter::once(&self.table.home.numbers).chain(self.table.trunks.values().map(|trunk| &trunk.numbers))
+    }
+
+    /// Whether this, however it is written, is a number of ours that a meeting or the attendant answers; or what we are
+    /// registered as with a call manager, which would call us.
+    fn leads_back(&self, dialled: &str) -> bool {
+        let mut read = self.plans().filter_map(|plan| PhoneNumber::normalise(dialled, plan));
+        let registered = |trunk: &Trunk| {
+            let aor = trunk.outbound.as_ref().and_then(|out| out.register.as_ref()).map(|register| &register.aor);
+            trunk.callback.is_some()
+                && aor.is_some_and(|aor| Uri::parse(aor).is_ok_and(|aor| aor.user() == Some(dialled)))
+        };
+        read.any(|number| self.is_ours(&number)) || self.table.trunks.values().any(registered)
+    }
+
+    /// Whether a meeting or the attendant answers this number of ours.
+    fn is_ours(&self, number: &PhoneNumber) -> bool {
+        let answers = |to: &Destination| matches!(to, Destination::Attendant {} | Destination::Room { .. });
+        let is_it = |did: &Did| matches!(&did.called, Called::Number(ours) if ours == number) && answers(&did.action);
+        self.table.dids.values().any(is_it)
     }
 
     fn lacks_host(&self, wish: &Wish) -> bool {
@@ -207,6 +248,17 @@ impl Gateway {
             }
         }
         true
+    }
+}
+
+/// A way out without the call managers that were tried already; none where nothing is left of it.
+fn beyond(way: Way, tried: &[TrunkId]) -> Option<Way> {
+    match way {
+        Way::Pstn(Destination::Trunk { trunks, strip, prefix }, dialled) => {
+            let trunks: Vec<TrunkId> = trunks.into_iter().filter(|trunk| !tried.contains(trunk)).collect();
+            (!trunks.is_empty()).then_some(Way::Pstn(Destination::Trunk { trunks, strip, prefix }, dialled))
+        }
+        other => Some(other),
     }
 }
 
