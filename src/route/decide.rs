@@ -227,16 +227,18 @@ impl Table {
                 return self.land(facts, &plan, Accepted { to, ..blank }, &name, note);
             }
             let digits = facts.to_user.bytes().any(|c| c.is_ascii_digit());
+            let left_over = self.is_left_over(&self.limits_of(party), facts, &reading, &way_out);
             note(&|| Step {
                 rule: "the way out".into(),
-                matched: digits && !outward.is_empty(),
+                matched: digits && !outward.is_empty() && !left_over,
                 why: match (digits, outward.is_empty()) {
                     (false, _) => format!("`{}` is nothing to dial", facts.to_user),
                     (true, true) => "no trunk is enabled that calls go out by".into(),
+                    (true, false) if left_over => LEFT_OVER.into(),
                     (true, false) => "nothing of the house: out by trunk".into(),
                 },
             });
-            if digits && !outward.is_empty() {
+            if digits && !outward.is_empty() && !left_over {
                 return self.land(facts, &plan, Accepted { to: way_out, ..blank }, "the way out", note);
             }
             if let Some(did) = self.find_did(facts, &reading, Look::LastResort, note) {
@@ -245,6 +247,21 @@ impl Table {
             }
         }
         Decision::Refuse(Cause::NoRoute)
+    }
+
+    /// Whether what was dialled is a short number that may not go out, and the number `*` takes it: one that somebody dials
+    /// for the attendant stays in the house, with trunks as without.
+    pub(super) fn is_left_over(
+        &self,
+        limits: &CallLimits,
+        facts: &Facts,
+        reading: &Reading<'_>,
+        way_out: &Destination,
+    ) -> bool {
+        let Some(short @ Dialled::Short(_)) = self.dialled(&facts.to_user, reading.plan, way_out) else { return false };
+        let goes_out = !matches!(way_out, Destination::Trunk { trunks, .. } if trunks.is_empty())
+            && toll::may_call(limits, &short, self.home_country(way_out).as_deref()).is_ok();
+        !goes_out && self.find_did(facts, reading, Look::LastResort, &mut |_| {}).is_some()
     }
 
     /// The people of the house: by user name, by group, by an extension's number outside.
@@ -292,6 +309,9 @@ impl Table {
     }
 }
 
+/// Why a short number does not go out.
+pub(super) const LEFT_OVER: &str = "a short number that it may not call out: the number `*` takes it";
+
 /// Longest number that counts as short: service numbers have up to six digits, telephone numbers more.
 const LONGEST_SHORT: usize = 6;
 
@@ -317,9 +337,9 @@ impl fmt::Debug for Dialled {
 mod tests {
     use super::*;
     use crate::base::elevating::ElevationRules;
-    use crate::base::id::TrunkId;
-    use crate::base::{RoomId, Utc};
-    use crate::route::{Did, Trunk};
+    use crate::base::id::{ExtensionId, TrunkId};
+    use crate::base::{RoomId, Secret, Utc};
+    use crate::route::{Did, Extension, Trunk};
 
     fn trunk(bits: u64, networks: &[&str]) -> Trunk {
         Trunk {
@@ -412,6 +432,33 @@ mod tests {
         assert_eq!(table.decide(&facts("203.0.113.1", "meet")), Decision::Challenge);
         let proved = Facts { proved: Some(Party::Trunk(TrunkId::from_bits(1))), ..facts("203.0.113.1", "meet") };
         assert_eq!(chosen(table.decide(&proved)), 4);
+    }
+
+    #[test]
+    fn a_short_number_that_may_not_go_out_is_taken_by_the_last_resort_with_trunks_as_without() {
+        let mut table = table();
+        let any = did(1, "*", None, Destination::Attendant {});
+        table.dids.insert(any.id, any);
+        let anna = ExtensionId::from_bits(1);
+        table.extensions.insert(Extension::new(anna, "101".to_owned(), Secret::new("p")));
+        let dials = |to: &str| Facts { proved: Some(Party::Extension(anna)), ..facts("203.0.113.1", to) };
+        assert_eq!(chosen(table.decide(&dials("1000"))), 1);
+        let out = table.trunks.get_mut(&TrunkId::from_bits(1)).unwrap();
+        out.outbound = Some(serde_json::from_str(r#"{"targets":[{"uri":"sip:carrier.example"}]}"#).unwrap());
+        let explanation = table.explain(&dials("1000"));
+        assert_eq!((explanation.did, explanation.refusal), (Some(DidId::from_bits(1)), None));
+        assert!(explanation.steps.iter().any(|step| step.rule == "the way out" && step.why == LEFT_OVER));
+        let limits = CallLimits { calling: Calling::Allowed, ..CallLimits::default() };
+        let (to, _) = table.dial(&limits, &dials("1000")).unwrap();
+        assert_eq!(to, Destination::Attendant {}, "the operator's program is led there, too");
+        // Whole numbers go out, and short ones where they may.
+        assert!(matches!(table.decide(&dials("030555777")), Decision::Accept(accepted) if accepted.did.is_none()));
+        let service = CallLimits { countries: vec!["short".into()], ..limits };
+        assert!(matches!(table.dial(&service, &dials("1000")), Ok((Destination::Trunk { .. }, _))));
+        table.dids.remove(&DidId::from_bits(1));
+        let explanation = table.explain(&dials("1000"));
+        assert_eq!(explanation.refusal, Some(Cause::NotAllowed));
+        assert!(explanation.steps.iter().any(|step| step.why.contains("no whole telephone number")), "and says why");
     }
 
     #[test]

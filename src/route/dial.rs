@@ -4,6 +4,7 @@
 use crate::base::id::{DidId, RuleId};
 use crate::base::phone_number::NumberPlan;
 use crate::base::{Cause, PhoneNumber};
+use crate::route::decide::LEFT_OVER;
 use crate::route::emergency::is_emergency;
 use crate::route::explain::Note;
 use crate::route::fit::Asking;
@@ -72,7 +73,7 @@ impl Table {
 
     fn walk_dial(&self, limits: &CallLimits, facts: &Facts, note: Note<'_>) -> Result<(Led, Option<Dialled>), Cause> {
         let plan = self.dial_plan();
-        let led = self.lead_dial(facts, &plan, note).ok_or(Cause::NoRoute)?;
+        let led = self.lead_dial(limits, facts, &plan, note).ok_or(Cause::NoRoute)?;
         let to = match led.to {
             Destination::Webhook { fallback, .. } => {
                 note(&|| Step {
@@ -96,7 +97,7 @@ impl Table {
         }
     }
 
-    fn lead_dial(&self, facts: &Facts, plan: &NumberPlan, note: Note<'_>) -> Option<Led> {
+    fn lead_dial(&self, limits: &CallLimits, facts: &Facts, plan: &NumberPlan, note: Note<'_>) -> Option<Led> {
         let called = PhoneNumber::normalise(&facts.to_user, plan);
         let caller = PhoneNumber::normalise(&facts.from_user, plan);
         let help = is_emergency(&facts.to_user, plan.country.as_deref());
@@ -107,11 +108,11 @@ impl Table {
             return Some(Led { to: rule.then.clone(), rule: Some(rule.id), did: None, name });
         }
         let nobody = |to, name| Led { to, rule: None, did: None, name };
+        let reading = Reading { whose: "the node", plan, called: called.as_ref(), trunk: None };
         if !help {
             if let Some((to, name)) = self.find_person(facts, called.as_ref(), note) {
                 return Some(nobody(to, name));
             }
-            let reading = Reading { whose: "the node", plan, called: called.as_ref(), trunk: None };
             if let Some(did) = self.find_did(facts, &reading, Look::Named, note) {
                 let name = format!("number {}", did.called);
                 return Some(Led { to: did.action.clone(), rule: None, did: Some(did.id), name });
@@ -119,15 +120,22 @@ impl Table {
         }
         let trunks = self.outward();
         let digits = facts.to_user.bytes().any(|c| c.is_ascii_digit());
+        let way_out = Destination::Trunk { trunks: trunks.clone(), strip: 0, prefix: String::new() };
+        let left_over = digits && !help && self.is_left_over(limits, facts, &reading, &way_out);
         note(&|| Step {
             rule: "the way out".into(),
-            matched: digits && !trunks.is_empty(),
+            matched: digits && !trunks.is_empty() && !left_over,
             why: match (digits, trunks.is_empty()) {
                 (false, _) => format!("`{}` is nothing to dial", facts.to_user),
+                (true, _) if left_over => LEFT_OVER.into(),
                 (true, true) => "no trunk is enabled that calls go out by".into(),
                 (true, false) => "nothing of the house: out by trunk".into(),
             },
         });
-        digits.then(|| nobody(Destination::Trunk { trunks, strip: 0, prefix: String::new() }, "the way out".into()))
+        if left_over && let Some(did) = self.find_did(facts, &reading, Look::LastResort, note) {
+            let name = format!("number {}", did.called);
+            return Some(Led { to: did.action.clone(), rule: None, did: Some(did.id), name });
+        }
+        digits.then(|| nobody(way_out, "the way out".into()))
     }
 }
