@@ -42,6 +42,9 @@ pub struct WaitOptions {
     /// Registers here first: `sip:alice@pbx.example`
     #[arg(long)]
     pub register: Option<String>,
+    /// Seconds that the registration is to last; it is made anew before they are over
+    #[arg(long, default_value_t = 300)]
+    pub expires: u32,
     /// What every phone has
     #[command(flatten)]
     pub common: Common,

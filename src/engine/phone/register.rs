@@ -1,14 +1,21 @@
 //! Registering, and credentials for whoever asks for them.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::PhoneError;
 use super::run::Phone;
-use crate::base::Secret;
+use crate::base::{Instant, Secret};
 use crate::sip::auth::Challenge;
 use crate::sip::endpoint::{Attempt, Headers, OutboundRequest, TransactionId};
+use crate::sip::registration::{granted, refresh_after};
 use crate::sip::transport::Target;
 use crate::wire::sip::{Method, Name, NameAddr, Response, Status, Text, Uri};
+
+/// After a registration that could not be made anew, until the next attempt. Longer: a registrar that was started again does
+/// not know the phone. Shorter: nothing is gained.
+const AGAIN: Duration = Duration::from_secs(10);
 
 pub(super) struct Registering {
     pub(super) transaction: TransactionId,
@@ -16,13 +23,39 @@ pub(super) struct Registering {
     pub(super) target: Target,
     pub(super) expires: u32,
     pub(super) challenged: bool,
+    /// It stood before: another attempt follows where this one comes to nothing.
+    pub(super) stood: bool,
+}
+
+/// A registration that stands, and when it is made anew.
+pub(super) struct Kept {
+    pub(super) at: Instant,
+    uri: Uri,
+    target: Target,
+    expires: u32,
+    last: Option<Attempt>,
 }
 
 impl Phone {
     pub(super) fn register(&mut self, uri: Uri, target: Target, expires: u32) {
         self.teller.tell("registering", &format!("registering at {}", target.remote), &[]);
         let transaction = self.send_register(&uri, target, expires, Headers::new(), None);
-        self.registering = Some(Registering { transaction, uri, target, expires, challenged: false });
+        self.registering = Some(Registering { transaction, uri, target, expires, challenged: false, stood: false });
+    }
+
+    /// Before the time of the last one is over.
+    pub(super) fn register_again(&mut self, kept: Kept) {
+        let Kept { uri, target, expires, last, .. } = kept;
+        let transaction = self.send_register(&uri, target, expires, Headers::new(), last);
+        self.registering = Some(Registering { transaction, uri, target, expires, challenged: false, stood: true });
+    }
+
+    /// Has it made anew after so long, while calls are waited for.
+    fn keep(&mut self, registering: Registering, last: Option<Attempt>, after: Duration) {
+        let Registering { uri, target, expires, .. } = registering;
+        if self.answers && self.calls_left > 0 && expires > 0 {
+            self.kept = Some(Kept { at: self.clock.mono() + after, uri, target, expires, last });
+        }
     }
 
     fn send_register(
@@ -74,6 +107,9 @@ impl Phone {
         let response = match result {
             Ok(response) if response.status.is_success() => {
                 self.well = true;
+                let asked = Duration::from_secs(u64::from(registering.expires));
+                let after = refresh_after(granted(&response, registering.uri.user(), asked), &mut self.rng);
+                self.keep(registering, attempt_of(&response), after);
                 return self.teller.tell("registered", &format!("registered: {status}"), &[]);
             }
             Ok(response) if !registering.challenged => Some(response),
@@ -94,6 +130,11 @@ impl Phone {
             );
             self.registering = Some(registering);
             return;
+        }
+        if registering.stood {
+            let sentence = format!("not registered any more: {status}");
+            self.teller.tell("unregistered", &sentence, &[("status", Value::from(status))]);
+            return self.keep(registering, None, AGAIN);
         }
         self.well = false;
         self.calls_left = 0;

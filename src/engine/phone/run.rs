@@ -13,7 +13,7 @@ use super::call::Call;
 use super::keys::Keys;
 use super::options::{CallOptions, Common, PhoneCommand, RegisterOptions, WaitOptions};
 use super::reach::{address_towards, resolve};
-use super::register::{Registering, read_password};
+use super::register::{Kept, Registering, read_password};
 use super::tell::Teller;
 use crate::base::{Cause, Instant, Rng, Secret};
 use crate::engine::chance;
@@ -40,7 +40,7 @@ pub async fn run(command: PhoneCommand) -> Result<bool, PhoneError> {
             phone.call(uri, target)?;
             phone.run().await
         }
-        PhoneCommand::Wait(WaitOptions { calls, register, common }) => {
+        PhoneCommand::Wait(WaitOptions { calls, register, expires, common }) => {
             let registrar = match &register {
                 Some(uri) => Some(resolve(uri, common.transport).await?),
                 None => None,
@@ -49,7 +49,7 @@ pub async fn run(command: PhoneCommand) -> Result<bool, PhoneError> {
             phone.calls_left = calls.max(1);
             phone.answers = true;
             if let Some((uri, target)) = registrar {
-                phone.register(uri, target, 300);
+                phone.register(uri, target, expires);
             }
             phone.run().await
         }
@@ -78,6 +78,8 @@ pub(super) struct Phone {
     pub(super) digits: String,
     pub(super) keys: Keys,
     pub(super) registering: Option<Registering>,
+    /// What is to be registered anew, while calls are waited for.
+    pub(super) kept: Option<Kept>,
     pub(super) well: bool,
     pub(super) leaving: Option<Instant>,
 }
@@ -142,6 +144,7 @@ impl Phone {
             digits: String::new(),
             keys: Keys::default(),
             registering: None,
+            kept: None,
             well: false,
             leaving: None,
         };
@@ -158,7 +161,8 @@ impl Phone {
         let mut lines = if self.common.commands { Some(read_lines()?) } else { None };
         loop {
             self.drain()?;
-            let busy = self.call.is_some() || self.registering.is_some() || self.calls_left > 0;
+            let registers = self.registering.as_ref().is_some_and(|registering| !registering.stood);
+            let busy = self.call.is_some() || registers || self.calls_left > 0;
             let owes = self.endpoint.counts().closing > 0 && self.leaving.is_none_or(|limit| self.clock.mono() < limit);
             if !busy && !owes {
                 self.transports.finish().await;
@@ -177,7 +181,8 @@ impl Phone {
 
     fn next_alarm(&self) -> Option<Instant> {
         let call = self.call.as_ref().and_then(|call| call.until);
-        [self.endpoint.poll_timeout(), self.keys.poll_timeout(), call, self.leaving].into_iter().flatten().min()
+        let again = self.kept.as_ref().map(|kept| kept.at);
+        [self.endpoint.poll_timeout(), self.keys.poll_timeout(), call, again, self.leaving].into_iter().flatten().min()
     }
 
     fn take_alarm(&mut self) {
@@ -187,6 +192,9 @@ impl Phone {
         }
         if self.call.as_ref().and_then(|call| call.until).is_some_and(|at| at <= now.mono) {
             self.hang_up();
+        }
+        if let Some(kept) = self.kept.take_if(|kept| kept.at <= now.mono) {
+            self.register_again(kept);
         }
         while let Some(key) = self.keys.poll(now.mono) {
             self.press(key);
@@ -260,7 +268,7 @@ impl Phone {
 
     fn hang_up_all(&mut self) {
         self.calls_left = u32::from(self.call.is_some());
-        self.registering = None;
+        (self.registering, self.kept) = (None, None);
         self.hang_up();
     }
 

@@ -341,7 +341,7 @@ impl Registration {
     }
 
     fn registered(&mut self, response: &Response, source: Option<Source>, rng: &mut Rng, now: Now) {
-        let granted = self.granted(response);
+        let granted = granted(response, self.order.aor.user(), self.expires);
         self.failures = 0;
         self.retry_after = None;
         self.flow = source.and_then(|source| source.flow);
@@ -358,17 +358,6 @@ impl Registration {
             self.stands = true;
             self.outputs.push_back(Output::Registered);
         }
-    }
-
-    /// For how long it was granted: as our Contact says, else the Expires header, else as asked (§10.2.4).
-    fn granted(&self, response: &Response) -> Duration {
-        let user = self.order.aor.user();
-        let contacts = response.headers.contacts().unwrap_or_default();
-        let ours = contacts.iter().filter(|contact| contact.uri.user() == user);
-        let written = ours.filter_map(|contact| contact.params.get("expires")?.parse::<u32>().ok()).max();
-        let seconds = written.or(response.headers.expires()).map(|seconds| Duration::from_secs(u64::from(seconds)));
-        // Nothing at all, or nought for what is to stay, is a slip.
-        seconds.filter(|granted| !granted.is_zero()).unwrap_or(self.expires).min(LONGEST_EXPIRES)
     }
 
     /// Asks for as long as a 423 wants; false where that is no use.
@@ -423,9 +412,19 @@ impl Registration {
     }
 }
 
+/// For how long this user's registration was granted: as our Contact says, else the Expires header, else as asked (§10.2.4).
+pub fn granted(response: &Response, user: Option<&str>, asked: Duration) -> Duration {
+    let contacts = response.headers.contacts().unwrap_or_default();
+    let ours = contacts.iter().filter(|contact| contact.uri.user() == user);
+    let written = ours.filter_map(|contact| contact.params.get("expires")?.parse::<u32>().ok()).max();
+    let seconds = written.or(response.headers.expires()).map(|seconds| Duration::from_secs(u64::from(seconds)));
+    // Nothing at all, or nought for what is to stay, is a slip.
+    seconds.filter(|granted| !granted.is_zero()).unwrap_or(asked).min(LONGEST_EXPIRES)
+}
+
 /// When to refresh: with three to four fifths of its time gone, so that there is time for another attempt or two, and not
 /// all at once.
-fn refresh_after(granted: Duration, rng: &mut Rng) -> Duration {
+pub fn refresh_after(granted: Duration, rng: &mut Rng) -> Duration {
     let fifth = u64::try_from(granted.as_millis()).unwrap_or(u64::MAX) / 5;
     Duration::from_millis(fifth * 3 + rng.below(fifth + 1))
 }
