@@ -225,6 +225,11 @@ impl Baresip {
         self.sees("CALL_INCOMING", limit);
     }
 
+    /// What it reported until now counts no more: the next call is another one.
+    pub fn forgets(&mut self) {
+        self.events.clear();
+    }
+
     /// The port of its SIP over UDP.
     pub fn sip_port(&self) -> u16 {
         self.ports.at(0)

@@ -14,6 +14,9 @@ pub const USER: &str = "ringlift-account";
 /// The account's password.
 pub const PASSWORD: &str = "carrier secret";
 
+/// The password of each of its desk phones, whose users are 2000 to 2099.
+pub const DESK_PASSWORD: &str = "at-the-desk";
+
 /// How a Kamailio is to be.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -85,7 +88,8 @@ impl Kamailio {
             .replace("{{rtpengine}}", &port.to_string())
             .replace("{{flags}}", flags)
             .replace("{{user}}", USER)
-            .replace("{{password}}", PASSWORD);
+            .replace("{{password}}", PASSWORD)
+            .replace("{{desk}}", DESK_PASSWORD);
         let config = self.folder.write("kamailio.cfg", &text);
         let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
         let mut command = Command::new("kamailio");

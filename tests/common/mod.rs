@@ -17,6 +17,7 @@ pub mod gateway;
 pub mod impair;
 pub mod kamailio;
 pub mod linphone;
+pub mod page;
 pub mod phone;
 pub mod ports;
 pub mod process;

@@ -12,6 +12,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod callbacks;
 mod calls;
 mod cuts;
 mod doors;

@@ -9,7 +9,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -188,22 +188,24 @@ impl Node {
     }
 
     /// A relay of this secret, in the customer's network.
-    pub fn relay(&self, town: &Town, kamailio: &Kamailio, secret: &std::path::Path, place: u16) -> Process {
+    pub fn relay(&self, town: &Town, kamailio: &Kamailio, secret: &Path, place: u16) -> Process {
+        let ports = (town.ports.at(place), town.ports.at(place + 10) & !1);
+        self.relay_at(town, secret, (&kamailio.address(), "127.0.0.1", "127.0.0.0/8"), ports)
+    }
+
+    /// A relay of this secret, between this call manager, this address of its own and a network of phones; at these ports.
+    pub fn relay_at(
+        &self,
+        town: &Town,
+        secret: &Path,
+        (manager, address, network): (&str, &str, &str),
+        (sip, audio): (u16, u16),
+    ) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringlift"));
         command.args(["relay", "--gateway", &self.url, "--secret-file", secret.to_str().unwrap()]);
-        command.args(["--ca", self.authority.to_str().unwrap(), "--manager", &kamailio.address()]);
-        command.args([
-            "--manager",
-            "127.0.0.0/8",
-            "--network",
-            "127.0.0.0/8",
-            "--address",
-            "127.0.0.1",
-            "--log",
-            "debug",
-        ]);
-        command.args(["--sip-port", &town.ports.at(place).to_string()]);
-        command.args(["--first-port", &(town.ports.at(place + 10) & !1).to_string(), "--calls", "10"]);
+        command.args(["--ca", self.authority.to_str().unwrap(), "--manager", manager, "--manager", network]);
+        command.args(["--network", network, "--address", address, "--log", "debug"]);
+        command.args(["--sip-port", &sip.to_string(), "--first-port", &audio.to_string(), "--calls", "10"]);
         let log = (1..).map(|n| town.folder.file(&format!("relay.{n}"))).find(|path| !path.exists()).unwrap();
         town.there(|| Process::start("ringlift relay", &mut command, log))
     }
