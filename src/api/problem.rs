@@ -159,6 +159,12 @@ impl From<Unavailable> for Problem {
     }
 }
 
+/// The key of the body that a refusal begins with, as in `name: 1 to 64 characters`, and what is wrong with it.
+fn named_key(why: &str) -> Option<(&str, &str)> {
+    let is_key = |key: &&str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    why.split_once(": ").filter(|(key, _)| is_key(key))
+}
+
 impl From<Denial> for Problem {
     fn from(denial: Denial) -> Self {
         match denial {
@@ -167,7 +173,10 @@ impl From<Denial> for Problem {
             Denial::TooOften(why, seconds) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "throttled", why).retry_after(seconds)
             }
-            Denial::Invalid(why) => Self::field("", why),
+            Denial::Invalid(why) => match named_key(&why) {
+                Some((key, detail)) => Self::field(&format!("/{key}"), detail),
+                None => Self::field("", why),
+            },
             Denial::NotElevated(Unfit::BadTemplate) => Self::field("/template", Unfit::BadTemplate.text()),
             Denial::NotElevated(Unfit::BadContext) => Self::field("/context", Unfit::BadContext.text()),
             Denial::NotElevated(unfit @ Unfit::AlreadySent(seconds)) => {

@@ -7,6 +7,7 @@ use ringlift::gateway::command::{Command, Playable};
 use ringlift::gateway::merge::MergeRequest;
 use serde_json::{Value, json};
 
+use crate::house::House;
 use crate::node::{Node, ok, problem};
 
 #[tokio::test]
@@ -153,4 +154,16 @@ async fn nonsense_is_done_to_no_call() {
 
 fn path_of(leg: LegId) -> String {
     format!("/v1/calls/{leg}")
+}
+
+#[tokio::test]
+async fn a_call_that_is_to_move_with_no_channel_at_all_is_refused_by_the_name_of_the_key() {
+    let house = House::start().await;
+    for channels in [json!([]), json!(["data"])] {
+        let asked = house.post("/v1/calls/leg_0000000000000/move", json!({ "channels": channels }));
+        let refused = problem(asked, 422).await;
+        assert_eq!(refused["errors"][0]["pointer"], "/channels", "{refused}");
+        assert!(refused["detail"].as_str().unwrap().contains("`audio`, `video`"), "{refused}");
+    }
+    house.stop().await;
 }

@@ -120,13 +120,13 @@ impl Gateway {
 
     /// A program wants a call moved.
     pub(super) fn move_by_api(&mut self, call: CallRef, asked: &MoveRequest, now: Now) -> Result<DeviceReply, Denial> {
+        if asked.channels.as_ref().is_some_and(|only| only.is_empty() || only.contains(&Channel::Data)) {
+            return Err(Denial::Invalid("channels: `audio`, `video`, or both; all where the key is absent".into()));
+        }
         let (extension, call) = self.named_call(call)?;
         let Some(device) = asked.device else {
             return self.hand_back(extension, call, now).map(DeviceReply::Moving).map_err(Denial::NotMoved);
         };
-        if asked.channels.as_ref().is_some_and(|only| only.is_empty() || only.contains(&Channel::Data)) {
-            return Err(Denial::Invalid("`channels` are `audio`, `video`, or both".into()));
-        }
         let wanted = asked.channels.clone().map_or(Channels::Whole, Channels::Only);
         let how = if asked.pull { How::Pulled } else { How::Pushed };
         let moving =
