@@ -108,7 +108,8 @@ impl Phone {
             Ok(response) if response.status.is_success() => {
                 self.well = true;
                 let asked = Duration::from_secs(u64::from(registering.expires));
-                let after = refresh_after(granted(&response, registering.uri.user(), asked), &mut self.rng);
+                // Our Contact has no user part.
+                let after = refresh_after(granted(&response, None, asked), &mut self.rng);
                 self.keep(registering, attempt_of(&response), after);
                 return self.teller.tell("registered", &format!("registered: {status}"), &[]);
             }
