@@ -121,7 +121,7 @@ impl Gateway {
         self.endpoint.reached_through(flow, HostPort::from(reach.sip));
         let before = self.relays.0.insert(relay, Known { reach: reach.clone(), connected: true });
         let moved = before.as_ref().is_none_or(|known| known.reach.sip != reach.sip);
-        if !before.as_ref().is_some_and(|known| known.connected) {
+        if before.as_ref().is_none_or(|known| !known.connected) {
             self.publish(Happening::RelayConnected { relay }, now);
         }
         for trunk in self.trunks_by(relay) {

@@ -73,12 +73,12 @@ pub fn may_be_help<'a>(dialled: &str, plans: impl Iterator<Item = &'a NumberPlan
         let lines = LINE.iter().filter_map(|line| digits.strip_prefix(line));
         std::iter::once(digits).chain(lines).any(|rest| is_help(rest, country))
     };
-    let countries = plans.filter_map(|plan| plan.country.as_deref());
+    let mut countries = plans.filter_map(|plan| plan.country.as_deref());
     let behind_country = |country: &str| {
         let abroad = ["", "00", "011"].iter().filter_map(|prefix| digits.strip_prefix(prefix));
         abroad.filter_map(|rest| rest.strip_prefix(country)).any(|rest| is_help(rest, Some(country)))
     };
-    behind_line(None) || countries.into_iter().any(|country| behind_line(Some(country)) || behind_country(country))
+    behind_line(None) || countries.any(|country| behind_line(Some(country)) || behind_country(country))
 }
 
 /// Whether what was dialled is an emergency number there.
