@@ -127,6 +127,18 @@ test("whoever comes to take a call back takes it, and is told where it is theirs
   await context.close();
 });
 
+test("a call that somebody else's telephone carries is by another telephone, and one that moved there is said so", { skip }, async () => {
+  const { page, context } = await opens(DESKTOP);
+  await page.getByText("on Yealink T54W").waitFor();
+  const away = everything();
+  away.calls[0] = { ...away.calls[0], audio: "dev_of_another", leg: "leg_1" };
+  tell(away);
+  await page.getByText("by another telephone").waitFor();
+  tell({ type: "move_over", call: "p_1", device: "dev_of_another" });
+  await page.getByText("The call is on another device now.").waitFor();
+  await context.close();
+});
+
 test("a page that finds its node again shows what goes on now, and nothing of before", { skip }, async () => {
   const { page, context } = await opens(DESKTOP);
   await page.getByText("With +49 30 ••• 20").waitFor();

@@ -98,8 +98,8 @@ export function codeAsks(host: Host, one: CodeProgress, name: string | null): No
   );
 }
 
-/** What is in the dialog: how far one's code is, or what can be done. */
-export function byCode(host: Host, one: CodeProgress | undefined): Child {
+/** What is in the dialog: how far one's code is, or what can be done; `main` where nothing else is nearer at hand. */
+export function byCode(host: Host, one: CodeProgress | undefined, main = true): Child {
   const { t } = host;
   const going = goesOn(one);
   const withdraw = () => {
@@ -112,7 +112,7 @@ export function byCode(host: Host, one: CodeProgress | undefined): Child {
   };
   return [
     one ? progress(host, one) : null,
-    !going && !own.scans ? choice(host) : null,
+    !going && !own.scans ? choice(host, main) : null,
     own.scans || one?.scan ? reader(host) : null,
     h("div", { class: "row", key: "foot" }, going ? h("button", { key: "withdraw", onclick: withdraw }, t("move_withdraw")) : null, h("button", { key: "close", onclick: close }, t("close"))),
   ];
@@ -138,7 +138,7 @@ export function progressWords(host: Host, one: CodeProgress): string {
 }
 
 /** What is to be shown, and who is asked. */
-function choice(host: Host): Child {
+function choice(host: Host, main: boolean): Child {
   const { t } = host;
   const asks: [CodeConfirm, keyof HandoverWords][] = [["holder", "move_ask_me"], ["holder_and_remote", "move_ask_both"], ["nobody", "move_ask_nobody"]];
   const confirms = (event: Event) => {
@@ -152,7 +152,7 @@ function choice(host: Host): Child {
   return [
     h("label", { class: "field", key: "asks" }, t("move_who_is_asked"), h("select", { name: "confirm", value: own.confirm, onchange: confirms }, asks.map(([value, words]) => h("option", { value, selected: value === own.confirm }, t(words))))),
     h("label", { class: "check", key: "mutual" }, h("input", { type: "checkbox", name: "mutual", checked: own.mutual, onchange: mutual }), t("move_mutual")),
-    h("div", { class: "row", key: "go" }, h("button", { id: "show-code", class: "main", disabled: own.busy, onclick: () => show(host) }, t("move_show")), h("button", { id: "scan-code", onclick: () => void scan(host) }, t("move_scan"))),
+    h("div", { class: "row", key: "go" }, h("button", { id: "show-code", class: main ? "main" : "", disabled: own.busy, onclick: () => show(host) }, t("move_show")), h("button", { id: "scan-code", onclick: () => void scan(host) }, t("move_scan"))),
   ];
 }
 

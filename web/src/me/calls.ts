@@ -6,7 +6,7 @@ import { codeAsks, shut } from "../handover/code.js";
 import { goesOn, rings } from "../handover/types.js";
 import { clock } from "../i18n/core.js";
 import { icon } from "../meeting/icons.js";
-import { draw, hostOf, nameOf, open, page, t } from "./state.js";
+import { draw, hostOf, known, nameOf, open, page, t } from "./state.js";
 import type { Call, Me } from "./types.js";
 
 /** Whether the call is to be taken here. */
@@ -39,7 +39,8 @@ export function calls(of: Me): Node {
 
 /** Where the voice is, and the pictures, and since when. */
 function places(call: Call): string {
-  const voice = call.audio ? t("on", { device: nameOf(call.audio) }) : call.leg ? t("by_phone") : "";
+  const carries = known(call.audio);
+  const voice = carries ? t("on", { device: carries.name }) : call.leg ? t("by_phone") : "";
   const pictures = call.video && call.video !== call.audio ? t("video_on", { device: nameOf(call.video) }) : "";
   const others = call.meeting && call.with.length ? t("with", { names: call.with.join(", ") }) : "";
   return [others, voice, pictures, t("since", { time: clock(page.language, call.since) })].filter(Boolean).join(" · ");

@@ -1,7 +1,7 @@
 // What the personal page knows, and how it asks, says and draws.
 
 import type { Host } from "../handover/host.js";
-import type { Callback, CodeProgress } from "../handover/types.js";
+import type { Callback, CodeProgress, OwnDevice } from "../handover/types.js";
 import { current, fill, type Values } from "../i18n/core.js";
 import type { Socket } from "./socket.js";
 import type { Asked, Me } from "./types.js";
@@ -63,8 +63,13 @@ export function problemWords(code: string, detail: string): string {
   return known ?? t("go_not_now", { why: detail });
 }
 
+/** A device of the person; none where a call went to somebody else's telephone. */
+export function known(id: string | null | undefined): OwnDevice | undefined {
+  return page.me?.devices.find((device) => device.id === id);
+}
+
 export function nameOf(id: string | null | undefined): string {
-  return page.me?.devices.find((device) => device.id === id)?.name ?? t("elsewhere");
+  return known(id)?.name ?? t("move_device");
 }
 
 export function open(dialog: Dialog): void {

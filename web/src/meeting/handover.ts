@@ -21,5 +21,5 @@ export function moving(app: App): Node {
   const { t, state } = app;
   const one = [...state.codes.values()].find((code) => code.participant === state.you);
   const devices = one ? null : mine(app);
-  return frame(app, "move", t("move_call"), "wide", h("div", { class: "stack move" }, devices, devices ? h("h3", { key: "unknown" }, t("go_unknown")) : null, byCode(hostOf(app), one)));
+  return frame(app, "move", t("move_call"), "wide", h("div", { class: "stack move" }, devices, devices ? h("h3", { key: "unknown" }, t("go_unknown")) : null, byCode(hostOf(app), one, !devices)));
 }

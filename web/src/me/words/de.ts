@@ -11,7 +11,6 @@ export const de: Record<keyof typeof en, string> = {
   since: "seit {time}",
   on: "auf {device}",
   video_on: "Bild auf {device}",
-  elsewhere: "auf einem anderen Gerät",
   held: "Gehalten, noch nicht verbunden oder ein Notruf: Es bleibt, wo es ist.",
   here: "Hierher holen",
   video_here: "Nur das Bild hierher",

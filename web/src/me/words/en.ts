@@ -9,7 +9,6 @@ export const en = {
   since: "since {time}",
   on: "on {device}",
   video_on: "pictures on {device}",
-  elsewhere: "on another device",
   held: "On hold, not up yet, or an emergency call: it stays where it is.",
   here: "Move here",
   video_here: "Only the pictures here",

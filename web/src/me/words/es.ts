@@ -11,7 +11,6 @@ export const es: Record<keyof typeof en, string> = {
   since: "desde las {time}",
   on: "en {device}",
   video_on: "imagen en {device}",
-  elsewhere: "en otro dispositivo",
   held: "En espera, aún sin conectar o una llamada de emergencia: se queda donde está.",
   here: "Traer aquí",
   video_here: "Solo la imagen aquí",

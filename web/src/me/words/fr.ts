@@ -11,7 +11,6 @@ export const fr: Record<keyof typeof en, string> = {
   since: "depuis {time}",
   on: "sur {device}",
   video_on: "image sur {device}",
-  elsewhere: "sur un autre appareil",
   held: "En attente, pas encore établi ou appel d’urgence : il reste où il est.",
   here: "Amener ici",
   video_here: "Seulement l’image ici",

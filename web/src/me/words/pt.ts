@@ -11,7 +11,6 @@ export const pt: Record<keyof typeof en, string> = {
   since: "desde as {time}",
   on: "em {device}",
   video_on: "imagem em {device}",
-  elsewhere: "noutro dispositivo",
   held: "Em espera, ainda não ligada ou de emergência: fica onde está.",
   here: "Trazer para aqui",
   video_here: "Só a imagem aqui",

@@ -11,7 +11,6 @@ export const zh: Record<keyof typeof en, string> = {
   since: "自 {time} 起",
   on: "在{device}上",
   video_on: "画面在{device}上",
-  elsewhere: "在另一台设备上",
   held: "保持中、尚未接通或紧急呼叫:留在原处。",
   here: "移到这里",
   video_here: "只把画面移到这里",
