@@ -13,7 +13,7 @@ use std::time::Duration;
 use media_support::{Coder, ROOM, number, setup};
 use ringlift::base::{Instant, LegId, ParticipantId, RoomId};
 use ringlift::media::clip::{Clip, ClipLibrary, Tone};
-use ringlift::media::command::{MediaCommand, MediaEvent, PlayId, Sdes, Security, SrtpKey};
+use ringlift::media::command::{MediaCommand, MediaEvent, PlayId, Sdes, Security, SrtpKey, Treatment};
 use ringlift::media::outlet::{LegKey, Outbox};
 use ringlift::media::plane::Plane;
 use ringlift::media::srtp::Sender;
@@ -82,6 +82,10 @@ fn seconds_of_talk_keys_prompts_loss_and_reports_ask_for_no_memory() {
             setup.security = Security::Sdes(Box::new(Sdes { send: key(1), receive: key(2) }));
         }
         plane.handle(MediaCommand::Open { leg, setup }, now, &mut outbox, &mut events);
+        if number % 3 == 1 {
+            let treatment = Treatment { level: true, denoise: true, tones: number == 4 };
+            plane.handle(MediaCommand::Treat { leg, treatment }, now, &mut outbox, &mut events);
+        }
         if number < 9 {
             let participant = ParticipantId::from_bits(number);
             let join = MediaCommand::Join { leg, room: ROOM, participant, muted: number == 8, keys: true };
@@ -182,6 +186,10 @@ fn seconds_of_talk_in_every_codec_ask_for_no_memory() {
         let leg = LegId::from_bits(number as u64);
         let setup = Box::new(setup(number as u64, address, codec, 20));
         plane.handle(MediaCommand::Open { leg, setup }, now, &mut outbox, &mut events);
+        if room == 1 {
+            let treatment = Treatment { level: true, denoise: true, tones: number == 2 };
+            plane.handle(MediaCommand::Treat { leg, treatment }, now, &mut outbox, &mut events);
+        }
         let (room, participant) = (RoomId::from_bits(room), ParticipantId::from_bits(number as u64));
         let join = MediaCommand::Join { leg, room, participant, muted: false, keys: true };
         plane.handle(join, now, &mut outbox, &mut events);

@@ -4,10 +4,11 @@
 
 mod media_support;
 
+use std::f32::consts::TAU;
 use std::net::SocketAddr;
 
-use media_support::{Network, World};
-use ringlift::media::command::{Extended, MediaCommand, Security};
+use media_support::{Network, World, amplitude_at};
+use ringlift::media::command::{Extended, MediaCommand, MediaEvent, Security, Treatment};
 use ringlift::media::quality::{Blame, Quality};
 use ringlift::wire::codec::Codec;
 use ringlift::wire::rtp::rtcp::{Compound, Report, ReportBlock, Writer};
@@ -111,4 +112,119 @@ fn a_far_end_that_asks_is_told_what_we_measured_and_what_it_measured_is_shown() 
     );
     assert!(told(0).iter().any(|block| matches!(block, Block::ReceiverTime { .. })));
     assert_eq!(told(1), [], "nobody is sent what was not asked for");
+}
+
+/// Samples at 8 kHz of a sum of tones: hertz and amplitude.
+fn tones(milliseconds: usize, parts: &[(f32, f32)]) -> Vec<i16> {
+    let sample = |n: usize, (hertz, amplitude): &(f32, f32)| (n as f32 * hertz * TAU / 8000.0).sin() * amplitude;
+    (0..milliseconds * 8).map(|n| parts.iter().map(|part| sample(n, part)).sum::<f32>() as i16).collect()
+}
+
+/// Words of a voice so loud (dBov while it lasts), with pauses between.
+fn talk(seconds: usize, dbov: f32) -> Vec<i16> {
+    let amplitude = 32_768.0 * 10f32.powf(dbov / 20.0);
+    let word = |n: usize| 130.0 + 30.0 * (n % 5) as f32;
+    (0..seconds * 2)
+        .flat_map(|n| {
+            // Two harmonics of equal strength have the amplitude of each as their effective value.
+            let mut samples = tones(320, &[(word(n), amplitude), (word(n) * 3.0, amplitude)]);
+            samples.extend([0; 180 * 8]);
+            samples
+        })
+        .collect()
+}
+
+/// How loud it is while it is, in dBov.
+fn loudness(samples: &[i16]) -> f32 {
+    let power = |frame: &[i16]| frame.iter().map(|s| f32::from(*s) * f32::from(*s)).sum::<f32>() / frame.len() as f32;
+    let loud: Vec<f32> = samples.chunks(160).map(power).filter(|power| *power > 3000.0).collect();
+    10.0 * (loud.iter().sum::<f32>() / loud.len() as f32 / (32_768.0 * 32_768.0)).log10()
+}
+
+fn treat(world: &mut World, phone: usize, treatment: Treatment) {
+    let leg = world.phones[phone].leg;
+    world.order(MediaCommand::Treat { leg, treatment });
+}
+
+#[test]
+fn keys_that_come_as_tones_are_keys_and_the_others_do_not_hear_them() {
+    for codec in [Codec::Pcma, Codec::G722] {
+        let factor = codec.sample_rate() as usize / 8000;
+        let mut world = World::new();
+        for _ in 0..3 {
+            let phone = world.call(0.0, codec, 20, 20);
+            world.join(phone);
+        }
+        treat(&mut world, 0, Treatment { tones: true, ..Treatment::default() });
+        // "4", speech, "#", in the telephone's own samples.
+        let keyed = |parts: &[(f32, f32)], ms: usize| {
+            tones(
+                ms * factor,
+                &parts.iter().map(|(hertz, amplitude)| (hertz / factor as f32, *amplitude)).collect::<Vec<_>>(),
+            )
+        };
+        let mut script = vec![0; 8000 * factor];
+        script.extend(keyed(&[(770.0, 3000.0), (1209.0, 3000.0)], 100));
+        script.extend(vec![0; 2400 * factor]);
+        script.extend(keyed(&[(500.0, 4000.0)], 500));
+        script.extend(vec![0; 2400 * factor]);
+        script.extend(keyed(&[(941.0, 3000.0), (1477.0, 3000.0)], 60));
+        world.phones[0].script = Some(script);
+        world.run(4000);
+        assert_eq!(world.digits(), "4#", "{codec:?}");
+        let begun = world.count(|event| matches!(event, MediaEvent::DigitBegan { .. }));
+        assert_eq!(begun, 2);
+        let heard = &world.phones[1].heard;
+        let loud = |hertz: f32| {
+            let spans = heard.chunks(400 * factor).map(|span| amplitude_at(span, hertz, codec.sample_rate()));
+            spans.fold(0.0, f32::max)
+        };
+        assert!(loud(500.0) > 3000.0, "what is said between is heard: {}", loud(500.0));
+        for hertz in [770.0, 1209.0, 941.0, 1477.0] {
+            // Of 50 ms, less than 12 were heard.
+            assert!(loud(hertz) < 700.0, "{codec:?} {hertz} {}", loud(hertz));
+        }
+    }
+}
+
+#[test]
+fn a_caller_alone_with_the_attendant_and_one_who_is_muted_key_by_tones_too() {
+    let mut world = World::new();
+    let (alone, muted, other) = (
+        world.call(0.0, Codec::Pcmu, 20, 20),
+        world.call(0.0, Codec::Pcmu, 20, 20),
+        world.call(440.0, Codec::Pcmu, 20, 20),
+    );
+    world.join(muted);
+    world.join(other);
+    world.order(MediaCommand::Mute { leg: world.phones[muted].leg, muted: true });
+    for (phone, parts) in [(alone, [(697.0, 2500.0), (1477.0, 2500.0)]), (muted, [(852.0, 2500.0), (1336.0, 2500.0)])] {
+        treat(&mut world, phone, Treatment { tones: true, ..Treatment::default() });
+        let mut script = vec![0; 8000 + 8000 * phone];
+        script.extend(tones(80, &parts));
+        world.phones[phone].script = Some(script);
+    }
+    world.run(4000);
+    assert_eq!(world.digits(), "38");
+}
+
+#[test]
+fn a_soft_and_a_loud_caller_are_heard_equally_loud_and_one_who_is_not_levelled_as_he_speaks() {
+    let heard = |dbov: f32, level: bool| {
+        let mut world = World::new();
+        for _ in 0..3 {
+            let phone = world.call(0.0, Codec::Pcmu, 20, 20);
+            world.join(phone);
+        }
+        treat(&mut world, 0, Treatment { level, ..Treatment::default() });
+        world.phones[0].script = Some(talk(20, dbov));
+        world.run(12_000);
+        world.listen_anew();
+        world.run(8000);
+        loudness(&world.phones[1].heard)
+    };
+    let (soft, loud) = (heard(-32.0, true), heard(-12.0, true));
+    assert!((soft + 21.0).abs() < 2.5 && (loud + 20.0).abs() < 2.5, "{soft} {loud}");
+    let (soft, loud) = (heard(-32.0, false), heard(-12.0, false));
+    assert!((soft + 32.0).abs() < 1.5 && (loud + 12.0).abs() < 1.5, "{soft} {loud}");
 }

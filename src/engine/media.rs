@@ -247,6 +247,7 @@ impl MediaPlane {
             | MediaCommand::StopPlaying { leg }
             | MediaCommand::Mute { leg, .. }
             | MediaCommand::SendDigit { leg, .. }
+            | MediaCommand::Treat { leg, .. }
             | MediaCommand::Sound { leg } => self.forward(leg, command),
         }
     }

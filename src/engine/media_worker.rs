@@ -64,6 +64,7 @@ impl Order {
                 | MediaCommand::Mute { leg, .. }
                 | MediaCommand::SendDigit { leg, .. }
                 | MediaCommand::Sound { leg }
+                | MediaCommand::Treat { leg, .. }
                 | MediaCommand::Close { leg } => Some(*leg),
                 MediaCommand::PlayToRoom { .. } => None,
             },

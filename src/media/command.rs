@@ -146,6 +146,19 @@ impl Security {
     }
 }
 
+/// What is done to a telephone's voice before a room hears it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+pub struct Treatment {
+    /// Its loudness is brought slowly to that of the others.
+    pub level: bool,
+    /// Steady noise is made softer.
+    pub denoise: bool,
+    /// Keys that come as tones are heard as keys, and nobody hears the tones.
+    pub tones: bool,
+}
+
 /// Everything a leg needs to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LegSetup {
@@ -266,6 +279,13 @@ pub enum MediaCommand {
         /// The leg.
         leg: LegId,
     },
+    /// What is done to the leg's voice from now on; nothing at its beginning.
+    Treat {
+        /// The leg.
+        leg: LegId,
+        /// What.
+        treatment: Treatment,
+    },
     /// Ends the leg: RTCP BYE, sockets closed, [`MediaEvent::Closed`] reported.
     Close {
         /// The leg.
@@ -379,6 +399,7 @@ impl fmt::Debug for MediaCommand {
             MediaCommand::PlayToRoom { room, clips } => write!(f, "PlayToRoom({room}, {clips:?})"),
             MediaCommand::SendDigit { leg, .. } => write!(f, "SendDigit({leg})"),
             MediaCommand::Sound { leg } => write!(f, "Sound({leg})"),
+            MediaCommand::Treat { leg, treatment } => write!(f, "Treat({leg}, {treatment:?})"),
             MediaCommand::Close { leg } => write!(f, "Close({leg})"),
         }
     }

@@ -26,9 +26,11 @@ use crate::wire::codec::{Codec, opus};
 
 mod browser;
 mod receive;
+mod treat;
 mod way;
 
 use browser::Loudness;
+use treat::Treated;
 use way::Way;
 
 pub use browser::Heard;
@@ -77,6 +79,7 @@ pub struct Leg {
     reception: Reception,
     reporter: Reporter,
     monitor: Monitor,
+    treated: Treated,
     dial: Dial,
     playlist: Option<Playlist>,
     /// The tone that is being sent to it, and whether that is over.
@@ -123,6 +126,7 @@ impl Leg {
             reception: Reception::default(),
             reporter: Reporter::new(&cname, seed, now),
             monitor: Monitor::default(),
+            treated: Treated::default(),
             dial: Dial::default(),
             playlist: None,
             sounder: None,
@@ -163,6 +167,7 @@ impl Leg {
             self.alive(now);
         }
         self.format = format;
+        self.treat_again();
     }
 
     /// Plays clips to this leg alone, in place of what was playing.
@@ -215,6 +220,7 @@ impl Leg {
             return;
         }
         self.shake(None, now, outlet, events);
+        self.tell_tones(events);
         while let Some(digit) = self.presses.expire(now) {
             events.push(MediaEvent::Digit { leg, digit });
         }
@@ -241,12 +247,14 @@ impl Leg {
             return loudness.next();
         }
         let glance = self.passes();
-        if self.presses.is_down() { 0 } else { self.playout.level(samples_at(now), glance) }
+        if self.presses.is_down() || self.keys_tone() { 0 } else { self.playout.level(samples_at(now), glance) }
     }
 
     /// Steps over the next frame, which nobody hears.
     pub fn skip(&mut self, now: Instant) {
-        self.playout.skip(samples_at(now));
+        if !self.overhear(now) {
+            self.playout.skip(samples_at(now));
+        }
     }
 
     /// Decodes the next frame at the leg's rate, repaired where need be; `first` when the room did not hear the one
@@ -265,6 +273,7 @@ impl Leg {
             self.counters.concealed += 1;
         }
         self.monitor.hear(out);
+        self.refine(out);
     }
 
     /// A tick of it came too late.

@@ -32,7 +32,8 @@ pub fn limit(sum: &[i32], out: &mut [i16]) {
     }
 }
 
-fn bend(sample: i32) -> i16 {
+/// Bends one sample.
+pub fn bend(sample: i32) -> i16 {
     let over = sample.unsigned_abs().saturating_sub(KNEE.unsigned_abs()).min(1 << 20) as i32;
     if over == 0 {
         return sample as i16;

@@ -200,6 +200,12 @@ impl Plane {
                     leg.sound();
                 }
             }
+            MediaCommand::Treat { leg: id, treatment } => {
+                if let Some(leg) = self.leg_mut(id).filter(|leg| !leg.is_browser()) {
+                    leg.treat(treatment);
+                }
+                self.settle(id, now);
+            }
             MediaCommand::Close { leg } => {
                 if let Some(mut leg) = self.take_leg(leg) {
                     let figures = leg.close(now, outlet);

@@ -42,6 +42,8 @@ pub struct Phone {
     /// Hertz; 0 is silence.
     pub tone: f32,
     pub amplitude: f32,
+    /// What it says instead of its tone, at its codec's rate; silence after it.
+    pub script: Option<Vec<i16>>,
     pub sends: bool,
     pub network: Network,
     /// Parts per million by which its clock runs fast.
@@ -207,6 +209,7 @@ impl World {
             ptime: their_ptime,
             tone,
             amplitude: 6000.0,
+            script: None,
             sends: true,
             network: Network::default(),
             drift: 0,
@@ -412,6 +415,9 @@ impl Phone {
                 let factor = u64::from(rate / 8000);
                 let samples: Vec<i16> = (from * factor..(from + length) * factor)
                     .map(|n| {
+                        if let Some(script) = &self.script {
+                            return script.get(n as usize).copied().unwrap_or(0);
+                        }
                         let phase = (f64::from(self.tone) * n as f64 / f64::from(rate)).fract();
                         (self.amplitude * (TAU * phase as f32).sin()) as i16
                     })

@@ -422,6 +422,7 @@ impl World {
             MediaCommand::Open { .. }
             | MediaCommand::Modify { .. }
             | MediaCommand::SendDigit { .. }
+            | MediaCommand::Treat { .. }
             | MediaCommand::Sound { .. } => {}
         }
     }

@@ -51,6 +51,7 @@ impl Leg {
             && theirs.direction.sends()
             && !self.is_browser()
             && !peer.is_browser()
+            && !self.is_treated()
             && !peer.hears_own()
             && peer.dial.is_idle()
             && peer.latch.rtp().is_some()

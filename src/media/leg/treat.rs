@@ -1,0 +1,98 @@
+//! What is done to a telephone's voice before a room hears it.
+
+use super::Leg;
+use crate::base::Instant;
+use crate::media::command::{MediaEvent, Treatment};
+use crate::media::inband::Inband;
+use crate::media::loudness::Loudness;
+use crate::media::{Rate, samples_at};
+
+/// Each part asks for its memory when it is switched on.
+#[derive(Debug, Default)]
+pub(super) struct Treated {
+    what: Treatment,
+    /// At which rate.
+    rate: Option<Rate>,
+    tones: Option<Box<Inband>>,
+    level: Option<Box<Loudness>>,
+    /// Keys that went down and are not told yet.
+    keys: [Option<char>; 2],
+}
+
+impl Treated {
+    fn prepare(&mut self, what: Treatment, rate: Rate) {
+        if self.rate != Some(rate) {
+            *self = Self { keys: self.keys, ..Self::default() };
+        }
+        (self.what, self.rate) = (what, Some(rate));
+        renew(&mut self.tones, what.tones, || Inband::new(rate));
+        renew(&mut self.level, what.level, Loudness::default);
+    }
+
+    /// Listens for keys, and silences them.
+    fn listen(&mut self, frame: &mut [i16]) {
+        if let Some(key) = self.tones.as_mut().and_then(|tones| tones.hear(frame)) {
+            let free = self.keys.iter_mut().find(|place| place.is_none());
+            free.into_iter().for_each(|place| *place = Some(key));
+        }
+    }
+}
+
+/// What goes on keeps what it knows.
+fn renew<T>(part: &mut Option<Box<T>>, wanted: bool, new: impl FnOnce() -> T) {
+    if wanted != part.is_some() {
+        *part = wanted.then(|| Box::new(new()));
+    }
+}
+
+impl Leg {
+    /// Says what is done to its voice from now on.
+    pub fn treat(&mut self, what: Treatment) {
+        let rate = self.rate();
+        self.treated.prepare(what, rate);
+    }
+
+    /// The codec may be another one.
+    pub(super) fn treat_again(&mut self) {
+        self.treat(self.treated.what);
+    }
+
+    /// Whether every sample is to be heard here: packets cannot go on as they come.
+    pub(super) fn is_treated(&self) -> bool {
+        self.treated.what.tones || self.treated.what.denoise
+    }
+
+    /// Whether a key is down that comes as a tone.
+    pub(super) fn keys_tone(&self) -> bool {
+        self.treated.tones.as_ref().is_some_and(|tones| tones.is_down())
+    }
+
+    /// Treats a frame that the room is to hear.
+    pub(super) fn refine(&mut self, frame: &mut [i16]) {
+        self.treated.listen(frame);
+        if let Some(level) = &mut self.treated.level {
+            level.level(frame);
+        }
+    }
+
+    /// Steps over the next frame, which nobody hears but we ourselves, where there is something to listen for.
+    pub(super) fn overhear(&mut self, now: Instant) -> bool {
+        if self.treated.tones.is_none() || self.presses.is_down() {
+            return false;
+        }
+        let mut frame = [0; Rate::MOST];
+        let Some(frame) = frame.get_mut(..self.rate().samples()) else { return false };
+        self.playout.take(samples_at(now), frame);
+        self.treated.listen(frame);
+        true
+    }
+
+    /// Tells the keys that came as tones.
+    pub(super) fn tell_tones(&mut self, events: &mut Vec<MediaEvent>) {
+        let leg = self.id;
+        for digit in std::mem::take(&mut self.treated.keys).into_iter().flatten() {
+            events.push(MediaEvent::DigitBegan { leg });
+            events.push(MediaEvent::Digit { leg, digit });
+        }
+    }
+}

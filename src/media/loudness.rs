@@ -1,0 +1,245 @@
+//! Loudness levelling: everybody is brought, slowly, to about the same loudness.
+//!
+//! What counts is how loud somebody is while talking (the active level of ITU-T P.56, in dBov: 0 is the square wave of full
+//! scale), not how loud a pause or a shout is. Only speech is measured: a frame that is well above the noise beneath, in
+//! two seconds that have pauses, as speech has and music, tones and machines' noise have not. What is no speech keeps the
+//! gain that is there, which begins at none. Peaks that the gain would push beyond full scale are bent, not cut.
+
+use super::mix;
+
+/// What everybody is brought to: −20 dBov. Higher: loud voices are bent more. Lower: all are soft.
+const TARGET: f32 = -20.0;
+
+/// Most gain either way in dB. More: the noise of quiet lines comes up with the voice.
+const MOST: f32 = 12.0;
+
+/// Gain rises by this much per frame of speech: 2 dB a second. Quicker: it is heard to pump.
+const RISE: f32 = 0.04;
+
+/// And falls by this much: 6 dB a second. Who is too loud hurts, who is too soft only strains.
+const FALL: f32 = 0.12;
+
+/// Frames of speech before anything is done: half a second.
+const FIRST: u32 = 25;
+
+/// Frames of speech over which the level is a plain mean; then older ones fade: 4 s.
+const SPAN: u32 = 200;
+
+/// Within this of the target nothing is changed, in dB: a voice itself varies by more.
+const CLOSE: f32 = 1.0;
+
+/// Fainter than this is not speech that anybody should hear louder: −52 dBov.
+const FAINT: f32 = 32_768.0 * 32_768.0 * 6.3e-6;
+
+/// Speech is this many times the noise's power: 9 dB.
+const OVER_NOISE: f32 = 8.0;
+
+/// Frames in which there must be pauses: 2 s.
+const WINDOW: usize = 100;
+
+/// Pauses are frames this far below the loudest of the window, in power: 15 dB; and there are at least so many.
+const PAUSE: f32 = 0.03;
+const PAUSES: usize = 12;
+
+/// The level of one leg's voice and the gain that it gets.
+#[derive(Debug, Clone)]
+pub struct Loudness {
+    floor: f32,
+    /// Powers of the last frames.
+    window: Box<[f32; WINDOW]>,
+    at: usize,
+    seen: usize,
+    /// Mean power of speech, and of how many frames.
+    speech: f32,
+    heard: u32,
+    /// In dB.
+    gain: f32,
+    /// What was applied last, of [`ONE`].
+    applied: i32,
+}
+
+/// A gain of 1.
+const ONE: i32 = 4096;
+
+impl Default for Loudness {
+    fn default() -> Self {
+        Self {
+            floor: 0.0,
+            window: Box::new([0.0; WINDOW]),
+            at: 0,
+            seen: 0,
+            speech: 0.0,
+            heard: 0,
+            gain: 0.0,
+            applied: ONE,
+        }
+    }
+}
+
+impl Loudness {
+    /// Takes a frame that is heard, and levels it.
+    pub fn level(&mut self, frame: &mut [i16]) {
+        let sum: f32 = frame.iter().map(|sample| f32::from(*sample) * f32::from(*sample)).sum();
+        let power = sum / frame.len().max(1) as f32;
+        if self.is_speech(power) {
+            self.heard = (self.heard + 1).min(SPAN);
+            self.speech += (power - self.speech) / self.heard as f32;
+            if self.heard >= FIRST {
+                let active = 10.0 * (self.speech.max(1.0) / (32_768.0 * 32_768.0)).log10();
+                let wanted = (TARGET - active).clamp(-MOST, MOST);
+                let change = wanted - self.gain;
+                if change.abs() > CLOSE {
+                    self.gain += change.clamp(-FALL, RISE);
+                }
+            }
+        }
+        // 10^(dB/20) of ±12 dB fits well.
+        let to = (10f32.powf(self.gain / 20.0) * ONE as f32) as i32;
+        apply(frame, self.applied, to);
+        self.applied = to;
+    }
+
+    /// The gain in dB.
+    pub fn gain(&self) -> f32 {
+        self.gain
+    }
+
+    fn is_speech(&mut self, power: f32) -> bool {
+        self.floor =
+            if power < self.floor { self.floor + (power - self.floor) / 8.0 } else { self.floor * 1.005 + 1.0 };
+        if let Some(place) = self.window.get_mut(self.at) {
+            *place = power;
+        }
+        self.at = (self.at + 1) % WINDOW;
+        self.seen = (self.seen + 1).min(WINDOW);
+        if power < FAINT || power < self.floor * OVER_NOISE {
+            return false;
+        }
+        let known = self.window.get(..self.seen).unwrap_or(&[]);
+        let loudest = known.iter().fold(0.0, |most: f32, power| most.max(*power));
+        let pauses = known.iter().filter(|power| **power < loudest * PAUSE).count();
+        pauses * WINDOW >= PAUSES * self.seen
+    }
+}
+
+/// Scales by a gain that goes evenly from one value to another.
+fn apply(frame: &mut [i16], from: i32, to: i32) {
+    if from == ONE && to == ONE {
+        return;
+    }
+    let length = i32::try_from(frame.len()).unwrap_or(1).max(1);
+    for (at, sample) in (0..length).zip(frame.iter_mut()) {
+        let gain = from + (to - from) * at / length;
+        *sample = mix::bend((i32::from(*sample) * gain) >> 12);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::FRAME;
+
+    /// Words: 300 ms of a buzz that changes its pitch, 150 ms of silence; so loud while it is on.
+    fn talk(seconds: usize, dbov: f32) -> Vec<i16> {
+        let amplitude = 32_768.0 * 10f32.powf(dbov / 20.0) * std::f32::consts::SQRT_2;
+        (0..seconds * 8000)
+            .map(|n| {
+                let (word, at) = (n / 3600, n % 3600);
+                let hertz = 120.0 + 40.0 * (word % 4) as f32;
+                let on = if at < 2400 { 1.0 } else { 0.0 };
+                ((n as f32 * hertz * std::f32::consts::TAU / 8000.0).sin() * amplitude * on) as i16
+            })
+            .collect()
+    }
+
+    fn dbov(samples: &[i16]) -> f32 {
+        let loud: Vec<f32> = samples.chunks(FRAME).map(power).filter(|power| *power > 1000.0).collect();
+        10.0 * (loud.iter().sum::<f32>() / loud.len() as f32 / (32_768.0 * 32_768.0)).log10()
+    }
+
+    fn power(samples: &[i16]) -> f32 {
+        samples.iter().map(|sample| f32::from(*sample) * f32::from(*sample)).sum::<f32>() / samples.len() as f32
+    }
+
+    fn levelled(samples: &[i16]) -> (Vec<i16>, f32) {
+        let mut loudness = Loudness::default();
+        let mut out = samples.to_vec();
+        out.chunks_mut(FRAME).for_each(|frame| loudness.level(frame));
+        (out, loudness.gain())
+    }
+
+    #[test]
+    fn soft_and_loud_people_are_equally_loud_after_some_seconds() {
+        for spoken in [-30.0, -26.0, -20.0, -14.0, -11.0] {
+            let (out, _) = levelled(&talk(15, spoken));
+            let heard = dbov(&out[10 * 8000..]);
+            assert!((heard + 20.0).abs() < 2.0, "{spoken} is heard at {heard}");
+        }
+        let (out, gain) = levelled(&talk(15, -40.0));
+        assert!((gain - 12.0).abs() < 1.1, "{gain}");
+        assert!(dbov(&out[10 * 8000..]) < -27.0, "and no further: the line's noise would come up");
+    }
+
+    #[test]
+    fn nobody_hears_it_happen_and_nothing_is_cut() {
+        let samples = talk(12, -30.0);
+        let mut loudness = Loudness::default();
+        let mut last = 0.0;
+        for frame in samples.chunks(FRAME) {
+            loudness.level(&mut frame.to_vec());
+            assert!((loudness.gain() - last).abs() <= 0.121);
+            last = loudness.gain();
+        }
+        // Then a shout: bent, never wrapped.
+        let mut shout: Vec<i16> = talk(1, -3.5);
+        let before = shout.clone();
+        shout.chunks_mut(FRAME).for_each(|frame| loudness.level(frame));
+        assert!(shout.iter().zip(&before).all(|(out, sample)| i32::from(*out) * i32::from(*sample) >= 0));
+        assert!(shout.iter().any(|sample| *sample > 28_000) && shout.iter().all(|sample| *sample > i16::MIN));
+    }
+
+    #[test]
+    fn music_a_tone_and_the_noise_of_a_line_keep_their_loudness() {
+        let tone: Vec<i16> = (0..160_000).map(|n| ((n as f32 * 0.345).sin() * 900.0) as i16).collect();
+        // Three notes at a time, another chord each half second, each swelling a little.
+        let music: Vec<i16> = (0..160_000)
+            .map(|n| {
+                let root = [220.0, 247.0, 196.0, 262.0][n / 4000 % 4];
+                let swell = 0.7 + 0.3 * (n as f32 / 4000.0 * std::f32::consts::TAU).sin();
+                let note = |times: f32| (n as f32 * root * times * std::f32::consts::TAU / 8000.0).sin();
+                ((note(1.0) + note(1.26) + note(1.5)) * 500.0 * swell) as i16
+            })
+            .collect();
+        let mut chance = 1u32;
+        let noise: Vec<i16> = (0..160_000)
+            .map(|_| {
+                chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                ((chance >> 16) as i16) / 100
+            })
+            .collect();
+        for samples in [tone, music, noise] {
+            let (out, gain) = levelled(&samples);
+            assert_eq!(gain, 0.0);
+            assert_eq!(out, samples);
+        }
+    }
+
+    #[test]
+    fn talk_over_a_noisy_line_is_levelled_and_the_pauses_between_do_not_swell_on() {
+        let mut chance = 1u32;
+        let mut noise = move || {
+            chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            ((chance >> 16) as i16) / 400
+        };
+        let mut samples: Vec<i16> = talk(10, -30.0).iter().map(|sample| sample + noise()).collect();
+        samples.extend((0..80_000).map(|_| noise()));
+        let mut loudness = Loudness::default();
+        let mut gains = Vec::new();
+        for frame in samples.chunks(FRAME) {
+            loudness.level(&mut frame.to_vec());
+            gains.push(loudness.gain());
+        }
+        assert!((gains[499] - 10.0).abs() < 2.0, "{}", gains[499]);
+        assert_eq!(gains[999], gains[510], "ten seconds of noise alone change nothing");
+    }
+}
