@@ -228,3 +228,66 @@ fn a_soft_and_a_loud_caller_are_heard_equally_loud_and_one_who_is_not_levelled_a
     let (soft, loud) = (heard(-32.0, false), heard(-12.0, false));
     assert!((soft + 32.0).abs() < 1.5 && (loud + 12.0).abs() < 1.5, "{soft} {loud}");
 }
+
+#[test]
+fn a_telephone_from_which_the_others_hear_themselves_is_found_and_no_other_one() {
+    let mut world = World::new();
+    for _ in 0..3 {
+        let phone = world.call(0.0, Codec::Pcmu, 20, 20);
+        world.join(phone);
+    }
+    // One talks; the second telephone sends back what it hears, a quarter as loud; the third is quiet.
+    world.phones[0].script = Some(talk(20, -18.0));
+    world.phones[1].script = Some(vec![0; 1200]);
+    let mut returned = 0;
+    while world.phones[1].heard.len() < 8000 * 15 {
+        world.run(20);
+        let phone = &mut world.phones[1];
+        let fresh = phone.heard[returned..].iter().map(|sample| sample / 4);
+        phone.script.as_mut().unwrap().extend(fresh);
+        returned = phone.heard.len();
+    }
+    let found: Vec<_> = world
+        .events
+        .iter()
+        .filter_map(|(_, event)| if let MediaEvent::Echo { leg, echo } = event { Some((*leg, *echo)) } else { None })
+        .collect();
+    let [(leg, Some(echo))] = found[..] else { panic!("{found:?}") };
+    assert_eq!(leg, world.phones[1].leg);
+    assert!((100..=260).contains(&echo.delay_ms) && (9.0..15.0).contains(&echo.loss_db), "{echo:?}");
+    assert_eq!(world.figures(1).echo, Some(echo));
+    assert_eq!(world.figures(0).echo, None);
+}
+
+#[test]
+fn a_fan_beside_a_caller_is_made_softer_for_the_others_and_the_caller_is_not() {
+    let heard = |denoise: bool| {
+        let mut world = World::new();
+        for _ in 0..3 {
+            let phone = world.call(0.0, Codec::Pcmu, 20, 20);
+            world.join(phone);
+        }
+        treat(&mut world, 0, Treatment { denoise, ..Treatment::default() });
+        let mut chance = 1u32;
+        let mut fan = || {
+            chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            ((chance >> 16) as i16) / 100
+        };
+        world.phones[0].script = Some(talk(10, -20.0).iter().map(|sample| sample + fan()).collect());
+        world.run(4000);
+        world.listen_anew();
+        world.run(5000);
+        let mut frames: Vec<f32> = world.phones[1]
+            .heard
+            .chunks_exact(160)
+            .map(|frame| frame.iter().map(|s| f32::from(*s).powi(2)).sum::<f32>() / 160.0)
+            .collect();
+        frames.sort_by(f32::total_cmp);
+        let db = |power: f32| 10.0 * power.max(1.0).log10();
+        // Between words, and within them.
+        (db(frames[frames.len() / 6]), db(frames[frames.len() * 4 / 5]))
+    };
+    let ((fan, voice), (softer, kept)) = (heard(false), heard(true));
+    assert!(fan - softer > 6.0, "{fan} {softer}");
+    assert!((voice - kept).abs() < 1.0, "{voice} {kept}");
+}

@@ -48,6 +48,7 @@ pub mod secure;
 pub mod serve;
 pub mod session;
 pub mod sms;
+pub mod sound;
 pub mod status;
 pub mod texts;
 pub mod time;

@@ -29,6 +29,8 @@ use super::{
     App, Problem, acts, body, callbacks, calls, codes, devices, dids, elevations, events, explain, extensions, groups,
     keys, meet, metrics, openapi, operations, page, phones, printed, profiles, query, records, registrations, relays,
     rooms, rules, secure, session, sms, status, texts, trials, trunks, webhooks,
+    keys, meet, metrics, openapi, operations, page, phones, profiles, query, records, registrations, relays, rooms,
+    rules, secure, session, sms, sound, status, texts, trials, trunks, webhooks,
 };
 use crate::transport::tls;
 
@@ -95,6 +97,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(codes::leave))
         .routes(routes!(meet::push::keep, meet::push::forget))
         .routes(routes!(acts::digits))
+        .routes(routes!(sound::change))
         .routes(routes!(acts::play))
         .routes(routes!(acts::transfer))
         .routes(routes!(acts::merge))

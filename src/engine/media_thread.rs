@@ -418,6 +418,7 @@ impl Thread {
                 | MediaEvent::DigitBegan { .. }
                 | MediaEvent::Played { .. }
                 | MediaEvent::Sounded { .. }
+                | MediaEvent::Echo { .. }
                 | MediaEvent::Secured { .. }
                 | MediaEvent::SecurityFailed { .. }
                 | MediaEvent::TimedOut { .. }

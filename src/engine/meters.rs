@@ -32,6 +32,7 @@ fn describe() {
     describe_histogram!("ringlift_loop_seconds", "Time that one step of the signalling loop took, in seconds.");
     describe_histogram!("ringlift_call_mos", "Mean opinion scores (G.107) of calls that ended, by way.");
     describe_counter!("ringlift_call_blame_total", "Calls that ended, by whose fault it was that they sounded badly.");
+    describe_counter!("ringlift_call_echo_total", "Times that line echo was found on a call.");
     describe_gauge!("ringlift_messages_waiting", "SIP messages that were read and wait for the signalling loop.");
     describe_gauge!("ringlift_sip_connections", "Open TCP and TLS connections that carry SIP.");
     describe_counter!("ringlift_messages_unsent_total", "SIP messages that could not be sent.");
@@ -60,6 +61,11 @@ pub fn call_ended(figures: &Figures) {
         }
     }
     metrics::counter!("ringlift_call_blame_total", "blame" => call.blame.name()).increment(1);
+}
+
+/// What a telephone heard began to come back from it.
+pub fn echo_found() {
+    metrics::counter!("ringlift_call_echo_total").increment(1);
 }
 
 /// All figures in Prometheus' text format; empty before [`install`].

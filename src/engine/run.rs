@@ -38,6 +38,7 @@ use crate::engine::story;
 use crate::engine::texter::{self, Texter};
 use crate::engine::web::{self, WebPlane};
 use crate::gateway::command::{CommandId, Outcome};
+use crate::gateway::event::Happening;
 use crate::gateway::relays::RelayFact;
 use crate::gateway::{Gateway, Input, Output, Record};
 use crate::media::web::{WebCommand, WebEvent};
@@ -465,6 +466,9 @@ impl Engine {
                 self.inbox.outbox.record(record);
             }
             Output::Publish(event) => {
+                if let Happening::CallEcho { heard: true, .. } = event.what {
+                    meters::echo_found();
+                }
                 story::tell(&event.what);
                 self.inbox.outbox.publish(event);
             }

@@ -35,6 +35,10 @@ pub fn tell(what: &Happening) {
         Happening::CallIdentity { call, identity } => info!(%call, ?identity, "signed identity"),
         Happening::CallAnswered { call } => info!(%call, "answered"),
         Happening::CallBridged { call, with, room } => info!(%call, %with, %room, "talk"),
+        Happening::CallEcho { call, heard: true, delay_ms, loss_db } => {
+            warn!(%call, delay_ms, loss_db, "what it hears comes back from it: the others hear themselves");
+        }
+        Happening::CallEcho { call, heard: false, .. } => info!(%call, "its echo is gone"),
         Happening::CallHeld { call, held: true, by } => info!(%call, ?by, "on hold"),
         Happening::CallHeld { call, held: false, by } => info!(%call, ?by, "back from hold"),
         Happening::CallMerged { call, room, participant, by } => {

@@ -14,6 +14,7 @@ use crate::gateway::code::view::{ClaimView, Claiming, Closed, CodeInfo, CodeRequ
 use crate::gateway::device::view::{DeviceCommand, DeviceReply};
 use crate::gateway::elevate::view::{ElevateRequest, ElevationView, LinkView, Redeem, Redeemed, Shut, Unfit};
 use crate::gateway::merge::{MergeRequest, Unmerged};
+use crate::gateway::treatment::TreatmentChange;
 use crate::gateway::view::{CallView, RegistrationView, RoomView, Status, TrialReport, TrialRequest, TrunkStateView};
 use crate::gateway::web::{Code, Preview};
 use crate::room::{self, Operation, RoomSettings};
@@ -208,6 +209,13 @@ pub enum Command {
     Hold(LegId),
     /// Takes a call back from hold.
     Unhold(LegId),
+    /// Says what is done to a call's voice.
+    Treat {
+        /// The call.
+        leg: LegId,
+        /// What is changed of it.
+        change: TreatmentChange,
+    },
     /// Keys digits to the far end of a call.
     SendDigits {
         /// The call.

@@ -101,6 +101,19 @@ pub enum Happening {
         /// Whose doing it is.
         by: HeldBy,
     },
+    /// What a telephone hears comes back from it, so that the others hear themselves; or no longer does.
+    #[serde(rename = "call.echo")]
+    CallEcho {
+        /// The leg.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        call: LegId,
+        /// It does.
+        heard: bool,
+        /// How much later, in milliseconds.
+        delay_ms: Option<u16>,
+        /// How much softer, in dB.
+        loss_db: Option<u8>,
+    },
     /// A call was brought into a meeting without PIN and lobby, because somebody vouched for whoever calls.
     #[serde(rename = "call.merged")]
     CallMerged {
@@ -504,6 +517,7 @@ impl Happening {
             | Happening::CallIdentity { .. }
             | Happening::CallAnswered { .. }
             | Happening::CallHeld { .. }
+            | Happening::CallEcho { .. }
             | Happening::CallTransferred { .. }
             | Happening::CallTransferFailed { .. }
             | Happening::CallEnded { .. } => None,

@@ -140,6 +140,7 @@ impl Gateway {
         record.open = true;
         record.agreed = Some((agreed.format, agreed.remote));
         self.order(MediaCommand::Open { leg, setup: Box::new(setup) });
+        self.treat_first(leg);
         self.settle_hold(leg, agreed.held, now);
     }
 

@@ -21,7 +21,7 @@ use crate::gateway::trunks::Hop;
 use crate::gateway::view::{CallDirection, CallRecord, CallState};
 use crate::identity::Standing;
 use crate::media::clip::Clip;
-use crate::media::command::{Figures, Format, PlayId, Remote};
+use crate::media::command::{Figures, Format, PlayId, Remote, Treatment};
 use crate::profile::Profile;
 use crate::room::Waiting;
 use crate::route::{Destination, Party};
@@ -77,6 +77,8 @@ pub(super) struct Leg {
     pub(super) stage: Stage,
     pub(super) last_room: Option<RoomId>,
     pub(super) figures: Option<Figures>,
+    /// What is done to its voice.
+    pub(super) treatment: Treatment,
     pub(super) voice: Voice,
     pub(super) keys_heard: KeysHeard,
     /// The bridge the media plane has it in, and whose leg it is there.
@@ -307,6 +309,7 @@ impl Leg {
             stage: Stage::Binding { offer: None, plan: None },
             last_room: None,
             figures: None,
+            treatment: Treatment::default(),
             voice: Voice::default(),
             keys_heard: KeysHeard::default(),
             bridged: None,

@@ -40,6 +40,7 @@ mod rooms;
 mod seating;
 mod show;
 mod transfer;
+pub mod treatment;
 mod trunks;
 mod voice;
 mod webhook;

@@ -93,6 +93,7 @@ impl Gateway {
             held: leg.held,
             held_by_us: leg.held_by_us,
             media: leg.agreed.as_ref().map(|(format, _)| format!("{}/{}", format.codec.name(), format.ptime)),
+            sound: leg.treatment,
             figures: leg.figures,
             since: leg.began.to_string(),
             answered: leg.answered.map(|at| at.to_string()),

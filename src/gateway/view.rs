@@ -11,7 +11,7 @@ pub use crate::gateway::web::protocol::AudioBy;
 use crate::base::id::{DidId, ExtensionId, TrunkId};
 use crate::base::{Cause, LegId, ParticipantId, RoomId, Utc};
 use crate::identity::Standing;
-use crate::media::command::Figures;
+use crate::media::command::{Figures, Treatment};
 use crate::room::{Role, RoomSettings, State};
 
 /// A room and who is in it.
@@ -165,6 +165,9 @@ pub struct CallView {
     pub held_by_us: bool,
     /// The codec and packet length, such as `PCMA/20`.
     pub media: Option<String>,
+    /// What is done to its voice.
+    #[serde(default)]
+    pub sound: Treatment,
     /// The latest figures of its media.
     pub figures: Option<Figures>,
     /// When it began, RFC 3339.

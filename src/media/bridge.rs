@@ -74,6 +74,8 @@ struct Member {
     /// Keys go through to the other of two.
     keys: bool,
     voice: Voice,
+    /// Of this tick.
+    level: u16,
     /// It is among the speakers.
     chosen: bool,
     /// It is decoded.
@@ -120,6 +122,7 @@ impl Bridge {
             muted,
             keys,
             voice: Voice::default(),
+            level: 0,
             chosen: false,
             speaks: false,
             talking: false,
@@ -337,8 +340,14 @@ impl Bridge {
         let toned = self.add_tones();
         let voices = self.mixes.count();
         self.streams.clear();
+        let spoken =
+            self.members.iter().filter(|member| member.chosen).map(|member| u32::from(member.level)).sum::<u32>();
         for member in &mut self.members {
             let Some(leg) = legs.get_mut(member.leg) else { continue };
+            if !leg.is_browser() {
+                let own = if member.chosen { u32::from(member.level) } else { 0 };
+                leg.watch_echo(u16::try_from(spoken - own).unwrap_or(u16::MAX), member.level, events);
+            }
             if !member.taken {
                 leg.skip(now);
             }
@@ -399,7 +408,8 @@ impl Bridge {
             member.taken = false;
             let Some(leg) = legs.get_mut(member.leg) else { continue };
             leg.begin_tick(now, outlet, events);
-            member.voice.hear(leg.level(now));
+            member.level = leg.level(now);
+            member.voice.hear(member.level);
             let loudness = member.voice.loudness();
             if member.muted || loudness < AUDIBLE {
                 continue;

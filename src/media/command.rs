@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::base::{LegId, ParticipantId, RoomId};
 use crate::media::clip::Clip;
+use crate::media::echo::LineEcho;
 use crate::media::quality::Quality;
 use crate::media::sounder::Echo;
 use crate::media::web::SLOTS;
@@ -331,6 +332,13 @@ pub enum MediaEvent {
         /// Began or stopped.
         talking: bool,
     },
+    /// What the leg hears comes back from it, or no longer does.
+    Echo {
+        /// The leg.
+        leg: LegId,
+        /// How late and how loud; none: no longer.
+        echo: Option<LineEcho>,
+    },
     /// Other voices than before are where a room's browsers hear them: whose, slot by slot. A slot that nobody has taken
     /// over is still its last speaker's, who may be silent.
     Slots {
@@ -414,6 +422,7 @@ impl fmt::Debug for MediaEvent {
             MediaEvent::Played { leg, play } => write!(f, "Played({leg}, {play:?})"),
             MediaEvent::Sounded { leg, echo, figures: _ } => write!(f, "Sounded({leg}, {echo:?})"),
             MediaEvent::Talking { leg, talking } => write!(f, "Talking({leg}, {talking})"),
+            MediaEvent::Echo { leg, echo } => write!(f, "Echo({leg}, {echo:?})"),
             MediaEvent::Slots { room, slots } => write!(f, "Slots({room}, {slots:?})"),
             MediaEvent::Latched { leg, remote } => write!(f, "Latched({leg}, {remote})"),
             MediaEvent::Secured { leg } => write!(f, "Secured({leg})"),
@@ -469,6 +478,9 @@ pub struct Figures {
     pub round_trip_ms: Option<f32>,
     /// Share of our packets that the far end reports lost, 0 to 1.
     pub remote_loss: Option<f32>,
+    /// What it hears comes back from it, where that was found.
+    #[serde(default)]
+    pub echo: Option<LineEcho>,
     /// How it sounds each way, and who is to blame where it does not.
     #[serde(default)]
     pub quality: Quality,

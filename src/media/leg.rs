@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::command::{Direction, Figures, Format, LegSetup, MediaEvent, Remote, Security};
 use super::dial::{Dial, Order};
 use super::dtls::Handshakes;
+use super::echo::EchoWatch;
 use super::egress::{Egress, Encoded};
 use super::encoder::Encoder;
 use super::latch::Latch;
@@ -80,6 +81,7 @@ pub struct Leg {
     reporter: Reporter,
     monitor: Monitor,
     treated: Treated,
+    echo: EchoWatch,
     dial: Dial,
     playlist: Option<Playlist>,
     /// The tone that is being sent to it, and whether that is over.
@@ -127,6 +129,7 @@ impl Leg {
             reporter: Reporter::new(&cname, seed, now),
             monitor: Monitor::default(),
             treated: Treated::default(),
+            echo: EchoWatch::default(),
             dial: Dial::default(),
             playlist: None,
             sounder: None,
@@ -417,6 +420,7 @@ impl Leg {
             delay_ms: self.buffer_ms(),
             round_trip_ms: self.round_trip_ms(),
             remote_loss: self.reporter.remote_loss(),
+            echo: self.echo.told(),
             quality: self.monitor.quality(self.format.codec),
         }
     }

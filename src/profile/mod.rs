@@ -34,6 +34,8 @@ pub struct Profile {
     pub identity: IdentityRules,
     /// Codecs, packets, digits.
     pub media: MediaRules,
+    /// What is done to its voice.
+    pub sound: SoundRules,
     /// Encryption of audio.
     pub srtp: SrtpRules,
     /// RFC 4028.
@@ -164,6 +166,18 @@ pub struct MediaRules {
     pub rtcp_mux: bool,
     /// INVITEs without an offer are taken, and sent on where we have none.
     pub late_offer: bool,
+}
+
+/// What is done to a voice before a room hears it, until somebody says otherwise of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SoundRules {
+    /// Its loudness is brought slowly to that of the others.
+    pub level: bool,
+    /// Steady noise is made softer.
+    pub denoise: bool,
+    /// Keys that come as tones are heard as keys, and nobody hears the tones.
+    pub tones: bool,
 }
 
 /// Whether audio is encrypted.
@@ -343,6 +357,7 @@ impl Default for Profile {
             numbers: NumberRules::default(),
             identity: IdentityRules::default(),
             media: MediaRules::default(),
+            sound: SoundRules::default(),
             srtp: SrtpRules::default(),
             session_timer: TimerRules::default(),
             prack: Support::default(),
@@ -395,6 +410,12 @@ impl Default for MediaRules {
             rtcp_mux: true,
             late_offer: true,
         }
+    }
+}
+
+impl Default for SoundRules {
+    fn default() -> Self {
+        Self { level: true, denoise: false, tones: false }
     }
 }
 

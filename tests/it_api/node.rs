@@ -488,6 +488,7 @@ impl StandIn {
             | Command::Hold(_)
             | Command::Unhold(_)
             | Command::SendDigits { .. }
+            | Command::Treat { .. }
             | Command::Play { .. }
             | Command::StopPlaying(_)
             | Command::Merge { .. }
@@ -528,6 +529,7 @@ impl StandIn {
             Command::CheckSync(_) => return Ok(Reply::Done),
             Command::Answer(leg) | Command::StopPlaying(leg) => leg,
             Command::SendDigits { leg, .. }
+            | Command::Treat { leg, .. }
             | Command::Play { leg, .. }
             | Command::Merge { leg, .. }
             | Command::Transfer { leg, .. } => leg,
@@ -648,6 +650,7 @@ fn leg(id: LegId, from: &str, to: &str) -> (CallRecord, CallView) {
         held: false,
         held_by_us: false,
         media: Some("PCMA/20".into()),
+        sound: Default::default(),
         figures: None,
         since: record.began.to_string(),
         answered: Some(record.began.to_string()),

@@ -180,6 +180,7 @@ impl Leg {
         events: &mut Vec<MediaEvent>,
     ) {
         self.playout.insert_silence(timestamp, None);
+        self.keys_by_event();
         let Pressed { began, digits } = self.presses.receive(timestamp, marker, event, now);
         let (leg, all) = (self.id, digits);
         let mut digits = digits.into_iter().flatten();

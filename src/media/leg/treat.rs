@@ -3,6 +3,7 @@
 use super::Leg;
 use crate::base::Instant;
 use crate::media::command::{MediaEvent, Treatment};
+use crate::media::denoise::Denoise;
 use crate::media::inband::Inband;
 use crate::media::loudness::Loudness;
 use crate::media::{Rate, samples_at};
@@ -14,7 +15,10 @@ pub(super) struct Treated {
     /// At which rate.
     rate: Option<Rate>,
     tones: Option<Box<Inband>>,
+    denoise: Option<Box<Denoise>>,
     level: Option<Box<Loudness>>,
+    /// It sends its keys as telephone-events: tones are only their copies.
+    events: bool,
     /// Keys that went down and are not told yet.
     keys: [Option<char>; 2],
 }
@@ -22,16 +26,18 @@ pub(super) struct Treated {
 impl Treated {
     fn prepare(&mut self, what: Treatment, rate: Rate) {
         if self.rate != Some(rate) {
-            *self = Self { keys: self.keys, ..Self::default() };
+            *self = Self { keys: self.keys, events: self.events, ..Self::default() };
         }
         (self.what, self.rate) = (what, Some(rate));
         renew(&mut self.tones, what.tones, || Inband::new(rate));
+        renew(&mut self.denoise, what.denoise, || Denoise::new(rate));
         renew(&mut self.level, what.level, Loudness::default);
     }
 
     /// Listens for keys, and silences them.
     fn listen(&mut self, frame: &mut [i16]) {
-        if let Some(key) = self.tones.as_mut().and_then(|tones| tones.hear(frame)) {
+        let key = self.tones.as_mut().and_then(|tones| tones.hear(frame));
+        if let Some(key) = key.filter(|_| !self.events) {
             let free = self.keys.iter_mut().find(|place| place.is_none());
             free.into_iter().for_each(|place| *place = Some(key));
         }
@@ -67,9 +73,20 @@ impl Leg {
         self.treated.tones.as_ref().is_some_and(|tones| tones.is_down())
     }
 
-    /// Treats a frame that the room is to hear.
+    /// A key came as a telephone-event.
+    pub(super) fn keys_by_event(&mut self) {
+        self.treated.events = true;
+    }
+
+    /// Treats a frame that the room is to hear; what is measured is to come as it was sent.
     pub(super) fn refine(&mut self, frame: &mut [i16]) {
+        if self.sounder.is_some() {
+            return;
+        }
         self.treated.listen(frame);
+        if let Some(denoise) = &mut self.treated.denoise {
+            denoise.refine(frame);
+        }
         if let Some(level) = &mut self.treated.level {
             level.level(frame);
         }
@@ -85,6 +102,13 @@ impl Leg {
         self.playout.take(samples_at(now), frame);
         self.treated.listen(frame);
         true
+    }
+
+    /// Takes how loud this tick's sound to it is, and from it: line echo is found by that.
+    pub fn watch_echo(&mut self, sent: u16, back: u16, events: &mut Vec<MediaEvent>) {
+        if let Some(echo) = self.echo.hear(sent, back) {
+            events.push(MediaEvent::Echo { leg: self.id, echo });
+        }
     }
 
     /// Tells the keys that came as tones.
