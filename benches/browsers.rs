@@ -168,6 +168,7 @@ impl Room {
                     room: ROOM,
                     slot,
                     participant: ParticipantId::from_bits(1000 + u64::from(slot)),
+                    audience: None,
                     timestamp: u32::try_from(tick * 960).unwrap(),
                     first: false,
                     payload: Packet::copy(&[0x78; 80]).unwrap(),

@@ -83,7 +83,7 @@ fn seconds_of_talk_keys_prompts_loss_and_reports_ask_for_no_memory() {
         }
         plane.handle(MediaCommand::Open { leg, setup }, now, &mut outbox, &mut events);
         if number % 3 == 1 {
-            let treatment = Treatment { level: true, denoise: true, tones: number == 4 };
+            let treatment = Treatment { level: true, denoise: true, tones: number == 4, music: true, echo: true };
             plane.handle(MediaCommand::Treat { leg, treatment }, now, &mut outbox, &mut events);
         }
         if number < 9 {
@@ -187,7 +187,7 @@ fn seconds_of_talk_in_every_codec_ask_for_no_memory() {
         let setup = Box::new(setup(number as u64, address, codec, 20));
         plane.handle(MediaCommand::Open { leg, setup }, now, &mut outbox, &mut events);
         if room == 1 {
-            let treatment = Treatment { level: true, denoise: true, tones: number == 2 };
+            let treatment = Treatment { level: true, denoise: true, tones: number == 2, music: true, echo: true };
             plane.handle(MediaCommand::Treat { leg, treatment }, now, &mut outbox, &mut events);
         }
         let (room, participant) = (RoomId::from_bits(room), ParticipantId::from_bits(number as u64));

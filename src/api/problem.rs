@@ -232,6 +232,7 @@ impl From<Denial> for Problem {
             }
             Denial::Refused(Refusal::NoSuchParticipant) => Self::not_found("participant in this room"),
             Denial::Refused(refusal @ Refusal::BadName) => Self::field("/name", refusal.to_string()),
+            Denial::Refused(refusal @ Refusal::BadAudience) => Self::field("/to", refusal.to_string()),
             Denial::Refused(refusal @ Refusal::BadText) => Self::field("/text", refusal.to_string()),
             Denial::Refused(
                 refusal @ (Refusal::HostOnly

@@ -20,6 +20,7 @@ use crate::base::elevating::ElevationRules;
 use crate::base::{RoomId, Secret};
 use crate::gateway::command::{Command, Denial, Reply};
 use crate::gateway::view::RoomView;
+use crate::media::treatment::TreatmentChange;
 use crate::room::{FirstCaller, RoomSettings};
 use crate::store::error::Constraint;
 use crate::store::leads_to::End;
@@ -76,6 +77,9 @@ pub struct NewRoom {
     /// What of adding video to telephone calls differs here from the node's rules and the number's.
     #[serde(default)]
     pub elevation: ElevationRules,
+    /// What is done to the voices of its telephones, where that differs from their profiles.
+    #[serde(default)]
+    pub sound: TreatmentChange,
 }
 
 /// Rooms.
@@ -101,6 +105,7 @@ impl From<RoomSettings> for NewRoom {
             keys: Some(room.keys),
             language: room.language,
             elevation: room.elevation,
+            sound: room.sound,
         }
     }
 }
@@ -137,6 +142,7 @@ impl NewRoom {
             keys: self.keys.unwrap_or_else(|| fresh.keys.clone()),
             language: self.language,
             elevation: self.elevation,
+            sound: self.sound,
             ..fresh
         };
         let held = (1..=MOST).contains(&settings.max_participants);

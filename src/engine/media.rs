@@ -248,6 +248,7 @@ impl MediaPlane {
             | MediaCommand::Mute { leg, .. }
             | MediaCommand::SendDigit { leg, .. }
             | MediaCommand::Treat { leg, .. }
+            | MediaCommand::Direct { leg, .. }
             | MediaCommand::Sound { leg } => self.forward(leg, command),
         }
     }

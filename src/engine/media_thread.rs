@@ -419,6 +419,7 @@ impl Thread {
                 | MediaEvent::Played { .. }
                 | MediaEvent::Sounded { .. }
                 | MediaEvent::Echo { .. }
+                | MediaEvent::Music { .. }
                 | MediaEvent::Secured { .. }
                 | MediaEvent::SecurityFailed { .. }
                 | MediaEvent::TimedOut { .. }

@@ -129,9 +129,10 @@ impl WebEnds {
 impl ThreadEnds {
     /// Hands a packet to the web thread; false where it has no room.
     pub(super) fn push(&mut self, spoken: Spoken<'_>) -> bool {
-        let Spoken { room, slot, participant, timestamp, first, payload } = spoken;
+        let Spoken { room, slot, participant, audience, timestamp, first, payload } = spoken;
         let Some(payload) = Packet::copy(payload) else { return false };
-        let pushed = self.slots.push(SlotFrame { room, slot, participant, timestamp, first, payload }).is_ok();
+        let frame = SlotFrame { room, slot, participant, audience, timestamp, first, payload };
+        let pushed = self.slots.push(frame).is_ok();
         self.rung |= pushed;
         pushed
     }

@@ -65,6 +65,7 @@ impl Order {
                 | MediaCommand::SendDigit { leg, .. }
                 | MediaCommand::Sound { leg }
                 | MediaCommand::Treat { leg, .. }
+                | MediaCommand::Direct { leg, .. }
                 | MediaCommand::Close { leg } => Some(*leg),
                 MediaCommand::PlayToRoom { .. } => None,
             },

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
+use crate::gateway::event::Happening;
 use crate::media::command::Figures;
 
 /// What one step of the loop takes, in seconds. The last bound is where phones begin to repeat themselves.
@@ -33,6 +34,7 @@ fn describe() {
     describe_histogram!("ringlift_call_mos", "Mean opinion scores (G.107) of calls that ended, by way.");
     describe_counter!("ringlift_call_blame_total", "Calls that ended, by whose fault it was that they sounded badly.");
     describe_counter!("ringlift_call_echo_total", "Times that line echo was found on a call.");
+    describe_counter!("ringlift_call_music_total", "Times that music on hold was found on a call in a room.");
     describe_gauge!("ringlift_messages_waiting", "SIP messages that were read and wait for the signalling loop.");
     describe_gauge!("ringlift_sip_connections", "Open TCP and TLS connections that carry SIP.");
     describe_counter!("ringlift_messages_unsent_total", "SIP messages that could not be sent.");
@@ -63,9 +65,13 @@ pub fn call_ended(figures: &Figures) {
     metrics::counter!("ringlift_call_blame_total", "blame" => call.blame.name()).increment(1);
 }
 
-/// What a telephone heard began to come back from it.
-pub fn echo_found() {
-    metrics::counter!("ringlift_call_echo_total").increment(1);
+/// Line echo or music on hold was found on a call.
+pub fn found(what: &Happening) {
+    match what {
+        Happening::CallEcho { heard: true, .. } => metrics::counter!("ringlift_call_echo_total").increment(1),
+        Happening::CallMusic { heard: true, .. } => metrics::counter!("ringlift_call_music_total").increment(1),
+        _ => {}
+    }
 }
 
 /// All figures in Prometheus' text format; empty before [`install`].

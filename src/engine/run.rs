@@ -38,7 +38,6 @@ use crate::engine::story;
 use crate::engine::texter::{self, Texter};
 use crate::engine::web::{self, WebPlane};
 use crate::gateway::command::{CommandId, Outcome};
-use crate::gateway::event::Happening;
 use crate::gateway::relays::RelayFact;
 use crate::gateway::{Gateway, Input, Output, Record};
 use crate::media::web::{WebCommand, WebEvent};
@@ -466,9 +465,7 @@ impl Engine {
                 self.inbox.outbox.record(record);
             }
             Output::Publish(event) => {
-                if let Happening::CallEcho { heard: true, .. } = event.what {
-                    meters::echo_found();
-                }
+                meters::found(&event.what);
                 story::tell(&event.what);
                 self.inbox.outbox.publish(event);
             }

@@ -35,9 +35,11 @@ pub fn tell(what: &Happening) {
         Happening::CallIdentity { call, identity } => info!(%call, ?identity, "signed identity"),
         Happening::CallAnswered { call } => info!(%call, "answered"),
         Happening::CallBridged { call, with, room } => info!(%call, %with, %room, "talk"),
-        Happening::CallEcho { call, heard: true, delay_ms, loss_db } => {
-            warn!(%call, delay_ms, loss_db, "what it hears comes back from it: the others hear themselves");
+        Happening::CallEcho { call, heard: true, removed, delay_ms, loss_db } => {
+            warn!(%call, removed, delay_ms, loss_db, "what it hears comes back from it: the others hear themselves");
         }
+        Happening::CallMusic { call, heard: true, .. } => warn!(%call, "music on hold comes from it"),
+        Happening::CallMusic { call, heard: false, .. } => info!(%call, "its music is over"),
         Happening::CallEcho { call, heard: false, .. } => info!(%call, "its echo is gone"),
         Happening::CallHeld { call, held: true, by } => info!(%call, ?by, "on hold"),
         Happening::CallHeld { call, held: false, by } => info!(%call, ?by, "back from hold"),

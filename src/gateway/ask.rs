@@ -189,6 +189,7 @@ impl Gateway {
             }
         }
         self.carry_out(id, now);
+        self.treat_room(id);
         self.tell_of_room(id);
         self.publish(Happening::RoomConfigured { room: id }, now);
         Ok(Reply::Done)

@@ -109,10 +109,28 @@ pub enum Happening {
         call: LegId,
         /// It does.
         heard: bool,
+        /// It is taken out.
+        removed: bool,
         /// How much later, in milliseconds.
         delay_ms: Option<u16>,
         /// How much softer, in dB.
         loss_db: Option<u8>,
+    },
+    /// What a telephone sends is music or a tone, as of one who put a meeting on hold, and the others do not hear it; or it
+    /// is a voice again.
+    #[serde(rename = "call.music")]
+    CallMusic {
+        /// The leg.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        call: LegId,
+        /// The room it is in.
+        #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+        room: Option<RoomId>,
+        /// Whose leg.
+        #[cfg_attr(feature = "node", schema(value_type = Option<String>))]
+        participant: Option<ParticipantId>,
+        /// It is music.
+        heard: bool,
     },
     /// A call was brought into a meeting without PIN and lobby, because somebody vouched for whoever calls.
     #[serde(rename = "call.merged")]
@@ -499,6 +517,7 @@ impl Happening {
             | Happening::CallMerged { room, .. } => Some(*room),
             Happening::Elevation(of) => Some(of.room),
             Happening::Move(of) => Some(of.room),
+            Happening::CallMusic { room, .. } => *room,
             Happening::Callback(of) => of.room,
             Happening::Code(of) => Some(of.room),
             Happening::CodeBegan(of) => Some(of.room),

@@ -22,6 +22,7 @@ use crate::gateway::view::{CallDirection, CallRecord, CallState};
 use crate::identity::Standing;
 use crate::media::clip::Clip;
 use crate::media::command::{Figures, Format, PlayId, Remote, Treatment};
+use crate::media::treatment::TreatmentChange;
 use crate::profile::Profile;
 use crate::room::Waiting;
 use crate::route::{Destination, Party};
@@ -79,6 +80,8 @@ pub(super) struct Leg {
     pub(super) figures: Option<Figures>,
     /// What is done to its voice.
     pub(super) treatment: Treatment,
+    /// What was said of it.
+    pub(super) treatment_change: TreatmentChange,
     pub(super) voice: Voice,
     pub(super) keys_heard: KeysHeard,
     /// The bridge the media plane has it in, and whose leg it is there.
@@ -310,6 +313,7 @@ impl Leg {
             last_room: None,
             figures: None,
             treatment: Treatment::default(),
+            treatment_change: TreatmentChange::default(),
             voice: Voice::default(),
             keys_heard: KeysHeard::default(),
             bridged: None,

@@ -28,6 +28,7 @@ impl Gateway {
                 self.carry_out(room, now);
             }
             MediaEvent::Echo { leg, echo } => self.on_echo(leg, echo, now),
+            MediaEvent::Music { leg, heard } => self.on_music(leg, heard, now),
             MediaEvent::Slots { room, slots } => self.on_slots(room, &slots),
             MediaEvent::Latched { leg, .. } => {
                 self.phone_heard(leg, now);

@@ -70,6 +70,7 @@ impl Gateway {
                         Some(_) | None => MediaCommand::Join { leg, room: room_id, participant, muted, keys },
                     };
                     self.order(order);
+                    self.treat_again(leg);
                 }
                 room::Output::Detach { leg } if self.detach_web(leg) => {}
                 room::Output::Detach { leg } => self.unbridge(leg),
@@ -79,6 +80,7 @@ impl Gateway {
                 room::Output::Release { .. } => {}
                 room::Output::SetMuted { leg, muted } if self.mute_web(leg, muted) => {}
                 room::Output::SetMuted { leg, .. } => self.apply_mute(leg),
+                room::Output::Direct { leg, audience } => self.order(MediaCommand::Direct { leg, audience }),
                 room::Output::Tell { leg, what } => self.tell(leg, &what),
                 room::Output::Wait { leg, how } => self.set_background(leg, how),
                 room::Output::Tone { entry } => {

@@ -28,6 +28,7 @@ impl Gateway {
         let number = self.shown_number(p.number.as_ref(), None, numbers);
         let display = p.name.clone().or_else(|| p.number.as_ref().map(PhoneNumber::masked));
         let display = display.unwrap_or_else(|| nameless(p).to_owned());
+        let figures = p.audio.and_then(|leg| self.legs.get(&leg)).and_then(|leg| leg.figures);
         Some(ParticipantView {
             id,
             display,
@@ -39,6 +40,9 @@ impl Gateway {
             held_by_us: p.held_by_us,
             muted_by_self: p.muted_by_self,
             muted_by_host: p.muted_by_host,
+            whispers_to: p.whispers.as_ref().map(|whisper| whisper.to.clone()).unwrap_or_default(),
+            music: figures.is_some_and(|figures| figures.music),
+            echo: figures.is_some_and(|figures| figures.echo.is_some()),
             hand: room.hand_rank(id),
             speaking: p.speaking,
             language: p.language.clone(),

@@ -1,48 +1,48 @@
-//! What is done to a telephone's voice: as its profile has it, until somebody says otherwise; and its echo.
+//! What is done to a telephone's voice: as its profile has it, then its room, then whoever said so of the call; and what
+//! is found wrong with it.
 
-use crate::base::{LegId, Now};
+use crate::base::{LegId, Now, RoomId};
 use crate::gateway::Gateway;
 use crate::gateway::command::{Denial, Outcome, Reply};
 use crate::gateway::event::Happening;
+use crate::gateway::leg::Leg;
 use crate::media::command::{MediaCommand, Treatment};
 use crate::media::echo::LineEcho;
-
-/// What is changed of it; the rest stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
-pub struct TreatmentChange {
-    /// Its loudness is brought slowly to that of the others.
-    pub level: Option<bool>,
-    /// Steady noise is made softer.
-    pub denoise: Option<bool>,
-    /// Keys that come as tones are heard as keys, and nobody hears the tones.
-    pub tones: Option<bool>,
-}
+pub use crate::media::treatment::TreatmentChange;
 
 impl Gateway {
-    /// A leg's media began: its profile says what is done to its voice.
+    /// A leg's media began.
     pub(super) fn treat_first(&mut self, leg: LegId) {
-        let Some(record) = self.legs.get_mut(&leg) else { return };
-        let sound = &record.profile.sound;
-        record.treatment = Treatment { level: sound.level, denoise: sound.denoise, tones: sound.tones };
-        let treatment = record.treatment;
-        if treatment != Treatment::default() {
-            self.order(MediaCommand::Treat { leg, treatment });
+        if let Some(record) = self.legs.get_mut(&leg) {
+            record.treatment = Treatment::default();
         }
+        self.treat_again(leg);
+    }
+
+    /// Whatever decides what is done to a leg's voice may have changed.
+    pub(super) fn treat_again(&mut self, leg: LegId) {
+        let Some(record) = self.legs.get(&leg) else { return };
+        let treatment = self.treatment(record);
+        if treatment != record.treatment && record.open {
+            self.order_treatment(leg, treatment);
+        }
+    }
+
+    /// The same for everybody in a room.
+    pub(super) fn treat_room(&mut self, room: RoomId) {
+        let legs: Vec<LegId> = self.legs_in(room).collect();
+        legs.into_iter().for_each(|leg| self.treat_again(leg));
     }
 
     /// Somebody says what is done to a call's voice.
     pub(super) fn treat(&mut self, leg: LegId, change: TreatmentChange) -> Outcome {
         let Some(record) = self.legs.get_mut(&leg) else { return Err(Denial::NotFound("call")) };
-        let Treatment { level, denoise, tones } = &mut record.treatment;
-        for (is, wanted) in [(level, change.level), (denoise, change.denoise), (tones, change.tones)] {
-            *is = wanted.unwrap_or(*is);
+        let machine = record.profile.sound.machine;
+        if machine && change.apply(Treatment::default()) != Treatment::default() {
+            return Err(Denial::Conflict("its profile says that a machine talks there".to_owned()));
         }
-        let treatment = record.treatment;
-        if record.open {
-            self.order(MediaCommand::Treat { leg, treatment });
-        }
+        record.treatment_change = record.treatment_change.and(change);
+        self.treat_again(leg);
         self.touched.insert(leg);
         Ok(Reply::Done)
     }
@@ -50,12 +50,61 @@ impl Gateway {
     /// What a leg hears comes back from it, or no longer does.
     pub(super) fn on_echo(&mut self, leg: LegId, echo: Option<LineEcho>, now: Now) {
         let Some(record) = self.legs.get_mut(&leg) else { return };
-        if let Some(figures) = &mut record.figures {
-            figures.echo = echo;
+        record.figures.get_or_insert_default().echo = echo;
+        let (treatment, place) = (record.treatment, record.place());
+        if treatment.echo {
+            // What takes it out begins now, or ends: it needs memory, which no tick asks for.
+            self.order_treatment(leg, treatment);
         }
         let delay_ms = echo.map(|echo| echo.delay_ms);
         // What is louder than what went out counts as no loss; `as` holds the rest within range.
         let loss_db = echo.map(|echo| echo.loss_db.max(0.0).round() as u8);
-        self.publish(Happening::CallEcho { call: leg, heard: echo.is_some(), delay_ms, loss_db }, now);
+        let heard = echo.is_some();
+        self.publish(
+            Happening::CallEcho { call: leg, heard, removed: heard && treatment.echo, delay_ms, loss_db },
+            now,
+        );
+        self.pages_look(place, now);
+    }
+
+    /// What a leg sends is music, or a voice again.
+    pub(super) fn on_music(&mut self, leg: LegId, heard: bool, now: Now) {
+        let Some(record) = self.legs.get_mut(&leg) else { return };
+        record.figures.get_or_insert_default().music = heard;
+        let place = record.place();
+        let (room, participant) = (place.map(|(room, _)| room), place.map(|(_, participant)| participant));
+        self.publish(Happening::CallMusic { call: leg, room, participant, heard }, now);
+        self.pages_look(place, now);
+    }
+
+    fn pages_look(&mut self, place: Option<(RoomId, crate::base::ParticipantId)>, now: Now) {
+        let Some((id, participant)) = place else { return };
+        if let Some(room) = self.rooms.get_mut(&id) {
+            room.look_again(participant);
+            self.carry_out(id, now);
+        }
+    }
+
+    fn treatment(&self, leg: &Leg) -> Treatment {
+        let sound = &leg.profile.sound;
+        if sound.machine {
+            return Treatment::default();
+        }
+        let room = leg.place().and_then(|(room, _)| self.rooms.get(&room)).map(|room| room.settings().sound);
+        let own = Treatment {
+            level: sound.level,
+            denoise: sound.denoise,
+            tones: sound.tones,
+            music: sound.music,
+            echo: sound.echo,
+        };
+        room.unwrap_or_default().and(leg.treatment_change).apply(own)
+    }
+
+    fn order_treatment(&mut self, leg: LegId, treatment: Treatment) {
+        if let Some(record) = self.legs.get_mut(&leg) {
+            record.treatment = treatment;
+        }
+        self.order(MediaCommand::Treat { leg, treatment });
     }
 }

@@ -54,6 +54,16 @@ pub struct ParticipantView {
     pub muted_by_self: bool,
     /// Muted by a host or the API.
     pub muted_by_host: bool,
+    /// Whom alone it speaks to; nobody: it speaks to everybody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "node", schema(value_type = Vec<String>))]
+    pub whispers_to: Vec<ParticipantId>,
+    /// Music on hold comes from its telephone, and is kept from the others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub music: bool,
+    /// What its telephone hears comes back from it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub echo: bool,
     /// Its place in the queue of raised hands, from 1; none when the hand is down.
     pub hand: Option<u32>,
     /// Among the voices the room hears.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::audience::Audience;
 use super::command::MediaEvent;
 use super::egress::Encoded;
 use super::leg::{Leg, Link};
@@ -22,7 +23,7 @@ mod mixes;
 mod slots;
 mod streams;
 
-use mixes::{Mixes, Resamplers};
+use mixes::{Mixes, Owner, Resamplers};
 use slots::{Ears, Slots};
 use streams::Streams;
 
@@ -71,6 +72,8 @@ struct Member {
     leg: LegKey,
     participant: ParticipantId,
     muted: bool,
+    /// Whom its voice is meant for.
+    audience: Option<Audience>,
     /// Keys go through to the other of two.
     keys: bool,
     voice: Voice,
@@ -120,6 +123,7 @@ impl Bridge {
             leg,
             participant,
             muted,
+            audience: None,
             keys,
             voice: Voice::default(),
             level: 0,
@@ -183,7 +187,7 @@ impl Bridge {
             self.slots.tell(events);
         }
         if self.browsers.any_but(member.participant) {
-            self.slots.forward(leg, voice, heard.length, now, outlet);
+            self.slots.forward(leg, member.audience, (voice, heard.length), now, outlet);
         }
     }
 
@@ -240,6 +244,13 @@ impl Bridge {
         }
     }
 
+    /// Whom a leg's voice is meant for.
+    pub fn direct(&mut self, leg: LegKey, audience: Option<Audience>) {
+        if let Some(member) = self.members.iter_mut().find(|member| member.leg == leg) {
+            member.audience = audience;
+        }
+    }
+
     /// Plays clips to everyone, in place of what was playing.
     pub fn play(&mut self, playlist: Playlist) {
         self.tones = Some(playlist);
@@ -279,7 +290,9 @@ impl Bridge {
         self.linked = pair.is_some();
         for index in 0..self.members.len() {
             let Some(member) = self.members.get(index) else { continue };
-            let other = pair.map(|(a, b)| if member.leg == a { b } else { a }).filter(|_| !member.muted);
+            let other = pair
+                .map(|(a, b)| if member.leg == a { b } else { a })
+                .filter(|_| !member.muted && member.audience.is_none());
             let open = match legs.pair_mut(member.leg, other) {
                 Some((leg, Some(peer))) => !self.tones_on && leg.may_pass_to(peer),
                 _ => false,
@@ -338,7 +351,6 @@ impl Bridge {
         self.decode(&speakers, now, legs, outlet, events);
         self.slots.tell(events);
         let toned = self.add_tones();
-        let voices = self.mixes.count();
         self.streams.clear();
         let spoken =
             self.members.iter().filter(|member| member.chosen).map(|member| u32::from(member.level)).sum::<u32>();
@@ -355,9 +367,12 @@ impl Bridge {
                 continue;
             }
             let Some(stream) = self.streams.get_mut(member.stream) else { continue };
-            let mine = self.mixes.own(member.participant);
-            let nothing = !toned && mine == voices;
-            let alone = leg.hears_own() || mine > 0;
+            if leg.cancels_echo() {
+                leg.refer(self.mixes.heard(leg.rate(), Some(member.participant)));
+            }
+            let (own, nothing) = self.mixes.ear(member.participant);
+            let nothing = !toned && nothing;
+            let alone = leg.hears_own() || own;
             match &mut stream.silence {
                 Some(silence) if nothing && !leg.hears_own() => {
                     leg.send_frame(silence, true, outlet);
@@ -404,6 +419,8 @@ impl Bridge {
         events: &mut Vec<MediaEvent>,
     ) -> [Option<usize>; SPEAKERS] {
         let mut chosen: [(u32, Option<usize>); SPEAKERS] = [(0, None); SPEAKERS];
+        // Of two, one hears what the other's telephone plays: it may be what they wait for.
+        let crowd = self.members.len() > 2;
         for (index, member) in self.members.iter_mut().enumerate() {
             member.taken = false;
             let Some(leg) = legs.get_mut(member.leg) else { continue };
@@ -411,7 +428,7 @@ impl Bridge {
             member.level = leg.level(now);
             member.voice.hear(member.level);
             let loudness = member.voice.loudness();
-            if member.muted || loudness < AUDIBLE {
+            if member.muted || loudness < AUDIBLE || (crowd && leg.plays_music()) {
                 continue;
             }
             let mut entry =
@@ -457,7 +474,8 @@ impl Bridge {
                 if first {
                     member.resamplers.reset();
                 }
-                let number = self.mixes.add(member.participant, leg.rate(), &mut member.resamplers, |frame| {
+                let owner = Owner { participant: member.participant, audience: member.audience };
+                let number = self.mixes.add(owner, leg.rate(), &mut member.resamplers, |frame| {
                     leg.take(first, now, frame);
                     if speaks {
                         // The first sound of a word is half of it: only the step is taken off.
@@ -469,7 +487,8 @@ impl Bridge {
                     member.taken = true;
                 });
                 if let Some(number) = number.filter(|_| !browser && self.browsers.any_but(member.participant)) {
-                    self.slots.speak(member.leg, self.mixes.voice(Rate::Full, number), now, outlet);
+                    let frame = self.mixes.voice(Rate::Full, number);
+                    self.slots.speak(member.leg, member.audience, frame, now, outlet);
                 }
             }
             member.speaks = speaks;

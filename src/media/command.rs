@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{LegId, ParticipantId, RoomId};
+use crate::media::audience::Audience;
 use crate::media::clip::Clip;
 use crate::media::echo::LineEcho;
 use crate::media::quality::Quality;
 use crate::media::sounder::Echo;
+pub use crate::media::treatment::Treatment;
 use crate::media::web::SLOTS;
 use crate::wire::codec::{Codec, opus};
 use crate::wire::sdp::{Fingerprint, MasterKey, Suite};
@@ -147,19 +149,6 @@ impl Security {
     }
 }
 
-/// What is done to a telephone's voice before a room hears it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
-pub struct Treatment {
-    /// Its loudness is brought slowly to that of the others.
-    pub level: bool,
-    /// Steady noise is made softer.
-    pub denoise: bool,
-    /// Keys that come as tones are heard as keys, and nobody hears the tones.
-    pub tones: bool,
-}
-
 /// Everything a leg needs to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LegSetup {
@@ -287,6 +276,13 @@ pub enum MediaCommand {
         /// What.
         treatment: Treatment,
     },
+    /// Whom the leg's voice is meant for in its room; for everybody, at its beginning. Ends when it leaves.
+    Direct {
+        /// The leg.
+        leg: LegId,
+        /// For these; none: for everybody.
+        audience: Option<Audience>,
+    },
     /// Ends the leg: RTCP BYE, sockets closed, [`MediaEvent::Closed`] reported.
     Close {
         /// The leg.
@@ -338,6 +334,13 @@ pub enum MediaEvent {
         leg: LegId,
         /// How late and how loud; none: no longer.
         echo: Option<LineEcho>,
+    },
+    /// What the leg sends is music or a tone, and not a voice, as after its person put us on hold; or no longer is.
+    Music {
+        /// The leg.
+        leg: LegId,
+        /// It is.
+        heard: bool,
     },
     /// Other voices than before are where a room's browsers hear them: whose, slot by slot. A slot that nobody has taken
     /// over is still its last speaker's, who may be silent.
@@ -408,6 +411,7 @@ impl fmt::Debug for MediaCommand {
             MediaCommand::SendDigit { leg, .. } => write!(f, "SendDigit({leg})"),
             MediaCommand::Sound { leg } => write!(f, "Sound({leg})"),
             MediaCommand::Treat { leg, treatment } => write!(f, "Treat({leg}, {treatment:?})"),
+            MediaCommand::Direct { leg, audience } => write!(f, "Direct({leg}, {audience:?})"),
             MediaCommand::Close { leg } => write!(f, "Close({leg})"),
         }
     }
@@ -423,6 +427,7 @@ impl fmt::Debug for MediaEvent {
             MediaEvent::Sounded { leg, echo, figures: _ } => write!(f, "Sounded({leg}, {echo:?})"),
             MediaEvent::Talking { leg, talking } => write!(f, "Talking({leg}, {talking})"),
             MediaEvent::Echo { leg, echo } => write!(f, "Echo({leg}, {echo:?})"),
+            MediaEvent::Music { leg, heard } => write!(f, "Music({leg}, {heard})"),
             MediaEvent::Slots { room, slots } => write!(f, "Slots({room}, {slots:?})"),
             MediaEvent::Latched { leg, remote } => write!(f, "Latched({leg}, {remote})"),
             MediaEvent::Secured { leg } => write!(f, "Secured({leg})"),
@@ -481,6 +486,9 @@ pub struct Figures {
     /// What it hears comes back from it, where that was found.
     #[serde(default)]
     pub echo: Option<LineEcho>,
+    /// What it sends is music or a tone, and not a voice.
+    #[serde(default)]
+    pub music: bool,
     /// How it sounds each way, and who is to blame where it does not.
     #[serde(default)]
     pub quality: Quality,

@@ -421,6 +421,7 @@ impl Leg {
             round_trip_ms: self.round_trip_ms(),
             remote_loss: self.reporter.remote_loss(),
             echo: self.echo.told(),
+            music: self.plays_music(),
             quality: self.monitor.quality(self.format.codec),
         }
     }

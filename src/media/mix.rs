@@ -18,6 +18,25 @@ pub fn subtract(sum: &mut [i32], frame: &[i16]) {
     }
 }
 
+/// Adds a frame at a gain, of 256.
+pub fn add_at(sum: &mut [i32], frame: &[i16], gain: i32) {
+    match gain {
+        0 => {}
+        256 => add(sum, frame),
+        _ => sum.iter_mut().zip(frame).for_each(|(sum, sample)| *sum += (i32::from(*sample) * gain) >> 8),
+    }
+}
+
+/// Gives a frame that was added at one gain another: exact, as [`subtract`] is.
+pub fn regain(sum: &mut [i32], frame: &[i16], from: i32, to: i32) {
+    match from {
+        0 => {}
+        256 => subtract(sum, frame),
+        _ => sum.iter_mut().zip(frame).for_each(|(sum, sample)| *sum -= (i32::from(*sample) * from) >> 8),
+    }
+    add_at(sum, frame, to);
+}
+
 /// Bends what is too loud towards full scale; what lies below the knee stays as it is.
 pub fn limit(sum: &[i32], out: &mut [i16]) {
     let loudest = sum.iter().fold(0, |loudest, sample| sample.unsigned_abs().max(loudest));

@@ -12,7 +12,9 @@
 //! the drain that found them, and asks it for the units that are due. Between ticks commands may allocate; in a
 //! tick nothing allocates once the buffers have their size.
 
+pub mod audience;
 pub mod bridge;
+pub mod cancel;
 pub mod clip;
 pub mod coded;
 pub mod command;
@@ -31,6 +33,7 @@ pub mod legs;
 pub mod level;
 pub mod loudness;
 pub mod mix;
+pub mod music;
 pub mod noise;
 pub mod outlet;
 pub mod packets;
@@ -50,6 +53,7 @@ pub mod stretch;
 pub mod timeline;
 pub mod tone;
 pub mod transit;
+pub mod treatment;
 pub mod web;
 
 use crate::wire::codec::Codec;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::audience::Audience;
 use super::web::{self, SlotFrame};
 use crate::base::{ParticipantId, RoomId};
 
@@ -45,6 +46,8 @@ pub struct Spoken<'a> {
     pub slot: u8,
     /// Whose voice: no browser of this person is sent it.
     pub participant: ParticipantId,
+    /// Whom it is meant for; none: for everybody.
+    pub audience: Option<Audience>,
     /// When within the slot, at 48 kHz: each later than the one before, whoever speaks.
     pub timestamp: u32,
     /// The first after a silence.
@@ -122,9 +125,9 @@ impl Outlet for Outbox {
     }
 
     fn slot(&mut self, spoken: Spoken<'_>) {
-        let Spoken { room, slot, participant, timestamp, first, payload } = spoken;
+        let Spoken { room, slot, participant, audience, timestamp, first, payload } = spoken;
         if let Some(payload) = web::Packet::copy(payload) {
-            self.slots.push(SlotFrame { room, slot, participant, timestamp, first, payload });
+            self.slots.push(SlotFrame { room, slot, participant, audience, timestamp, first, payload });
         }
     }
 }

@@ -206,6 +206,14 @@ impl Plane {
                 }
                 self.settle(id, now);
             }
+            MediaCommand::Direct { leg, audience } => {
+                if let Some((key, Place::Room(room))) = self.by_id.get(&leg)
+                    && let Some(room) = self.rooms.get_mut(room)
+                {
+                    room.bridge.direct(*key, audience);
+                }
+                self.settle(leg, now);
+            }
             MediaCommand::Close { leg } => {
                 if let Some(mut leg) = self.take_leg(leg) {
                     let figures = leg.close(now, outlet);

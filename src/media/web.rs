@@ -10,6 +10,7 @@
 use std::fmt;
 
 use crate::base::{LegId, ParticipantId, RoomId};
+use crate::media::audience::Audience;
 
 /// Voices that browsers are sent side by side: as many as are mixed for telephones.
 pub const SLOTS: usize = super::bridge::SPEAKERS;
@@ -215,6 +216,8 @@ pub struct SlotFrame {
     pub slot: u8,
     /// Whose voice: no browser of this person is sent it.
     pub participant: ParticipantId,
+    /// Whom it is meant for; none: for everybody.
+    pub audience: Option<Audience>,
     /// When within the slot, at 48 kHz: grows without a leap backwards, whoever speaks.
     pub timestamp: u32,
     /// The first after a silence.

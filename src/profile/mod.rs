@@ -178,6 +178,12 @@ pub struct SoundRules {
     pub denoise: bool,
     /// Keys that come as tones are heard as keys, and nobody hears the tones.
     pub tones: bool,
+    /// Music and tones that go on for seconds are kept from the others, where there are more than two.
+    pub music: bool,
+    /// Line echo is taken out, once it was found.
+    pub echo: bool,
+    /// A machine talks and listens there: nothing is done to what it says, whatever is asked.
+    pub machine: bool,
 }
 
 /// Whether audio is encrypted.
@@ -415,7 +421,7 @@ impl Default for MediaRules {
 
 impl Default for SoundRules {
     fn default() -> Self {
-        Self { level: true, denoise: false, tones: false }
+        Self { level: true, denoise: false, tones: false, music: true, echo: true, machine: false }
     }
 }
 

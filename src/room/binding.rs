@@ -31,6 +31,7 @@ impl Room {
         let held = participant.held_by_us;
         if let (true, true, false, Some(leg)) = (channels.contains(&Channel::Audio), active, held, leg) {
             self.outputs.push_back(Output::Attach { leg, participant: id, muted });
+            self.direct(id);
         }
         if channels.contains(&Channel::Audio) {
             // What the old leg was made to hear went with it.

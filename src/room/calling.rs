@@ -51,6 +51,9 @@ impl Room {
                 true => Output::Detach { leg },
                 false => Output::Attach { leg, participant: id, muted },
             });
+            if !held {
+                self.direct(id);
+            }
         }
         self.quieten(id);
         self.outputs.push_back(Output::Report(Change::Changed(id)));

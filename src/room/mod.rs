@@ -22,6 +22,7 @@ pub mod participant;
 pub mod roster;
 pub mod settings;
 pub mod text;
+mod whisper;
 
 pub use announcement::{Announcement, RollCallEntry, Waiting};
 pub use chat::{ChatLine, Reaction};
@@ -31,6 +32,7 @@ pub use participant::{Channel, Participant, Role, State};
 pub use roster::{Change, Entrant, Expected, Output, Room};
 pub use settings::{FirstCaller, RoomSettings};
 pub use text::read_name;
+pub use whisper::Whisper;
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ impl Room {
             Operation::UnmuteAll {} => self.mute_all(actor, false),
             Operation::RaiseHand { participant } => self.set_hand(actor, *participant, true),
             Operation::LowerHand { participant } => self.set_hand(actor, *participant, false),
+            Operation::Whisper { participant, to, others } => self.whisper(actor, *participant, to, *others),
             Operation::Rename { participant, name } => self.rename(actor, *participant, name),
             Operation::Admit { participant } => self.admit(actor, *participant),
             Operation::AdmitAll {} => self.admit_all(actor),
@@ -252,7 +253,7 @@ impl Room {
     }
 
     /// Whether the actor acts for itself; `Err` when it is neither that nor a host.
-    fn own_or_host(&self, actor: Actor, id: ParticipantId) -> Result<bool, Refusal> {
+    pub(super) fn own_or_host(&self, actor: Actor, id: ParticipantId) -> Result<bool, Refusal> {
         if !self.participants.contains_key(&id) {
             return Err(Refusal::NoSuchParticipant);
         }
@@ -285,7 +286,7 @@ impl Room {
         }
     }
 
-    fn active_participant(&mut self, id: ParticipantId) -> Result<&mut Participant, Refusal> {
+    pub(super) fn active_participant(&mut self, id: ParticipantId) -> Result<&mut Participant, Refusal> {
         let participant = self.participants.get_mut(&id).ok_or(Refusal::NoSuchParticipant)?;
         if participant.state == State::Active { Ok(participant) } else { Err(Refusal::NotActive) }
     }

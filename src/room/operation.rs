@@ -51,6 +51,18 @@ pub enum Operation {
         #[cfg_attr(feature = "node", schema(value_type = String))]
         participant: ParticipantId,
     },
+    /// From now on the participant speaks to these alone: to coach somebody, or to whisper. What it hears stays.
+    Whisper {
+        /// Who speaks.
+        #[cfg_attr(feature = "node", schema(value_type = String))]
+        participant: ParticipantId,
+        /// To whom: up to four people; none ends it.
+        #[cfg_attr(feature = "node", schema(value_type = Vec<String>))]
+        to: Vec<ParticipantId>,
+        /// How loud the others hear it, in percent of the amplitude; browsers of others hear nothing.
+        #[serde(default)]
+        others: u8,
+    },
     /// Gives a name; an empty one takes it away.
     Rename {
         /// Who.
@@ -141,6 +153,8 @@ pub enum Refusal {
     MutedItself,
     /// Nobody is waiting.
     NobodyWaiting,
+    /// One speaks to one to four others who are here, who hear more of it than those who are left.
+    BadAudience,
     /// A name has 1 to 64 characters, one of them visible at least.
     BadName,
     /// The participant is not in the meeting yet.
@@ -166,6 +180,9 @@ impl fmt::Display for Refusal {
             Refusal::MutedByHost => "a host muted this participant, and the room does not let it unmute alone",
             Refusal::MutedItself => "the participant muted itself; only it can unmute",
             Refusal::NobodyWaiting => "nobody is waiting",
+            Refusal::BadAudience => {
+                "who speaks to some alone speaks to one to four others here, and the rest hear less of it"
+            }
             Refusal::BadName => "a name has 1 to 64 characters, one of them visible at least",
             Refusal::NotActive => "the participant is not in the meeting yet",
             Refusal::BadText => "a line has 1 to 2000 characters",

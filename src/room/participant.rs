@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::{LegId, ParticipantId, PhoneNumber, Utc};
-use crate::room::Sign;
+use crate::room::{Sign, Whisper};
 
 /// What a participant may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -75,6 +75,9 @@ pub struct Participant {
     pub muted_by_self: bool,
     /// Muted by a host or the API.
     pub muted_by_host: bool,
+    /// Whom alone it speaks to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whispers: Option<Whisper>,
     /// The order in which hands went up.
     pub hand: Option<u64>,
     /// Among the voices the room hears.
@@ -116,6 +119,7 @@ impl Participant {
             early: false,
             muted_by_self: false,
             muted_by_host: false,
+            whispers: None,
             hand: None,
             speaking: false,
             language,

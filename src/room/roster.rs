@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::base::id::TicketId;
 use crate::base::{Cause, Instant, LegId, Now, ParticipantId, PhoneNumber, Timers};
+use crate::media::audience::Audience;
 use crate::room::chat::Chat;
 use crate::room::memory::{Memory, Sign};
 use crate::room::{
@@ -74,6 +75,13 @@ pub enum Output {
         leg: LegId,
         /// Unheard.
         muted: bool,
+    },
+    /// Whom the leg's voice is meant for from now on.
+    Direct {
+        /// The leg.
+        leg: LegId,
+        /// These; none: everybody.
+        audience: Option<Audience>,
     },
     /// Tell the person something.
     Tell {
@@ -414,6 +422,7 @@ impl Room {
             self.outputs.push_back(Output::Report(Change::Started));
         }
         self.outputs.push_back(Output::Attach { leg, participant: id, muted });
+        self.direct(id);
         self.tell(id, if others == 0 { Announcement::YouAreFirst } else { Announcement::Joining { others } });
         match (by_host, entering_muted) {
             (true, _) => self.tell(id, Announcement::MutedByHost),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::elevating::ElevationRules;
 use crate::base::{RoomId, Secret};
+use crate::media::treatment::TreatmentChange;
 
 /// What is configured of a room; kept in the store, changed by API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +56,9 @@ pub struct RoomSettings {
     /// What of adding video to telephone calls differs here from the node's rules and the number's.
     #[serde(default, skip_serializing_if = "ElevationRules::is_empty")]
     pub elevation: ElevationRules,
+    /// What is done to the voices of its telephones, where that differs from their profiles.
+    #[serde(default, skip_serializing_if = "TreatmentChange::is_empty")]
+    pub sound: TreatmentChange,
 }
 
 /// What the first caller of an empty room meets.
@@ -114,6 +118,7 @@ impl RoomSettings {
             language: None,
             call: false,
             elevation: ElevationRules::default(),
+            sound: TreatmentChange::default(),
         }
     }
 

@@ -63,6 +63,7 @@ impl Scene {
                 Output::Attach { .. }
                 | Output::Detach { .. }
                 | Output::SetMuted { .. }
+                | Output::Direct { .. }
                 | Output::Release { .. }
                 | Output::Wait { .. }
                 | Output::Tone { .. }
@@ -172,6 +173,27 @@ fn every_mute_has_a_way_back() {
     assert_eq!(scene.told.last(), Some(&(2, Announcement::MutedByHost)));
     assert_eq!(scene.does(guest, unmute()), Ok(()));
     assert!(!scene.muted(2));
+}
+
+#[test]
+fn who_speaks_to_some_alone_does_so_wherever_the_voice_goes_and_guests_decide_for_themselves_only() {
+    let mut scene = Scene::new(|_| {});
+    scene.comes(1, true).comes(2, false).comes(3, false);
+    let whisper = |from, to: &[u64]| Operation::Whisper {
+        participant: id(from),
+        to: to.iter().copied().map(id).collect(),
+        others: 0,
+    };
+    assert_eq!(scene.does(Actor::Participant(id(2)), whisper(3, &[2])), Err(Refusal::HostOnly));
+    assert_eq!(scene.does(Actor::Participant(id(2)), whisper(2, &[2])), Err(Refusal::BadAudience));
+    assert_eq!(scene.does(Actor::Participant(id(2)), whisper(2, &[1, 3, 1, 3, 1])), Err(Refusal::BadAudience));
+    scene.does(Actor::Participant(id(1)), whisper(3, &[1])).unwrap();
+    let audience = Some(crate::media::audience::Audience::new(&[id(1)], 0));
+    let direct = |leg| Output::Direct { leg: LegId::from_bits(leg), audience };
+    assert!(scene.outputs.contains(&direct(3)));
+    scene.room.rebind(id(3), LegId::from_bits(33), false);
+    scene.drain();
+    assert!(scene.outputs.contains(&direct(33)), "another telephone of theirs");
 }
 
 #[test]

@@ -149,13 +149,15 @@ impl Hub {
         });
     }
 
-    /// One of a room's voices, for all its browsers but those of whoever speaks.
+    /// One of a room's voices, for all its browsers but those of whoever speaks, or those whom it is meant for.
     pub fn voice(&mut self, frame: &SlotFrame, now: Instant) {
         let payload: Arc<[u8]> = frame.payload.bytes().into();
         for id in self.rooms.legs(frame.room) {
             let Some(leg) = self.legs.get_mut(&id) else { continue };
-            let own = leg.seat.is_some_and(|(_, participant)| participant == frame.participant);
-            if own || leg.deaf {
+            let listener = leg.seat.map(|(_, participant)| participant);
+            let own = listener == Some(frame.participant);
+            let meant = frame.audience.is_none_or(|audience| listener.is_some_and(|listener| audience.has(listener)));
+            if own || !meant || leg.deaf {
                 continue;
             }
             let Some(peer) = leg.peer.as_deref_mut() else { continue };

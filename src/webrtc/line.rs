@@ -56,6 +56,7 @@ mod tests {
             room: RoomId::from_bits(room),
             slot: 0,
             participant: ParticipantId::from_bits(1),
+            audience: None,
             timestamp,
             first: false,
             payload: Packet::copy(&[1, 2, 3]).unwrap(),

@@ -301,6 +301,9 @@ impl StandIn {
         self.next_id += 1;
         let number = PhoneNumber::parse(number).unwrap();
         let participant = ParticipantView {
+            whispers_to: Vec::new(),
+            music: false,
+            echo: false,
             id,
             display: number.masked(),
             name: None,

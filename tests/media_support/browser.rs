@@ -101,7 +101,8 @@ impl World {
             assert_eq!(frame.room, ROOM);
             for browser in self.browsers.iter_mut().filter(|browser| browser.listens) {
                 // As the web plane does.
-                if browser.participant != frame.participant {
+                let meant = frame.audience.is_none_or(|audience| audience.has(browser.participant));
+                if meant && browser.participant != frame.participant {
                     let mut samples = vec![0; opus::LONGEST];
                     let decoder = &mut browser.decoders[usize::from(frame.slot)];
                     let length = decoder.decode(frame.payload.bytes(), &mut samples);

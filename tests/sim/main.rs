@@ -28,6 +28,7 @@ mod personal;
 mod printed;
 mod registrar;
 mod routing;
+mod sound;
 mod telephone;
 mod transfer;
 mod trunks;

@@ -423,6 +423,7 @@ impl World {
             | MediaCommand::Modify { .. }
             | MediaCommand::SendDigit { .. }
             | MediaCommand::Treat { .. }
+            | MediaCommand::Direct { .. }
             | MediaCommand::Sound { .. } => {}
         }
     }

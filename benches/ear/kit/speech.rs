@@ -26,10 +26,7 @@ pub fn speech(rate: Rate, seconds: usize) -> Vec<i16> {
         if samples.len() >= seconds * per_second {
             break;
         }
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("prompts/{language}/{name}.opus"));
-        #[allow(clippy::disallowed_methods, reason = "a bench reads its own speech")]
-        let bytes = std::fs::read(path).unwrap();
-        samples.extend(to_rate(&decode(&bytes), rate));
+        samples.extend(to_rate(&decode(&file(&format!("{language}/{name}"))), rate));
         samples.extend(vec![0; per_second / 3]);
     }
     samples.truncate(seconds * per_second);
@@ -84,4 +81,15 @@ fn decode(mut bytes: &[u8]) -> Vec<i16> {
         all.extend(&samples[..count]);
     }
     all
+}
+
+/// The music on hold that comes with the program.
+pub fn music(rate: Rate) -> Vec<i16> {
+    to_rate(&decode(&file("music")), rate)
+}
+
+fn file(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("prompts/{name}.opus"));
+    #[allow(clippy::disallowed_methods, reason = "a bench reads its own speech")]
+    std::fs::read(path).unwrap()
 }

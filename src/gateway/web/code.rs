@@ -223,7 +223,7 @@ impl From<Refusal> for Code {
             Refusal::CannotRead => Code::CannotRead,
             Refusal::TooOften => Code::TooOften,
             Refusal::LastHost => Code::LastHost,
-            Refusal::OnlyThemselves => Code::NotAllowed,
+            Refusal::OnlyThemselves | Refusal::BadAudience => Code::NotAllowed,
         }
     }
 }

@@ -765,6 +765,16 @@ pub struct Person {
     pub quality: Option<u8>,
     /// The connection of their page dropped; the place is kept for a while.
     pub away: bool,
+    /// Music on hold comes from their telephone, and is kept from the others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub music: bool,
+    /// What their telephone hears comes back from it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub echo: bool,
+    /// Whom alone they speak to; nobody: they speak to everybody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "node", schema(value_type = Vec<String>))]
+    pub whispers_to: Vec<ParticipantId>,
 }
 
 /// What carries a person's voice.

@@ -207,6 +207,9 @@ impl Gateway {
             avatar: view.avatar,
             quality: self.web.qualities.get(&id).copied(),
             away: view.away,
+            music: view.music,
+            echo: view.echo,
+            whispers_to: view.whispers_to,
         })
     }
 

@@ -4,6 +4,7 @@
 //! since resampling a sum is the sum of what is resampled.
 
 use crate::base::ParticipantId;
+use crate::media::audience::{self, Audience};
 use crate::media::resample::Resampler;
 use crate::media::{FRAME, Rate, mix};
 
@@ -19,11 +20,34 @@ pub(super) struct Mix {
 /// The voices of one tick at every rate that is listened to.
 pub(super) struct Mixes {
     mixes: [Option<Box<Mix>>; 3],
-    owners: Box<[Option<ParticipantId>]>,
+    owners: Box<[Option<Owner>]>,
     count: usize,
     /// Room to add up in, and for what came of it.
     sum: Box<[i32]>,
     frame: Box<[i16]>,
+}
+
+/// Whose a voice is, and whom it is meant for.
+#[derive(Clone, Copy)]
+pub(super) struct Owner {
+    pub(super) participant: ParticipantId,
+    pub(super) audience: Option<Audience>,
+}
+
+impl Owner {
+    /// How loud it is in what everybody hears.
+    fn common(&self) -> i32 {
+        self.audience.map_or(audience::FULL, |audience| audience.others())
+    }
+
+    /// How loud one person hears it.
+    fn gain(&self, listener: ParticipantId) -> i32 {
+        match self.audience {
+            _ if self.participant == listener => 0,
+            None => audience::FULL,
+            Some(audience) => audience.gain(listener),
+        }
+    }
 }
 
 /// From one rate to the others that are listened to.
@@ -88,7 +112,7 @@ impl Mixes {
     /// Adds a voice, if there is room for it: `decode` fills a frame at its rate. Returns its number.
     pub(super) fn add(
         &mut self,
-        owner: ParticipantId,
+        owner: Owner,
         rate: Rate,
         resamplers: &mut Resamplers,
         decode: impl FnOnce(&mut [i16]),
@@ -106,7 +130,7 @@ impl Mixes {
                 Some(resampler) => resampler.process(voice, frame),
                 None => frame.copy_from_slice(voice.get(..length).unwrap_or(frame_of_silence(length))),
             }
-            mix::add(&mut mix.total, frame);
+            mix::add_at(&mut mix.total, frame, owner.common());
         }
         Some(index)
     }
@@ -127,17 +151,17 @@ impl Mixes {
         }
     }
 
-    /// How many voices there are.
-    pub(super) fn count(&self) -> usize {
-        self.count
+    /// Whether a participant hears something else than those who are silent, and whether it hears nothing.
+    pub(super) fn ear(&self, participant: ParticipantId) -> (bool, bool) {
+        let voices = self.owners.iter().take(self.count).flatten();
+        voices.fold((false, true), |(own, nothing), voice| {
+            let gain = voice.gain(participant);
+            (own || gain != voice.common(), nothing && gain == 0)
+        })
     }
 
-    /// How many of them are this participant's own.
-    pub(super) fn own(&self, participant: ParticipantId) -> usize {
-        self.owners.iter().take(self.count).filter(|owner| **owner == Some(participant)).count()
-    }
-
-    /// What a participant hears at a rate: everything but itself; `None` hears everything.
+    /// What a participant hears at a rate: everything but itself, each voice as loud as is meant for it; `None` hears what
+    /// all hear who are silent.
     pub(super) fn heard(&mut self, rate: Rate, participant: Option<ParticipantId>) -> &mut [i16] {
         let length = rate.samples();
         let (Some(Some(mix)), Some(out)) = (self.mixes.get(rate.index()), self.frame.get_mut(..length)) else {
@@ -147,8 +171,10 @@ impl Mixes {
             (Some(participant), Some(sum)) => {
                 sum.copy_from_slice(&mix.total);
                 for (owner, frame) in self.owners.iter().zip(mix.frames.chunks_exact(length)).take(self.count) {
-                    if *owner == Some(participant) {
-                        mix::subtract(sum, frame);
+                    let Some(owner) = owner else { continue };
+                    let (from, to) = (owner.common(), owner.gain(participant));
+                    if from != to {
+                        mix::regain(sum, frame, from, to);
                     }
                 }
                 mix::limit(sum, out);

@@ -13,6 +13,7 @@
 use std::time::Duration;
 
 use crate::base::{Instant, ParticipantId, RoomId};
+use crate::media::audience::Audience;
 use crate::media::command::MediaEvent;
 use crate::media::encoder::Encoder;
 use crate::media::outlet::{LegKey, Outlet, Spoken};
@@ -214,7 +215,14 @@ impl Slots {
     }
 
     /// Forwards a browser's packet that lasts `length`; one that comes after a later one is let fall.
-    pub(super) fn forward(&mut self, leg: LegKey, voice: &Voice, length: u32, now: Instant, outlet: &mut impl Outlet) {
+    pub(super) fn forward(
+        &mut self,
+        leg: LegKey,
+        audience: Option<Audience>,
+        (voice, length): (&Voice, u32),
+        now: Instant,
+        outlet: &mut impl Outlet,
+    ) {
         let room = self.room;
         let Some((index, slot)) = self.find(leg) else { return };
         let Some((_, participant)) = slot.owner else { return };
@@ -239,11 +247,19 @@ impl Slots {
         slot.theirs = Some((shift, voice.sequence));
         slot.anew = false;
         slot.clock = Clock { timestamp, length, at: now };
-        outlet.slot(Spoken { room, slot: index, participant, timestamp, first, payload: voice.payload.bytes() });
+        let payload = voice.payload.bytes();
+        outlet.slot(Spoken { room, slot: index, participant, audience, timestamp, first, payload });
     }
 
     /// Encodes a telephone's voice, a frame of this tick.
-    pub(super) fn speak(&mut self, leg: LegKey, frame: &[i16], now: Instant, outlet: &mut impl Outlet) {
+    pub(super) fn speak(
+        &mut self,
+        leg: LegKey,
+        audience: Option<Audience>,
+        frame: &[i16],
+        now: Instant,
+        outlet: &mut impl Outlet,
+    ) {
         let room = self.room;
         let Some(index) = self.index_of(leg) else { return };
         let (Some(slot), Ok(number)) = (self.slots.get_mut(index), u8::try_from(index)) else { return };
@@ -253,7 +269,7 @@ impl Slots {
         let timestamp = slot.clock.next(now);
         let first = std::mem::take(&mut slot.anew) || !slot.clock.follows(timestamp);
         slot.clock = Clock { timestamp, length: FRAME, at: now };
-        outlet.slot(Spoken { room, slot: number, participant, timestamp, first, payload });
+        outlet.slot(Spoken { room, slot: number, participant, audience, timestamp, first, payload });
     }
 
     fn index_of(&self, leg: LegKey) -> Option<usize> {

@@ -2,10 +2,13 @@
 
 use super::Leg;
 use crate::base::Instant;
+use crate::media::cancel::Canceller;
 use crate::media::command::{MediaEvent, Treatment};
 use crate::media::denoise::Denoise;
+use crate::media::echo::LineEcho;
 use crate::media::inband::Inband;
 use crate::media::loudness::Loudness;
+use crate::media::music::Music;
 use crate::media::{Rate, samples_at};
 
 /// Each part asks for its memory when it is switched on.
@@ -17,6 +20,10 @@ pub(super) struct Treated {
     tones: Option<Box<Inband>>,
     denoise: Option<Box<Denoise>>,
     level: Option<Box<Loudness>>,
+    music: Option<Box<Music>>,
+    echo: Option<Box<Canceller>>,
+    /// What it sends began or ceased to be music, and that is not told yet.
+    news: Option<bool>,
     /// It sends its keys as telephone-events: tones are only their copies.
     events: bool,
     /// Keys that went down and are not told yet.
@@ -24,7 +31,7 @@ pub(super) struct Treated {
 }
 
 impl Treated {
-    fn prepare(&mut self, what: Treatment, rate: Rate) {
+    fn prepare(&mut self, what: Treatment, rate: Rate, found: Option<LineEcho>) {
         if self.rate != Some(rate) {
             *self = Self { keys: self.keys, events: self.events, ..Self::default() };
         }
@@ -32,6 +39,11 @@ impl Treated {
         renew(&mut self.tones, what.tones, || Inband::new(rate));
         renew(&mut self.denoise, what.denoise, || Denoise::new(rate));
         renew(&mut self.level, what.level, Loudness::default);
+        renew(&mut self.music, what.music, || Music::new(rate));
+        match (found.filter(|_| what.echo), &mut self.echo) {
+            (Some(found), Some(echo)) => echo.aim(found),
+            (found, echo) => *echo = found.map(|found| Box::new(Canceller::new(rate, found))),
+        }
     }
 
     /// Listens for keys, and silences them.
@@ -41,6 +53,8 @@ impl Treated {
             let free = self.keys.iter_mut().find(|place| place.is_none());
             free.into_iter().for_each(|place| *place = Some(key));
         }
+        let news = self.music.as_mut().and_then(|music| music.hear(frame));
+        self.news = news.or(self.news);
     }
 }
 
@@ -52,10 +66,12 @@ fn renew<T>(part: &mut Option<Box<T>>, wanted: bool, new: impl FnOnce() -> T) {
 }
 
 impl Leg {
-    /// Says what is done to its voice from now on.
+    /// Says what is done to its voice from now on. To be said again when line echo was found or is gone: what takes it out
+    /// needs memory.
     pub fn treat(&mut self, what: Treatment) {
         let rate = self.rate();
-        self.treated.prepare(what, rate);
+        let found = self.echo.told();
+        self.treated.prepare(what, rate, found);
     }
 
     /// The codec may be another one.
@@ -65,7 +81,24 @@ impl Leg {
 
     /// Whether every sample is to be heard here: packets cannot go on as they come.
     pub(super) fn is_treated(&self) -> bool {
-        self.treated.what.tones || self.treated.what.denoise
+        self.treated.what.tones || self.treated.what.denoise || self.treated.echo.is_some()
+    }
+
+    /// Whether what comes is music, and to be kept from the others.
+    pub fn plays_music(&self) -> bool {
+        self.treated.music.as_ref().is_some_and(|music| music.is_on())
+    }
+
+    /// Whether it is to be told what it hears.
+    pub fn cancels_echo(&self) -> bool {
+        self.treated.echo.is_some()
+    }
+
+    /// Takes what it hears, which will come back.
+    pub fn refer(&mut self, frame: &[i16]) {
+        if let Some(echo) = &mut self.treated.echo {
+            echo.refer(frame);
+        }
     }
 
     /// Whether a key is down that comes as a tone.
@@ -83,6 +116,9 @@ impl Leg {
         if self.sounder.is_some() {
             return;
         }
+        if let Some(echo) = &mut self.treated.echo {
+            echo.cancel(frame);
+        }
         self.treated.listen(frame);
         if let Some(denoise) = &mut self.treated.denoise {
             denoise.refine(frame);
@@ -94,7 +130,7 @@ impl Leg {
 
     /// Steps over the next frame, which nobody hears but we ourselves, where there is something to listen for.
     pub(super) fn overhear(&mut self, now: Instant) -> bool {
-        if self.treated.tones.is_none() || self.presses.is_down() {
+        if (self.treated.tones.is_none() && !self.plays_music()) || self.presses.is_down() {
             return false;
         }
         let mut frame = [0; Rate::MOST];
@@ -111,9 +147,10 @@ impl Leg {
         }
     }
 
-    /// Tells the keys that came as tones.
+    /// Tells the keys that came as tones, and whether music comes.
     pub(super) fn tell_tones(&mut self, events: &mut Vec<MediaEvent>) {
         let leg = self.id;
+        events.extend(self.treated.news.take().map(|heard| MediaEvent::Music { leg, heard }));
         for digit in std::mem::take(&mut self.treated.keys).into_iter().flatten() {
             events.push(MediaEvent::DigitBegan { leg });
             events.push(MediaEvent::Digit { leg, digit });

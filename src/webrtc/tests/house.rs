@@ -12,6 +12,7 @@ use str0m::rtp::{RtpPacket, RtpWrite};
 use str0m::{Event, Input, Output as Out, Rtc};
 
 use crate::base::{Instant, LegId, ParticipantId, Rng, RoomId};
+use crate::media::audience::Audience;
 use crate::media::web::{Packet, SlotFrame, Source, Voice, WebCommand, WebEvent, Wish};
 use crate::webrtc::epoch::Epoch;
 use crate::webrtc::hub::Hub;
@@ -169,8 +170,13 @@ impl House {
 
     /// A room's voice, as the media plane hands it over.
     pub fn speak(&mut self, slot: u8, participant: ParticipantId, timestamp: u32) {
+        self.whisper(slot, participant, None, timestamp);
+    }
+
+    /// One that is meant for some alone.
+    pub fn whisper(&mut self, slot: u8, participant: ParticipantId, audience: Option<Audience>, timestamp: u32) {
         let payload = Packet::copy(&[0xf8, slot, 1, 2, 3]).unwrap();
-        let frame = SlotFrame { room: ROOM, slot, participant, timestamp, first: false, payload };
+        let frame = SlotFrame { room: ROOM, slot, participant, audience, timestamp, first: false, payload };
         self.hub.voice(&frame, self.now);
         self.settle();
     }

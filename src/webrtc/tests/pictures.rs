@@ -3,6 +3,7 @@
 use str0m::change::SdpAnswer;
 
 use crate::base::ParticipantId;
+use crate::media::audience::Audience;
 use crate::media::web::{Source, WebCommand, WebEvent};
 use crate::webrtc::tests::house::House;
 
@@ -52,6 +53,21 @@ fn a_browser_is_heard_with_its_level_and_hears_every_voice_but_its_own() {
     house.browsers[anna].say(clock, -23);
     house.pass(50);
     assert_eq!(house.voices.len(), 10, "what is not permitted goes no further");
+}
+
+#[test]
+fn a_whisper_reaches_the_browser_that_it_is_meant_for_and_no_other() {
+    let mut house = House::new();
+    let (anna, ben) = (house.join(1), house.join(2));
+    house.connect();
+    let audience = Some(Audience::new(&[house.browsers[ben].who], 50));
+    for packet in 0..10u32 {
+        house.whisper(1, ParticipantId::from_bits(9), audience, 960 * packet);
+        house.pass(20);
+    }
+    house.pass(50);
+    assert_eq!(house.browsers[ben].received(VOICE + 1).len(), 10);
+    assert_eq!(house.browsers[anna].received(VOICE + 1).len(), 0);
 }
 
 #[test]

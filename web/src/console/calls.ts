@@ -48,7 +48,7 @@ function row(state: State, call: Call, write: boolean, now: number, act: CallAct
     "li",
     { key: call.id, class: "call" },
     h("span", { class: "parties" }, h("span", { class: "display" }, who), h("span", { class: "quiet" }, other)),
-    h("span", { class: "where" }, whereabouts(state, call), call.held_by_us && h("span", { class: "badge wait" }, "on hold"), call.held && h("span", { class: "badge" }, "has us on hold")),
+    h("span", { class: "where" }, whereabouts(state, call), call.held_by_us && h("span", { class: "badge wait" }, "on hold"), call.held && h("span", { class: "badge" }, "has us on hold"), call.figures?.music && h("span", { class: "badge wait" }, "music on hold"), call.figures?.echo && h("span", { class: "badge wait" }, `echo ${call.figures.echo.delay_ms} ms`)),
     h(
       "span",
       { class: "sound" },

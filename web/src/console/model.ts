@@ -103,6 +103,8 @@ export function happen(state: State, event: Happening): [State, Anew[]] {
     case "call.answered":
     case "call.bridged":
     case "call.held":
+    case "call.echo":
+    case "call.music":
     case "call.transferred":
     case "call.merged":
     case "call.ended":

@@ -43,6 +43,8 @@ export interface Figures {
   jitter_ms: number;
   round_trip_ms: number | null;
   remote_loss: number | null;
+  echo?: { delay_ms: number; loss_db: number } | null;
+  music?: boolean;
   quality?: { last: Span; call: Span; far_end: { rating: number | null } | null };
 }
 
@@ -180,7 +182,7 @@ export type Happening =
   | (InRoom<"room.locked"> & { locked: boolean })
   | InRoom<"room.started" | "room.ended" | "room.configured" | "room.deleted">
   | { type: "node.started" | "node.draining"; seq: number }
-  | { type: "call.began" | "call.ringing" | "call.answered" | "call.bridged" | "call.held" | "call.transferred" | "call.merged" | "call.ended"; seq: number; call: string }
+  | { type: "call.began" | "call.ringing" | "call.answered" | "call.bridged" | "call.held" | "call.echo" | "call.music" | "call.transferred" | "call.merged" | "call.ended"; seq: number; call: string }
   | { type: "trunk.up" | "trunk.down"; seq: number; trunk: string }
   | { type: "trunk.target_up" | "trunk.target_down"; seq: number; trunk: string; address: string }
   | { type: `elevation.${string}`; seq: number; room: string; participant: string }

@@ -31,6 +31,12 @@ export interface Person {
   avatar: string | null;
   quality: number | null;
   away: boolean;
+  /** Music on hold comes from their telephone; nobody hears it. */
+  music?: boolean;
+  /** What their telephone hears comes back from it. */
+  echo?: boolean;
+  /** Whom alone they speak to. */
+  whispers_to?: string[];
 }
 
 export interface Room {

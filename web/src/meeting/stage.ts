@@ -24,6 +24,9 @@ export function standing(app: App, person: Person): string | null {
   if (person.state === "lobby") return app.t("state_lobby");
   if (person.state === "waiting_for_host") return app.t("state_waiting");
   if (person.held || person.held_by_us) return app.t("state_held");
+  if (person.music) return app.t("state_music");
+  if (person.whispers_to?.length) return app.t("state_whispers");
+  if (person.echo) return app.t("state_echo");
   if (person.away) return app.t("state_away");
   return null;
 }

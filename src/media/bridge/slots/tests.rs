@@ -36,7 +36,7 @@ impl Talk {
         let payload = Packet::copy(&[0xf8, 1, 2]).unwrap();
         let voice = Voice { leg: LegId::from_bits(0), sequence, timestamp, level: 20, payload };
         self.outbox.clear();
-        self.slots.forward(LegKey(number), &voice, 960, self.now, &mut self.outbox);
+        self.slots.forward(LegKey(number), None, (&voice, 960), self.now, &mut self.outbox);
         self.outbox.slots().first().map(|frame| (frame.timestamp, frame.first))
     }
 
@@ -139,7 +139,7 @@ fn a_telephone_goes_on_where_a_browser_stopped_and_the_pause_between_its_words_i
         talk.outbox.clear();
         // It is no speaker for a while.
         if !(50..75).contains(&turn) {
-            talk.slots.speak(LegKey(2), &tone, talk.now, &mut talk.outbox);
+            talk.slots.speak(LegKey(2), None, &tone, talk.now, &mut talk.outbox);
         }
         sent.extend(talk.outbox.slots().iter().map(|frame| (frame.timestamp, frame.first)));
         talk.pass(20);

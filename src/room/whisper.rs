@@ -1,0 +1,59 @@
+//! One who speaks to some alone: a coach to an agent, a host to a member.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::ParticipantId;
+use crate::media::audience::{self, Audience};
+use crate::room::{Actor, Change, Output, Refusal, Room, State};
+
+/// Whom one speaks to, and how loud the others hear it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Whisper {
+    /// These hear it as it is.
+    pub to: Vec<ParticipantId>,
+    /// In percent.
+    pub others: u8,
+}
+
+impl Whisper {
+    fn audience(&self) -> Audience {
+        Audience::new(&self.to, self.others)
+    }
+}
+
+impl Room {
+    /// Somebody speaks to these alone from now on, or to everybody again.
+    pub(super) fn whisper(
+        &mut self,
+        actor: Actor,
+        id: ParticipantId,
+        to: &[ParticipantId],
+        others: u8,
+    ) -> Result<(), Refusal> {
+        self.own_or_host(actor, id)?;
+        let here = |of: &ParticipantId| self.participants.get(of).is_some_and(|p| p.state == State::Active);
+        if to.len() > audience::MOST || others > 99 || to.contains(&id) || !to.iter().all(here) {
+            return Err(Refusal::BadAudience);
+        }
+        let whispers = (!to.is_empty()).then(|| Whisper { to: to.to_vec(), others });
+        let participant = self.active_participant(id)?;
+        if participant.whispers != whispers {
+            participant.whispers = whispers;
+            if let Some(leg) = participant.audio {
+                let audience = participant.whispers.as_ref().map(Whisper::audience);
+                self.outputs.push_back(Output::Direct { leg, audience });
+            }
+            self.outputs.push_back(Output::Report(Change::Changed(id)));
+        }
+        Ok(())
+    }
+
+    /// Another leg carries a voice that is meant for some alone: it is told so with its place, before a word is heard.
+    pub(super) fn direct(&mut self, id: ParticipantId) {
+        let Some(participant) = self.participants.get(&id) else { return };
+        if let (Some(leg), Some(whispers)) = (participant.audio, &participant.whispers) {
+            let audience = Some(whispers.audience());
+            self.outputs.push_back(Output::Direct { leg, audience });
+        }
+    }
+}
