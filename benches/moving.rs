@@ -22,8 +22,8 @@ mod common;
 mod far;
 
 use std::f64::consts::TAU;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
@@ -51,9 +51,7 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    let (gateway, room) = Setup::new()
-        .with("api", &format!("public_url = \"{SITE}\""))
-        .start_with_open_room();
+    let (gateway, room) = Setup::new().with("api", &format!("public_url = \"{SITE}\"")).start_with_open_room();
     let secret = gateway.file("desk.password");
     std::fs::write(&secret, PASSWORD).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -65,15 +63,19 @@ fn main() {
         phone.answered();
         let leg = common::until("the telephone to be heard", s(20), || {
             let last = far.since(Instant::now() - Duration::from_millis(100));
-            let call = gateway.calls().into_iter().find(|call| call["from"] != "+4930901899" && !call["room"].is_null())?;
-            (last.len() > 2 && last.iter().all(|one| one.has(TONES[0]))).then(|| call["id"].as_str().unwrap().to_owned())
+            let call =
+                gateway.calls().into_iter().find(|call| call["from"] != "+4930901899" && !call["room"].is_null())?;
+            (last.len() > 2 && last.iter().all(|one| one.has(TONES[0])))
+                .then(|| call["id"].as_str().unwrap().to_owned())
         });
         let code = gateway.post(&format!("/v1/calls/{leg}/codes"), &json!({ "confirm": "nobody" }));
         let began = Instant::now();
         let page = runtime.block_on(Page::scan(&gateway, code["link"].as_str().unwrap()));
         let new = first(&far, began, TONES[1]);
         read.push(new - began);
-        common::until("the telephone to be let go", s(10), || (phone.told().iter().any(|told| told["what"] == "ended")).then_some(()));
+        common::until("the telephone to be let go", s(10), || {
+            (phone.told().iter().any(|told| told["what"] == "ended")).then_some(())
+        });
         by_code.push(gap(&far.since(began), &TONES[..2]));
 
         // One telephone is not rung so often: each call has a desk of its own.

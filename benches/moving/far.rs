@@ -145,7 +145,9 @@ fn agree(sip: &UdpSocket, request: &str, from: SocketAddr) {
     }
     let kept: String = request
         .lines()
-        .filter(|line| ["via:", "from:", "to:", "call-id:", "cseq:"].iter().any(|name| line.to_ascii_lowercase().starts_with(name)))
+        .filter(|line| {
+            ["via:", "from:", "to:", "call-id:", "cseq:"].iter().any(|name| line.to_ascii_lowercase().starts_with(name))
+        })
         .map(|line| format!("{line}\r\n"))
         .collect();
     let _ = sip.send_to(format!("SIP/2.0 200 OK\r\n{kept}Content-Length: 0\r\n\r\n").as_bytes(), from);

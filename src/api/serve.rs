@@ -28,9 +28,7 @@ use super::query::Known;
 use super::{
     App, Problem, acts, body, callbacks, calls, codes, devices, dids, elevations, events, explain, extensions, groups,
     keys, meet, metrics, openapi, operations, page, phones, printed, profiles, query, records, registrations, relays,
-    rooms, rules, secure, session, sms, status, texts, trials, trunks, webhooks,
-    keys, meet, metrics, openapi, operations, page, phones, profiles, query, records, registrations, relays, rooms,
-    rules, secure, session, sms, sound, status, texts, trials, trunks, webhooks,
+    rooms, rules, secure, session, sms, sound, status, texts, trials, trunks, webhooks,
 };
 use crate::transport::tls;
 
