@@ -27,13 +27,13 @@ fn a_voice_is_treated_as_its_profile_its_room_and_then_a_program_say() {
     let mut world = World::new();
     let mut phone = Phone::new(1);
     let leg = world.join(&mut phone, PIN);
-    let usual = Treatment { level: true, denoise: false, tones: false, music: true, echo: true };
+    let usual = Treatment { level: true, denoise: false, tones: false, music: false, echo: true };
     assert_eq!(treatments(&mut world), [usual]);
     let mut settings = world.room().settings;
-    settings.sound = TreatmentChange { denoise: Some(true), music: Some(false), ..TreatmentChange::default() };
+    settings.sound = TreatmentChange { denoise: Some(true), music: Some(true), ..TreatmentChange::default() };
     world.ask(Command::PutRoom(settings)).unwrap();
-    assert_eq!(treatments(&mut world), [Treatment { denoise: true, music: false, ..usual }]);
-    let change = TreatmentChange { music: Some(true), echo: Some(false), ..TreatmentChange::default() };
+    assert_eq!(treatments(&mut world), [Treatment { denoise: true, music: true, ..usual }]);
+    let change = TreatmentChange { music: Some(false), echo: Some(false), ..TreatmentChange::default() };
     world.ask(Command::Treat { leg, change }).unwrap();
     let wanted = Treatment { denoise: true, echo: false, ..usual };
     assert_eq!(treatments(&mut world), [wanted]);
