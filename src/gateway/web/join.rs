@@ -110,7 +110,10 @@ impl Gateway {
             let begin = self.begin_by_page(ticket, name.as_ref(), now)?;
             let pass = Pass::guest_of(begin.room, begin.name.clone());
             return match self.enter_by(pass, name, &join, (session, id), now) {
-                Ok(participant) => Ok(self.begun_by_page(begin, participant, now)),
+                Ok(participant) => {
+                    self.begun_by_page(begin, participant, now);
+                    Ok(())
+                }
                 Err(refused) => {
                     self.not_begun(begin, now);
                     Err(refused)
