@@ -14,16 +14,17 @@ const calling = { number: remembered(KEPT) ?? "", asked: false };
 
 /** What differs from page to page: the words about the sound, and what else takes the call. */
 export interface Manner {
-  hint: keyof HandoverWords;
-  done: keyof HandoverWords;
+  hint: string;
+  done: string;
   besides?: Child;
 }
 
 /** How far it is, in words. */
-export function stateWords(host: Host, one: Callback, done: keyof HandoverWords = "call_me_success"): string {
+export function stateWords(host: Host, one: Callback, done: string = host.t("call_me_success")): string {
   const to = one.to;
   if (one.state === "failed") return failureWords(host, one.failure ?? "unreachable");
-  const key = one.state === "success" ? done : (`call_me_${one.state}` as keyof HandoverWords);
+  if (one.state === "success") return done;
+  const key = `call_me_${one.state}` as keyof HandoverWords;
   const words = host.t(key, { to });
   return words === key ? one.state : words;
 }
@@ -86,7 +87,7 @@ function form(host: Host, one: Callback | null, manner: Manner): Child {
         },
       },
       over ? h("p", { class: "notice", key: "over", role: "alert" }, stateWords(host, over)) : null,
-      h("p", { class: "quiet", key: "hint" }, t(manner.hint)),
+      h("p", { class: "quiet", key: "hint" }, manner.hint),
       h("label", { class: "field", key: "number" }, t("call_me_number"), h("input", { name: "number", type: "tel", inputmode: "tel", autocomplete: "tel", maxlength: 32, required: true, autofocus: true, value: calling.number, placeholder: "+49 30 901820" })),
       h("button", { key: "go", class: "main", disabled: calling.asked }, icon("phone"), t(over ? "call_me_again" : "call_me_go")),
     ),

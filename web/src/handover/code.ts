@@ -80,8 +80,7 @@ function whenceOf(host: Host, one: CodeProgress): string | null {
   const from = one.receiver;
   if (!from) return null;
   const device = deviceOf(host, from);
-  if (from.nearby) return host.t("move_from_beside", { device });
-  return from.from ? host.t("move_from_there", { device, from: from.from }) : device;
+  return [device, from.nearby ? host.t("move_from_beside") : from.from].filter(Boolean).join(", ");
 }
 
 /** The question, on the page or in the dialog; `name` is whose call it is, where that is somebody else. */
@@ -92,14 +91,14 @@ export function codeAsks(host: Host, one: CodeProgress, name: string | null): No
   return h(
     "div",
     { class: "notice", key: `code-${one.code}`, role: "alert" },
-    h("p", {}, name === null ? t("move_asks", { name: one.receiver?.name || t("move_somebody") }) : t("move_asks_remote", { name })),
+    h("p", {}, name === null ? t("move_asks", { name: one.receiver?.name || t("somebody") }) : t("move_asks_remote", { name })),
     whence ? h("p", { class: "whence" }, whence) : null,
     h("div", { class: "row" }, h("button", { class: "main", onclick: says(true) }, t("move_allow")), h("button", { onclick: says(false) }, t("move_refuse"))),
   );
 }
 
-/** What is in the dialog: how far one's code is, or what can be done; `main` where nothing else is nearer at hand. */
-export function byCode(host: Host, one: CodeProgress | undefined, main = true): Child {
+/** What is in the dialog: how far one's code is, or what can be done. */
+export function byCode(host: Host, one: CodeProgress | undefined): Child {
   const { t } = host;
   const going = goesOn(one);
   const withdraw = () => {
@@ -112,7 +111,7 @@ export function byCode(host: Host, one: CodeProgress | undefined, main = true): 
   };
   return [
     one ? progress(host, one) : null,
-    !going && !own.scans ? choice(host, main) : null,
+    !going && !own.scans ? choice(host) : null,
     own.scans || one?.scan ? reader(host) : null,
     h("div", { class: "row", key: "foot" }, going ? h("button", { key: "withdraw", onclick: withdraw }, t("move_withdraw")) : null, h("button", { key: "close", onclick: close }, t("close"))),
   ];
@@ -138,7 +137,7 @@ export function progressWords(host: Host, one: CodeProgress): string {
 }
 
 /** What is to be shown, and who is asked. */
-function choice(host: Host, main: boolean): Child {
+function choice(host: Host): Child {
   const { t } = host;
   const asks: [CodeConfirm, keyof HandoverWords][] = [["holder", "move_ask_me"], ["holder_and_remote", "move_ask_both"], ["nobody", "move_ask_nobody"]];
   const confirms = (event: Event) => {
@@ -152,7 +151,7 @@ function choice(host: Host, main: boolean): Child {
   return [
     h("label", { class: "field", key: "asks" }, t("move_who_is_asked"), h("select", { name: "confirm", value: own.confirm, onchange: confirms }, asks.map(([value, words]) => h("option", { value, selected: value === own.confirm }, t(words))))),
     h("label", { class: "check", key: "mutual" }, h("input", { type: "checkbox", name: "mutual", checked: own.mutual, onchange: mutual }), t("move_mutual")),
-    h("div", { class: "row", key: "go" }, h("button", { id: "show-code", class: main ? "main" : "", disabled: own.busy, onclick: () => show(host) }, t("move_show")), h("button", { id: "scan-code", onclick: () => void scan(host) }, t("move_scan"))),
+    h("div", { class: "row", key: "go" }, h("button", { id: "show-code", class: "main", disabled: own.busy, onclick: () => show(host) }, t("move_show")), h("button", { id: "scan-code", onclick: () => void scan(host) }, t("move_scan"))),
   ];
 }
 

@@ -13,7 +13,7 @@ export function dialog(): Node | null {
   const host = hostOf(open.call);
   const closing = { words: t("close"), close: dismiss, closed: () => page.dialog === open && (shut(), dismiss()) };
   if (open.kind === "code") return sheet(closing, "code", t("move_call"), "wide", h("div", { class: "stack move" }, warning(), byCode(host, page.codes.get(open.call))));
-  const inside = callMe(host, page.callbacks.get(open.call) ?? null, { hint: "call_me_hint_me", done: "call_me_success_me", besides: phones(open.call) });
+  const inside = callMe(host, page.callbacks.get(open.call) ?? null, { hint: t("call_me_hint_me"), done: t("call_me_success_me"), besides: phones(open.call) });
   return sheet(closing, "call-me", t("call_me"), "ask call-me", warning(), inside);
 }
 

@@ -14,12 +14,12 @@ export function hostOf(app: App): Host {
 }
 
 export function callMe(app: App): Node {
-  return frame(app, "call-me", app.t("call_me"), "ask call-me", calls(hostOf(app), app.state.callback, { hint: "call_me_hint", done: "call_me_success" }));
+  return frame(app, "call-me", app.t("call_me"), "ask call-me", calls(hostOf(app), app.state.callback, { hint: app.t("call_me_hint"), done: app.t("call_me_success") }));
 }
 
 export function moving(app: App): Node {
   const { t, state } = app;
   const one = [...state.codes.values()].find((code) => code.participant === state.you);
   const devices = one ? null : mine(app);
-  return frame(app, "move", t("move_call"), "wide", h("div", { class: "stack move" }, devices, devices ? h("h3", { key: "unknown" }, t("go_unknown")) : null, byCode(hostOf(app), one, !devices)));
+  return frame(app, "move", t("move_call"), "wide", h("div", { class: "stack move" }, devices, devices ? h("hr", { key: "or" }) : null, byCode(hostOf(app), one)));
 }

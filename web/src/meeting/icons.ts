@@ -33,7 +33,6 @@ const PATHS = {
   out: "M14 4H5v16h9M10.5 12H21M17.5 8.5L21 12l-3.5 3.5",
   check: "M5 12.5l4.5 4.5L19 7.5",
   sound: "M4 9.5h3.5L12 5.5v13l-4.5-4H4zM15.5 9a4.2 4.2 0 0 1 0 6M18 6.5a7.8 7.8 0 0 1 0 11",
-  pause: "M9 6v12M15 6v12",
   spread: "M4 10V4h6M20 10V4h-6M4 14v6h6M20 14v6h-6",
 } as const;
 

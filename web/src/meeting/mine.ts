@@ -2,7 +2,6 @@
 
 import { h, type Child } from "../dom.js";
 import type { MoveOver, OwnDevice } from "../handover/types.js";
-import type { HandoverWords } from "../i18n/handover/words.js";
 import type { App } from "./local.js";
 import { ask, draw, page, request, t } from "./page.js";
 import { say } from "./say.js";
@@ -26,7 +25,8 @@ function nameOf(id: string): string {
 export function over(what: MoveOver): void {
   if (what.call !== page.state.you) return;
   own.going = null;
-  say(t((what.failure ? `go_failed_${what.failure}` : "go_done") as keyof HandoverWords, { device: nameOf(what.device) }), { wrong: !!what.failure });
+  // A page whose call went is closed, and says so.
+  if (what.failure) say(`${t("move_why_not_connected")} ${t("move_refused")}`, { wrong: true });
   look();
   draw();
 }
@@ -37,7 +37,7 @@ function moves(to: string, message: { type: "move_there"; device: string } | { t
   void request(message).then((answer) => {
     if (answer?.type === "done") return;
     own.going = null;
-    if (answer?.type === "not_moved") say(t("go_not_now", { why: answer.text }), { wrong: true });
+    if (answer?.type === "not_moved") say(t("problem_other", { why: answer.text }), { wrong: true });
     draw();
   });
 }
@@ -48,11 +48,10 @@ export function mine(app: App): Child {
   const call = state.you;
   if (own.devices.length === 0 || call === null) return null;
   if (own.going !== null) {
-    const to = own.devices.find((one) => one.id === own.going);
     return h(
       "div",
-      { class: "row going", key: "going" },
-      h("p", { role: "status" }, t(to?.kind === "telephone" ? "go_ringing" : "go_asked", { device: nameOf(own.going) })),
+      { class: "row", key: "going" },
+      h("p", { role: "status" }, t("move_awaiting", { who: nameOf(own.going) })),
       h("button", { onclick: () => void ask({ type: "move_answer", call, takes: false }) }, t("cancel")),
     );
   }
@@ -62,9 +61,8 @@ export function mine(app: App): Child {
   return [
     h("h3", { key: "mine" }, t("go_devices")),
     h("ul", { class: "stack", key: "list" }, [
-      carries.map((one) => h("li", { key: one.id, class: "quiet" }, `${one.name} · ${t("go_carries")}`)),
-      back && !carries.some((one) => one.id === back) ? h("li", { key: back }, h("button", { class: "main wide", onclick: () => moves(back, { type: "hand_back" }) }, t("go_back", { device: nameOf(back) }))) : null,
-      others.map((one) => h("li", { key: one.id }, h("button", { class: "wide", onclick: () => moves(one.id, { type: "move_there", device: one.id }) }, t("go_to", { device: one.name })))),
+      back && !carries.some((one) => one.id === back) ? h("li", { key: back }, h("button", { class: "main", onclick: () => moves(back, { type: "hand_back" }) }, t("go_back", { device: nameOf(back) }))) : null,
+      others.map((one) => h("li", { key: one.id }, h("button", { onclick: () => moves(one.id, { type: "move_there", device: one.id }) }, one.name))),
     ]),
   ];
 }

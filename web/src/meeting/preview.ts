@@ -181,9 +181,9 @@ function over(app: App, cause: string): Node {
   // Who gave the call away by a code has no way back to it; who moved it to another device of theirs has.
   const given = [...state.codes.values()].some((one) => one.participant === state.you && one.state === "transferred");
   const back = cause === "moved" && mine && !given && state.you !== null;
-  const key = ([back ? "ended_moved_mine" : `ended_${cause}`, `problem_${cause}`, "ended_other"] as (keyof Words)[]).find((one) => t(one) !== one) ?? "ended_other";
-  const hint = CALL_OVER.has(cause) ? "elevate_call_again" : cause === "not_moved" ? "not_moved_hint" : given ? "moved_hint" : null;
-  const again = CALL_OVER.has(cause) || cause === "not_moved" || back ? null : h("button", { key: "again", class: cause === "moved" ? "plain" : "main", onclick: () => act.again() }, t(cause === "left_video" ? "elevate_button" : "join_again"));
+  const key = ([`ended_${cause}`, `problem_${cause}`, "ended_other"] as (keyof Words)[]).find((one) => t(one) !== one) ?? "ended_other";
+  const hint = CALL_OVER.has(cause) ? "elevate_call_again" : null;
+  const again = CALL_OVER.has(cause) || cause === "not_moved" || back ? null : h("button", { class: cause === "moved" ? "plain" : "main", onclick: () => act.again() }, t(cause === "left_video" ? "elevate_button" : "join_again"));
   return h(
     "section",
     { class: "card" },
@@ -193,10 +193,10 @@ function over(app: App, cause: string): Node {
     h(
       "div",
       { class: "row" },
-      back ? h("a", { key: "back", id: "take-back", class: "button main", href: `/me#take=${state.you}` }, t("take_back_here")) : null,
-      cause === "not_moved" && mine ? h("a", { key: "mine", class: "button main", href: "/me" }, t("to_my_calls")) : null,
+      back ? h("a", { class: "button main", href: `/me#take=${state.you}` }, t("take_back_here")) : null,
+      cause === "not_moved" && mine ? h("a", { class: "button main", href: "/me" }, t("go_devices")) : null,
       again,
-      h("a", { key: "start", class: "button plain", href: "/" }, t("to_start")),
+      h("a", { class: "button plain", href: "/" }, t("to_start")),
     ),
   );
 }
