@@ -212,7 +212,7 @@ mod tests {
                     _ => {}
                 }
             }
-            let (kept, less) = (10.0 * (words.1 / words.0 as f32).log10(), 10.0 * (pauses.0 / pauses.1 as f32).log10());
+            let (kept, less) = (10.0 * (words.1 / words.0).log10(), 10.0 * (pauses.0 / pauses.1).log10());
             assert!(kept > -1.0, "{rate:?}: words {kept} dB");
             assert!(less > 8.0, "{rate:?}: pauses {less} dB");
         }

@@ -232,7 +232,7 @@ mod tests {
         let mut noisy = press('9', 80, Rate::Narrow, 3000.0);
         for sample in &mut noisy {
             chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            *sample += (((chance >> 16) as i16) / 60) as i16;
+            *sample += ((chance >> 16) as i16) / 60;
         }
         assert_eq!(through(Rate::Narrow, &noisy).0, "9");
         assert_eq!(through(Rate::Narrow, &press('9', 80, Rate::Narrow, 100.0)).0, "");
