@@ -31,6 +31,10 @@ const INAUDIBLE: f32 = 45.0;
 /// No line makes louder what comes back: beyond this, in dB, it is the far end's echo of this leg's own voice.
 const LOUDER: f32 = -3.0;
 
+/// Words lately, with pauses between them, from which something can be told. Fewer: two tones that begin at once are an echo.
+/// More: who speaks slowly is never found.
+const WORDS: f32 = 4.0;
+
 /// Ticks without anything audible after which there is nothing to look for: 4 s.
 const SILENT: u16 = 200;
 
@@ -55,6 +59,9 @@ pub struct EchoWatch {
     power_sent: f32,
     power_back: f32,
     alike: [f32; LAGS],
+    /// Whether a word goes out, and how many have begun lately.
+    word: bool,
+    words: f32,
     silent: u16,
     ticks: u8,
     /// Verdicts in a row that differ from what was told.
@@ -77,6 +84,12 @@ impl EchoWatch {
         self.mean_sent += (sent - self.mean_sent) * FORGET;
         self.mean_back += (back - self.mean_back) * FORGET;
         let around = back - self.mean_back;
+        self.words -= self.words * FORGET;
+        if !self.word && sent > 1.5 * self.mean_sent {
+            (self.word, self.words) = (true, self.words + 1.0);
+        } else if sent < 0.5 * self.mean_sent {
+            self.word = false;
+        }
         self.power_sent += ((sent - self.mean_sent).powi(2) - self.power_sent) * FORGET;
         self.power_back += (around * around - self.power_back) * FORGET;
         // The newest first: lag by lag further into the past.
@@ -103,10 +116,11 @@ impl EchoWatch {
         if self.power_sent < f32::from(AUDIBLE).powi(2) {
             return None;
         }
-        let (lag, most) = self.alike.iter().copied().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+        // Nothing comes back within the tick in which it goes out.
+        let (lag, most) = self.alike.iter().copied().enumerate().skip(1).max_by(|(_, a), (_, b)| a.total_cmp(b))?;
         let likeness = most / (self.power_sent * self.power_back).sqrt().max(1.0);
         let loss_db = -20.0 * (most / self.power_sent).max(1e-6).log10();
-        let found = likeness > ALIKE && loss_db > LOUDER && loss_db < INAUDIBLE;
+        let found = self.words >= WORDS && likeness > ALIKE && loss_db > LOUDER && loss_db < INAUDIBLE;
         let gone = likeness < UNLIKE;
         let doubted = if self.told.is_some() { gone } else { found };
         self.doubts = if doubted { self.doubts + 1 } else { 0 };
@@ -180,6 +194,10 @@ mod tests {
         let hums: Vec<u16> = delayed(&a, 8, 1).iter().zip(&b).map(|(a, b)| if *a < 12 { b / 2 } else { 6 }).collect();
         assert_eq!(told(&a, &hums), []);
         assert_eq!(told(&a, &vec![40; 6000]), [], "a noisy line");
+        let tone: Vec<u16> = (0..3000).map(|n| if n < 30 { 0 } else { 3000 }).collect();
+        for (delay, part) in [(0, 1), (1, 2), (6, 2)] {
+            assert_eq!(told(&tone, &delayed(&tone, delay, part)), [], "tones that begin at the same time");
+        }
     }
 
     #[test]

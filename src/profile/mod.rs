@@ -421,7 +421,7 @@ impl Default for MediaRules {
 
 impl Default for SoundRules {
     fn default() -> Self {
-        Self { level: true, denoise: false, tones: false, music: false, echo: true, machine: false }
+        Self { level: true, denoise: false, tones: false, music: false, echo: false, machine: false }
     }
 }
 
