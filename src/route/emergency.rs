@@ -76,7 +76,9 @@ pub fn may_be_help<'a>(dialled: &str, plans: impl Iterator<Item = &'a NumberPlan
     let mut countries = plans.filter_map(|plan| plan.country.as_deref());
     let behind_country = |country: &str| {
         let abroad = ["", "00", "011"].iter().filter_map(|prefix| digits.strip_prefix(prefix));
-        abroad.filter_map(|rest| rest.strip_prefix(country)).any(|rest| is_help(rest, Some(country)))
+        let within = abroad.filter_map(|rest| rest.strip_prefix(country));
+        // Some write the 0 that is dialled within the country after its code, too.
+        within.flat_map(|rest| [Some(rest), rest.strip_prefix('0')]).flatten().any(|rest| is_help(rest, Some(country)))
     };
     behind_line(None) || countries.any(|country| behind_line(Some(country)) || behind_country(country))
 }
@@ -109,11 +111,13 @@ mod tests {
     #[test]
     fn help_is_known_behind_what_gets_a_line_or_names_a_country() {
         let home = NumberPlan { country: Some("49".into()), ..NumberPlan::default() };
-        for dialled in ["112", "0112", "9112", "911", "9911", "110", "0110", "+49110", "0049112", "49112", "999"] {
+        for dialled in
+            ["112", "0112", "9112", "911", "9911", "110", "0110", "+49110", "0049112", "49112", "+490110", "999"]
+        {
             assert!(may_be_help(dialled, [&home].into_iter()), "{dialled}");
         }
         assert!(may_be_help("110", [].into_iter()) && may_be_help("911", [].into_iter()));
-        for dialled in ["1120", "204", "2110", "+4930112", "030112", "+49301120911", "482911"] {
+        for dialled in ["1120", "204", "2110", "+4930112", "+49030112", "030112", "+49301120911", "482911"] {
             assert!(!may_be_help(dialled, [&home].into_iter()), "{dialled}");
         }
     }

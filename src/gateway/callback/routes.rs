@@ -77,8 +77,6 @@ impl Gateway {
         }
         let wants_outside = ways.is_empty() || self.settings.callback.pstn_fallback;
         match outside {
-            // A way that is ours alone or forbids the number altogether holds for every road.
-            Err(why @ Failure::Loop) => Err(why),
             Ok(way) if wants_outside => {
                 ways.extend(beyond(way, &tried));
                 Ok(ways)

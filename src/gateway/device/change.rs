@@ -232,9 +232,8 @@ impl Gateway {
     }
 }
 
-/// A name as it is kept: without control characters and space around; none where nothing is left, or too much.
+/// A name as it is kept: as people's names are, without what cannot be seen; none where nothing is left, or too much.
 pub(super) fn name_of(text: &str) -> Option<String> {
-    let name: String = text.chars().filter(|c| !c.is_control()).collect();
-    let name = name.trim().to_owned();
+    let name = crate::room::read_name(text).ok().flatten()?;
     (1..=LONGEST_NAME).contains(&name.chars().count()).then_some(name)
 }

@@ -93,6 +93,8 @@ export function hostOf(call: string): Host {
     draw,
     dismiss,
     async ask(message) {
+      // What was refused before is of no interest any more.
+      page.notice = null;
       const answer = await page.socket?.ask(message.type === "code_answer" || message.type === "code_withdraw" ? message : { ...message, call });
       if (answer?.type === "problem") say(problemWords(answer.code, answer.detail), false);
       return answer?.type === "done";

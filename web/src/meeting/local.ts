@@ -32,6 +32,8 @@ export interface Local {
   devices: Devices;
   sharing: MediaStreamTrack | null;
   listenOnly: boolean;
+  /** Whom a printed code calls, until they answer. */
+  calls: string | null;
   /** Who joined before the browser gave the microphone is heard as soon as it does. */
   awaited: boolean;
   /** What was asked and is not answered: shown at once. */

@@ -18,13 +18,26 @@ const [, door = "", rest = ""] = location.pathname.split("/");
 export const kind = door;
 export const place = rest;
 
+const hash = new URLSearchParams(location.hash.slice(1));
+
+/** A printed code began this call: where its page is, and whom it calls. */
+export const begun: { from: string; calls: string } | null = door === "j" ? began() : null;
+
+function began(): { from: string; calls: string } | null {
+  const key = `ringlift.begun.${location.pathname}`;
+  if (hash.has("calls")) session(key, JSON.stringify([hash.get("from") ?? "", hash.get("calls")]));
+  const [from, calls] = JSON.parse(session(key) ?? "[]") as string[];
+  return from === undefined || calls === undefined ? null : { from: from ? `/c/${encodeURIComponent(from)}` : "/scan", calls };
+}
+
 /** A code gave somebody else's call to this device: what of it, or null. It stays so for a tab that is loaded anew. */
 export const takes: "all" | "pictures" | null = door === "j" ? taken() : null;
 
 function taken(): "all" | "pictures" | null {
   const key = `ringlift.takes.${location.pathname}`;
-  if (location.hash === "#take" || location.hash === "#take=pictures") {
-    session(key, location.hash === "#take" ? "all" : "pictures");
+  const what = hash.get("take");
+  if (what === "" || what === "pictures") {
+    session(key, what || "all");
     history.replaceState(null, "", location.pathname);
   }
   const kept = session(key);
@@ -47,6 +60,7 @@ const local: Local = {
   devices: { microphones: [], cameras: [], speakers: [] },
   sharing: null,
   listenOnly: false,
+  calls: begun?.calls ?? null,
   awaited: false,
   muting: null,
   talking: false,

@@ -7,7 +7,7 @@ import { Link, type Problem } from "./link.js";
 import { silent } from "./local.js";
 import { over } from "./mine.js";
 import { blank, FLOATS, fresh, muted, receive, you } from "./model.js";
-import { change, draw, keepSeat, kind, page, place, problemWords, t, takes } from "./page.js";
+import { begun, change, draw, keepSeat, kind, page, place, problemWords, t, takes } from "./page.js";
 import { type Join, type ServerMessage, VERSION } from "./protocol.js";
 import { say, tell } from "./say.js";
 import { byPhone, hush, useAudio } from "./sound.js";
@@ -81,6 +81,7 @@ function turnedAway(problem: Problem, end: string | null = null): void {
   }
   keepSeat(null);
   page.link = null;
+  if (back()) return;
   const there = takes !== null || page.coming !== null || (state.phase !== "joining" && state.phase !== "preview");
   drop();
   if (there) change({ ...blank, room: state.room, phase: "ended", ended: { cause: end ?? (page.coming === null ? problem.code : "not_moved"), text: problem.message } });
@@ -103,6 +104,7 @@ function hear(message: ServerMessage): void {
     page.local.refused = null;
   }
   tell(notes);
+  if ([...page.state.people.values()].some((one) => one.id !== page.state.you && one.state === "active")) page.local.calls = null;
   if (message.type === "move_over") over(message);
   arrives();
   if (message.type === "bye") {
@@ -110,6 +112,7 @@ function hear(message: ServerMessage): void {
     page.link?.close();
     page.link = null;
     drop();
+    if (back()) return;
   }
   if (message.type === "reaction") setTimeout(() => change({ floating: fresh(page.state.floating, Date.now()) }), FLOATS + 50);
   const now = you(page.state);
@@ -118,6 +121,12 @@ function hear(message: ServerMessage): void {
   if (phase !== "in" && page.state.phase === "in" && message.type !== "welcome") enter(false);
   if (message.type === "media" && message.state === "lost") connect();
   draw();
+}
+
+/** A call that a printed code began ends on its page: from there it is begun again. */
+function back(): boolean {
+  if (begun) location.replace(`${begun.from}#${page.local.calls === null ? "over" : "nowhere"}`);
+  return begun !== null;
 }
 
 /** A call that is to come to this page has come, or has not. */
@@ -153,6 +162,7 @@ export function leave(): void {
   keepSeat(null);
   const cause = byPhone() ? "left_video" : "left";
   drop();
+  if (back()) return;
   change({ phase: "ended", link: "none", ended: { cause, text: "" } });
 }
 

@@ -117,7 +117,8 @@ export function stageView(app: App): Node {
     { class: "stage", id: "stage", role: "region", "aria-label": t("stage"), ...(shown.pages > 1 ? swipes(app) : {}) },
     shown.tiles.map((one) => tile(app, one)),
     shown.rest ? h("button", { class: "others", key: "others", ...pixels(shown.rest), onclick: () => act.panel("people") }, t("and_others", { n: shown.hidden })) : null,
-    alone ? h("div", { class: "alone", key: "alone" }, h("p", {}, t("alone")), h("button", { onclick: () => act.open({ kind: "invite" }) }, icon("invite"), t("invite"))) : null,
+    alone && local.calls ? h("div", { class: "alone", key: "alone" }, h("p", { role: "status" }, `${local.calls} · ${t("state_ringing")}`)) : null,
+    alone && !local.calls ? h("div", { class: "alone", key: "alone" }, h("p", {}, t("alone")), h("button", { onclick: () => act.open({ kind: "invite" }) }, icon("invite"), t("invite"))) : null,
     shown.pages > 1 ? pager(app, shown.page, shown.pages) : null,
   );
 }

@@ -197,9 +197,9 @@ function restart(): void {
 }
 
 /** What the code is for; that uses nothing up. */
-async function look(what: Read): Promise<void> {
+async function look(what: Read, told: string | null = null): Promise<void> {
   close();
-  [read, view, info, problem] = [what, "found", null, null];
+  [read, view, info, problem] = [what, "found", null, told];
   draw();
   try {
     info = await post<Info>("info", what);
@@ -286,7 +286,9 @@ async function until(): Promise<void> {
 /** Into the meeting, with the call. */
 function go(ticket: string): void {
   close();
-  location.replace(`/j/${encodeURIComponent(ticket)}#take${claim?.channels.includes("audio") === false ? "=pictures" : ""}`);
+  const from = read && "ticket" in read ? read.ticket : "";
+  const calls = info?.kind === "call" && info.person ? `&${new URLSearchParams({ from, calls: info.person })}` : "";
+  location.replace(`/j/${encodeURIComponent(ticket)}#take${claim?.channels.includes("audio") === false ? "=pictures" : ""}${calls}`);
 }
 
 async function giveUp(): Promise<void> {
@@ -317,7 +319,12 @@ function over(which: string): void {
 }
 
 const [, door, rest] = location.pathname.split("/");
-if (door === "c" && rest) void look({ ticket: decodeURIComponent(rest) });
+if (door === "c" && rest) {
+  // The call that this code began is over, or nobody answered.
+  const told = ["#over", "#nowhere"].includes(location.hash) ? location.hash.slice(1) : null;
+  if (told) history.replaceState(null, "", location.pathname);
+  void look({ ticket: decodeURIComponent(rest) }, told);
+}
 else {
   draw();
   void open();
