@@ -1,6 +1,8 @@
 //! What a relay adds: the delay of a packet, and the work of a call, beside the same packets straight to a leg's sockets in the
 //! same run. A phone sends a packet each 20 ms for each of its calls; whoever has the leg's sockets sends it back at once. The
-//! tunnel is TLS over loopback; the relay is a process of its own. The ratios travel; the microseconds belong to the machine.
+//! tunnel is TLS over loopback; the relay is a process of its own. Both ways are measured in turn, so that what else the machine
+//! does falls on both; a direct packet that does not come back makes the run worthless. The ratios travel; the microseconds
+//! belong to the machine.
 
 #![allow(
     clippy::unwrap_used,
@@ -33,6 +35,10 @@ use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 
 const CALLS: u16 = 20;
 const PACKETS: u32 = 250;
+/// How often each way is measured, in turn.
+const TURNS: usize = 3;
+/// How long the last packets may take to come back.
+const PATIENCE: Duration = Duration::from_secs(2);
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 /// Where calls' audio comes in.
 const DIRECT: u16 = 30_100;
@@ -47,14 +53,15 @@ fn packet(began: Instant) -> [u8; 172] {
     bytes
 }
 
-/// The processor's time of this process, or of another.
+/// The processor's time of this process, or of another, over all of its threads. In nanoseconds: the ticks of `stat` are as long
+/// as half of all the work that is measured here.
 fn busy(of: Option<u32>) -> Duration {
-    let path = of.map_or("/proc/self/stat".to_owned(), |id| format!("/proc/{id}/stat"));
-    let text = std::fs::read_to_string(path).unwrap();
-    let fields = text.rsplit(')').next().unwrap().split_whitespace();
-    // After the state come ten fields, then the ticks of user and system, a hundredth of a second each.
-    let ticks: u64 = fields.skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
-    Duration::from_millis(ticks * 10)
+    let path = of.map_or("/proc/self/task".to_owned(), |id| format!("/proc/{id}/task"));
+    let threads = std::fs::read_dir(path).unwrap().filter_map(Result::ok);
+    // A thread may have ended since.
+    let texts = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("schedstat")).ok());
+    let times = texts.map(|text| text.split(' ').next().unwrap().parse::<u64>().unwrap());
+    Duration::from_nanos(times.sum())
 }
 
 /// Whoever has the legs' sockets: what comes goes back.
@@ -77,28 +84,29 @@ fn echo(legs: Vec<LegSockets>, stop: Arc<AtomicBool>) -> std::thread::JoinHandle
     })
 }
 
-/// Plays every call's packets; how long each took to come back, in order of length, and how many did not.
-fn play(first: u16) -> (Vec<Duration>, usize) {
-    let phones: Vec<UdpSocket> = (0..CALLS)
-        .map(|call| {
-            let phone = UdpSocket::bind((HERE, 0)).unwrap();
-            phone.connect((HERE, first + 2 * call)).unwrap();
-            phone.set_nonblocking(true).unwrap();
-            phone
-        })
-        .collect();
+/// The phones of a way.
+fn phones(first: u16) -> Vec<UdpSocket> {
+    let phone = |call| {
+        let phone = UdpSocket::bind((HERE, 0)).unwrap();
+        phone.connect((HERE, first + 2 * call)).unwrap();
+        phone.set_nonblocking(true).unwrap();
+        phone
+    };
+    (0..CALLS).map(phone).collect()
+}
+
+/// Plays every call's packets; how long each took to come back, and how many did not.
+fn play(phones: &[UdpSocket]) -> (Vec<Duration>, usize) {
     let (epoll, mut ready) = (Epoll::new().unwrap(), Ready::with_capacity(64));
     phones.iter().zip(0..).for_each(|(phone, place)| epoll.add(phone, place).unwrap());
     let began = Instant::now();
-    let mut took = Vec::new();
-    for round in 0..PACKETS {
-        for phone in &phones {
-            phone.send(&packet(began)).unwrap();
-        }
-        let next = began + Duration::from_millis(20) * (round + 1);
-        while let Some(left) =
-            next.checked_duration_since(Instant::now()).filter(|left| *left > Duration::from_millis(1))
-        {
+    let all = usize::from(CALLS) * usize::try_from(PACKETS).unwrap();
+    let mut took = Vec::with_capacity(all);
+    let mut listen = |until: Instant, took: &mut Vec<Duration>| {
+        while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            if took.len() == all {
+                break;
+            }
             let found = epoll.wait(&mut ready, left);
             for phone in (0..found).filter_map(|at| phones.get(usize::try_from(ready.token(at)?).ok()?)) {
                 let mut buffer = [0; 200];
@@ -108,9 +116,16 @@ fn play(first: u16) -> (Vec<Duration>, usize) {
                 }
             }
         }
+    };
+    for round in 0..PACKETS {
+        for phone in phones {
+            phone.send(&packet(began)).unwrap();
+        }
+        listen(began + Duration::from_millis(20) * (round + 1), &mut took);
     }
-    took.sort_unstable();
-    let lost = usize::from(CALLS) * usize::try_from(PACKETS).unwrap() - took.len();
+    // What was sent last is on its way yet.
+    listen(Instant::now() + PATIENCE, &mut took);
+    let lost = all - took.len();
     (took, lost)
 }
 
@@ -175,33 +190,52 @@ fn relay(port: u16, authority: &str) -> Relay {
     Relay(child, folder)
 }
 
-/// One way of the packets: prints it; its median and its work per call and second.
-fn measure(name: &str, first: u16, legs: Vec<LegSockets>, other: Option<u32>) -> (f64, f64) {
-    let stop = Arc::new(AtomicBool::new(false));
-    let echoing = echo(legs, stop.clone());
-    let before = (busy(None), other.map(|id| busy(Some(id))));
-    let (took, lost) = play(first);
-    let ours = busy(None) - before.0;
-    let theirs = other.zip(before.1).map_or(Duration::ZERO, |(id, before)| busy(Some(id)) - before);
-    stop.store(true, Ordering::Relaxed);
-    drop(echoing.join().unwrap());
-    let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e6;
-    let seconds = f64::from(CALLS) * f64::from(PACKETS) * 0.02;
-    let work = |busy: Duration| busy.as_secs_f64() * 1e6 / seconds;
-    println!(
-        "{name:<8} there and back: median {:7.0} µs, 99 % {:7.0} µs, lost {lost}; work per call and second: {:5.0} µs here (with the phones), {:5.0} µs in the relay",
-        at(0.5),
-        at(0.99),
-        work(ours),
-        work(theirs)
-    );
-    (at(0.5), work(ours + theirs))
+/// One way of the packets, as it was measured so far.
+#[derive(Default)]
+struct Way {
+    took: Vec<Duration>,
+    lost: usize,
+    ours: Duration,
+    theirs: Duration,
+    turns: u32,
+}
+
+impl Way {
+    /// Plays once; the legs, for the next turn.
+    fn turn(&mut self, phones: &[UdpSocket], legs: Vec<LegSockets>, other: Option<u32>) -> Vec<LegSockets> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let echoing = echo(legs, stop.clone());
+        let before = (busy(None), other.map_or(Duration::ZERO, |id| busy(Some(id))));
+        let (took, lost) = play(phones);
+        self.ours += busy(None).saturating_sub(before.0);
+        self.theirs += other.map_or(Duration::ZERO, |id| busy(Some(id))).saturating_sub(before.1);
+        self.took.extend(took);
+        self.lost += lost;
+        self.turns += 1;
+        stop.store(true, Ordering::Relaxed);
+        echoing.join().unwrap()
+    }
+
+    /// Prints it; its median and its work per call and second.
+    fn tell(&mut self, name: &str) -> (f64, f64) {
+        self.took.sort_unstable();
+        let at = |share: f64| self.took[((self.took.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e6;
+        let seconds = f64::from(CALLS) * f64::from(PACKETS) * 0.02 * f64::from(self.turns);
+        let work = |busy: Duration| busy.as_secs_f64() * 1e6 / seconds;
+        println!(
+            "{name:<8} there and back: median {:7.0} µs, 99 % {:7.0} µs, lost {}; work per call and second: {:5.0} µs here (with the phones), {:5.0} µs in the relay",
+            at(0.5),
+            at(0.99),
+            self.lost,
+            work(self.ours),
+            work(self.theirs)
+        );
+        (at(0.5), work(self.ours + self.theirs))
+    }
 }
 
 fn main() {
-    let legs = (0..CALLS).map(|call| LegSockets::bind(HERE, DIRECT + 2 * call).unwrap()).collect();
-    let direct = measure("direct", DIRECT, legs, None);
-
+    let mut straight: Vec<_> = (0..CALLS).map(|call| LegSockets::bind(HERE, DIRECT + 2 * call).unwrap()).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -209,7 +243,7 @@ fn main() {
     let certificate = params.self_signed(&key).unwrap();
     let config = tls::present(vec![certificate.der().clone()], key.serialize_der().try_into().unwrap()).unwrap();
     let id = RelayId::from_bits(1 << 63);
-    let (child, legs) = runtime.block_on(async {
+    let (child, mut legs) = runtime.block_on(async {
         let listener = TcpListener::bind(SocketAddr::new(HERE, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (mut relays, knock) = Relays::new(1);
@@ -225,7 +259,18 @@ fn main() {
         });
         (child, legs)
     });
-    let relayed = measure("relayed", RELAYED, legs, Some(child.0.id()));
+    let (mut direct, mut relayed) = (Way::default(), Way::default());
+    let (near, far) = (phones(DIRECT), phones(RELAYED));
+    // Before a leg hears its far end alone, what comes is shared out between its two sockets.
+    for (leg, phone) in straight.iter_mut().zip(&near) {
+        leg.connect(phone.local_addr().unwrap());
+    }
+    for _ in 0..TURNS {
+        straight = direct.turn(&near, straight, None);
+        legs = relayed.turn(&far, legs, Some(child.0.id()));
+    }
+    assert_eq!(direct.lost, 0, "packets of the direct way were lost: this machine is too busy to measure on");
+    let (direct, relayed) = (direct.tell("direct"), relayed.tell("relayed"));
     println!(
         "ratios   delay {:.2}, work {:.2}; the relay adds {:.0} µs each way and {:.0} µs of work per call and second",
         relayed.0 / direct.0,
