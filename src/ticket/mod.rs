@@ -238,6 +238,14 @@ impl Tickets {
         true
     }
 
+    /// Whether so many more can be taken in.
+    pub fn have_room_for(&mut self, count: usize, now: Utc) -> bool {
+        if self.tickets.len() + count > MOST {
+            self.forget_expired(now);
+        }
+        self.tickets.len() + count <= MOST
+    }
+
     /// Makes a ticket for a right that ends with what it is about, or then.
     pub fn issue(
         &mut self,

@@ -15,9 +15,12 @@ use crate::route::{Destination, Dialled};
 use crate::ticket::{Hash, Right, Ticket};
 use crate::transfer::{Leads, PRINTED_DIGITS, Printed, Spent, with_check};
 
-/// Printed codes that count at once. More: memory, some 600 bytes each, and digits that are guessed sooner. Fewer: a letter to
+/// Printed codes at once; those that are over give way first. More: memory, some 600 bytes each, and digits that are guessed sooner. Fewer: a letter to
 /// every customer of a town is not had.
 const MOST: usize = 20_000;
+
+/// Codes that are forgotten together. More: their readers are told sooner that there is none. Fewer: all are looked through more often.
+const AT_ONCE: usize = 500;
 
 /// How long the picture of a new code can be had. Longer: what opens a call lies in memory. Shorter: whoever prints hurries.
 const PICTURED: Duration = Duration::from_secs(3600);
@@ -149,16 +152,38 @@ impl Gateway {
 
     /// Takes in a printed code that is kept.
     pub(in crate::gateway) fn put_printed(&mut self, code: Printed, now: Now) {
+        self.forget_printed(now);
         for hash in [code.link, code.digits] {
             let right = Right::Begin { code: code.id };
             let id = TicketId::draw(&mut self.rng);
             // Its time and uses are kept by the code, so that those are told apart, and link and digits count together.
             let room = RoomId::from_bits(0);
             let ticket = Ticket { id, hash, room, right, expires: None, uses: None, used: 0, revoked: false };
-            // Where there are too many, it opens nothing, as one that was never made.
+            // Those that are made had room for them; at a start one more than there may be opens nothing.
             let _ = self.web.tickets.put(ticket, now.utc);
         }
         self.codes.prints.codes.insert(code.id, code);
+    }
+
+    /// Where there are as many as there may be, those that are over are known no more, the oldest first.
+    fn forget_printed(&mut self, now: Now) {
+        let codes = &self.codes.prints.codes;
+        let too_many = (codes.len() + 1).saturating_sub(MOST);
+        if too_many == 0 {
+            return;
+        }
+        let mut over: Vec<&Printed> = codes.values().filter(|code| code.is_over(now.utc)).collect();
+        over.sort_by_key(|code| code.created);
+        let gone: Vec<(CodeId, [Hash; 2])> =
+            over.into_iter().take(too_many.max(AT_ONCE)).map(|code| (code.id, [code.link, code.digits])).collect();
+        for (id, hashes) in gone {
+            self.codes.prints.codes.remove(&id);
+            self.picture_forgotten(id);
+            for hash in hashes {
+                let ticket = self.web.tickets.by_hash(hash, now.utc).map(|ticket| ticket.id);
+                ticket.ok().and_then(|ticket| self.web.tickets.revoke(ticket));
+            }
+        }
     }
 
     fn draw_printed(&mut self, asked: PrintRequest, now: Now) -> Result<Drawn, Denial> {
@@ -167,8 +192,8 @@ impl Gateway {
             return Err(Denial::Conflict("printed codes are switched off here: `codes.printed` is false".into()));
         }
         let counts = self.codes.prints.codes.values().filter(|code| !code.is_over(now.utc)).count();
-        if counts >= MOST {
-            return Err(Denial::Conflict("there are 20000 printed codes: take some back".into()));
+        if counts >= MOST || !self.web.tickets.have_room_for(2, now.utc) {
+            return Err(Denial::Conflict("there are too many printed codes, or links: take some back".into()));
         }
         let name = |text: &str, what: &str| {
             crate::room::read_name(text).map_err(|_| invalid(&format!("{what}: 1 to 64 characters")))
