@@ -1,9 +1,10 @@
 //! Callbacks at a set time. The store has them; one rings only after the store has said that it did not before, so that
 //! no restart rings twice.
 
-use crate::base::Now;
-use crate::base::RoomId;
-use crate::base::id::CallbackId;
+use std::time::Duration;
+
+use crate::base::id::{CallbackId, ExtensionId};
+use crate::base::{Instant, Now, RoomId};
 use crate::callback::schedule::{Due, due};
 use crate::callback::{Failure, Input, State};
 use crate::gateway::callback::Wish;
@@ -12,6 +13,9 @@ use crate::gateway::command::{Denial, Outcome, Reply};
 use crate::gateway::event::Happening;
 use crate::gateway::{Gateway, Output, Timer};
 use crate::route::{Hours, Span, Zone};
+
+/// How often it is looked whether a telephone came back. More: looks for nothing. Less: it rings later than it could.
+const COMES_BACK: Duration = Duration::from_secs(5);
 
 /// How far ahead one may be.
 const FARTHEST: i64 = 366 * 86_400_000;
@@ -31,7 +35,8 @@ impl Gateway {
             Err(why) => return Err(Denial::NotCalledBack(why)),
         }
         let zone: Zone = request.time_zone.as_deref().unwrap_or_default().parse().map_err(Denial::Invalid)?;
-        let wrong = || Denial::Invalid("at: write such as 2026-11-23T09:00:00, at most a year ahead".into());
+        let wrong =
+            || Denial::Invalid("at: write such as 2026-11-23T09:00:00, not past and at most a year ahead".into());
         let at = request.at.as_deref().and_then(|at| zone.moment(at)).ok_or_else(wrong)?;
         if at < now.utc || at.0.saturating_sub(now.utc.0) > FARTHEST {
             return Err(wrong());
@@ -99,15 +104,27 @@ impl Gateway {
         if live.machine.state().0 != State::None || live.claiming {
             return;
         }
+        let telephone = live.wish.extension;
         let Some(kept) = &live.wish.kept else { return self.callback_begins(id, now) };
         match due(kept.at, kept.quiet.as_ref(), now.utc) {
             Due::In(wait) => self.timers.arm(Timer::CallbackWaits(id), now.mono + wait),
             Due::Missed => self.callback(id, Input::Missed, now),
+            Due::Now if telephone.is_some_and(|whose| self.may_come_back(whose, now)) => {
+                self.timers.arm(Timer::CallbackWaits(id), now.mono + COMES_BACK);
+            }
             Due::Now => {
-                live.claiming = true;
+                if let Some(live) = self.callbacks.live.get_mut(&id) {
+                    live.claiming = true;
+                }
                 self.outputs.push_back(Output::Claim { callback: id });
             }
         }
+    }
+
+    /// A person's telephones are registered with the node that ran before this one: until the longest registration is over they
+    /// come back by themselves.
+    fn may_come_back(&self, whose: ExtensionId, now: Now) -> bool {
+        self.telephones(whose).is_empty() && now.mono.since(Instant::START) < self.settings.registrar.max_expires
     }
 
     /// The store said whether one is to ring.

@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
-use ringlift::base::Utc;
+use ringlift::base::id::ExtensionId;
+use ringlift::base::{Instant, Utc};
 use ringlift::callback::{Failure, State};
 use ringlift::gateway::callback::view::{CallbackRequest, Kept};
 use ringlift::gateway::command::{Command, Denial, Reply};
 use ringlift::gateway::settings::Settings;
+use ringlift::route::Extension;
 use ringlift::wire::sip::Method;
 use serde_json::{Value, json};
 
 use super::{MOBILE, answers, logged, shown};
 use crate::desks::Desk;
+use crate::house::registered;
+use crate::telephone::extension;
 use crate::world::{ROOM, World};
 
 fn plan(world: &mut World, request: Value) -> Kept {
@@ -81,6 +85,36 @@ fn a_callback_survives_a_restart_and_one_that_may_have_rung_does_not_ring_again(
     assert!(third.asked(&carrier, &Method::Invite).is_none());
     assert_eq!(logged(&third).last(), Some(&(State::Failed, Some(Failure::Ours))), "and that is told");
     assert_eq!(third.unplanned, [kept.id]);
+}
+
+#[test]
+fn a_planned_callback_to_a_desk_waits_until_its_telephone_came_back_after_a_restart() {
+    let mut before = World::office();
+    extension(&mut before, 101);
+    let at = at(&before, 120);
+    let kept = plan(&mut before, json!({ "extension": "101", "at": at }));
+    // The node starts anew: of registrations it knows nothing.
+    let restarted = || {
+        World::office_with(|directory| {
+            let secret = ringlift::base::Secret::new("secret-101");
+            directory.extensions.push(Extension::new(ExtensionId::from_bits(101), "101", secret));
+            directory.callbacks.push((kept.clone(), false));
+        })
+    };
+    let mut again = restarted();
+    again.pass(Duration::from_secs(180));
+    assert_eq!(shown(&mut again, kept.id).state, State::None, "it waits");
+    let (_, mut desk) = registered(&mut again, 101, 0);
+    again.pass(Duration::from_secs(6));
+    again.rung(&mut desk);
+    // One that never comes back is given up once its registration would be over anyhow, an hour after the start.
+    let mut never = restarted();
+    let hour = Instant::START + Duration::from_secs(3600);
+    never.pass(hour.since(never.now.mono) - Duration::from_secs(60));
+    assert_eq!(shown(&mut never, kept.id).state, State::None);
+    never.pass(Duration::from_secs(120));
+    assert_eq!(logged(&never).last(), Some(&(State::Failed, Some(Failure::Unreachable))));
+    assert_eq!(never.unplanned, [kept.id]);
 }
 
 #[test]
