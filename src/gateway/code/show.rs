@@ -82,8 +82,12 @@ impl Gateway {
 
     /// An integration has a code made for a call: a telephone's leg or a browser's.
     pub(in crate::gateway) fn code_by_api(&mut self, leg: LegId, asked: &CodeRequest, now: Now) -> Outcome {
-        if asked.context.as_ref().is_some_and(|context| context.chars().count() > CONTEXT) {
-            return Err(Denial::Invalid("context: at most 256 characters".into()));
+        let unfit = |context: &String| context.chars().count() > CONTEXT || context.chars().any(char::is_control);
+        if asked.context.as_ref().is_some_and(unfit) {
+            return Err(Denial::Invalid("context: at most 256 characters, on one line".into()));
+        }
+        if asked.extension.is_some_and(|whose| self.table.extensions.get(&whose).is_none()) {
+            return Err(Denial::Invalid("extension: there is none with this id".into()));
         }
         if asked.seconds.is_some_and(|seconds| !SECONDS.contains(&seconds)) {
             return Err(Denial::Invalid("seconds: 10 to 600".into()));
