@@ -68,7 +68,7 @@ export function banners(app: App): Node {
   if (local.silenced) banner("silenced", "warn", t("sound_blocked"), h("button", { class: "main", onclick: () => act.unblock() }, icon("sound"), t("turn_on_sound")));
   const audio = you(state)?.audio;
   if (audio === "phone") banner("phone", "info by-telephone", t("audio_by_phone"), h("button", { id: "sound-here", title: t("sound_here"), disabled: local.moving, onclick: () => act.open({ kind: "sound_here" }) }, t(local.moving ? "sound_moves" : "sound_move")));
-  else if (you(state)?.phone_kept && audio === "web") banner("kept", "info", t("phone_is_kept"), h("button", { id: "sound-back", onclick: () => act.sound("phone", false) }, t("sound_back")));
+  else if (you(state)?.phone_kept && audio === "web") banner("kept", "info", t("phone_is_kept"), h("button", { id: "sound-back", disabled: local.moving, onclick: () => act.sound("phone", false) }, t("sound_back")));
   for (const one of state.knocks) {
     const [who, whom] = [caller(app, one), state.people.get(one.participant)];
     const words = one.participant === state.you ? t("knock_you", { name: who }) : t("knock", { name: who, whom: called(whom, t("guest")) });
