@@ -18,16 +18,15 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use common::gateway::{Gateway, Setup};
+use common::gateway::Setup;
+use common::page::Page;
 use common::phone::Setup as PhoneSetup;
 use common::providers::{ACCOUNT, Brand, FROM, Provider, SECRET};
 use common::s;
 
+const SITE: &str = "https://gw.example.org";
 /// Calls that are elevated, one after the other: each has a number of its own.
 const CALLS: u32 = 24;
 /// Between two looks: what is measured is true to this.
@@ -41,7 +40,7 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let provider = runtime.block_on(Provider::start(Brand::Twilio));
     let (gateway, room) = Setup::new()
-        .with("api", "public_url = \"https://gw.example.org\"")
+        .with("api", &format!("public_url = \"{SITE}\""))
         .with("routing", "private_networks = [\"127.0.0.0/8\"]")
         .with("sms", "provider = \"twilio\"")
         .with("sms", &format!("account = \"{ACCOUNT}\""))
@@ -62,7 +61,7 @@ fn main() {
         });
         let post = |path: String, body: Value| {
             let request = client.post(format!("http://{}{path}", gateway.api())).bearer_auth(gateway.key()).json(&body);
-            let request = request.header("x-ringlift-page", "1").header("origin", "https://gw.example.org");
+            let request = request.header("x-ringlift-page", "1").header("origin", SITE);
             async move { request.send().await.unwrap().json::<Value>().await.unwrap() }
         };
         let began = Instant::now();
@@ -80,11 +79,11 @@ fn main() {
         }
         handed.push(began.elapsed());
         let text = provider.taken().pop().unwrap().body;
-        let link = text.split_whitespace().find_map(|word| word.strip_prefix("https://gw.example.org/e/")).unwrap();
+        let link = text.split_whitespace().find_map(|word| word.strip_prefix(SITE)?.strip_prefix("/e/")).unwrap();
         let began = Instant::now();
         let done = runtime.block_on(post("/meet/elevate".into(), json!({ "ticket": link })));
         tapped.push(began.elapsed());
-        runtime.block_on(joins(&gateway, done["ticket"].as_str().unwrap()));
+        let (_page, _) = Page::joins_by(&gateway, SITE, json!({ "ticket": done["ticket"] }));
         seated.push(began.elapsed());
         phone.hang_up();
         common::until("the call to end", s(10), || gateway.calls().is_empty().then_some(()));
@@ -107,20 +106,4 @@ fn main() {
 fn sorted(all: &mut [Duration]) -> &[Duration] {
     all.sort_unstable();
     all
-}
-
-/// A page takes the seat; until it is welcome.
-async fn joins(gateway: &Gateway, ticket: &str) {
-    let mut request = format!("ws://{}/meet/socket", gateway.api()).into_client_request().unwrap();
-    request.headers_mut().insert("origin", "https://gw.example.org".parse().unwrap());
-    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
-    let join = json!({ "id": 1, "type": "join", "version": 1, "ticket": ticket });
-    socket.send(Message::text(join.to_string())).await.unwrap();
-    loop {
-        if let Message::Text(text) = socket.next().await.unwrap().unwrap() {
-            let said: Value = serde_json::from_str(&text).unwrap();
-            assert_eq!(said["type"], "welcome", "{said}");
-            return;
-        }
-    }
 }

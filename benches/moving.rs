@@ -26,15 +26,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use futures_util::{SinkExt, StreamExt};
 use ringlift::media::encoder::Encoder;
 use ringlift::wire::codec::{Codec, opus};
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use browser::Browser;
 use common::gateway::{Gateway, NUMBER, Setup};
+use common::page::Page;
 use common::phone::Setup as PhoneSetup;
 use common::s;
 use far::{Far, Heard};
@@ -70,7 +68,7 @@ fn main() {
         });
         let code = gateway.post(&format!("/v1/calls/{leg}/codes"), &json!({ "confirm": "nobody" }));
         let began = Instant::now();
-        let page = runtime.block_on(Page::scan(&gateway, code["link"].as_str().unwrap()));
+        let taker = Taker::scans(&gateway, &runtime, code["link"].as_str().unwrap());
         let new = first(&far, began, TONES[1]);
         read.push(new - began);
         common::until("the telephone to be let go", s(10), || {
@@ -85,7 +83,7 @@ fn main() {
         let register = ["--register", &aor, "--user", &user, "--password-file", secret.to_str().unwrap()];
         let mut desk = PhoneSetup::tone(TONES[2]).with(&register).wait();
         desk.tells("registered", s(10));
-        let wish = json!({ "extension": user, "participant": page.participant });
+        let wish = json!({ "extension": user, "participant": taker.participant });
         gateway.post(&format!("/v1/rooms/{room}/callbacks"), &wish);
         desk.answered();
         let began = Instant::now();
@@ -94,7 +92,7 @@ fn main() {
         asked.push(new - began);
         common::talk(s(1));
         by_callback.push(gap(&far.since(began), &TONES[1..]));
-        page.leave();
+        taker.leaves();
         desk.hang_up();
         common::until("one to be left", s(20), || (gateway.participants(&room).len() == 1).then_some(()));
     }
@@ -130,42 +128,25 @@ fn gap(heard: &[Heard], tones: &[f64]) -> Duration {
     Duration::from_micros(u64::from(longest) * 125)
 }
 
-/// A page that has somebody's place, on a thread of its own.
-struct Page {
-    participant: String,
+/// A browser that has somebody's place, on a thread of its own.
+struct Taker {
+    page: Page,
+    participant: Value,
     ends: Arc<AtomicBool>,
     thread: std::thread::JoinHandle<()>,
 }
 
-impl Page {
+impl Taker {
     /// Reads a code, joins by it, and speaks.
-    async fn scan(gateway: &Gateway, link: &str) -> Self {
-        let client = reqwest::Client::new();
-        let asked = client.post(format!("http://{}/meet/codes/redeem", gateway.api())).json(&json!({ "ticket": link }));
-        let asked = asked.header("x-ringlift-page", "1").header("origin", SITE);
-        let claim: Value = asked.send().await.unwrap().json().await.unwrap();
-        let ticket = claim["ticket"].as_str().unwrap_or_else(|| panic!("no ticket in {claim}"));
-        let mut request = format!("ws://{}/meet/socket", gateway.api()).into_client_request().unwrap();
-        request.headers_mut().insert("origin", SITE.parse().unwrap());
-        let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
-        let join = json!({ "id": 1, "type": "join", "version": 1, "ticket": ticket });
-        socket.send(Message::text(join.to_string())).await.unwrap();
+    fn scans(gateway: &Gateway, runtime: &tokio::runtime::Runtime, link: &str) -> Self {
+        let asked = reqwest::Client::new().post(format!("http://{}/meet/codes/redeem", gateway.api()));
+        let asked = asked.header("x-ringlift-page", "1").header("origin", SITE).json(&json!({ "ticket": link }));
+        let claim: Value = runtime.block_on(async { asked.send().await.unwrap().json().await.unwrap() });
+        let (mut page, welcome) = Page::joins_by(gateway, SITE, json!({ "ticket": claim["ticket"] }));
         let (mut browser, offer, pending) = Browser::new(words(TONES[1]));
-        let mut pending = Some(pending);
-        socket.send(Message::text(json!({ "id": 2, "type": "offer", "sdp": offer }).to_string())).await.unwrap();
-        let mut participant = None;
-        while participant.is_none() || pending.is_some() {
-            let Message::Text(text) = socket.next().await.unwrap().unwrap() else { continue };
-            let said: Value = serde_json::from_str(&text).unwrap();
-            match said["type"].as_str().unwrap() {
-                "welcome" => participant = said["you"].as_str().map(str::to_owned),
-                "answer" => browser.take(pending.take().unwrap(), said["sdp"].as_str().unwrap()),
-                "problem" => panic!("{said}"),
-                _ => {}
-            }
-        }
-        let hub = gateway.web();
-        let ends = Arc::new(AtomicBool::new(false));
+        let answer = page.says(json!({ "type": "offer", "sdp": offer }));
+        browser.take(pending, answer["sdp"].as_str().unwrap());
+        let (hub, ends) = (gateway.web(), Arc::new(AtomicBool::new(false)));
         let stop = ends.clone();
         let thread = std::thread::spawn(move || {
             while !stop.load(Ordering::Acquire) {
@@ -173,20 +154,13 @@ impl Page {
                 std::thread::park_timeout(Duration::from_millis(1));
             }
         });
-        // The socket is kept by a task: a page that drops it would be taken for lost.
-        let stop = ends.clone();
-        tokio::spawn(async move {
-            while !stop.load(Ordering::Acquire) {
-                let _ = tokio::time::timeout(Duration::from_millis(50), socket.next()).await;
-            }
-            let _ = socket.send(Message::text(json!({ "id": 9, "type": "leave" }).to_string())).await;
-        });
-        Self { participant: participant.unwrap(), ends, thread }
+        Self { page, participant: welcome["you"].clone(), ends, thread }
     }
 
-    fn leave(self) {
+    fn leaves(self) {
         self.ends.store(true, Ordering::Release);
         self.thread.join().unwrap();
+        self.page.leaves();
     }
 }
 

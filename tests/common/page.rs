@@ -26,14 +26,23 @@ impl Page {
     /// Joins with this passcode, by this name.
     #[track_caller]
     pub fn joins(gateway: &Gateway, passcode: &str, name: &str) -> Self {
+        let site = format!("http://{}", gateway.api());
+        Self::joins_by(gateway, &site, json!({ "passcode": passcode, "name": name })).0
+    }
+
+    /// Joins from this site, by what is given; with what it is welcomed with.
+    #[track_caller]
+    pub fn joins_by(gateway: &Gateway, site: &str, by: Value) -> (Self, Value) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let mut request = format!("ws://{}/meet/socket", gateway.api()).into_client_request().unwrap();
-        request.headers_mut().insert("origin", format!("http://{}", gateway.api()).parse().unwrap());
+        request.headers_mut().insert("origin", site.parse().unwrap());
         let (socket, _) = runtime.block_on(tokio_tungstenite::connect_async(request)).unwrap();
         let mut page = Self { runtime, socket, next: 1, early: Vec::new() };
-        let welcome = page.says(json!({ "type": "join", "version": 1, "passcode": passcode, "name": name }));
+        let mut join = by;
+        (join["type"], join["version"]) = (json!("join"), json!(1));
+        let welcome = page.says(join);
         assert_eq!(welcome["type"], "welcome", "{welcome}");
-        page
+        (page, welcome)
     }
 
     /// Says something, and returns the answer.
