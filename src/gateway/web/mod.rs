@@ -12,6 +12,7 @@ pub mod code;
 pub mod dial_in;
 pub mod ice;
 pub mod protocol;
+pub mod told;
 
 mod ask;
 mod invite;
