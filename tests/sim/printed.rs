@@ -111,7 +111,7 @@ fn a_stranger_sees_where_a_poster_leads_and_comes_into_the_room_with_its_context
     assert!(check(drawn.digits.expose()) && drawn.digits.expose().len() == 10);
     let info = world.sees_on_paper(link(&drawn)).unwrap();
     assert_eq!((info.kind, info.name.as_deref()), (CodeKind::Call, Some("Poster")));
-    assert_eq!(info.person, Some(world.room().settings.name));
+    assert_eq!((info.person, info.rings), (Some(world.room().settings.name), false));
     let claim = world.scans(link(&drawn)).unwrap();
     assert!(world.began().is_empty(), "reading alone begins nothing");
     assert!(!serde_json::to_string(&claim).unwrap().contains("4711"), "whoever reads it is not told what is known");

@@ -7,7 +7,7 @@ import { skip, start } from "./whole.js";
 let whole;
 
 before(async () => {
-  if (!skip) whole = await start({ stranger: 440, desk: 1000 }, 29_500);
+  if (!skip) whole = await start({ stranger: 440, visitor: 700, desk: 1000 }, 29_500);
 });
 
 after(() => whole?.stop());
@@ -23,4 +23,18 @@ test("who reads a printed code that calls somebody without a telephone is told s
   await until("that nobody can be reached", async () => String(await told()).includes("Nobody can be reached with this code now."), () => page.url());
   assert.equal(new URL(page.url()).pathname, new URL(code.link).pathname);
   assert.ok(await page.getByRole("button", { name: "Call now" }).isEnabled());
+});
+
+test("who comes into a meeting by a printed code sees the meeting, not somebody who is rung, and leaves it as any other", { skip, timeout: 60_000 }, async () => {
+  const code = await whole.made("/v1/codes/printed", { title: "Poster", room: (await whole.asked("/v1/rooms")).items[0].id });
+  const page = await whole.browserOf("visitor", null, { width: 390, height: 844 });
+  await page.goto(whole.url + new URL(code.link).pathname);
+  await page.getByRole("button", { name: "Call now" }).click();
+  await page.getByText("Nobody else is here yet").waitFor();
+  assert.ok(!(await page.locator("body").innerText()).includes("ringing"), "nobody's telephone rings");
+  await page.locator("#leave").click();
+  await page.getByRole("button", { name: "Leave meeting" }).click();
+  await page.locator("main.between").waitFor();
+  assert.match(page.url(), /\/j\//, "not back to the code");
+  assert.ok(!(await page.locator("body").innerText()).includes("Nobody can be reached"));
 });

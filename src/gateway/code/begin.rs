@@ -43,6 +43,7 @@ impl Gateway {
             kind: CodeKind::Call,
             name: Some(code.title.clone()),
             person: self.called_of(&to),
+            rings: !matches!(to, Destination::Room { .. }),
             confirm: Confirm::Nobody,
             channels: EVERYTHING.to_vec(),
             expires: code.expires.map(|at| at.to_string()),
@@ -184,6 +185,7 @@ impl Gateway {
             Closed::TooOften(_) => (Prompt::Throttled, Cause::Throttled),
             _ => (Prompt::NotAvailable, Cause::Declined),
         };
+        self.codes.count(closed.name());
         self.leave_attendant(leg);
         self.last_word(leg, prompt, cause, now);
     }

@@ -101,7 +101,15 @@ impl Gateway {
             let kind = if live.holder.is_some() { CodeKind::Take } else { CodeKind::Give };
             let (name, person) = self.code_names(live).unzip();
             let expires = Some(live.expires.to_string());
-            Ok(CodeInfo { kind, name, person, confirm: plan.confirm, channels: live.channels.clone(), expires })
+            Ok(CodeInfo {
+                kind,
+                name,
+                person,
+                rings: false,
+                confirm: plan.confirm,
+                channels: live.channels.clone(),
+                expires,
+            })
         });
         found.map(|info| Reply::CodeInfo(Box::new(info))).map_err(|closed| self.refuse_code(closed))
     }

@@ -210,8 +210,10 @@ pub struct CodeInfo {
     pub kind: CodeKind,
     /// What people call the meeting, or the printed code.
     pub name: Option<String>,
-    /// Whose call it is, as others see them; whom a printed code calls.
+    /// Whose call it is, as others see them; whom a printed code calls, or where it leads.
     pub person: Option<String>,
+    /// Whether somebody's telephone rings by a printed code; it leads into a meeting where it does not.
+    pub rings: bool,
     /// Who is asked.
     pub confirm: Confirm,
     /// What moves.

@@ -81,7 +81,7 @@ function turnedAway(problem: Problem, end: string | null = null): void {
   }
   keepSeat(null);
   page.link = null;
-  if (back()) return;
+  if (back(problem.code)) return;
   const there = takes !== null || page.coming !== null || (state.phase !== "joining" && state.phase !== "preview");
   drop();
   if (there) change({ ...blank, room: state.room, phase: "ended", ended: { cause: end ?? (page.coming === null ? problem.code : "not_moved"), text: problem.message } });
@@ -112,7 +112,7 @@ function hear(message: ServerMessage): void {
     page.link?.close();
     page.link = null;
     drop();
-    if (back()) return;
+    if (back(message.cause)) return;
   }
   if (message.type === "reaction") setTimeout(() => change({ floating: fresh(page.state.floating, Date.now()) }), FLOATS + 50);
   const now = you(page.state);
@@ -123,10 +123,15 @@ function hear(message: ServerMessage): void {
   draw();
 }
 
-/** A call that a printed code began ends on its page: from there it is begun again. */
-function back(): boolean {
-  if (begun) location.replace(`${begun.from}#${page.local.calls === null ? "over" : "nowhere"}`);
-  return begun !== null;
+/** Ends that are told here, whoever began the call: it goes on elsewhere, or somebody decided. */
+const TOLD_HERE = new Set(["moved", "replaced", "removed", "not_admitted"]);
+
+/** A call that a printed code began ends on the code's page: from there it is begun again. */
+function back(cause: string): boolean {
+  if (!begun || TOLD_HERE.has(cause)) return false;
+  // Who goes of their own accord is told nothing.
+  location.replace(begun.from + (cause === "left" ? "" : page.local.calls === null ? "#over" : "#nowhere"));
+  return true;
 }
 
 /** A call that is to come to this page has come, or has not. */
@@ -162,7 +167,7 @@ export function leave(): void {
   keepSeat(null);
   const cause = byPhone() ? "left_video" : "left";
   drop();
-  if (back()) return;
+  if (back(cause)) return;
   change({ phase: "ended", link: "none", ended: { cause, text: "" } });
 }
 

@@ -287,7 +287,7 @@ async function until(): Promise<void> {
 function go(ticket: string): void {
   close();
   const from = read && "ticket" in read ? read.ticket : "";
-  const calls = info?.kind === "call" && info.person ? `&${new URLSearchParams({ from, calls: info.person })}` : "";
+  const calls = info?.rings ? `&${new URLSearchParams({ from, calls: info.person ?? info.name ?? "" })}` : "";
   location.replace(`/j/${encodeURIComponent(ticket)}#take${claim?.channels.includes("audio") === false ? "=pictures" : ""}${calls}`);
 }
 

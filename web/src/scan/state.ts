@@ -5,6 +5,8 @@ export interface Info {
   kind: "take" | "give" | "call";
   name: string | null;
   person: string | null;
+  /** By a printed code: somebody's telephone. */
+  rings: boolean;
   confirm: "nobody" | "holder" | "holder_and_remote";
   channels: string[];
 }
