@@ -281,11 +281,15 @@ export async function farEnd(browser) {
   await page.goto("about:blank");
   await page.evaluate(() => {
     const colours = ["#35507a", "#7a4b35", "#3f6f4c", "#6a3f6f", "#70662f", "#2f6a70", "#70304a", "#454d66", "#2f4f2f"];
+    // What paints and sounds for the connection before would go on for ever, and make each test slower than the last.
+    const ends = [];
     globalThis.answer = async (sdp) => {
       globalThis.far?.close();
+      ends.splice(0).forEach((end) => end());
       const far = (globalThis.far = new RTCPeerConnection());
       await far.setRemoteDescription({ type: "offer", sdp });
       const context = new AudioContext();
+      ends.push(() => context.close());
       let slot = 0;
       for (const one of far.getTransceivers()) {
         const line = sdp.split("\r\nm=").find((part) => part.includes(`a=mid:${one.mid}\r\n`)) ?? "";
@@ -302,7 +306,7 @@ export async function farEnd(browser) {
         const at = slot++;
         const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 360 });
         const pen = canvas.getContext("2d");
-        setInterval(() => {
+        const paints = setInterval(() => {
           pen.fillStyle = colours[at];
           pen.fillRect(0, 0, 640, 360);
           pen.fillStyle = "#e9cfb5";
@@ -314,7 +318,9 @@ export async function farEnd(browser) {
           pen.ellipse(320, 380, 160, 140, 0, 0, 7);
           pen.fill();
         }, 60);
-        await one.sender.replaceTrack(canvas.captureStream(15).getVideoTracks()[0]);
+        const [track] = canvas.captureStream(15).getVideoTracks();
+        ends.push(() => (clearInterval(paints), track.stop()));
+        await one.sender.replaceTrack(track);
       }
       await far.setLocalDescription();
       await new Promise((done) => (far.iceGatheringState === "complete" ? done() : far.addEventListener("icegatheringstatechange", () => far.iceGatheringState === "complete" && done())));
