@@ -75,7 +75,8 @@ export async function enter(page, name = "Dora") {
   await page.waitForSelector("#stage .tile");
 }
 
-export async function until(what, says, ms = 5000) {
+/** Waits for what holds, and gives it. The limit is for what never comes: it is far beyond what a busy machine needs. */
+export async function until(what, says, ms = 20_000) {
   const end = Date.now() + ms;
   for (;;) {
     const value = await what();

@@ -14,7 +14,7 @@ before(async () => {
 });
 after(() => whole?.stop());
 
-test("the delivery story: an unknown phone's camera reads the shopper's code, and the customer hears no break and sees no new call", { skip, timeout: 150_000 }, async () => {
+test("the delivery story: an unknown phone's camera reads the shopper's code, and the customer hears no break and sees no new call", { skip, timeout: 240_000 }, async () => {
   const shots = process.env.SHOTS;
   const anna = await whole.browserOf("Anna", null, { width: 390, height: 844 });
   await anna.goto(`${whole.url}/m/${whole.pin}`);
@@ -37,7 +37,7 @@ test("the delivery story: an unknown phone's camera reads the shopper's code, an
   const dario = await whole.browserOf("Dario", film, { width: 390, height: 844 });
   const began = Date.now();
   await dario.goto(`${whole.url}/scan`);
-  await dario.getByRole("heading", { name: "Take over this call?" }).waitFor({ timeout: 20_000 });
+  await dario.getByRole("heading", { name: "Take over this call?" }).waitFor();
   const read = Date.now() - began;
   if (shots) await dario.screenshot({ path: `${shots}/found.png` });
   await dario.getByLabel("Your name").fill("Dario");
@@ -51,7 +51,7 @@ test("the delivery story: an unknown phone's camera reads the shopper's code, an
   if (shots) await anna.screenshot({ path: `${shots}/asked.png` });
   const allowed = Date.now();
   await question.getByRole("button", { name: "Hand over" }).click();
-  await dario.waitForURL(/\/j\//, { timeout: 15_000 });
+  await dario.waitForURL(/\/j\//);
   await dario.locator(".tile").first().waitFor();
   await until("the customer hears Dario", () => whole.hears("customer", "Dario"));
   const heard = Date.now() - allowed;
@@ -71,12 +71,12 @@ test("the delivery story: an unknown phone's camera reads the shopper's code, an
   // A bystander's photograph of the same code comes too late.
   const late = await whole.browserOf("Dario", film, { width: 390, height: 844 });
   await late.goto(`${whole.url}/scan`);
-  await late.getByRole("heading", { name: "That did not work" }).waitFor({ timeout: 20_000 });
+  await late.getByRole("heading", { name: "That did not work" }).waitFor();
   assert.match(await late.getByRole("alert").first().innerText(), /has read this code already/);
   if (shots) await late.screenshot({ path: `${shots}/late.png` });
 });
 
-test("a call that was answered at the desk goes on in the browser, and whoever called hears no break", { skip, timeout: 150_000 }, async () => {
+test("a call that was answered at the desk goes on in the browser, and whoever called hears no break", { skip, timeout: 240_000 }, async () => {
   const berg = await whole.extension("101", "Anna Berg");
   await whole.extension("102", "Bruno");
   const { sip } = whole.ports;
@@ -91,7 +91,7 @@ test("a call that was answered at the desk goes on in the browser, and whoever c
   if (process.env.SHOTS) await anna.screenshot({ path: `${process.env.SHOTS}/desk.png` });
   const began = Date.now();
   await anna.getByRole("button", { name: "Move here" }).click();
-  await anna.waitForURL(/\/j\//, { timeout: 15_000 });
+  await anna.waitForURL(/\/j\//);
   await until("Bruno hears the browser", () => whole.hears("Bruno", "Anna"));
   const took = Date.now() - began;
   await until("and the desk phone no more", () => !whole.hears("Bruno", "desk"));

@@ -80,7 +80,7 @@ test("a tab that was away for long says that the call is over, not that anything
   await page.waitForSelector(".banner:has-text('connection')");
   await page.evaluate(() => (globalThis.later = 3_600_000));
   await node.start(port);
-  await page.waitForSelector("h1:has-text('Your call is over')", { timeout: 20_000 });
+  await page.waitForSelector("h1:has-text('Your call is over')");
 });
 
 test("the yes on the telephone is for the browser that asked: it shows the same secret each time", { skip }, async () => {
@@ -89,6 +89,7 @@ test("the yes on the telephone is for the browser that asked: it shows the same 
   await page.waitForSelector(".elevate button.main");
   node.redeems = () => ({ problem: "used" });
   await page.click(".elevate button.main");
+  await page.waitForSelector("text=Is it you?");
   let answers = 0;
   node.redeems = () => (answers++ < 2 ? { problem: "confirming", after: 1 } : null);
   await page.click("text=Yes, it is me");

@@ -12,7 +12,7 @@ export const skip = existsSync(executablePath) ? false : `no ${executablePath}`;
 const SHOTS = process.env.SHOTS;
 export const TICKET = "abcdefghijklmnopqrstuvwxyz";
 let browser, server, url, sockets;
-/** What the page said since it was opened. */
+/** What the page said since it was opened; not that it asks now and then whether the node is there. */
 export let said;
 /** What the node refuses, by the type of the message: the code. */
 export const refuses = {};
@@ -50,10 +50,9 @@ export const everything = () => ({
 });
 export const tell = (message) => sockets.forEach((socket) => socket.write(frame(JSON.stringify(message))));
 export const hears = async (type) => {
-  for (let tries = 0; tries < 100; tries++) {
+  for (const end = Date.now() + 20_000; Date.now() < end; await new Promise((done) => setTimeout(done, 20))) {
     const found = said.find((message) => message.type === type);
     if (found) return found;
-    await new Promise((done) => setTimeout(done, 20));
   }
   assert.fail(`the page never said ${type}: ${JSON.stringify(said)}`);
 };
@@ -78,6 +77,10 @@ before(async () => {
     socket.on("data", (data) => {
       for (const text of texts(data)) {
         const message = JSON.parse(text);
+        if (message.type === "ping") {
+          tell({ type: "pong", id: message.id });
+          continue;
+        }
         said.push(message);
         if (message.type === "me") tell(message.ticket === TICKET ? { ...everything(), id: message.id, key: "k" } : { type: "problem", id: message.id, code: "bad_ticket", detail: "not known" });
         else if (refuses[message.type]) tell({ type: "problem", id: message.id, code: refuses[message.type], detail: "refused for the test" });

@@ -97,7 +97,7 @@ test("a connection that is lost and found again is told once each, and no words 
   });
   node.drop();
   await page.waitForSelector("#said:has-text('connected again')");
-  await until(() => page.evaluate(() => document.getElementById("said").textContent === "" && document.getElementById("heard").textContent === ""), "silent again", 12_000);
+  await until(() => page.evaluate(() => document.getElementById("said").textContent === "" && document.getElementById("heard").textContent === ""), "silent again");
   const lost = await page.evaluate(() => globalThis.read.filter((words) => words.includes("Connection lost")).length);
   assert.equal(lost, 1);
   assert.equal(await page.evaluate(() => globalThis.read.filter((words) => words.includes("You are connected again")).length), 1);

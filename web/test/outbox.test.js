@@ -1,7 +1,7 @@
 // The console's outbox in a real browser: without an SMS account it is how a text reaches its person. The API is made up here.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { complaints, DESKTOP, node, open, PHONE, skip } from "./browser.js";
+import { complaints, DESKTOP, node, open, PHONE, skip, until } from "./browser.js";
 
 const text = (id, rest = {}) => ({ id, to: "+49 170 1234567", body: null, state: "handed", reason: "no_provider", code: null, created: new Date(Date.now() - 65_000).toISOString(), ...rest });
 
@@ -31,6 +31,7 @@ async function console_(options, provider, items, scopes = ["rooms:read", "texts
   node.server.on("request", (request, response) => node.serve(request, response));
   const page = await open(options, "/console");
   await page.waitForSelector("#texts-title", { state: "attached" });
+  await until(() => tell, "the page listens");
   return { page, show: (items) => { answers["/v1/texts"].items = items; tell({ type: "elevation.texted", seq: 1, room: "room_1", participant: "par_1" }); } };
 }
 

@@ -60,7 +60,7 @@ test("a desk phone's call goes on by a telephone that the personal page calls, a
   await filmed(await (await whole.browsers[0].newContext()).newPage(), await anna.locator(".code .qr svg").screenshot(), film);
   const dario = await whole.browserOf("Dario", film, SIZE);
   await dario.goto(`${whole.url}/scan`);
-  await dario.getByRole("heading", { name: "Take over this call?" }).waitFor({ timeout: 20_000 });
+  await dario.getByRole("heading", { name: "Take over this call?" }).waitFor();
   await dario.getByLabel("Your name").fill("Dario");
   await dario.getByRole("button", { name: "Take the call" }).click();
   const question = anna.getByRole("alert").filter({ hasText: "Dario wants to take your call." });
