@@ -67,6 +67,8 @@ export async function takeDevices(): Promise<void> {
   const taken = camera.on && !local.listenOnly ? await devices.takeBoth(microphone.device, camera.device) : { microphone: await devices.take("microphone", microphone.device), camera: null };
   hold(microphone, taken.microphone, "microphone");
   if (taken.camera) hold(camera, taken.camera, "camera");
+  // Switched off while the browser asked: its light goes out.
+  if (!camera.on) stop(camera);
   if (local.dead) {
     // Meanwhile it is known that the link leads nowhere.
     stop(microphone);
@@ -90,9 +92,11 @@ export async function arrived(): Promise<void> {
     stop(local.microphone);
     stop(local.camera);
   }
-  if (state.phase !== "in" || !local.awaited || !(local.microphone.track || local.microphone.trouble)) return;
-  local.awaited = false;
+  if (state.phase !== "in" || !(local.microphone.track || local.microphone.trouble)) return;
+  // Whoever pressed the microphone meanwhile was given another one, in whose place this one is.
   await useAudio();
+  if (!local.awaited) return;
+  local.awaited = false;
   const { microphone, camera } = local;
   const me = you(state);
   const entersMuted = state.room?.muted_on_entry === true && me?.role === "guest";

@@ -113,9 +113,11 @@ export async function moveSound(by: "web" | "phone", keep: boolean): Promise<voi
   draw();
 }
 
+/** How often the microphone was pressed: what is answered to a press before the last one is over. */
+let presses = 0;
+
 export async function setMuted(on: boolean): Promise<void> {
   const { local } = page;
-  local.awaited = false;
   if (byPhone()) {
     await operate({ operation: on ? "mute" : "unmute", participant: page.state.you ?? "" });
     return;
@@ -126,13 +128,16 @@ export async function setMuted(on: boolean): Promise<void> {
   }
   local.microphone.on = !on;
   local.muting = on;
+  const press = ++presses;
   hush();
   draw();
   const done = await ask({ type: "publish", source: "microphone", on: !on });
+  if (press !== presses) return;
   // The node says what is; where it says nothing new, what it said before is true.
   if (!done || muted(you(page.state)) === on) local.muting = null;
   else
     setTimeout(() => {
+      if (press !== presses) return;
       local.muting = null;
       hush();
       draw();
