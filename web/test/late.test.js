@@ -81,3 +81,28 @@ test("a camera that is switched off before the browser gave it stays off, and it
   await until(() => page.evaluate(() => globalThis.taken.some((one) => one.kind === "video") && globalThis.taken.every((one) => one.kind !== "video" || one.readyState === "ended")), "no camera is open");
   assert.equal(own().camera_on, false);
 });
+
+test("however often one mutes oneself, one copy of the microphone is listened to", { skip }, async () => {
+  const page = await open();
+  await page.evaluate(() => {
+    globalThis.connected = new Set();
+    const { createMediaStreamSource } = AudioContext.prototype;
+    AudioContext.prototype.createMediaStreamSource = function (stream) {
+      const source = createMediaStreamSource.call(this, stream);
+      globalThis.connected.add(source);
+      const disconnect = source.disconnect.bind(source);
+      source.disconnect = (...of) => (globalThis.connected.delete(source), disconnect(...of));
+      return source;
+    };
+  });
+  await enter(page);
+  await unmuted();
+  for (let turn = 0; turn < 3; turn++) {
+    for (const muted of [true, false]) {
+      await page.keyboard.press("m");
+      await until(() => own().muted_by_self === muted, muted ? "muted" : "heard");
+      await page.waitForSelector(muted ? "#mic.off" : "#mic:not(.off)");
+    }
+  }
+  assert.equal(await page.evaluate(() => globalThis.connected.size), 0, "who is heard is not listened to");
+});

@@ -148,6 +148,7 @@ export class Listener {
   private context: AudioContext | null = null;
   private of_: MediaStreamTrack | null = null;
   private copy: MediaStreamTrack | null = null;
+  private source: MediaStreamAudioSourceNode | null = null;
   private timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(private readonly talks: () => void) {}
@@ -158,6 +159,9 @@ export class Listener {
     clearInterval(this.timer);
     this.copy?.stop();
     this.copy = null;
+    // What is connected is run for as long as the context lives, though nothing comes by it.
+    this.source?.disconnect();
+    this.source = null;
     if (!track) return void this.context?.suspend().catch(() => undefined);
     this.copy = track.clone();
     this.copy.enabled = true;
@@ -165,7 +169,8 @@ export class Listener {
     void this.context.resume().catch(() => undefined);
     const analyser = this.context.createAnalyser();
     analyser.fftSize = 2048;
-    this.context.createMediaStreamSource(new MediaStream([this.copy])).connect(analyser);
+    this.source = this.context.createMediaStreamSource(new MediaStream([this.copy]));
+    this.source.connect(analyser);
     const samples = new Float32Array(analyser.fftSize);
     const loud: boolean[] = [];
     this.timer = setInterval(() => {
