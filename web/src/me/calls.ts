@@ -48,7 +48,7 @@ function places(call: Call): string {
 
 function one(of: Me, call: Call): Node {
   const asking = page.codes.get(call.call);
-  const shown = page.dialog?.call === call.call && page.dialog.kind === "code";
+  const shown = page.dialog?.kind === "code" && page.dialog.call === call.call;
   return h(
     "li",
     { class: "call", key: call.call },
@@ -111,8 +111,8 @@ function ways(of: Me, call: Call): Child {
       ? null
       : h(
           "div",
-          { class: "line", key: "there" },
-          h("select", { class: "grow", "aria-label": t("there"), onchange: choose }, others.map((device) => h("option", { value: device.id, selected: device.id === to, key: device.id }, t("go_to", { device: device.name })))),
+          { class: "there", key: "there" },
+          h("label", { class: "field" }, t("there"), h("select", { onchange: choose }, others.map((device) => h("option", { value: device.id, selected: device.id === to, key: device.id }, device.name)))),
           h("button", { disabled: to === "", onclick: asks(call, { type: "move_there", device: to }) }, t("go_move")),
         ),
     h("div", { class: "actions", key: "doors" }, h("button", { key: "call", onclick: callMe }, icon("phone"), t("call_me")), h("button", { key: "code", onclick: byCode }, icon("share"), t("show_code"))),

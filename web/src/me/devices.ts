@@ -2,12 +2,15 @@
 
 import { type Child, h, type Node } from "../dom.js";
 import type { OwnDevice } from "../handover/types.js";
-import { page, t } from "./state.js";
+import { draw, open, page, t } from "./state.js";
 import type { Me } from "./types.js";
 
 /** Browsers and programs that are not there and shown all the same, those seen last: the tablet that is switched off for a moment.
  * More: the list is long of what nobody uses. */
 const ABSENT = 2;
+
+/** The device whose name was taken away, which it keeps. */
+let nameless: string | null = null;
 
 export function devices(of: Me): Node {
   const away = of.devices.filter((device) => device.kind !== "telephone" && !device.online && device.id !== of.device && device.calls.length === 0);
@@ -44,7 +47,7 @@ function away_one(device: OwnDevice): Node {
   return h(
     "li",
     { class: "device", key: device.id },
-    h("div", { class: "line" }, h("h3", { class: "grow" }, device.name, " ", h("span", { class: "quiet small" }, [t(device.kind), seen(device)].filter(Boolean).join(" · "))), h("button", { class: "danger", "aria-label": t("forget_named", { device: device.name }), onclick: () => set(device, { forget: true }) }, t("forget"))),
+    h("div", { class: "line" }, h("h3", { class: "grow" }, device.name, " ", h("span", { class: "quiet small" }, [t(device.kind), seen(device)].filter(Boolean).join(" · "))), h("button", { class: "danger", "aria-label": t("forget_named", { device: device.name }), onclick: () => open({ kind: "forget", device: device.id }) }, t("forget"))),
   );
 }
 
@@ -60,9 +63,11 @@ function one(of: Me, device: OwnDevice): Node {
   const transfers = [["never", t("transfers_never")], ["ask", t("transfers_ask")], ["at_once", t(phone ? "transfers_phone" : "transfers_at_once")]] as const;
   const renamed = (event: Event) => {
     const field = event.target as HTMLInputElement;
-    // A name that is none is not asked for: the one it has stands there again.
-    if (field.value.trim() === "") field.value = device.name;
+    // A name that is none is not asked for: the one it has stands there again, and why.
+    nameless = field.value.trim() === "" ? device.id : null;
+    if (nameless !== null) field.value = device.name;
     else set(device, { name: field.value });
+    draw();
   };
   return h(
     "li",
@@ -75,17 +80,18 @@ function one(of: Me, device: OwnDevice): Node {
       h(
         "div",
         { class: "device-body" },
-        h("label", { class: "field" }, t("name"), h("input", { value: device.name, maxlength: 64, onchange: renamed })),
+        h("label", { class: "field", key: "name" }, t("name"), h("input", { value: device.name, maxlength: 64, onchange: renamed })),
+        nameless === device.id ? h("p", { class: "wrong", role: "alert", key: "nameless" }, t("nameless", { device: device.name })) : null,
         h(
           "label",
-          { class: "switch" },
+          { class: "switch", key: "transfers" },
           t("transfers"),
           h("select", { onchange: (event: Event) => set(device, { transfers: (event.target as HTMLSelectElement).value }) }, transfers.map(([value, text]) => h("option", { value, selected: value === device.transfers }, text))),
         ),
         phone || !device.capabilities.includes("video")
           ? null
           : h("label", { class: "switch", key: "camera" }, t("camera"), h("input", { type: "checkbox", checked: device.camera, onchange: (event: Event) => set(device, { camera: (event.target as HTMLInputElement).checked }) })),
-        device.id === of.device || (phone && device.online) ? null : h("button", { class: "danger", key: "forget", onclick: () => set(device, { forget: true }) }, t("forget")),
+        device.id === of.device || (phone && device.online) ? null : h("button", { class: "danger", key: "forget", onclick: () => open({ kind: "forget", device: device.id }) }, t("forget")),
       ),
     ),
   );

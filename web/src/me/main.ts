@@ -9,7 +9,7 @@ import { calls, question } from "./calls.js";
 import { devices } from "./devices.js";
 import { dialog } from "./dialogs.js";
 import { Socket } from "./socket.js";
-import { draw, drawnBy, hostOf, nameOf, page, problemWords, say, t } from "./state.js";
+import { draw, drawnBy, hostOf, known, nameOf, page, problemWords, say, t } from "./state.js";
 import type { Me, Message } from "./types.js";
 import type { MeWords } from "./words.js";
 
@@ -58,6 +58,7 @@ function standing(me: Me): void {
   page.me = me;
   // What is moving no longer is asked no longer.
   if (page.asked && !me.calls.some((call) => call.call === page.asked?.call && call.moving?.device === me.device)) page.asked = null;
+  if (page.dialog?.kind === "forget" && !known(page.dialog.device)) page.dialog = null;
   if (wanted === null) return;
   const call = me.calls.find((one) => one.call === wanted);
   wanted = null;

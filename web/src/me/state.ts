@@ -7,10 +7,7 @@ import type { Socket } from "./socket.js";
 import type { Asked, Me } from "./types.js";
 import { type MeWords, words } from "./words.js";
 
-export interface Dialog {
-  kind: "code" | "call_me";
-  call: string;
-}
+export type Dialog = { kind: "code" | "call_me"; call: string } | { kind: "forget"; device: string };
 
 export const page = {
   language: current(),

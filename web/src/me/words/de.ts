@@ -48,6 +48,9 @@ export const de: Record<keyof typeof en, string> = {
   seen: "zuletzt da {time}",
   not_yours: "Dieses Gespräch ist nicht mehr Ihres.",
   forget_named: "{device} vergessen",
+  forget_sure: "{device} vergessen?",
+  forget_hint: "Es verschwindet mit Namen und Einstellungen aus dieser Liste. Wird es wieder benutzt, erscheint es als neues Gerät.",
+  nameless: "Ein Gerät braucht einen Namen: Dieses heißt weiter {device}.",
   by_phone: "an einem anderen Telefon",
   go_move: "Weitergeben",
   go_opening: "{device} übernimmt …",
@@ -67,5 +70,4 @@ export const de: Record<keyof typeof en, string> = {
   go_done: "Das Gespräch ist jetzt auf {device}.",
   go_not_now: "Das geht jetzt nicht: {why}",
   go_asked: "{device} wird gefragt …",
-  go_to: "Weiter auf {device}",
 };

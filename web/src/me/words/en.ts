@@ -46,6 +46,9 @@ export const en = {
   seen: "last there {time}",
   not_yours: "That call is not yours any more.",
   forget_named: "Forget {device}",
+  forget_sure: "Forget {device}?",
+  forget_hint: "It leaves this list with its name and settings. Used again, it appears as a new device.",
+  nameless: "A device needs a name: this one is still called {device}.",
   by_phone: "by another telephone",
   go_move: "Move",
   go_opening: "{device} takes the call …",
@@ -65,5 +68,4 @@ export const en = {
   go_done: "The call is on {device} now.",
   go_not_now: "That cannot be done now: {why}",
   go_asked: "{device} is asked …",
-  go_to: "Move to {device}",
 };

@@ -48,6 +48,9 @@ export const es: Record<keyof typeof en, string> = {
   seen: "visto por última vez {time}",
   not_yours: "Esa llamada ya no es suya.",
   forget_named: "Olvidar {device}",
+  forget_sure: "¿Olvidar {device}?",
+  forget_hint: "Desaparece de esta lista con su nombre y sus ajustes. Si se vuelve a usar, aparece como dispositivo nuevo.",
+  nameless: "Un dispositivo necesita un nombre: este se sigue llamando {device}.",
   by_phone: "por otro teléfono",
   go_move: "Pasar",
   go_opening: "{device} toma la llamada …",
@@ -67,5 +70,4 @@ export const es: Record<keyof typeof en, string> = {
   go_done: "La llamada está ahora en {device}.",
   go_not_now: "Ahora no se puede: {why}",
   go_asked: "Se pregunta en {device} …",
-  go_to: "Pasar a {device}",
 };

@@ -48,6 +48,9 @@ export const fr: Record<keyof typeof en, string> = {
   seen: "vu pour la dernière fois {time}",
   not_yours: "Cet appel n’est plus le vôtre.",
   forget_named: "Oublier {device}",
+  forget_sure: "Oublier {device} ?",
+  forget_hint: "Il quitte cette liste avec son nom et ses réglages. Utilisé de nouveau, il apparaît comme un nouvel appareil.",
+  nameless: "Un appareil doit avoir un nom : celui-ci s’appelle toujours {device}.",
   by_phone: "par un autre téléphone",
   go_move: "Passer",
   go_opening: "{device} prend l’appel …",
@@ -67,5 +70,4 @@ export const fr: Record<keyof typeof en, string> = {
   go_done: "L’appel est maintenant sur {device}.",
   go_not_now: "Ce n’est pas possible maintenant : {why}",
   go_asked: "On demande sur {device} …",
-  go_to: "Passer sur {device}",
 };

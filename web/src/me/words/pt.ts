@@ -48,6 +48,9 @@ export const pt: Record<keyof typeof en, string> = {
   seen: "visto pela última vez {time}",
   not_yours: "Essa chamada já não é sua.",
   forget_named: "Esquecer {device}",
+  forget_sure: "Esquecer {device}?",
+  forget_hint: "Ele sai desta lista com o seu nome e as suas definições. Usado de novo, aparece como dispositivo novo.",
+  nameless: "Um dispositivo precisa de um nome: este continua a se chamar {device}.",
   by_phone: "por outro telefone",
   go_move: "Passar",
   go_opening: "{device} assume a chamada …",
@@ -67,5 +70,4 @@ export const pt: Record<keyof typeof en, string> = {
   go_done: "A chamada está agora em {device}.",
   go_not_now: "Agora não é possível: {why}",
   go_asked: "Pergunta-se em {device} …",
-  go_to: "Passar para {device}",
 };

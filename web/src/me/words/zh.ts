@@ -48,6 +48,9 @@ export const zh: Record<keyof typeof en, string> = {
   seen: "上次在线:{time}",
   not_yours: "那个通话已不再属于您。",
   forget_named: "忘记{device}",
+  forget_sure: "忘记{device}？",
+  forget_hint: "它及其名称和设置将从此列表中移除。再次使用时，它会作为新设备出现。",
+  nameless: "设备需要名称：此设备仍叫{device}。",
   by_phone: "通过另一部电话",
   go_move: "移动",
   go_opening: "{device}正在接手…",
@@ -67,5 +70,4 @@ export const zh: Record<keyof typeof en, string> = {
   go_done: "通话现在在{device}上。",
   go_not_now: "现在无法这样做:{why}",
   go_asked: "正在询问{device}…",
-  go_to: "移到{device}",
 };
