@@ -2,10 +2,13 @@
 import { build } from "esbuild";
 import { copyFile, mkdir, rm } from "node:fs/promises";
 
+/** The meeting's words but for the English ones, which are in its program. */
+const languages = Object.fromEntries(["de", "es", "fr", "pt", "zh"].map((language) => [language, `src/i18n/${language}.ts`]));
+
 await rm("dist", { recursive: true, force: true });
 await mkdir("dist");
 await build({
-  entryPoints: { landing: "src/landing/main.ts", meeting: "src/meeting/main.ts", console: "src/console/main.ts", me: "src/me/main.ts", push: "src/push/main.ts", reader: "src/scan/camera.ts", scan: "src/scan/main.ts" },
+  entryPoints: { landing: "src/landing/main.ts", meeting: "src/meeting/main.ts", console: "src/console/main.ts", me: "src/me/main.ts", push: "src/push/main.ts", reader: "src/scan/camera.ts", scan: "src/scan/main.ts", language: "src/i18n/early.ts", ...languages },
   outdir: "dist",
   bundle: true,
   minify: true,

@@ -11,9 +11,11 @@ async function load(path) {
 }
 const model = await load("src/meeting/model.ts");
 const layout = await load("src/meeting/layout.ts");
-const { words } = await load("src/i18n/words.ts");
 const { landing } = await load("src/i18n/landing.ts");
 const core = await load("src/i18n/core.ts");
+/** The meeting's words in every language. */
+const words = {};
+for (const language of Object.keys(core.LANGUAGES)) words[language] = (await load(`src/i18n/${language}.ts`))[language];
 const { destination } = await load("src/landing/where.ts");
 const { qr } = await load("src/meeting/qr.ts");
 

@@ -3,6 +3,7 @@
 import { shut } from "../handover/code.js";
 import { rings } from "../handover/types.js";
 import { isLanguage, keep, remember } from "../i18n/core.js";
+import { fetched } from "../i18n/words.js";
 import { portrait } from "./avatar.js";
 import { choose, stop, takeDevices, toggleCamera, toggleScreen } from "./capture.js";
 import { elevates, look as lookAtLink, notMe, tap, typed } from "./elevate.js";
@@ -174,8 +175,11 @@ export const act: Actions = {
   speak(language) {
     if (!isLanguage(language)) return;
     keep(language);
-    local.language = language;
-    draw();
+    void fetched(language).then((there) => {
+      if (there) local.language = language;
+      else say(t("unreachable"), { wrong: true });
+      draw();
+    });
   },
   picture(file) {
     void portrait(file, page.state.limits.avatar_bytes).then(async (made) => {

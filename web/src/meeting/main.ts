@@ -1,5 +1,6 @@
 // The meeting's page: what the address gives, keys, and what the browser tells.
 
+import { fetched } from "../i18n/words.js";
 import { act } from "./actions.js";
 import { takeDevices } from "./capture.js";
 import { returned } from "./connection.js";
@@ -37,8 +38,9 @@ function opened(): void {
   join();
 }
 
-function start(): void {
+async function start(): Promise<void> {
   const { local } = page;
+  if (!(await fetched(local.language))) local.language = "en";
   const moved = wanted(location.hash);
   arrived();
   const turn = (panel: "people" | "chat") => act.panel(page.state.panel === panel ? null : panel);
@@ -64,4 +66,4 @@ function start(): void {
   }
 }
 
-start();
+void start();

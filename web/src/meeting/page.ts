@@ -1,7 +1,7 @@
 // What the parts of the meeting's page share: what is known, what only this browser knows, and how it is drawn anew.
 
 import { current, fill, remembered, type Values } from "../i18n/core.js";
-import { words, type Words } from "../i18n/words.js";
+import { type Words, wordsOf } from "../i18n/words.js";
 import type { Meter } from "./devices.js";
 import { type Link, Problem } from "./link.js";
 import type { Local, Taken } from "./local.js";
@@ -112,7 +112,7 @@ export function keepSeat(resume: string | null): void {
 }
 
 export function t(key: keyof Words, values: Values = {}): string {
-  return fill(local.language, words[local.language][key] ?? key, values);
+  return fill(local.language, wordsOf(local.language)[key] ?? key, values);
 }
 
 let drawing = false;
@@ -145,7 +145,7 @@ export function change(next: Partial<State>): void {
 /** Why the node refused, in words. */
 export function problemWords(problem: Problem): string {
   const key = `problem_${problem.code}` as keyof Words;
-  const known = words[local.language][key];
+  const known = wordsOf(local.language)[key];
   return known ? t(key, { n: Math.ceil((problem.after ?? 0) / 1000) }) : t("problem_other", { why: problem.message });
 }
 
