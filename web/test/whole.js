@@ -14,7 +14,9 @@ export const skip = existsSync(executablePath) ? false : `no ${executablePath}`;
  * held against virtual time, in tests/media_handover.rs. On a busy one everything is late, so that a silence is held against how long
  * the move took: who lets go before the other device carries is silent for all of it. */
 const GAP = 200;
-export const bearable = (took) => Math.max(GAP, took / 2);
+
+/** The same for a machine that takes `took` ms for a move, and made a silence of `before` ms with nothing moved. */
+export const bearable = (took, before) => Math.max(GAP, took / 2, before * 2);
 
 /** A node of its own, whose audio ports begin at `media`; everybody's tone is in `tones`, in hertz. */
 export async function start(tones, media) {
@@ -116,14 +118,19 @@ class Whole {
     return samples > 4000 && share(data, samples - 2400, 2400, this.tones[whose]) > 0.05;
   }
 
-  /** The longest time in which none of these tones was there, in ms, from when the first was there to the end. */
-  longestGap(name, tones) {
-    const data = this.recording(name);
+  /** How much a telephone has recorded, in samples. */
+  recorded(name) {
+    return Math.floor(this.recording(name).length / 2);
+  }
+
+  /** The longest time in which none of these tones was there, in ms, to the end: from when the first was there, or from `since` samples on. */
+  longestGap(name, tones, since = 0) {
+    const data = this.recording(name).subarray(since * 2);
     const samples = Math.floor(data.length / 2);
     // Windows of 10 ms: a whole number of periods matters less than to see when.
     const loud = [];
     for (let from = 0; from + 80 <= samples; from += 40) loud.push(Math.max(...tones.map((whose) => share(data, from, 80, this.tones[whose]))) > 0.03);
-    const first = loud.findIndex((_, at) => at + 100 <= loud.length && loud.slice(at, at + 100).every(Boolean));
+    const first = since > 0 ? 0 : Math.max(0, loud.findIndex((_, at) => at + 100 <= loud.length && loud.slice(at, at + 100).every(Boolean)));
     let [longest, run] = [0, 0];
     for (const one of loud.slice(first)) {
       run = one ? 0 : run + 1;
