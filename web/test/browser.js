@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { after, afterEach, before, beforeEach } from "node:test";
 import { chromium } from "playwright-core";
 import { FakeNode, farEnd } from "./fake.js";
+import { PATIENCE } from "./tools.js";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 export const skip = existsSync(executablePath) ? false : `no ${executablePath}`;
@@ -37,6 +38,7 @@ afterEach(async () => {
 
 export async function open(options = {}, path = "/j/a-ticket", origin = node.url) {
   const context = await browser.newContext({ ...DESKTOP, locale: "en", ...options });
+  context.setDefaultTimeout(PATIENCE);
   contexts.push(context);
   const page = await context.newPage();
   page.on("pageerror", (error) => complaints.push(String(error)));
@@ -75,8 +77,8 @@ export async function enter(page, name = "Dora") {
   await page.waitForSelector("#stage .tile");
 }
 
-/** Waits for what holds, and gives it. The limit is for what never comes: it is far beyond what a busy machine needs. */
-export async function until(what, says, ms = 20_000) {
+/** Waits for what holds, and gives it. */
+export async function until(what, says, ms = PATIENCE) {
   const end = Date.now() + ms;
   for (;;) {
     const value = await what();

@@ -88,5 +88,6 @@ test("in every language the dialog fits a telephone's screen", { skip }, async (
     says("accepted");
     await page.waitForSelector("#call-me-cancel");
     await shot(page, `phone-${locale}-accepted`);
+    await page.context().close();
   }
 });

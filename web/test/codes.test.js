@@ -14,7 +14,7 @@ before(async () => {
 });
 after(() => whole?.stop());
 
-test("the delivery story: an unknown phone's camera reads the shopper's code, and the customer hears no break and sees no new call", { skip, timeout: 240_000 }, async () => {
+test("the delivery story: an unknown phone's camera reads the shopper's code, and the customer hears no break and sees no new call", { skip, timeout: 600_000 }, async () => {
   const shots = process.env.SHOTS;
   const anna = await whole.browserOf("Anna", null, { width: 390, height: 844 });
   await anna.goto(`${whole.url}/m/${whole.pin}`);
@@ -77,7 +77,7 @@ test("the delivery story: an unknown phone's camera reads the shopper's code, an
   if (shots) await late.screenshot({ path: `${shots}/late.png` });
 });
 
-test("a call that was answered at the desk goes on in the browser, and whoever called hears no break", { skip, timeout: 240_000 }, async () => {
+test("a call that was answered at the desk goes on in the browser, and whoever called hears no break", { skip, timeout: 600_000 }, async () => {
   const berg = await whole.extension("101", "Anna Berg");
   await whole.extension("102", "Bruno");
   const { sip } = whole.ports;

@@ -6,7 +6,7 @@ import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
-import { built, free } from "./tools.js";
+import { built, free, PATIENCE } from "./tools.js";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const skip = existsSync(executablePath) ? false : `no ${executablePath}`;
@@ -38,7 +38,7 @@ listen = ["udp:0.0.0.0:${ports.web}"]
 `);
   node = spawn(program, ["serve", "--config", "ringlift.toml"], { cwd: directory });
   for (const stream of [node.stdout, node.stderr]) stream.on("data", (part) => (printed += part));
-  for (const end = Date.now() + 60_000; ; await new Promise((resolve) => setTimeout(resolve, 100))) {
+  for (const end = Date.now() + PATIENCE; ; await new Promise((resolve) => setTimeout(resolve, 100))) {
     if (await fetch(`http://127.0.0.1:${ports.http}/healthz`).then((answer) => answer.ok, () => false)) break;
     assert.ok(Date.now() < end && node.exitCode === null, printed);
   }

@@ -6,6 +6,7 @@ import { createServer } from "node:http";
 import { createHash } from "node:crypto";
 import { after, before } from "node:test";
 import { chromium } from "playwright-core";
+import { PATIENCE } from "./tools.js";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 export const skip = existsSync(executablePath) ? false : `no ${executablePath}`;
@@ -50,7 +51,7 @@ export const everything = () => ({
 });
 export const tell = (message) => sockets.forEach((socket) => socket.write(frame(JSON.stringify(message))));
 export const hears = async (type) => {
-  for (const end = Date.now() + 20_000; Date.now() < end; await new Promise((done) => setTimeout(done, 20))) {
+  for (const end = Date.now() + PATIENCE; Date.now() < end; await new Promise((done) => setTimeout(done, 20))) {
     const found = said.find((message) => message.type === type);
     if (found) return found;
   }
@@ -103,6 +104,7 @@ export async function opens(options = {}, hash = `#${TICKET}`) {
   [sockets, said] = [new Set(), []];
   for (const type of Object.keys(refuses)) delete refuses[type];
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en", ...options });
+  context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   const complaints = [];
   page.on("pageerror", (error) => complaints.push(String(error)));

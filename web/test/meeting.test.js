@@ -306,6 +306,7 @@ test("before joining the link says where it leads and to whom it is, and what on
     node.preview = preview;
     const other = await open();
     await other.waitForSelector(`.enter:has-text('${words}')`);
+    await other.context().close();
   }
 });
 
@@ -316,6 +317,7 @@ test("a link that opens nothing any more says so before anybody gives a name, an
     await page.waitForSelector(`.between:has-text('no longer works'):has-text('${words}')`);
     assert.equal(await page.locator("input[name=name]").count(), 0);
     await until(() => page.evaluate(() => globalThis.taken.every((one) => one.readyState === "ended")), "no device is held");
+    await page.context().close();
   }
   assert.equal(asked("join").length, 0);
 });
@@ -366,6 +368,7 @@ test("denied, missing and busy devices, each with what to do; one can join witho
     assert.equal(asked("join").at(-1).listen_only, true);
     await one.click("#mic");
     await one.waitForSelector(`#said:has-text('${words}')`);
+    await one.context().close();
     node.people = [];
   }
 });
@@ -512,6 +515,7 @@ test("what is said to one alone is marked so, and what is told covers neither na
       return [...document.querySelectorAll("figcaption, .tools .tool")].filter((one) => { const box = one.getBoundingClientRect(); return box.bottom > said.top && box.top < said.bottom && box.right > said.left && box.left < said.right; }).map((one) => one.textContent);
     });
     assert.deepEqual(covered, []);
+    await page.context().close();
   }
 });
 
@@ -529,6 +533,7 @@ test("names of any length, with any marks and from right to left stay in their p
     }
     assert.equal(await page.evaluate(() => document.body.innerText.includes("\u202e")), false, "no mark of direction gets through");
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+    await page.context().close();
   }
 });
 
@@ -544,6 +549,7 @@ test("on small tiles the sign of the network stands beside the menu, not under i
       return boxes.flatMap((one, at) => boxes.slice(at + 1).filter((two) => one.right > two.left + 1 && one.left < two.right - 1 && one.bottom > two.top + 1 && one.top < two.bottom - 1));
     }).length);
     assert.equal(overlaps, 0);
+    await page.context().close();
   }
 });
 

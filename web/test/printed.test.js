@@ -12,7 +12,7 @@ before(async () => {
 
 after(() => whole?.stop());
 
-test("who reads a printed code that calls somebody without a telephone is told so, where the call can be begun again", { skip, timeout: 240_000 }, async () => {
+test("who reads a printed code that calls somebody without a telephone is told so, where the call can be begun again", { skip, timeout: 600_000 }, async () => {
   await whole.extension("102", "Ben");
   const code = await whole.made("/v1/codes/printed", { title: "Parcel 4711", to: "102" });
   const page = await whole.browserOf("stranger", null, { width: 390, height: 844 });

@@ -19,8 +19,11 @@ export function free() {
   });
 }
 
+/** How long is waited for what does not come, in ms. Many times what a machine with nothing else to do needs: others may have it. */
+export const PATIENCE = 60_000;
+
 /** Waits for what holds, and gives it; `tell` says what there was instead. */
-export async function until(what, holds, tell = () => "", seconds = 30) {
+export async function until(what, holds, tell = () => "", seconds = PATIENCE / 1000) {
   const end = Date.now() + seconds * 1000;
   for (;;) {
     const value = await holds();

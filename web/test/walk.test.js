@@ -19,7 +19,7 @@ async function shot(page, name) {
   if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/walk-${name}.png` });
 }
 
-test("a desk phone's call goes on by a telephone that the personal page calls, and by a browser that scans its code", { skip, timeout: 240_000 }, async () => {
+test("a desk phone's call goes on by a telephone that the personal page calls, and by a browser that scans its code", { skip, timeout: 600_000 }, async () => {
   const berg = await whole.extension("101", "Anna Berg");
   await whole.extension("102", "Bruno");
   await whole.extension("103", "Guest room");

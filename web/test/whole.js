@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
-import { built, free, sine, until } from "./tools.js";
+import { built, free, PATIENCE, sine, until } from "./tools.js";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 export const skip = existsSync(executablePath) ? false : `no ${executablePath}`;
@@ -95,6 +95,7 @@ class Whole {
     });
     this.browsers.push(browser);
     const context = await browser.newContext({ viewport, permissions: ["camera", "microphone"], locale: "en-US" });
+    context.setDefaultTimeout(PATIENCE);
     const page = await context.newPage();
     await page.addInitScript(() => {
       // What cleans voices takes tones away.
