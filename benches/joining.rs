@@ -101,7 +101,7 @@ impl House {
         let (leg, participant) = (LegId::from_bits(number), ParticipantId::from_bits(number));
         self.browsers.push((leg, browser));
         self.media.send(MediaCommand::OpenWeb { leg });
-        self.media.send(MediaCommand::Join { leg, room: ROOM, participant, muted: false, keys: false });
+        self.media.send(MediaCommand::Join { leg, room: ROOM, participant, muted: false, keys: false, audience: None });
         self.web.send(WebCommand::Offer { leg, sdp: offer });
         self.web.send(WebCommand::Place { leg, place: Some((ROOM, participant)) });
         for source in [Source::Microphone, Source::Camera] {

@@ -63,7 +63,7 @@ impl Load {
             let setup = Box::new(setup(number, address));
             load.order(MediaCommand::Open { leg, setup });
             let (room, participant) = (RoomId::from_bits(number / members), ParticipantId::from_bits(number));
-            load.order(MediaCommand::Join { leg, room, participant, muted: false, keys: true });
+            load.order(MediaCommand::Join { leg, room, participant, muted: false, keys: true, audience: None });
             load.legs.push((load.plane.key(leg).unwrap(), address));
             let speaks = number % members < 2;
             let payload: Vec<u8> = (0..160u64).map(|n| if speaks { (n * 7 + number) as u8 } else { 0xff }).collect();

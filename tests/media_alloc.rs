@@ -88,7 +88,8 @@ fn seconds_of_talk_keys_prompts_loss_and_reports_ask_for_no_memory() {
         }
         if number < 9 {
             let participant = ParticipantId::from_bits(number);
-            let join = MediaCommand::Join { leg, room: ROOM, participant, muted: number == 8, keys: true };
+            let join =
+                MediaCommand::Join { leg, room: ROOM, participant, muted: number == 8, keys: true, audience: None };
             plane.handle(join, now, &mut outbox, &mut events);
         }
         legs.push((plane.key(leg).unwrap(), address, codec));
@@ -191,7 +192,7 @@ fn seconds_of_talk_in_every_codec_ask_for_no_memory() {
             plane.handle(MediaCommand::Treat { leg, treatment }, now, &mut outbox, &mut events);
         }
         let (room, participant) = (RoomId::from_bits(room), ParticipantId::from_bits(number as u64));
-        let join = MediaCommand::Join { leg, room, participant, muted: false, keys: true };
+        let join = MediaCommand::Join { leg, room, participant, muted: false, keys: true, audience: None };
         plane.handle(join, now, &mut outbox, &mut events);
         legs.push((plane.key(leg).unwrap(), address, codec, Coder::new(codec)));
     }
@@ -259,6 +260,7 @@ fn seconds_of_browsers_and_telephones_in_a_room_ask_for_no_memory() {
         participant: ParticipantId::from_bits(number),
         muted: number == 11,
         keys: false,
+        audience: None,
     };
     let mut phones = Vec::new();
     for (number, codec) in [(0, Codec::Pcmu), (1, Codec::G722), (2, Codec::Opus), (3, Codec::Pcma)] {

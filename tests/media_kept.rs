@@ -8,11 +8,11 @@ mod kit;
 mod media_support;
 
 use kit::speech;
-use media_support::{World, amplitude_at, format, remote};
+use media_support::{ROOM, World, amplitude_at, format, remote};
 use ringlift::base::ParticipantId;
 use ringlift::media::Rate;
 use ringlift::media::audience::Audience;
-use ringlift::media::command::{Format, MediaCommand, MediaEvent, Security, Treatment};
+use ringlift::media::command::{Direction, Format, MediaCommand, MediaEvent, Security, Treatment};
 use ringlift::media::music::Music;
 use ringlift::wire::codec::Codec::{self, G722, Opus, Pcma, Pcmu};
 
@@ -71,6 +71,57 @@ fn a_coach_hears_both_the_agent_hears_the_coach_and_the_customer_does_not() {
         let [customer, agent, _] = heard(&world);
         assert!((1100.0..1900.0).contains(&customer[COACH]), "{codecs:?}: {customer:?}");
         assert!(loud(customer[AGENT]) && loud(agent[COACH]) && loud(agent[CUSTOMER]), "{codecs:?}");
+    }
+}
+
+/// The loudest that a telephone of G.711 heard of a tone in any frame.
+fn loudest(world: &World, phone: usize, tone: f32) -> f32 {
+    let frames = world.phones[phone].heard.chunks_exact(160);
+    frames.map(|frame| amplitude_at(frame, tone, 8000)).fold(0.0, f32::max)
+}
+
+#[test]
+fn who_comes_in_whispering_and_comes_back_from_a_hold_is_not_heard_by_others_for_a_single_frame() {
+    // Tones of which a frame of 20 ms holds whole periods.
+    const TONES: [f32; 3] = [400.0, 600.0, 900.0];
+    for wait in [0, 5, 10, 15] {
+        let mut world = World::new();
+        for (tone, codec) in TONES.into_iter().zip([Pcmu, Pcma, Pcmu]) {
+            world.call(tone, codec, 20, 20);
+        }
+        world.join(CUSTOMER);
+        world.join(AGENT);
+        world.phones[AGENT].sends = false;
+        world.run(1000 + wait);
+        let (leg, address) = (world.phones[COACH].leg, world.phones[COACH].address);
+        let audience = Some(Audience::new(&[person(AGENT)], 0));
+        let join =
+            MediaCommand::Join { leg, room: ROOM, participant: person(COACH), muted: false, keys: true, audience };
+        world.order(join.clone());
+        world.run(1000 + wait);
+        assert!(world.phones[AGENT].hears(TONES[COACH], 500) > 4500.0);
+        // We hold the coach, and take him back.
+        world.order(MediaCommand::Leave { leg });
+        world.run(500 + wait);
+        assert!(world.phones[AGENT].hears(TONES[COACH], 200) < 50.0);
+        world.order(join);
+        world.run(500 + wait);
+        // His telephone holds us, and comes back.
+        for direction in [Direction::RecvOnly, Direction::SendRecv] {
+            let format = Format { direction, ..format(Pcmu, 20) };
+            world.order(MediaCommand::Modify { leg, format, remote: remote(address), security: Security::None });
+            world.run(500 + wait);
+        }
+        assert!(world.phones[AGENT].hears(TONES[COACH], 300) > 4500.0);
+        let most = loudest(&world, CUSTOMER, TONES[COACH]);
+        assert!(most < 100.0, "the customer hears {most} of the coach");
+        // An audience ends with its place: who joins without one is heard by all.
+        let participant = person(COACH);
+        world.order(MediaCommand::Leave { leg });
+        let all = MediaCommand::Join { leg, room: ROOM, participant, muted: false, keys: true, audience: None };
+        world.order(all);
+        world.run(500);
+        assert!(world.phones[CUSTOMER].hears(TONES[COACH], 200) > 4500.0);
     }
 }
 

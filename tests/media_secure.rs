@@ -69,7 +69,7 @@ impl World {
         setup.security = ours;
         self.order(MediaCommand::Open { leg, setup: Box::new(setup) });
         let participant = ParticipantId::from_bits(number);
-        self.order(MediaCommand::Join { leg, room: ROOM, participant, muted: false, keys: true });
+        self.order(MediaCommand::Join { leg, room: ROOM, participant, muted: false, keys: true, audience: None });
         let lock = theirs.map(|(send, receive)| (Sender::new(send).unwrap(), Receiver::new(receive).unwrap()));
         let key = self.plane.key(leg).unwrap();
         let phone = Phone { key, leg, address, hertz, sequence: 65_500, lock, heard: Vec::new(), noise: 0, reports: 0 };

@@ -98,7 +98,7 @@ impl Room {
                 room.order(MediaCommand::OpenWeb { leg });
             }
             let (to, participant) = (RoomId::from_bits(1), ParticipantId::from_bits(number));
-            room.order(MediaCommand::Join { leg, room: to, participant, muted: false, keys: false });
+            room.order(MediaCommand::Join { leg, room: to, participant, muted: false, keys: false, audience: None });
         }
         (0..100).for_each(|_| {
             room.forward();

@@ -235,7 +235,7 @@ impl Gateway {
         };
         record.bridged = Some((room, participant));
         let muted = record.shut;
-        self.order(MediaCommand::Join { leg, room, participant, muted, keys: true });
+        self.order(MediaCommand::Join { leg, room, participant, muted, keys: true, audience: None });
     }
 
     /// Answers a caller who waited, with the codec of whoever answered where the caller has it, and gives them a place.

@@ -57,17 +57,22 @@ impl Gateway {
     pub(super) fn carry_out(&mut self, room_id: RoomId, now: Now) {
         while let Some(output) = self.rooms.get_mut(&room_id).and_then(room::Room::poll_output) {
             match output {
-                room::Output::Attach { leg, participant, muted }
-                    if self.attach_web(leg, room_id, participant, muted) => {}
-                room::Output::Attach { leg, participant, muted } => {
+                room::Output::Attach { leg, participant, muted, audience }
+                    if self.attach_web(leg, room_id, (participant, muted, audience)) => {}
+                room::Output::Attach { leg, participant, muted, audience } => {
                     let Some(record) = self.legs.get_mut(&leg) else { continue };
                     let muted = muted || record.held || record.shut;
                     // In a meeting keys are orders to us, and PINs; in a call they are the other's business.
                     let keys = self.rooms.get(&room_id).is_some_and(|room| room.settings().call);
                     // Whoever was heard before the answer is there already.
                     let order = match record.bridged.replace((room_id, participant)) {
-                        Some(there) if there == (room_id, participant) => MediaCommand::Mute { leg, muted },
-                        Some(_) | None => MediaCommand::Join { leg, room: room_id, participant, muted, keys },
+                        Some(there) if there == (room_id, participant) => {
+                            if audience.is_some() {
+                                self.order(MediaCommand::Direct { leg, audience });
+                            }
+                            MediaCommand::Mute { leg, muted }
+                        }
+                        Some(_) | None => MediaCommand::Join { leg, room: room_id, participant, muted, keys, audience },
                     };
                     self.order(order);
                     self.treat_again(leg);

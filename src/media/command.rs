@@ -233,6 +233,8 @@ pub enum MediaCommand {
         muted: bool,
         /// The keys it presses go through to the other, while there are exactly two people in the room.
         keys: bool,
+        /// Whom its voice is meant for from the first sound on; none: everybody.
+        audience: Option<Audience>,
     },
     /// Takes the leg out of its room; it stays open, hearing silence or what is played to it. The bridge ends with
     /// its last leg.
@@ -402,7 +404,7 @@ impl fmt::Debug for MediaCommand {
             MediaCommand::Modify { leg, format, .. } => write!(f, "Modify({leg}, {format:?})"),
             MediaCommand::Play { leg, play, clips, repeat } => write!(f, "Play({leg}, {play:?}, {clips:?}, {repeat})"),
             MediaCommand::StopPlaying { leg } => write!(f, "StopPlaying({leg})"),
-            MediaCommand::Join { leg, room, participant, muted, keys: _ } => {
+            MediaCommand::Join { leg, room, participant, muted, .. } => {
                 write!(f, "Join({leg}, {room}, {participant}, muted: {muted})")
             }
             MediaCommand::Leave { leg } => write!(f, "Leave({leg})"),

@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::audience::Audience;
 use super::bridge::Bridge;
 use super::clip::ClipLibrary;
 use super::command::{MediaCommand, MediaEvent, PlayId};
@@ -171,8 +172,8 @@ impl Plane {
                 }
                 self.settle(leg, now);
             }
-            MediaCommand::Join { leg, room, participant, muted, keys } => {
-                self.join(leg, room, (participant, muted, keys), now, events)
+            MediaCommand::Join { leg, room, participant, muted, keys, audience } => {
+                self.join(leg, room, (participant, muted, keys, audience), now, events)
             }
             MediaCommand::Leave { leg } => self.leave(leg, now, events),
             MediaCommand::Mute { leg, muted } => {
@@ -459,7 +460,7 @@ impl Plane {
         &mut self,
         leg: LegId,
         room: RoomId,
-        (participant, muted, keys): (ParticipantId, bool, bool),
+        (participant, muted, keys, audience): (ParticipantId, bool, bool, Option<Audience>),
         now: Instant,
         events: &mut Vec<MediaEvent>,
     ) {
@@ -479,6 +480,7 @@ impl Plane {
         // A room keeps its first leg's phase, so that this leg's packets stay 20 ms apart.
         let place = self.rooms.entry(room).or_insert_with(|| Room { bridge: Box::new(Bridge::new(room)), phase });
         place.bridge.join(key, participant, muted, keys, &mut self.legs);
+        place.bridge.direct(key, audience);
         place.bridge.settle(now, &mut self.legs);
         if let Some(phase) = self.phases.get_mut(place.phase) {
             phase.load += 1;

@@ -28,10 +28,9 @@ impl Room {
             participant.screen_on = false;
         }
         let (active, muted) = (participant.state == State::Active, participant.is_muted());
-        let held = participant.held_by_us;
+        let (held, audience) = (participant.held_by_us, participant.audience());
         if let (true, true, false, Some(leg)) = (channels.contains(&Channel::Audio), active, held, leg) {
-            self.outputs.push_back(Output::Attach { leg, participant: id, muted });
-            self.direct(id);
+            self.outputs.push_back(Output::Attach { leg, participant: id, muted, audience });
         }
         if channels.contains(&Channel::Audio) {
             // What the old leg was made to hear went with it.

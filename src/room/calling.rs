@@ -46,14 +46,12 @@ impl Room {
         }
         participant.held_by_us = held;
         let (active, muted) = (participant.state == State::Active, participant.is_muted());
+        let audience = participant.audience();
         if let (true, Some(leg)) = (active, participant.audio) {
             self.outputs.push_back(match held {
                 true => Output::Detach { leg },
-                false => Output::Attach { leg, participant: id, muted },
+                false => Output::Attach { leg, participant: id, muted, audience },
             });
-            if !held {
-                self.direct(id);
-            }
         }
         self.quieten(id);
         self.outputs.push_back(Output::Report(Change::Changed(id)));

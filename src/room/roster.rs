@@ -63,6 +63,8 @@ pub enum Output {
         participant: ParticipantId,
         /// Unheard.
         muted: bool,
+        /// Whom the voice is meant for, before a word of it is heard; none: everybody.
+        audience: Option<Audience>,
     },
     /// Take the leg out of the bridge: its person is on hold and hears nothing of the room. The place stays.
     Detach {
@@ -413,6 +415,7 @@ impl Room {
             participant.muted_by_self = true;
         }
         let (muted, by_host) = (participant.is_muted(), participant.muted_by_host);
+        let audience = participant.audience();
         let Some(leg) = participant.audio else { return };
         if waited {
             self.outputs.push_back(Output::Wait { leg, how: None });
@@ -421,8 +424,7 @@ impl Room {
             self.started = true;
             self.outputs.push_back(Output::Report(Change::Started));
         }
-        self.outputs.push_back(Output::Attach { leg, participant: id, muted });
-        self.direct(id);
+        self.outputs.push_back(Output::Attach { leg, participant: id, muted, audience });
         self.tell(id, if others == 0 { Announcement::YouAreFirst } else { Announcement::Joining { others } });
         match (by_host, entering_muted) {
             (true, _) => self.tell(id, Announcement::MutedByHost),

@@ -193,7 +193,8 @@ fn who_speaks_to_some_alone_does_so_wherever_the_voice_goes_and_guests_decide_fo
     assert!(scene.outputs.contains(&direct(3)));
     scene.room.rebind(id(3), LegId::from_bits(33), false);
     scene.drain();
-    assert!(scene.outputs.contains(&direct(33)), "another telephone of theirs");
+    let attach = Output::Attach { leg: LegId::from_bits(33), participant: id(3), muted: false, audience };
+    assert!(scene.outputs.contains(&attach), "another telephone of theirs, before a word of it is heard");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::ParticipantId;
 use crate::media::audience::{self, Audience};
-use crate::room::{Actor, Change, Output, Refusal, Room, State};
+use crate::room::{Actor, Change, Output, Participant, Refusal, Room, State};
 
 /// Whom one speaks to, and how loud the others hear it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,20 +40,18 @@ impl Room {
         if participant.whispers != whispers {
             participant.whispers = whispers;
             if let Some(leg) = participant.audio {
-                let audience = participant.whispers.as_ref().map(Whisper::audience);
+                let audience = participant.audience();
                 self.outputs.push_back(Output::Direct { leg, audience });
             }
             self.outputs.push_back(Output::Report(Change::Changed(id)));
         }
         Ok(())
     }
+}
 
-    /// Another leg carries a voice that is meant for some alone: it is told so with its place, before a word is heard.
-    pub(super) fn direct(&mut self, id: ParticipantId) {
-        let Some(participant) = self.participants.get(&id) else { return };
-        if let (Some(leg), Some(whispers)) = (participant.audio, &participant.whispers) {
-            let audience = Some(whispers.audience());
-            self.outputs.push_back(Output::Direct { leg, audience });
-        }
+impl Participant {
+    /// Whom its voice is meant for; none: everybody.
+    pub(super) fn audience(&self) -> Option<Audience> {
+        self.whispers.as_ref().map(Whisper::audience)
     }
 }

@@ -171,7 +171,7 @@ async fn shown(State(asks): State<Asks>, Query(who): Query<Who>) -> axum::Json<V
 fn seat(media: &mut MediaPlane, web: &mut WebPlane, leg: LegId) {
     let participant = ParticipantId::from_bits(leg.bits());
     media.send(MediaCommand::OpenWeb { leg });
-    media.send(MediaCommand::Join { leg, room: ROOM, participant, muted: false, keys: false });
+    media.send(MediaCommand::Join { leg, room: ROOM, participant, muted: false, keys: false, audience: None });
     web.send(WebCommand::Place { leg, place: Some((ROOM, participant)) });
     for source in [Source::Microphone, Source::Camera, Source::Screen] {
         web.send(WebCommand::Publish { leg, source, on: true });

@@ -67,7 +67,7 @@ impl World {
     pub fn enter(&mut self, browser: usize) {
         self.browsers[browser].listens = true;
         let (leg, participant) = (self.browsers[browser].leg, self.browsers[browser].participant);
-        self.order(MediaCommand::Join { leg, room: ROOM, participant, muted: false, keys: false });
+        self.order(MediaCommand::Join { leg, room: ROOM, participant, muted: false, keys: false, audience: None });
     }
 
     /// A packet of a browser's comes to us now.

@@ -243,6 +243,7 @@ impl World {
             participant,
             muted: false,
             keys: true,
+            audience: None,
         });
     }
 

@@ -132,6 +132,12 @@ fn a_host_coaches_one_alone_and_a_guest_has_no_say_in_who_hears_others() {
     let audience = Some(Audience::new(&[coached], 0));
     assert_eq!(world.orders, [MediaCommand::Direct { leg: coach_leg, audience }]);
     assert_eq!(world.place(coach_leg).unwrap().whispers_to, [coached]);
+    // Who comes back from a hold is heard by nobody else for a moment: it is one order.
+    world.ask(Command::Hold(coach_leg)).unwrap();
+    world.orders.clear();
+    world.ask(Command::Unhold(coach_leg)).unwrap();
+    let back = |order: &MediaCommand| matches!(order, MediaCommand::Join { leg, audience: told, .. } if *leg == coach_leg && *told == audience);
+    assert!(world.orders.iter().any(back), "{:?}", world.orders);
     for (to, others) in [(vec![coaching], 0), (vec![ParticipantId::from_bits(9)], 0), (vec![coached], 100)] {
         let refused = world.ask(whisper(coaching, &to, others));
         assert!(matches!(refused, Err(Denial::Refused(Refusal::BadAudience))), "{refused:?}");

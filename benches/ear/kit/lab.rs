@@ -162,7 +162,7 @@ pub fn listen(
         plane.handle(MediaCommand::Open { leg, setup }, at(0), &mut outbox, &mut events);
         keys.push((plane.key(leg).unwrap(), address));
         let participant = ParticipantId::from_bits(index);
-        let join = MediaCommand::Join { leg, room: ROOM, participant, muted: false, keys: false };
+        let join = MediaCommand::Join { leg, room: ROOM, participant, muted: false, keys: false, audience: None };
         plane.handle(join, at(0), &mut outbox, &mut events);
     }
     let mut rng = Rng::from_number(seed);

@@ -162,6 +162,7 @@ fn join(phone: &Phone, room: u64, participant: u64) -> MediaCommand {
         participant: ParticipantId::from_bits(participant),
         muted: false,
         keys: true,
+        audience: None,
     }
 }
 
@@ -347,6 +348,7 @@ async fn two_hundred_calls_leave_no_socket_behind() {
             participant: ParticipantId::from_bits(number),
             muted: false,
             keys: true,
+            audience: None,
         });
     }
     assert_eq!(bound(12_000, 12_799), 600, "two ports each, and one more socket for strangers");

@@ -3,21 +3,30 @@
 use crate::base::{Cause, LegId, Now, ParticipantId, RoomId};
 use crate::gateway::Gateway;
 use crate::gateway::web::protocol::ServerMessage;
+use crate::media::audience::Audience;
 use crate::media::command::{Figures, MediaCommand};
 use crate::media::web::WebFigures;
 
 impl Gateway {
     /// Puts a browser's leg into its room's bridge. False: the leg is no browser's.
-    pub(in crate::gateway) fn attach_web(&mut self, leg: LegId, room: RoomId, id: ParticipantId, muted: bool) -> bool {
+    pub(in crate::gateway) fn attach_web(
+        &mut self,
+        leg: LegId,
+        room: RoomId,
+        (id, muted, audience): (ParticipantId, bool, Option<Audience>),
+    ) -> bool {
         let Some(record) = self.web.legs.get_mut(&leg) else { return false };
         let opens = !std::mem::replace(&mut record.opened, true);
         let there = record.bridged.replace((room, id)) == Some((room, id));
         if opens {
             self.order(MediaCommand::OpenWeb { leg });
         }
+        if there && audience.is_some() {
+            self.order(MediaCommand::Direct { leg, audience });
+        }
         self.order(match there {
             true => MediaCommand::Mute { leg, muted },
-            false => MediaCommand::Join { leg, room, participant: id, muted, keys: false },
+            false => MediaCommand::Join { leg, room, participant: id, muted, keys: false, audience },
         });
         self.project(id);
         true

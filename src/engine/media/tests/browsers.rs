@@ -74,6 +74,7 @@ async fn a_browsers_voice_follows_its_leg_to_the_thread_of_the_room() {
             participant: ParticipantId::from_bits(participant),
             muted: false,
             keys: false,
+            audience: None,
         });
     }
     let both = &mut [&mut berta, &mut carla];
@@ -117,6 +118,7 @@ async fn a_web_thread_that_does_not_read_costs_nobody_else() {
         participant: ParticipantId::from_bits(3),
         muted: false,
         keys: false,
+        audience: None,
     });
     let dropped = |plane: &MediaPlane| plane.counts()[0].slots_dropped.load(Ordering::Relaxed);
     let deadline = Alarm::now() + 3 * PATIENCE;
