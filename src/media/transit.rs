@@ -4,7 +4,7 @@
 //! second keeps its largest and second largest transit; the second largest is the 98th percentile of a phone that
 //! sends 50 packets a second (99th at 10 ms packets, 94th at 60 ms), and one stray packet a second cannot move it.
 //! The delay that is wanted is the largest of those over the last seconds: it rises within two late packets and
-//! falls when the worst second is forgotten.
+//! falls when the worst second is forgotten. Of the first second the largest counts.
 
 /// Seconds remembered. More: delay stays high longer after a disturbance. Fewer: it falls between two disturbances
 /// and the second one is heard.
@@ -87,6 +87,11 @@ impl Transit {
 
     fn rotate(&mut self) {
         self.rotations = self.rotations.saturating_add(1);
+        if let Some(first) = self.seconds.get_mut(self.current).filter(|_| self.rotations == 1) {
+            // What one packet showed before anything was known counts as long as what two show later: delay that is given back
+            // after a second is wanted again in the next.
+            first.second = first.largest;
+        }
         self.current = (self.current + 1) % SECONDS;
         if let Some(second) = self.seconds.get_mut(self.current) {
             *second = Second::EMPTY;
@@ -105,6 +110,19 @@ impl Transit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_first_second_showed_once_is_not_given_back_in_the_next() {
+        let mut transit = Transit::default();
+        for packet in 1..=8 * 50 {
+            transit.note(if packet == 40 { 240 } else { 0 }, packet * 160);
+            assert_eq!(transit.high(), Some(if packet < 40 { 0 } else { 240 }), "packet {packet}");
+        }
+        for packet in 8 * 50 + 1..=10 * 50 {
+            transit.note(0, packet * 160);
+        }
+        assert_eq!(transit.high(), Some(0), "forgotten like any other");
+    }
 
     #[test]
     fn one_stray_packet_a_second_does_not_move_the_delay_and_two_do() {
