@@ -8,6 +8,9 @@
 //!
 //! Allowed is: the SDP's address and port (best), any port on the SDP's host (a NAT that keeps the host), any port
 //! on the host where the signalling came from (a NAT in front of both). Anyone else gets nothing and wins nothing.
+//!
+//! After a re-negotiation packets still come from where they came before, from the way or because the far end waits for the
+//! answer: they are heard, and give way to any other that is allowed.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -19,9 +22,14 @@ use crate::base::Instant;
 /// has longer to take the stream. Shorter: a phone whose first packets come by another path than the rest is lost.
 pub const WINDOW: Duration = Duration::from_millis(250);
 
+/// How long after the first packet from where a far end was before it may have stayed there, whatever it described anew. Longer:
+/// whoever shares its host has longer to take the stream. Shorter: one that waits for our answer to go where it said is lost.
+pub const STAYS: Duration = Duration::from_secs(2);
+
 /// How far an address is to be trusted; the order is the rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Claim {
+    Former,
     SignallingHost,
     DescribedHost,
     Described,
@@ -47,6 +55,8 @@ pub enum Verdict {
 #[derive(Debug, Clone)]
 pub struct Latch {
     remote: Remote,
+    /// Where it was heard before it described itself anew, and whether that was elsewhere than described, behind a NAT.
+    former: Option<(SocketAddr, bool)>,
     state: State,
     rtcp: Option<SocketAddr>,
     announced: bool,
@@ -55,7 +65,7 @@ pub struct Latch {
 impl Latch {
     /// Knows the SDP only.
     pub fn new(remote: Remote) -> Self {
-        Self { remote: canonical_remote(remote), state: State::Open, rtcp: None, announced: false }
+        Self { remote: canonical_remote(remote), former: None, state: State::Open, rtcp: None, announced: false }
     }
 
     /// Takes a re-negotiated far end: another address is learned anew, the same one stays locked. A hold that names
@@ -63,7 +73,8 @@ impl Latch {
     pub fn modify(&mut self, remote: Remote) {
         let remote = canonical_remote(remote);
         if remote.rtp.is_some() && remote.rtp != self.remote.rtp {
-            *self = Self { remote, state: State::Open, rtcp: None, announced: false };
+            let former = self.heard_at().map(|from| (from, self.remote.rtp != Some(from))).or(self.former);
+            *self = Self { former, ..Self::new(remote) };
         } else {
             let rtp = remote.rtp.or(self.remote.rtp);
             self.remote = Remote { rtp, rtcp: remote.rtcp.or(self.remote.rtcp), ..remote };
@@ -76,6 +87,13 @@ impl Latch {
         self.settle(now);
         match self.state {
             State::Locked { from: locked } if locked == from => return Verdict::Accepted,
+            State::Learning { from: candidate, claim: Claim::Former, until } if candidate == from => {
+                // What is still on the way when the far end has gone elsewhere keeps it from nothing.
+                if now >= until {
+                    self.state = State::Locked { from };
+                }
+                return Verdict::Accepted;
+            }
             State::Learning { from: candidate, .. } if candidate == from => return Verdict::Accepted,
             State::Locked { .. } => return Verdict::Stranger,
             State::Open | State::Learning { .. } => {}
@@ -90,6 +108,8 @@ impl Latch {
         }
         self.state = match (claim, self.state) {
             (Claim::Described, _) => State::Locked { from },
+            (Claim::Former, _) => State::Learning { from, claim, until: now + STAYS },
+            (_, State::Learning { claim: Claim::Former, .. }) => State::Learning { from, claim, until: now + WINDOW },
             (_, State::Learning { until, .. }) => State::Learning { from, claim, until },
             (_, State::Open | State::Locked { .. }) => State::Learning { from, claim, until: now + WINDOW },
         };
@@ -137,10 +157,7 @@ impl Latch {
 
     /// Where RTP goes: to whom we hear, else to the SDP's address.
     pub fn rtp(&self) -> Option<SocketAddr> {
-        match self.state {
-            State::Open => self.remote.rtp,
-            State::Learning { from, .. } | State::Locked { from } => Some(from),
-        }
+        self.answered_at().or(self.remote.rtp)
     }
 
     /// Where RTCP goes: to whom we hear, else beside where RTP comes from, else to the SDP's address.
@@ -148,11 +165,11 @@ impl Latch {
         if self.remote.rtcp_mux {
             return self.rtp();
         }
-        self.rtcp.or(match self.state {
-            State::Learning { from, .. } | State::Locked { from } if self.remote.rtp != Some(from) => {
+        self.rtcp.or(match self.answered_at() {
+            Some(from) if self.remote.rtp != Some(from) => {
                 Some(SocketAddr::new(from.ip(), from.port().checked_add(1)?))
             }
-            State::Open | State::Learning { .. } | State::Locked { .. } => self.remote.rtcp,
+            Some(_) | None => self.remote.rtcp,
         })
     }
 
@@ -170,16 +187,34 @@ impl Latch {
     }
 
     fn settle(&mut self, now: Instant) {
-        if let State::Learning { from, until, .. } = self.state
+        if let State::Learning { from, until, claim } = self.state
+            && claim != Claim::Former
             && now >= until
         {
             self.state = State::Locked { from };
         }
     }
 
+    /// Where packets come from.
+    fn heard_at(&self) -> Option<SocketAddr> {
+        match self.state {
+            State::Open => None,
+            State::Learning { from, .. } | State::Locked { from } => Some(from),
+        }
+    }
+
+    /// Where packets come from, but for those from where a far end was that said truly where it is: it hears at its new place.
+    fn answered_at(&self) -> Option<SocketAddr> {
+        let truthful = self.former.is_some_and(|(_, elsewhere)| !elsewhere);
+        let leaves = matches!(self.state, State::Learning { claim: Claim::Former, .. }) && truthful;
+        self.heard_at().filter(|_| !leaves)
+    }
+
     fn claim(&self, from: SocketAddr) -> Option<Claim> {
         if self.remote.rtp == Some(from) {
             Some(Claim::Described)
+        } else if self.former.is_some_and(|(former, _)| former == from) {
+            Some(Claim::Former)
         } else if self.remote.rtp.is_some_and(|described| described.ip() == from.ip()) {
             Some(Claim::DescribedHost)
         } else if self.remote.signalling == from.ip() {
@@ -267,6 +302,37 @@ mod tests {
         assert_eq!(latch.rtp(), Some(address("192.0.2.5:7000")));
         assert_eq!(latch.judge_rtp(address("192.0.2.5:7000"), at(1)), Verdict::Accepted);
         assert_eq!(latch.poll_latched(at(1)), Some(address("192.0.2.5:7000")));
+    }
+
+    #[test]
+    fn a_packet_still_on_the_way_from_the_old_port_does_not_keep_a_phone_behind_a_nat_from_its_new_one() {
+        let mut latch = latch();
+        let (old, new) = (address("198.51.100.7:61000"), address("198.51.100.7:61002"));
+        latch.judge_rtp(old, at(0));
+        assert_eq!(latch.poll_latched(at(300)), Some(old));
+        let moved = Remote { rtp: Some(address("192.0.2.1:4002")), ..latch.remote.clone() };
+        latch.modify(moved);
+        assert_eq!(latch.judge_rtp(old, at(1000)), Verdict::Accepted, "heard on");
+        assert_eq!(latch.rtp(), Some(old), "and answered, for where it says it is nothing ever came from");
+        assert_eq!(latch.poll_latched(at(5000)), None);
+        assert_eq!(latch.judge_rtp(new, at(5000)), Verdict::Accepted);
+        assert_eq!(latch.rtp(), Some(new));
+        assert_eq!(latch.judge_rtp(old, at(5001)), Verdict::Stranger);
+        assert_eq!(latch.poll_latched(at(5250)), Some(new));
+    }
+
+    #[test]
+    fn a_phone_that_stays_where_it_was_whatever_it_says_is_believed_after_two_seconds() {
+        let mut latch = latch();
+        let (old, said) = (address("192.0.2.1:4000"), address("192.0.2.1:4002"));
+        latch.judge_rtp(old, at(0));
+        latch.modify(Remote { rtp: Some(said), ..latch.remote.clone() });
+        assert_eq!(latch.judge_rtp(old, at(1000)), Verdict::Accepted);
+        assert_eq!(latch.rtp(), Some(said), "it was where it said, until now");
+        assert_eq!(latch.judge_rtp(old, at(2999)), Verdict::Accepted);
+        assert_eq!(latch.locked(), None);
+        assert_eq!(latch.judge_rtp(old, at(3000)), Verdict::Accepted);
+        assert_eq!((latch.rtp(), latch.poll_latched(at(3000))), (Some(old), Some(old)));
     }
 
     #[test]
