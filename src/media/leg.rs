@@ -250,7 +250,7 @@ impl Leg {
             return loudness.next();
         }
         let glance = self.passes();
-        if self.presses.is_down() || self.keys_tone() { 0 } else { self.playout.level(samples_at(now), glance) }
+        if self.presses.is_down(now) || self.keys_tone() { 0 } else { self.playout.level(samples_at(now), glance) }
     }
 
     /// Steps over the next frame, which nobody hears.
@@ -268,7 +268,7 @@ impl Leg {
             self.monitor.forget();
         }
         let tick = samples_at(now);
-        if self.presses.is_down() {
+        if self.presses.is_down(now) {
             self.playout.silent(tick, out);
             return self.monitor.forget();
         }

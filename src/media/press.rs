@@ -14,6 +14,18 @@ use crate::wire::rtp::TelephoneEvent;
 /// digit is late. Shorter: nothing gained.
 pub const GIVEN_UP: Duration = Duration::from_millis(150);
 
+/// Nobody is heard while a key is down, nor for so many of its packets' intervals after its last one, between these: whoever loses
+/// all end packets has spoken on by then. Longer: words are lost. Shorter: keys that are sent as tones besides are heard.
+const HUSHED: u32 = 2;
+const LEAST_HUSHED: Duration = Duration::from_millis(30);
+const MOST_HUSHED: Duration = Duration::from_millis(100);
+
+/// Presses that may come at once, and the time after which there may be one more: ITU-T Q.24 has keys down for 40 ms at least,
+/// and up for as long. More: a telephone that is broken keeps everything behind us busy. Less: keys dialled by machine, that
+/// come bunched, are lost.
+const AT_ONCE: u8 = 16;
+const ONE_MORE: Duration = Duration::from_millis(40);
+
 /// Presses remembered: copies of one come within a second, and nobody keys eight in that time.
 const REMEMBERED: usize = 8;
 
@@ -52,6 +64,12 @@ pub struct Presses {
     /// Newest last.
     presses: [Option<Press>; REMEMBERED],
     down: u8,
+    /// Presses that came too soon after others, and since when there is one more each [`ONE_MORE`].
+    spent: u8,
+    since: Instant,
+    /// When a packet of a key that is down came last, and how long that counts.
+    heard: Instant,
+    hushed: Duration,
     /// Timestamp units per 1/8000 s, less one.
     clock: u32,
 }
@@ -77,6 +95,7 @@ impl Presses {
         }
         let index = match self.find(timestamp, marker, &event) {
             Some(index) => index,
+            None if !self.may_begin(now) => return pressed,
             None => {
                 pressed.digits[0] = self.release_older(timestamp);
                 pressed.began = true;
@@ -90,6 +109,11 @@ impl Presses {
         press.duration = if event.duration < press.duration && !event.end { press.duration } else { event.duration };
         if let State::Down { heard } = &mut press.state {
             *heard = now;
+            let passed = now.since(self.heard);
+            if !passed.is_zero() {
+                self.hushed = (passed * HUSHED).clamp(LEAST_HUSHED, MOST_HUSHED);
+            }
+            self.heard = now;
             if event.end {
                 press.state = State::Up;
                 self.down = self.down.saturating_sub(1);
@@ -111,9 +135,21 @@ impl Presses {
         self.release(over)
     }
 
-    /// Whether a key is down.
-    pub fn is_down(&self) -> bool {
-        self.down > 0
+    /// Whether a key is down, as far as is known.
+    pub fn is_down(&self, now: Instant) -> bool {
+        self.down > 0 && now.since(self.heard) < self.hushed
+    }
+
+    /// Whether one more press is no more than fingers and machines can do.
+    fn may_begin(&mut self, now: Instant) -> bool {
+        let regained = now.since(self.since).as_millis() / ONE_MORE.as_millis();
+        if regained > 0 {
+            self.spent = self.spent.saturating_sub(u8::try_from(regained).unwrap_or(u8::MAX));
+            self.since = now;
+        }
+        let may = self.spent < AT_ONCE;
+        self.spent += u8::from(may);
+        may
     }
 
     /// The press a packet belongs to.
@@ -190,7 +226,7 @@ mod tests {
         while let Some(digit) = presses.expire(at(1_000_000)) {
             digits.push(digit);
         }
-        assert!(!presses.is_down());
+        assert!(!presses.is_down(at(0)));
         (digits, began)
     }
 
@@ -251,5 +287,29 @@ mod tests {
     fn a_press_of_which_only_one_end_packet_came_counts() {
         assert_eq!(keyed(&[(0, 800, '*', true, 800)], false), ("*".into(), 1));
         assert_eq!(keyed(&[(0, 800, '*', false, 160)], false), ("*".into(), 1));
+    }
+
+    #[test]
+    fn of_a_thousand_keys_in_a_moment_those_count_that_a_machine_could_have_pressed() {
+        let packets: Vec<_> = (0..1000u32).map(|n| (u64::from(n), n * 800, '7', true, 400)).collect();
+        let (digits, began) = keyed(&packets, true);
+        assert!((16 + 20..=16 + 25).contains(&began), "{began} in a second");
+        assert_eq!(digits.len(), began);
+        // As quick as Q.24 has it, for as long as it likes.
+        let quick: Vec<_> = (0..500u32).map(|n| (u64::from(n) * 80, n * 640, '7', true, 320)).collect();
+        assert_eq!(keyed(&quick, true).1, 500);
+    }
+
+    #[test]
+    fn who_loses_every_end_of_a_key_is_heard_after_two_of_its_packets_intervals() {
+        for (interval, unheard) in [(20, 40), (50, 100), (5, 30)] {
+            let mut presses = Presses::new(8000);
+            for n in 1..10u16 {
+                let event = TelephoneEvent { event: 5, end: false, volume: 10, duration: n * 160 };
+                presses.receive(800, n == 1, event, at(1000 + u64::from(n) * interval));
+            }
+            let last = 1000 + 9 * interval;
+            assert!(presses.is_down(at(last + unheard - 1)) && !presses.is_down(at(last + unheard)), "{interval} ms");
+        }
     }
 }

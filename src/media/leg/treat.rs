@@ -130,7 +130,7 @@ impl Leg {
 
     /// Steps over the next frame, which nobody hears but we ourselves, where there is something to listen for.
     pub(super) fn overhear(&mut self, now: Instant) -> bool {
-        if (self.treated.tones.is_none() && !self.plays_music()) || self.presses.is_down() {
+        if (self.treated.tones.is_none() && !self.plays_music()) || self.presses.is_down(now) {
             return false;
         }
         let mut frame = [0; Rate::MOST];
