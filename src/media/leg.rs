@@ -63,6 +63,8 @@ pub struct Leg {
     key: LegKey,
     latch: Latch,
     format: Format,
+    /// Under what number the same codec came before it was agreed anew: what is on the way still has it.
+    former_type: Option<u8>,
     life: Instant,
     timed_out: bool,
     media_timeout: Duration,
@@ -113,6 +115,7 @@ impl Leg {
             id,
             key: LegKey(u32::MAX),
             latch: Latch::new(remote),
+            former_type: None,
             life: now,
             timed_out: false,
             media_timeout,
@@ -152,6 +155,12 @@ impl Leg {
         self.egress.modify(format.codec, format.send_payload_type, format.ptime);
         let opened = format.direction.receives() && !self.format.direction.receives();
         let resumed = format.direction == Direction::SendRecv && self.format.direction != Direction::SendRecv;
+        let before = self.format.receive_payload_type;
+        if format.codec != self.format.codec {
+            self.former_type = None;
+        } else if before != format.receive_payload_type {
+            self.former_type = Some(before);
+        }
         if format.codec != self.format.codec {
             self.playout = Playout::new(format.codec);
             self.prompt = prompt(format.codec);

@@ -4,7 +4,7 @@ use super::coded::Coded;
 use super::jitter::JitterBuffer;
 use super::noise::Noise;
 use super::timeline::{Placed, Timeline};
-use super::{FRAME, LONGEST_PACKET};
+use super::{FRAME, LONGEST_PACKET, SHORTEST_PACKET};
 use crate::wire::codec::{Codec, g722};
 
 /// A stream's buffer and decoder.
@@ -38,7 +38,8 @@ impl Playout {
     pub fn duration(&self, payload: &[u8]) -> Option<i64> {
         match self {
             Playout::Bytes(_) => {
-                Some(payload.len()).filter(|length| *length <= LONGEST_PACKET).map(|length| length as i64)
+                let length = Some(payload.len()).filter(|length| (SHORTEST_PACKET..=LONGEST_PACKET).contains(length));
+                length.map(|length| length as i64)
             }
             Playout::Coded(buffer) => buffer.duration(payload),
         }

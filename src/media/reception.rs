@@ -28,6 +28,11 @@ pub struct Reception {
     /// Bit `n`: number `highest − n` came.
     window: u128,
     astray: Option<u16>,
+    /// The newest audio's number and timestamp, and whether one after it had an earlier timestamp.
+    newest: Option<(u16, u32)>,
+    back: bool,
+    /// The last audio's number.
+    last: Option<u16>,
     received: u32,
     /// At the last report.
     expected_then: u32,
@@ -81,6 +86,31 @@ impl Reception {
         self.astray = None;
         self.received = self.received.wrapping_add(1);
         Arrival::Fresh
+    }
+
+    /// Whether a second audio packet in a row has a later number and an earlier timestamp than what came before: its sender
+    /// has set its clock back, and everything that it sends would be late.
+    pub fn turns_back(&mut self, sequence: u16, timestamp: u32) -> bool {
+        let after = |(number, _): &(u16, u32)| sequence.wrapping_sub(*number).cast_signed() > 0;
+        // A late one tells nothing.
+        let Some((_, newest)) = self.newest.filter(after) else { return false };
+        let back = timestamp.wrapping_sub(newest).cast_signed() < 0;
+        back && std::mem::replace(&mut self.back, back)
+    }
+
+    /// Takes the number of an audio packet; whether it is the next after the one before.
+    pub fn follows(&mut self, sequence: u16) -> bool {
+        self.last.replace(sequence).is_some_and(|last| last.wrapping_add(1) == sequence)
+    }
+
+    /// Takes the number and timestamp of audio that found its place.
+    pub fn place(&mut self, sequence: u16, timestamp: u32, anew: bool) {
+        let before = |(number, stamp): &(u16, u32)| {
+            sequence.wrapping_sub(*number).cast_signed() > 0 && timestamp.wrapping_sub(*stamp).cast_signed() >= 0
+        };
+        if anew || self.newest.as_ref().is_none_or(before) {
+            (self.newest, self.back) = (Some((sequence, timestamp)), false);
+        }
     }
 
     /// Takes an audio packet's arrival and timestamp, for jitter.
@@ -138,6 +168,7 @@ impl Reception {
         self.received_then = 0;
         self.transit = None;
         self.astray = None;
+        (self.newest, self.back, self.last) = (None, false, None);
     }
 }
 
@@ -177,6 +208,32 @@ mod tests {
         assert_eq!(reception.lost(), 2);
         assert_eq!(reception.report(), (2, (2 * 256 / 7) as u8));
         assert_eq!(reception.report(), (2, 0));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_is_told_from_packets_that_come_late() {
+        let mut reception = Reception::default();
+        reception.begin(1, 10);
+        let mut seen = Vec::new();
+        // Overtaken; a single wild timestamp; set back by 10 ms; and on from there.
+        for (sequence, timestamp) in [
+            (10, 1000u32),
+            (12, 1320),
+            (11, 1160),
+            (13, 900),
+            (14, 1640),
+            (15, 1560),
+            (16, 1720),
+            (17, 1880),
+            (18, 1400),
+            (19, 1560),
+        ] {
+            let back = reception.turns_back(sequence, timestamp);
+            seen.push(back);
+            reception.place(sequence, timestamp, back);
+        }
+        let wanted: Vec<bool> = (10..=19u16).map(|sequence| sequence == 19).collect();
+        assert_eq!(seen, wanted);
     }
 
     #[test]

@@ -40,6 +40,10 @@ pub const LEAST_SHIFT: i64 = 32;
 /// delay falls later. Less: work for nothing, where a voice has no period as short as that.
 const PATIENCE: i64 = 4;
 
+/// A packet that follows the one before it by its number, and by its timestamp comes sooner after it than it can, by more than this
+/// (60 ms): its sender set its timestamps forward. More: it is waited for. Less: a way that gets shorter is taken for it.
+const LEAP: i64 = 480;
+
 const FRAME_I: i64 = FRAME as i64;
 
 const NOT_SILENT: (i64, i64) = (i64::MAX, i64::MIN);
@@ -150,6 +154,13 @@ impl Timeline {
         self.mark(fresh, start + length - fresh, true);
         self.newest = self.newest.max(start + length);
         Placed::Waiting
+    }
+
+    /// Whether what follows the last packet without a loss was set forward: nothing will ever fill the hole before it.
+    pub fn leaps(&self, timestamp: u32, arrived: i64) -> bool {
+        let start = self.place(timestamp);
+        let sooner = |low: i64| arrived - start < low - LEAP;
+        self.started && start - self.newest > LEAP + self.ahead().max(0) && self.transit.low().is_some_and(sooner)
     }
 
     /// From this timestamp on, absence means silence (comfort noise, a telephone-event) until audio comes again.

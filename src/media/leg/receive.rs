@@ -79,7 +79,8 @@ impl Leg {
         let kind = header.payload_type;
         let is_event = self.format.telephone_event.is_some_and(|(_, receive)| receive == kind);
         let is_noise = kind == self.format.comfort_noise.map_or(COMFORT_NOISE, |(_, receive)| receive);
-        if !is_event && kind != self.format.receive_payload_type && !is_noise {
+        let is_audio = kind == self.format.receive_payload_type || self.former_type == Some(kind);
+        if !is_event && !is_audio && !is_noise {
             self.counters.malformed += 1;
             return;
         }
@@ -96,6 +97,7 @@ impl Leg {
             self.playout.reset();
             self.monitor.pause();
         }
+        let mut astray = false;
         match self.reception.arrive(header.sequence) {
             Arrival::Fresh => self.counters.received += 1,
             Arrival::Duplicate => {
@@ -104,7 +106,11 @@ impl Leg {
             }
             Arrival::Astray => {
                 self.counters.malformed += 1;
-                return;
+                astray = true;
+                // Audio has its place by its timestamp, whatever its number.
+                if !is_audio {
+                    return;
+                }
             }
         }
         let mut in_time = true;
@@ -127,7 +133,18 @@ impl Leg {
             let arrived = samples_at(now);
             let clock = i64::from(self.egress.clock());
             self.reception.time(arrived.wrapping_mul(clock), header.timestamp);
-            match self.playout.insert(header.timestamp, length, packet.payload, arrived) {
+            let back = !astray && self.reception.turns_back(header.sequence, header.timestamp);
+            let follows = !astray && self.reception.follows(header.sequence);
+            if back || (follows && self.playout.time().leaps(header.timestamp, arrived)) {
+                self.playout.reset();
+            }
+            let generation = self.playout.time().generation();
+            let placed = self.playout.insert(header.timestamp, length, packet.payload, arrived);
+            if placed != Placed::Estranged && !astray {
+                let anew = self.playout.time().generation() != generation;
+                self.reception.place(header.sequence, header.timestamp, anew);
+            }
+            match placed {
                 Placed::Waiting => Some(Payload::Audio(length)),
                 Placed::Late => {
                     self.counters.late += 1;
@@ -141,7 +158,9 @@ impl Leg {
                 }
             }
         };
-        self.monitor.arrive(header.sequence, in_time);
+        if !astray {
+            self.monitor.arrive(header.sequence, in_time);
+        }
         if let Some(peer) = peer {
             self.pass_on(&header, passed, packet.payload, now, peer, outlet);
         }
