@@ -296,11 +296,13 @@ impl MediaPlane {
 
     /// Hands the figures to the metrics.
     #[allow(clippy::cast_precision_loss, reason = "gauges are floating point")]
-    pub fn report(&self) {
+    pub fn report(&mut self) {
         metrics::gauge!("ringlift_ports_in_use").set(self.ports_in_use() as f64);
-        for worker in &self.workers {
+        for worker in &mut self.workers {
             let thread = worker.index.to_string();
             metrics::gauge!("ringlift_media_legs", "thread" => thread.clone()).set(worker.legs as f64);
+            let longest = Duration::from_micros(worker.longest.read());
+            metrics::gauge!("ringlift_media_longest_seconds", "thread" => thread.clone()).set(longest.as_secs_f64());
             for (name, total) in worker.counts.read() {
                 metrics::counter!("ringlift_media_total", "thread" => thread.clone(), "what" => name).absolute(total);
             }

@@ -149,6 +149,33 @@ pub(super) fn add(counter: &AtomicU64, more: u64) {
     }
 }
 
+/// Reports for which a longest time is remembered: a minute's.
+const REMEMBERED: usize = 12;
+
+/// The longest time that a thread was awake in one go, of late.
+#[derive(Debug)]
+pub(super) struct Longest {
+    /// Since it was asked last, in microseconds, as the thread writes it.
+    fresh: Arc<AtomicU64>,
+    past: VecDeque<u64>,
+}
+
+impl Longest {
+    pub(super) fn new(fresh: Arc<AtomicU64>) -> Self {
+        Self { fresh, past: VecDeque::with_capacity(REMEMBERED) }
+    }
+
+    /// In microseconds, of the last reports and since.
+    pub(super) fn read(&mut self) -> u64 {
+        if self.past.len() == REMEMBERED {
+            self.past.pop_front();
+        }
+        // A time that is written just now may be told twice.
+        self.past.push_back(self.fresh.swap(0, Ordering::Relaxed));
+        self.past.iter().copied().max().unwrap_or(0)
+    }
+}
+
 /// The control side of a thread.
 #[derive(Debug)]
 pub(super) struct Worker {
@@ -157,6 +184,7 @@ pub(super) struct Worker {
     pub(super) legs: usize,
     pub(super) dead: bool,
     pub(super) counts: Arc<Counts>,
+    pub(super) longest: Longest,
     pub(super) orders: Producer<Order>,
     pub(super) waiting: VecDeque<Order>,
     pub(super) reports: Consumer<Report>,

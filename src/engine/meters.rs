@@ -46,6 +46,10 @@ fn describe() {
     describe_counter!("ringlift_webhooks_total", "Attempts to tell programs of events, by outcome.");
     describe_gauge!("ringlift_ports_in_use", "RTP port pairs in use.");
     describe_gauge!("ringlift_media_legs", "Legs that a media thread carries.");
+    describe_gauge!(
+        "ringlift_media_longest_seconds",
+        "The longest time of the last minute in which a media thread read, mixed and sent without a pause, in seconds."
+    );
     describe_counter!("ringlift_media_total", "What a media thread did or dropped, by kind.");
 }
 
