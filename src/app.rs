@@ -6,6 +6,7 @@ mod explain;
 mod first;
 mod https;
 mod inspect;
+mod packets;
 mod phones;
 mod reach;
 mod relay;
@@ -26,6 +27,7 @@ use tracing::{info, warn};
 
 use crate::api;
 use crate::app::banner::Banner;
+use crate::app::packets::Packets;
 use crate::app::reach::Reach;
 use crate::base::Secret;
 use crate::call::speech::Language;
@@ -117,6 +119,7 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
         .map_err(|error| Failure::one(format!("no certificate for encrypted calls can be made: {error}")))?;
     let mut media = MediaPlane::start(media(config, &identity), Arc::new(clips.library), clock, rng.fork())
         .map_err(|error| Failure::one(format!("the media threads cannot start: {error}")))?;
+    let packets = Packets::new(config, media.threads(), media::SWEEP, descriptors);
     let web = match media.web_ends().filter(|_| !config.web.listen.is_empty()) {
         Some(ends) => Some(
             WebPlane::start(web(config), ends, clock, rng.fork())
@@ -238,8 +241,9 @@ async fn run(config: &Config, remarks: Vec<String>) -> Result<ExitCode, Failure>
     if opened.cut_off > 0 {
         warn!(calls = opened.cut_off, "the last run ended with calls up; they are closed as cut off");
     }
-    if descriptors < u64::from(config.sip.max_calls) * 3 + 100 {
-        warn!(descriptors, "fewer descriptors than sip.max_calls needs: raise the limit (ulimit -n, LimitNOFILE)");
+    info!("{packets}");
+    if let Some(lack) = packets.lack(config) {
+        warn!("{lack}");
     }
 
     let keeper = https.map(|https| tokio::spawn(https.keep(rng.fork())));

@@ -34,6 +34,9 @@ use crate::media::dtls::Handshakes;
 use crate::media::plane::Plane;
 use crate::media::ports::PortPool;
 
+/// Between two looks at the sockets of a thread. Packets that are mixed wait for their room's tick anyway, which is never between two.
+pub const SWEEP: Duration = media_thread::WAKE;
+
 /// How the media plane is set up.
 #[derive(Debug, Clone)]
 pub struct Settings {

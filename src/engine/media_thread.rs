@@ -35,7 +35,7 @@ use crate::media::outlet::LegKey;
 use crate::media::plane::{Plane, Unit};
 
 /// Between wake-ups. More: fewer of them, but packets wait longer. Less: the reverse.
-const WAKE: Duration = Duration::from_millis(5);
+pub(super) const WAKE: Duration = Duration::from_millis(5);
 /// Between wake-ups for packets that go on as they come. More: they wait longer. Less: a wake-up each.
 const HURRY: Duration = Duration::from_millis(1);
 /// A thread without legs looks for orders at least this often, should a ring of its doorbell be lost.
