@@ -121,12 +121,15 @@ impl Inband {
         if power < QUIET {
             return None;
         }
-        let mut powers = [0.0; 8];
-        for (power, coefficient) in powers.iter_mut().zip(&self.coefficients) {
-            let (mut one, mut two) = (0.0, 0.0);
-            for sample in samples() {
-                (one, two) = (sample + coefficient * one - two, one);
+        // All eight abreast, which compilers make vectors of.
+        let (mut ones, mut twos) = ([0.0f32; 8], [0.0f32; 8]);
+        for sample in samples() {
+            for ((one, two), coefficient) in ones.iter_mut().zip(&mut twos).zip(&self.coefficients) {
+                (*one, *two) = (sample + coefficient * *one - *two, *one);
             }
+        }
+        let mut powers = [0.0; 8];
+        for (((power, one), two), coefficient) in powers.iter_mut().zip(ones).zip(twos).zip(&self.coefficients) {
             // Of a tone of amplitude a, |X|² is (a · n / 2)², and its power a² / 2.
             *power = 2.0 * (one * one + two * two - coefficient * one * two) / (count * count);
         }
