@@ -58,7 +58,7 @@ impl fmt::Display for Packets {
         write!(
             f,
             "audio by a connected socket for each call, all looked at by epoll every {} ms on {threads} thread{plural}, sooner for calls of \
-             two: of the ways that were measured none is cheaper; room for {room} calls in {descriptors} descriptors",
+             two, as measured (docs/performance.md); room for {room} calls in {descriptors} descriptors",
             sweep.as_millis()
         )
     }
