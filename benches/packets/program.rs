@@ -30,6 +30,7 @@ impl Gateway {
             "[sip]\nlisten = [\"udp:127.0.0.1:{port}\"]\nmax_calls = 6000\n\
              [media]\nlisten = [\"127.0.0.1\"]\nthreads = 1\nquarantine = \"1s\"\nfirst_port = 20000\nlast_port = 32767\n\
              [api]\nlisten = [\"{web}\"]\nadmin_key_file = \"admin.key\"\n\
+             [web]\nlisten = []\n\
              [throttle]\ncaller_burst = 1000000\n\
              [log]\nlevel = \"warn\"\n"
         );
