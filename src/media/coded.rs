@@ -16,7 +16,7 @@ use super::jitter::Ring;
 use super::noise::Noise;
 use super::packets::Packets;
 use super::timeline::{HELD, Placed, Timeline};
-use super::{FRAME, LONGEST_PACKET, Rate, stretch};
+use super::{FRAME, LONGEST_PACKET, Rate, SHORTEST_PACKET, stretch};
 use crate::wire::codec::{Codec, g722, opus};
 
 const FRAME_I: i64 = FRAME as i64;
@@ -29,6 +29,13 @@ const FAINT: u16 = 8;
 
 /// Opus invents in pieces of 2.5 ms.
 const PIECE: i64 = 20;
+
+/// A packet of Opus that its encoder calls no voice is a pause where its mean magnitude is this at most (−36 dBov), and no tone.
+/// Higher: lost music is filled with noise. Lower: a loud room falls dead between two packets of a pause.
+const PAUSE: u16 = 500;
+
+/// Media time for which the noise of a pause goes on without a packet: 1 s. Encoders describe it anew each 0.4 s.
+const PAUSED: i64 = 8000;
 
 /// Most media time of a gap that a decoder of Opus is told of: 60 ms. More: work for what has faded out.
 const TOLD: i64 = 480;
@@ -87,8 +94,11 @@ struct Opus {
     told: i64,
     /// Length of the last packet.
     length: i64,
-    /// The far end has stopped sending in the middle of its silence (DTX): the decoder makes noise like it.
+    /// The last packet was of a pause, in which a far end may send nothing (DTX): the decoder makes noise like it.
     faint: bool,
+    /// How loud that is, and where the last packet ended.
+    room: u16,
+    ended: i64,
     /// Losses of late.
     losses: u32,
 }
@@ -117,6 +127,8 @@ impl Coded {
             told: 0,
             length: FRAME_I,
             faint: false,
+            room: 0,
+            ended: 0,
             losses: 0,
         };
         Self::new(Codec::Opus, Decoder::Opus(Box::new(opus)), room)
@@ -150,7 +162,10 @@ impl Coded {
     /// The media time that a payload lasts, none for one that cannot be.
     pub fn duration(&self, payload: &[u8]) -> Option<i64> {
         match self.decoder {
-            Decoder::G722 { .. } => i64::try_from(payload.len()).ok().filter(|length| *length <= LONGEST_PACKET as i64),
+            Decoder::G722 { .. } => {
+                let length = Some(payload.len()).filter(|length| (SHORTEST_PACKET..=LONGEST_PACKET).contains(length));
+                length.map(|length| length as i64)
+            }
             Decoder::Opus(_) => opus::duration(payload).map(|samples| i64::from(samples) / 6),
         }
     }
@@ -183,7 +198,11 @@ impl Coded {
         }
         let play = self.time.play();
         if self.held == 0 && !self.time.is_there(play, 1) {
-            return if self.time.is_silent(play) { self.noise.loudness() } else { 0 };
+            return match &self.decoder {
+                _ if self.time.is_silent(play) => self.noise.loudness(),
+                Decoder::Opus(opus) if opus.pauses(play) => opus.room,
+                Decoder::Opus(_) | Decoder::G722 { .. } => 0,
+            };
         }
         let glance = self.glance();
         if self.held == 0 && glance < FAINT {
@@ -191,8 +210,7 @@ impl Coded {
         }
         self.fill(FRAME, tick);
         let frame = self.ahead.get(..FRAME * self.factor).unwrap_or(&[]);
-        let sum: u64 = frame.iter().map(|sample| u64::from(sample.unsigned_abs())).sum();
-        u16::try_from(sum / (FRAME * self.factor) as u64).unwrap_or(u16::MAX)
+        mean(frame)
     }
 
     /// About how loud the next frame is, without decoding.
@@ -346,7 +364,7 @@ impl Coded {
             }
             let run = (1..left).find(|more| self.time.is_there(at + *more as i64, 1)).unwrap_or(left);
             let run = match &self.decoder {
-                Decoder::Opus(opus) if opus.faint => run.next_multiple_of(PIECE as usize),
+                Decoder::Opus(opus) if opus.pauses(at) => run.next_multiple_of(PIECE as usize),
                 Decoder::Opus(_) | Decoder::G722 { .. } => run,
             };
             let Some(room) = self.ahead.get_mut(self.held..self.held + run * self.factor) else { return };
@@ -511,14 +529,21 @@ impl Opus {
         let count = self.decoder.decode(packet, room);
         self.told = start + length;
         self.length = length;
-        self.faint = !opus::audible(packet);
+        self.room = mean(room.get(..count).unwrap_or(&[]));
+        self.faint = !opus::audible(packet) || !opus::voice(packet) && self.room <= PAUSE;
+        self.ended = self.told;
         self.losses = self.losses.saturating_sub(1);
         Some((start, length, count))
     }
 
+    /// Whether nothing is missing at a place where nothing came: the last packet was of a pause.
+    fn pauses(&self, at: i64) -> bool {
+        self.faint && at - self.ended < PAUSED
+    }
+
     /// Fills a gap; returns whether with more than silence.
     fn invent(&mut self, at: i64, length: i64, room: &mut [i16]) -> bool {
-        if self.faint && length % PIECE == 0 {
+        if self.pauses(at) && length % PIECE == 0 {
             let count = self.decoder.conceal(room);
             self.told = at + length;
             room.get_mut(count..).unwrap_or(&mut []).fill(0);
@@ -527,4 +552,10 @@ impl Opus {
         }
         self.conceal.fill(room)
     }
+}
+
+/// The mean magnitude.
+fn mean(samples: &[i16]) -> u16 {
+    let sum: u64 = samples.iter().map(|sample| u64::from(sample.unsigned_abs())).sum();
+    u16::try_from(sum / samples.len().max(1) as u64).unwrap_or(u16::MAX)
 }
