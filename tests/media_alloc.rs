@@ -10,8 +10,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use media_support::{Coder, ROOM, number, setup};
-use ringlift::base::{Instant, LegId, ParticipantId, RoomId};
+use media_support::abuse::Abuse;
+use media_support::{Coder, ROOM, World, number, setup};
+use ringlift::base::{Instant, LegId, ParticipantId, Rng, RoomId};
 use ringlift::media::clip::{Clip, ClipLibrary, Tone};
 use ringlift::media::command::{MediaCommand, MediaEvent, PlayId, Sdes, Security, SrtpKey, Treatment};
 use ringlift::media::outlet::{LegKey, Outbox};
@@ -161,6 +162,40 @@ fn seconds_of_talk_keys_prompts_loss_and_reports_ask_for_no_memory() {
         assert!(figures.received > 400 && figures.sent > 100 && figures.unauthentic == 0, "{figures:?}");
     }
     assert!(counted(|| drop(vec![1])) >= 2, "the count counts");
+}
+
+#[test]
+fn what_no_telephone_should_send_asks_for_no_memory() {
+    for codec in Codec::ALL {
+        let mut world = World::new();
+        for codec in [codec, Codec::Pcmu, Codec::Pcma] {
+            let phone = world.call(400.0, codec, 20, 20);
+            world.join(phone);
+        }
+        world.run(1000);
+        let (mut rng, mut events) = (Rng::from_number(9), Vec::with_capacity(1000));
+        let silence = world.phones[0].silence();
+        let (key, own) = (world.phones[0].key, world.phones[0].address);
+        let stranger: SocketAddr = "203.0.113.9:4000".parse().unwrap();
+        for abuse in Abuse::ALL {
+            let mut asked = 0;
+            for _ in 0..300 {
+                let datagram = abuse.next(&mut world.phones[0], &silence, &mut rng);
+                let World { plane, outbox, now, .. } = &mut world;
+                *now = *now + Duration::from_millis(5);
+                events.clear();
+                outbox.clear();
+                asked += counted(|| {
+                    for from in [own, stranger] {
+                        plane.receive_rtp(key, from, &datagram, *now, outbox, &mut events);
+                        plane.receive_rtcp(key, from, &datagram, *now);
+                    }
+                    plane.tick_all(*now, outbox, &mut events);
+                });
+            }
+            assert_eq!(asked, 0, "{codec:?}, {abuse:?}");
+        }
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
+pub mod abuse;
 pub mod browser;
 
 use std::f32::consts::TAU;
@@ -38,6 +39,8 @@ pub struct Phone {
     pub address: SocketAddr,
     pub codec: Codec,
     pub coder: Coder,
+    /// The payload type of its audio, where it is not everybody's.
+    pub kind: Option<u8>,
     pub ptime: u64,
     /// Hertz; 0 is silence.
     pub tone: f32,
@@ -206,6 +209,7 @@ impl World {
             address,
             codec,
             coder: Coder::new(codec),
+            kind: None,
             ptime: their_ptime,
             tone,
             amplitude: 6000.0,
@@ -425,10 +429,15 @@ impl Phone {
                     .collect();
                 let bytes = self.coder.encode(self.codec, &samples);
                 self.said.push(bytes.clone());
-                packets.push(self.packet(from == 0, number(self.codec), timestamp, &bytes));
+                packets.push(self.packet(from == 0, self.kind(), timestamp, &bytes));
             }
         }
         packets
+    }
+
+    /// The payload type of its audio.
+    pub fn kind(&self) -> u8 {
+        self.kind.unwrap_or(number(self.codec))
     }
 
     /// The timestamp of what it makes next.
