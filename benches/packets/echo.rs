@@ -60,8 +60,12 @@ pub fn measure(legs: usize, length: Duration, way: Way) -> Option<Echoed> {
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
     let theirs: Vec<u16> = line.trim().split(',').filter_map(|port| port.parse().ok()).collect();
+    let Some(first) = theirs.first() else {
+        child.wait().unwrap();
+        return None;
+    };
     for phone in 0..legs {
-        phones.connect(phone, *theirs.get(phone).or(theirs.first())?);
+        phones.connect(phone, *theirs.get(phone).unwrap_or(first));
     }
     phones.run(Duration::from_secs(1));
     phones.begin(false);

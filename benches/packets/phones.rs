@@ -112,7 +112,9 @@ impl Phones {
     pub fn begin(&mut self, stamped: bool) {
         (self.sent, self.came) = (0, 0);
         self.times.stamped = stamped;
-        (self.times.inside.clear(), self.times.mouth_to_ear.clear(), self.times.jitter.clear());
+        self.times.inside.clear();
+        self.times.mouth_to_ear.clear();
+        self.times.jitter.clear();
     }
 
     /// Media for so long; goes on where it stopped if that was just now.

@@ -53,8 +53,8 @@ impl Abuse {
         rng.fill(&mut noise);
         match self {
             Abuse::WrongTypes => {
-                let wrong = (1..128).map(|n| (wild as u8).wrapping_add(n) & 127);
-                let wrong = wrong.filter(|number| ![kind, 101, 13].contains(number)).next().unwrap();
+                let mut wrong = (1..128).map(|n| (wild as u8).wrapping_add(n) & 127);
+                let wrong = wrong.find(|number| ![kind, 101, 13].contains(number)).unwrap();
                 phone.packet(false, wrong, timestamp, &noise[..160])
             }
             Abuse::Sources => {
