@@ -498,12 +498,12 @@ fn slips_are_told_from_guesses_and_guessers_are_stopped() {
 fn a_code_for_one_person_opens_for_no_other_account() {
     let mut world = World::new();
     let (_, _, _, leg) = shopper_and_customer(&mut world);
-    let only = ringlift::base::ExtensionId::from_bits(7);
+    let only = crate::telephone::extension(&mut world, 107);
     let request = CodeRequest { extension: Some(only), confirm: Some(Confirm::Nobody), ..CodeRequest::default() };
     let view = world.has_code(leg, request).unwrap();
     let read = Read::link(view.link.as_ref().unwrap());
     assert_eq!(world.reads(read.clone()), Err(Closed::OtherAccount), "a page is nobody's");
-    let other = ringlift::base::ExtensionId::from_bits(8);
+    let other = crate::telephone::extension(&mut world, 108);
     assert_eq!(world.reads_as(DRIVER, Some(read.clone()), Some(other)), Err(Closed::OtherAccount));
     assert_eq!(world.code(view.id).state, State::Shown, "a wrong reader does not use it up");
     assert!(world.reads_as(DRIVER, Some(read), Some(only)).unwrap().ticket.is_some());

@@ -268,7 +268,7 @@ fn each_refusal_of_a_printed_code_has_its_own_name_and_the_telephone_is_let_go()
     let mut wrong = short.digits.expose().to_owned();
     wrong.replace_range(9.., if wrong.ends_with('0') { "1" } else { "0" });
     assert_eq!(world.scans(Read::typed(&Secret::new(wrong))), Err(Closed::Mistyped));
-    assert_eq!(world.status().codes.get("code-revoked"), Some(&2));
+    assert_eq!(world.status().codes.get("code-revoked"), Some(&3), "by page twice, and by telephone");
 }
 
 #[test]
