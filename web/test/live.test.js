@@ -236,6 +236,8 @@ test("on the node's own machine anybody begins a meeting, and the invitation in 
   await guest.getByLabel("Your name").fill("Dora");
   await guest.getByRole("button", { name: "Join now" }).click();
   await until("both are in", async () => (await host.locator(".tile").count()) === 2);
+  // Each page that stays paints and encodes its camera, beside those of the next test.
+  for (const browser of browsers) for (const open of browser.contexts()) await open.close();
 });
 
 test("a caller presses *3, reads the text in the outbox, taps its link: one seat, the call untouched, the camera at the others", { skip, timeout: 600_000 }, async () => {

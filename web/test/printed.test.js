@@ -26,7 +26,7 @@ test("who reads a printed code that calls somebody without a telephone is told s
 });
 
 test("who comes into a meeting by a printed code sees the meeting, not somebody who is rung, and leaves it as any other", { skip, timeout: 60_000 }, async () => {
-  const code = await whole.made("/v1/codes/printed", { title: "Poster", room: (await whole.asked("/v1/rooms")).items[0].id });
+  const code = await whole.made("/v1/codes/printed", { title: "Poster", room: (await whole.asked("/v1/rooms")).items[0].settings.id });
   const page = await whole.browserOf("visitor", null, { width: 390, height: 844 });
   await page.goto(whole.url + new URL(code.link).pathname);
   await page.getByRole("button", { name: "Call now" }).click();
