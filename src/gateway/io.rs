@@ -1,39 +1,24 @@
 //! What the gateway is told, what it orders, and what it has kept of calls.
 
-use crate::base::LegId;
-use crate::base::PhoneNumber;
-use crate::base::Utc;
-use crate::base::id::CallbackId;
-use crate::base::id::CodeId;
-use crate::base::id::ElevationId;
-use crate::base::id::RelayId;
-use crate::base::id::TicketId;
-use crate::elevation::push::PushOrder;
-use crate::elevation::push::PushOutcome;
-use crate::gateway::command::Command;
-use crate::gateway::command::CommandId;
-use crate::gateway::command::Outcome;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use crate::base::id::{CallbackId, CodeId, ElevationId, RelayId, TicketId};
+use crate::base::{LegId, PhoneNumber, Utc};
+use crate::elevation::push::{PushOrder, PushOutcome};
+use crate::gateway::command::{Command, CommandId, Outcome};
 use crate::gateway::event::Event;
 use crate::gateway::view::CallRecord;
 use crate::gateway::{device, fetch, relays, web};
-use crate::media::command::Figures;
-use crate::media::command::MediaCommand;
-use crate::media::command::MediaEvent;
-use crate::media::web::WebCommand;
-use crate::media::web::WebEvent;
+use crate::media::command::{Figures, MediaCommand, MediaEvent};
+use crate::media::web::{WebCommand, WebEvent};
 use crate::route::TlsRules;
-use crate::sip::endpoint;
-use crate::sip::endpoint::SendRef;
-use crate::sip::locate::Lookup;
-use crate::sip::locate::LookupId;
-use crate::sip::locate::Question;
+use crate::sip::endpoint::{self, SendRef};
+use crate::sip::locate::{Lookup, LookupId, Question};
 use crate::sip::transport::Target;
-use crate::texting::LookUpId;
-use crate::texting::TextOrder;
-use crate::texting::Texting;
+use crate::texting::{LookUpId, TextOrder, Texting};
 use crate::ticket::Ticket;
-use bytes::Bytes;
-use std::net::SocketAddr;
 
 /// A fact for the gateway.
 #[derive(Debug)]

@@ -1,37 +1,17 @@
 //! What a page is told, and of what that is made.
 
-use crate::base::Cause;
-use crate::base::LegId;
-use crate::base::ParticipantId;
-use crate::base::RoomId;
-use crate::base::Secret;
-use crate::base::SessionId;
-use crate::base::Utc;
-use crate::base::id::CodeId;
-use crate::base::id::DeviceId;
-use crate::base::id::ElevationId;
-use crate::base::id::TicketId;
-use crate::elevation::Asker;
-use crate::elevation::Reason;
-use crate::elevation::Step;
+use serde::{Deserialize, Serialize};
+
+use crate::base::id::{CodeId, DeviceId, ElevationId, TicketId};
+use crate::base::{Cause, LegId, ParticipantId, RoomId, Secret, SessionId, Utc};
+use crate::elevation::{Asker, Reason, Step};
 use crate::gateway::callback::view::CallbackView;
 use crate::gateway::code::view::Receiver;
-use crate::gateway::device::view::DeviceView;
-use crate::gateway::device::view::Me;
-use crate::gateway::device::view::MoveAsked;
-use crate::gateway::device::view::MoveOver;
-use crate::gateway::device::view::NotMoved;
-use crate::gateway::device::view::TakeCall;
+use crate::gateway::device::view::{DeviceView, Me, MoveAsked, MoveOver, NotMoved, TakeCall};
 use crate::gateway::web::code::Code;
 use crate::media::web::Shown;
-use crate::room::Channel;
-use crate::room::ChatLine;
-use crate::room::Reaction;
-use crate::room::Role;
-use crate::room::State;
+use crate::room::{Channel, ChatLine, Reaction, Role, State};
 use crate::transfer;
-use serde::Deserialize;
-use serde::Serialize;
 
 /// What a page is told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
