@@ -1,11 +1,16 @@
 //! The event log.
 
+use std::collections::BTreeSet;
+
 use sqlx::{QueryBuilder, Row};
 
 use super::error::unreadable;
 use super::{Store, StoreError, webhook};
 use crate::base::{RoomId, Utc};
 use crate::gateway::event::Event;
+
+/// Rows of one statement. More: beyond what SQLite binds. Fewer: each costs two changes of thread.
+const AT_ONCE: usize = 500;
 
 impl Store {
     /// Stored events after this number, in order, at most `limit`.
@@ -38,15 +43,33 @@ impl Store {
     }
 }
 
-/// Writes an event, and who is to be told of it; one that is there already stays as it is. True where somebody is.
-pub(crate) async fn write(tx: &mut sqlx::SqliteConnection, event: &Event) -> Result<bool, StoreError> {
-    let body = serde_json::to_string(event).map_err(|error| unreadable("event", error))?;
-    let done = sqlx::query("insert into event (seq, at, room, body) values (?, ?, ?, ?) on conflict (seq) do nothing")
-        .bind(i64::try_from(event.seq).unwrap_or(i64::MAX))
-        .bind(event.at.0)
-        .bind(event.what.room().map(|room| room.to_string()))
-        .bind(body.clone())
-        .execute(&mut *tx)
-        .await?;
-    if done.rows_affected() == 0 { Ok(false) } else { webhook::deliver(tx, event, &body).await }
+/// Writes events, and who is to be told of them; one that is there already stays as it is. True where somebody is.
+pub(crate) async fn write<'a>(
+    tx: &mut sqlx::SqliteConnection,
+    events: impl Iterator<Item = &'a Event>,
+) -> Result<bool, StoreError> {
+    let hooks = webhook::any_enabled(tx).await?;
+    let mut rows = Vec::new();
+    for event in events {
+        rows.push((event, serde_json::to_string(event).map_err(|error| unreadable("event", error))?));
+    }
+    let mut told = false;
+    for rows in rows.chunks(AT_ONCE) {
+        let mut sql = QueryBuilder::new("insert into event (seq, at, room, body) ");
+        sql.push_values(rows, |mut row, (event, body)| {
+            row.push_bind(i64::try_from(event.seq).unwrap_or(i64::MAX))
+                .push_bind(event.at.0)
+                .push_bind(event.what.room().map(|room| room.to_string()))
+                .push_bind(body);
+        });
+        sql.push(" on conflict (seq) do nothing returning seq");
+        let new: Vec<i64> = sql.build_query_scalar().fetch_all(&mut *tx).await?;
+        let new: BTreeSet<i64> = if hooks { new.into_iter().collect() } else { BTreeSet::new() };
+        for (event, body) in rows {
+            if i64::try_from(event.seq).is_ok_and(|seq| new.contains(&seq)) {
+                told |= webhook::deliver(tx, event, body).await?;
+            }
+        }
+    }
+    Ok(told)
 }

@@ -344,6 +344,11 @@ impl Store {
     }
 }
 
+/// Whether anybody is to be told of anything.
+pub(super) async fn any_enabled(tx: &mut sqlx::SqliteConnection) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar("select exists (select 1 from webhook where enabled)").fetch_one(&mut *tx).await?)
+}
+
 /// Has everybody told of an event who wants to hear of it. True where somebody does.
 pub(super) async fn deliver(tx: &mut sqlx::SqliteConnection, event: &Event, body: &str) -> Result<bool, StoreError> {
     let sql = "select id from webhook where enabled and (events = '[]' or exists (select 1 from json_each(events) f \

@@ -1,7 +1,7 @@
 //! The writer: takes records and events as they happen, writes them in batches, and never makes a call wait.
 //!
 //! ```text
-//! gateway loop ── try_send ──> channel (16,384) ──> spool ──> one transaction per 50 ms or 1,000 items
+//! gateway loop ── try_send ──> channel (16,384) ──> spool ──> one transaction per 50 ms (of who speaks: per second) or 1,000 items
 //!                    │ full: lost, counted           │ database fails: kept, tried again after 0.1 s … 5 s
 //!                                                    │ 8,000 events or 8,000 calls kept: the next is lost, counted
 //! ```
@@ -24,7 +24,7 @@ use crate::base::id::{CodeId, TicketId};
 use crate::base::{LegId, Utc};
 use crate::gateway::Record;
 use crate::gateway::device::PersonRecord;
-use crate::gateway::event::Event;
+use crate::gateway::event::{Event, Happening};
 use crate::gateway::view::CallRecord;
 use crate::media::command::Figures;
 use crate::ticket::Ticket;
@@ -32,6 +32,10 @@ use crate::ticket::Ticket;
 /// Longest time between what happened and its transaction. Longer: more is lost by a `kill -9`. Shorter: a
 /// transaction per event, and the disk never rests.
 const BATCH_TIME: Duration = Duration::from_millis(50);
+
+/// The same for who speaks and who does not, which happens all the time and is over when it is read. Longer: more waits in
+/// memory, and whoever is told of it by webhook is told later.
+const LAZY_TIME: Duration = Duration::from_secs(1);
 
 /// Items in one transaction. More: API writes wait longer behind it. Fewer: a burst takes more of them.
 const BATCH_ITEMS: usize = 1000;
@@ -61,6 +65,8 @@ const PICTURE_DAYS: u32 = 7;
 #[derive(Debug, Clone)]
 pub struct Writer {
     items: mpsc::Sender<Item>,
+    /// What may wait; nobody is woken for it.
+    lazy: mpsc::Sender<Arc<Event>>,
     counters: Arc<Counters>,
 }
 
@@ -93,11 +99,14 @@ impl Writer {
     /// Starts the writer's task on the current runtime.
     pub fn start(store: Store, settings: Settings) -> Self {
         let (items, inbox) = mpsc::channel(CHANNEL);
+        let (lazy, lazies) = mpsc::channel(CHANNEL);
         let counters = Arc::new(Counters::default());
         let task = Task {
             store,
             settings,
             inbox,
+            lazies,
+            look_at: Instant::now(),
             counters: counters.clone(),
             spool: Spool::default(),
             settling: Vec::new(),
@@ -105,12 +114,16 @@ impl Writer {
             prune_at: Instant::now(),
         };
         tokio::spawn(task.run());
-        Self { items, counters }
+        Self { items, lazy, counters }
     }
 
     /// Keeps an event.
     pub fn event(&self, event: Arc<Event>) {
-        if self.items.try_send(Item::Event(event)).is_err() {
+        let taken = match event.what {
+            Happening::Speaking { .. } => self.lazy.try_send(event).is_ok(),
+            _ => self.items.try_send(Item::Event(event)).is_ok(),
+        };
+        if !taken {
             self.counters.events_lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -237,6 +250,9 @@ struct Task {
     store: Store,
     settings: Settings,
     inbox: mpsc::Receiver<Item>,
+    lazies: mpsc::Receiver<Arc<Event>>,
+    /// When what may wait is looked for.
+    look_at: Instant,
     counters: Arc<Counters>,
     spool: Spool,
     settling: Vec<oneshot::Sender<Vec<Arc<Event>>>>,
@@ -249,6 +265,7 @@ impl Task {
     async fn run(mut self) {
         loop {
             let finish = self.collect().await;
+            self.collect_lazies();
             if Instant::now() >= self.prune_at {
                 self.prune_at = Instant::now() + PRUNE;
                 self.prune().await;
@@ -285,7 +302,7 @@ impl Task {
                 },
                 None => tokio::select! {
                     next = self.inbox.recv() => next,
-                    () = sleep_until(self.prune_at) => return None,
+                    () = sleep_until(self.prune_at.min(self.look_at)) => return None,
                 },
             };
             match next {
@@ -295,13 +312,7 @@ impl Task {
                     self.settling.push(answer);
                     return None;
                 }
-                Some(Item::Event(event)) => {
-                    if self.spool.events.len() >= SPOOL_EVENTS {
-                        self.counters.events_lost.fetch_add(1, Ordering::Relaxed);
-                    } else {
-                        self.spool.events.push_back(event);
-                    }
-                }
+                Some(Item::Event(event)) => self.keep(event),
                 Some(Item::Record(record)) => self.spool.take(record, &self.counters),
             }
             self.counters.waiting.store(self.spool.len() as u64, Ordering::Relaxed);
@@ -310,6 +321,26 @@ impl Task {
                 return None;
             }
             deadline = deadline.or_else(|| Some(Instant::now() + BATCH_TIME));
+        }
+    }
+
+    /// Takes what may have waited until now.
+    fn collect_lazies(&mut self) {
+        self.look_at = Instant::now() + LAZY_TIME;
+        let before = self.spool.events.len();
+        while let Ok(event) = self.lazies.try_recv() {
+            self.keep(event);
+        }
+        if before > 0 && self.spool.events.len() > before {
+            self.spool.events.make_contiguous().sort_by_key(|event| event.seq);
+        }
+    }
+
+    fn keep(&mut self, event: Arc<Event>) {
+        if self.spool.events.len() >= SPOOL_EVENTS {
+            self.counters.events_lost.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.spool.events.push_back(event);
         }
     }
 
@@ -418,11 +449,8 @@ async fn write(store: &Store, spool: &Spool) -> Result<(usize, Vec<LegId>), Stor
     for what in &spool.people {
         device::write(&mut tx, what).await?;
     }
-    let (mut events, mut told) = (0, false);
-    for event in spool.events.iter().take(BATCH_ITEMS) {
-        told |= event::write(&mut tx, event).await?;
-        events += 1;
-    }
+    let events = spool.events.len().min(BATCH_ITEMS);
+    let told = events > 0 && event::write(&mut tx, spool.events.iter().take(events).map(|event| &**event)).await?;
     tx.commit().await?;
     if told {
         store.webhooks_changed();
@@ -433,7 +461,7 @@ async fn write(store: &Store, spool: &Spool) -> Result<(usize, Vec<LegId>), Stor
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::event::Happening;
+    use crate::base::{ParticipantId, RoomId};
 
     fn event(seq: u64) -> Arc<Event> {
         Arc::new(Event { seq, at: Utc(0), what: Happening::CallAnswered { call: LegId::from_bits(seq) } })
@@ -480,11 +508,45 @@ mod tests {
         // SQLite's own limit on this connection: beyond it every write fails as on a full disk.
         sqlx::query("pragma max_page_count = 1").execute(&store.writes).await.unwrap();
         (1..=3000).for_each(|seq| writer.event(event(seq)));
-        writer.settle().await.unwrap();
+        assert_eq!(writer.settle().await.unwrap().len(), 3000);
+        sqlx::query("pragma max_page_count = 1000000").execute(&store.writes).await.unwrap();
         until_it_takes_again(&writer).await;
         assert!(writer.counters().failures.load(Ordering::Relaxed) >= 1);
         assert_eq!(store.event_range().await.unwrap(), Some((1, 3000)));
         writer.finish().await;
+    }
+
+    #[tokio::test]
+    async fn who_speaks_is_written_with_what_comes_after_it_and_told_in_order_to_who_asks() {
+        let (store, writer) = begin("lazy").await;
+        let speaking = |seq| {
+            let (room, participant) = (RoomId::from_bits(1), ParticipantId::from_bits(2));
+            let what = Happening::Speaking { room, participant, speaking: seq % 2 == 0 };
+            Arc::new(Event { seq, at: Utc(0), what })
+        };
+        for seq in 1..=1200 {
+            writer.event(if seq % 3 == 0 { event(seq) } else { speaking(seq) });
+        }
+        assert!(writer.settle().await.unwrap().is_empty(), "whoever asks finds everything written");
+        let seqs: Vec<u64> = store.events(0, None, 2000).await.unwrap().iter().map(|event| event.seq).collect();
+        assert_eq!(seqs, (1..=1200).collect::<Vec<_>>());
+        sqlx::query("alter table event rename to away").execute(&store.writes).await.unwrap();
+        for seq in [1201, 1203, 1205] {
+            writer.event(event(seq));
+            writer.event(speaking(seq + 1));
+        }
+        let rest: Vec<u64> = writer.settle().await.unwrap().iter().map(|event| event.seq).collect();
+        assert_eq!(rest, [1201, 1202, 1203, 1204, 1205, 1206], "of what is not written too");
+        sqlx::query("alter table away rename to event").execute(&store.writes).await.unwrap();
+        until_it_takes_again(&writer).await;
+        // By itself, without anybody asking or anything else happening.
+        writer.event(speaking(1207));
+        let written = async {
+            while store.event_range().await.unwrap() != Some((1, 1207)) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), written).await.unwrap();
     }
 
     #[tokio::test]
