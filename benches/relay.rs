@@ -23,7 +23,7 @@ use rcgen::{CertificateParams, KeyPair, SanType};
 use ringlift::base::id::RelayId;
 use ringlift::engine::os::{Epoll, Ready};
 use ringlift::engine::relay::{Door, Fact, Relays, Tunnel};
-use ringlift::engine::sockets::{Ear, LegSockets};
+use ringlift::engine::sockets::{Datagram, Ear, LegSockets};
 use ringlift::media::outlet::Port;
 use ringlift::transport::relay::Packet;
 use ringlift::transport::relay::writer::writer;
@@ -75,7 +75,7 @@ fn echo(legs: Vec<LegSockets>, stop: Arc<AtomicBool>) -> std::thread::JoinHandle
         while !stop.load(Ordering::Relaxed) {
             let found = epoll.wait(&mut ready, Duration::from_millis(50));
             for leg in (0..found).filter_map(|at| legs.get(usize::try_from(ready.token(at)?).ok()?)) {
-                while let Some((length, from)) = leg.receive(Ear::Rtp, &mut buffer) {
+                while let Some(Datagram { length, from, .. }) = leg.receive(Ear::Rtp, &mut buffer) {
                     leg.send(Port::Rtp, from, &buffer[..length]);
                 }
             }

@@ -57,8 +57,8 @@ impl fmt::Display for Packets {
         let (threads, plural) = (threads, if *threads == 1 { "" } else { "s" });
         write!(
             f,
-            "audio by a connected socket for each call, all looked at by epoll every {} ms on {threads} thread{plural}, sooner for calls of \
-             two, as measured (docs/performance.md); room for {room} calls in {descriptors} descriptors",
+            "audio by a connected socket for each call, read when it is mixed, of calls of two when it comes, on {threads} thread{plural} \
+             awake every {} ms, as measured (docs/performance.md); room for {room} calls in {descriptors} descriptors",
             sweep.as_millis()
         )
     }
@@ -79,7 +79,7 @@ mod tests {
         let (packets, config) = packets(20_000);
         assert_eq!(packets.lack(&config), None);
         let said = packets.to_string();
-        assert!(said.contains("every 5 ms on 2 threads"), "{said}");
+        assert!(said.contains("on 2 threads awake every 5 ms"), "{said}");
         assert!(said.ends_with("room for 6414 calls in 20000 descriptors"), "{said}");
     }
 

@@ -3,6 +3,7 @@
 
 pub mod cause;
 pub mod elevating;
+pub mod fetch;
 pub mod id;
 pub mod phone_number;
 pub mod rng;

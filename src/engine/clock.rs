@@ -39,9 +39,61 @@ impl Clock {
     }
 }
 
+/// Tells when a datagram came by the kernel's note of it, which is of the wall clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Stamps {
+    /// Both clocks at one moment.
+    mono: Instant,
+    wall: Duration,
+}
+
+impl Stamps {
+    /// A note further back is no note of a datagram, but of a wall clock that was set: 1 s. More: for longer after that,
+    /// datagrams count as old. Less: after a pause of the machine, they count as new.
+    const OLDEST: Duration = Duration::from_secs(1);
+
+    /// By both clocks as they are now.
+    pub fn new(clock: &Clock) -> Self {
+        Self { mono: clock.mono(), wall: os::wall() }
+    }
+
+    /// When what the kernel noted then came; at `now` at the latest, and where nothing was noted.
+    pub fn arrived(&self, noted: Option<Duration>, now: Instant) -> Instant {
+        let Some(noted) = noted else { return now };
+        let ago = self.wall.saturating_sub(noted);
+        let ahead = noted.saturating_sub(self.wall);
+        if ago > Self::OLDEST { now } else { (self.mono - ago + ahead).min(now) }
+    }
+}
+
 /// The wall clock alone.
 #[allow(clippy::disallowed_methods, reason = "the one place that reads the wall clock for everyone below")]
 pub fn utc() -> Utc {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Utc(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_datagram_came_when_the_kernel_had_it_unless_the_wall_clock_was_set() {
+        let at = |millis| Instant::from_start(Duration::from_millis(millis));
+        let stamps = Stamps { mono: at(10_000), wall: Duration::from_secs(1_000_000) };
+        let noted = |millis: i64| Some(Duration::from_millis(u64::try_from(1_000_000_000 + millis).unwrap_or(0)));
+        let now = at(10_004);
+        for (note, came) in [
+            (None, now),
+            (noted(0), at(10_000)),
+            (noted(-7), at(9_993)),
+            (noted(3), at(10_003)),
+            (noted(6), now),
+            (noted(-900), at(9_100)),
+            (noted(-1_001), now),
+            (noted(3_600_000), now),
+        ] {
+            assert_eq!(stamps.arrived(note, now), came, "{note:?}");
+        }
+    }
 }

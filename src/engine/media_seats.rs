@@ -1,12 +1,14 @@
 //! The sockets of a media thread's legs, by key, and how it hears that one of them has a packet.
 //!
-//! Two sets: sockets whose packets go on as they come wake the thread, all others are looked at when it wakes anyway.
+//! Audio is read when its room is ticked. Two sets hear of the rest: sockets whose packets go on as they come wake the thread, those
+//! with RTCP and strangers' packets are looked at when it wakes anyway.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
 use crate::base::LegId;
+use crate::base::fetch::fetch;
 use crate::engine::media_web::ThreadEnds;
 use crate::engine::media_worker::{Counts, add};
 use crate::engine::os::{Doorbell, Epoll, Ready};
@@ -42,8 +44,8 @@ fn untoken(token: u64) -> Option<(LegKey, Ear)> {
 pub(super) struct Seat {
     pub(super) leg: LegId,
     pub(super) sockets: Box<LegSockets>,
-    /// Its packets go on as they come.
-    hurried: bool,
+    /// Its packets go on as they come, and wake the thread.
+    pub(super) hurried: bool,
 }
 
 /// What was found readable.
@@ -107,6 +109,13 @@ impl Seats {
         self.seats.get(key.0 as usize)?.as_ref()
     }
 
+    /// Asks the processor for what sending and receiving need of one.
+    pub(super) fn fetch(&self, key: LegKey) {
+        if let Some(seat) = self.get(key) {
+            fetch(&*seat.sockets);
+        }
+    }
+
     /// The sockets of a leg.
     pub(super) fn sockets_of(&mut self, leg: LegId) -> Option<&mut LegSockets> {
         let key = self.keys.get(&leg)?;
@@ -139,18 +148,17 @@ impl Seats {
         Some(seat.sockets)
     }
 
-    /// Whether a leg's packets wake the thread. One that the kernel does not take into the other set stays where it is:
-    /// its packets go on when the thread wakes anyway.
+    /// Whether a leg's packets wake the thread. Those of one that the kernel does not take into the set go on when its room is ticked.
     pub(super) fn hurry(&mut self, key: LegKey, hurry: bool) {
         let Some(Some(seat)) = self.seats.get_mut(key.0 as usize) else { return };
         if seat.hurried == hurry {
             return;
         }
-        let (from, to) = if hurry { (&self.patient, &self.hurried) } else { (&self.hurried, &self.patient) };
-        if seat.sockets.watch_rtp(to, token(key, Ear::Rtp)).is_err() {
+        if !hurry {
+            seat.sockets.unwatch_rtp(&self.hurried);
+        } else if seat.sockets.watch_rtp(&self.hurried, token(key, Ear::Rtp)).is_err() {
             return;
         }
-        seat.sockets.unwatch_rtp(from);
         seat.hurried = hurry;
         self.hurry = if hurry { self.hurry + 1 } else { self.hurry - 1 };
     }

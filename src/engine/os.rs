@@ -5,13 +5,14 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::{SockAddr, SockAddrStorage};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -22,6 +23,14 @@ pub fn monotonic() -> u64 {
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// The wall clock, since 1970.
+pub fn wall() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid place for one timespec.
+    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut time) };
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// Sleeps until this reading of [`monotonic`]; returns at once when it has passed.
@@ -54,6 +63,66 @@ pub fn dropped_at(socket: &UdpSocket) -> Option<u32> {
     };
     let whole = usize::try_from(length) == Ok(size_of_val(&counts));
     (done == 0 && whole).then(|| counts.last().copied()).flatten()
+}
+
+/// Lets the kernel note when each datagram arrives, for [`receive_stamped`]; without it nothing is known but when it was read.
+pub fn stamp_arrivals(socket: &impl AsFd) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    let length = libc::socklen_t::try_from(size_of_val(&on)).unwrap_or(4);
+    let raw = socket.as_fd().as_raw_fd();
+    // SAFETY: `on` is a valid integer of that length.
+    let done = unsafe { libc::setsockopt(raw, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, (&raw const on).cast(), length) };
+    checked(done).map(drop)
+}
+
+/// A datagram that was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Received {
+    /// Bytes of it that found room.
+    pub length: usize,
+    /// Where it came from, where that was asked for.
+    pub from: Option<SocketAddr>,
+    /// When the kernel had it, since 1970 by the wall clock, where it was asked to note that.
+    pub stamp: Option<Duration>,
+}
+
+/// Takes one datagram with the moment at which it arrived, and with its source where `whence`; an error of the kind
+/// `WouldBlock` where there is none.
+pub fn receive_stamped(socket: &UdpSocket, buffer: &mut [u8], whence: bool) -> io::Result<Received> {
+    let mut from = whence.then(SockAddrStorage::zeroed);
+    // Room for one note of 16 bytes and its head, aligned as the kernel wants it.
+    let mut notes = [0u64; 4];
+    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: zeroes are an empty header.
+    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+    if let Some(from) = &mut from {
+        header.msg_name = (&raw mut *from).cast();
+        header.msg_namelen = from.size_of();
+    }
+    header.msg_iov = &raw mut part;
+    header.msg_iovlen = 1;
+    header.msg_control = notes.as_mut_ptr().cast();
+    header.msg_controllen = size_of_val(&notes) as _;
+    // SAFETY: everything that the header points at is valid for the lengths it names, and outlives the call.
+    let length = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, 0) };
+    let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
+    // SAFETY: the kernel has written an address of that length.
+    let from = from.and_then(|from| unsafe { SockAddr::new(from, header.msg_namelen) }.as_socket());
+    let mut stamp = None;
+    // SAFETY: the header is as the kernel left it; a note is read whole only where its length says that it is whole.
+    unsafe {
+        let note = libc::CMSG_FIRSTHDR(&raw const header);
+        let whole = u64::from(libc::CMSG_LEN(size_of::<libc::timespec>() as _));
+        if let Some(head) = note.as_ref()
+            && (head.cmsg_level, head.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS)
+            && head.cmsg_len as u64 == whole
+        {
+            let time = libc::CMSG_DATA(note).cast::<libc::timespec>().read_unaligned();
+            let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+            stamp = Some(Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0)));
+        }
+    }
+    Ok(Received { length, from, stamp })
 }
 
 /// Gives memory that was freed back to the system: the allocator keeps what a storm of calls took, and an operator who

@@ -16,10 +16,11 @@ use std::cell::Cell;
 use std::io::{self, IoSlice, Read};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::engine::os;
+use crate::engine::os::{self, Received};
 use crate::media::outlet::Port;
 use crate::transport::relay::frame;
 
@@ -58,6 +59,17 @@ struct Own {
     rtcp: UdpSocket,
     port: u16,
     connected: Option<SocketAddr>,
+}
+
+/// A datagram that a leg's socket had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Datagram {
+    /// In bytes.
+    pub length: usize,
+    /// Whence.
+    pub from: SocketAddr,
+    /// When the kernel had it, since 1970 by the wall clock, where it said so.
+    pub stamp: Option<Duration>,
 }
 
 /// One of a leg's sockets, as its epoll token names it.
@@ -120,40 +132,32 @@ impl LegSockets {
         ((dropped, unsent), all.saturating_sub(self.told.replace(all)))
     }
 
-    /// Adds all sockets to an epoll set; `token` gives each its own.
+    /// Adds those to an epoll set on which packets are rare: all but the one that hears the far end. `token` gives each its own.
     pub fn watch(&self, epoll: &os::Epoll, token: impl Fn(Ear) -> u64) -> io::Result<()> {
         match &self.kind {
             Kind::Own(own) => {
-                epoll.add(&own.rtp, token(Ear::Rtp))?;
                 if let Some(trap) = &own.trap {
                     epoll.add(trap, token(Ear::Trap))?;
                 }
                 epoll.add(&own.rtcp, token(Ear::Rtcp))
             }
-            Kind::Relayed { rtp, rtcp, .. } => {
-                epoll.add(rtp, token(Ear::Rtp))?;
-                epoll.add(rtcp, token(Ear::Rtcp))
-            }
+            Kind::Relayed { rtcp, .. } => epoll.add(rtcp, token(Ear::Rtcp)),
         }
     }
 
-    /// Takes all sockets out of it.
+    /// Takes them out of it.
     pub fn unwatch(&self, epoll: &os::Epoll) {
         // One that is not in it was never added: nothing to undo.
         let _ = match &self.kind {
             Kind::Own(own) => {
                 let _ = own.trap.as_ref().map(|trap| epoll.remove(trap));
-                let _ = epoll.remove(&own.rtp);
                 epoll.remove(&own.rtcp)
             }
-            Kind::Relayed { rtp, rtcp, .. } => {
-                let _ = epoll.remove(rtp);
-                epoll.remove(rtcp)
-            }
+            Kind::Relayed { rtcp, .. } => epoll.remove(rtcp),
         };
     }
 
-    /// Adds the one that hears the far end to another set.
+    /// Adds the one that hears the far end to a set.
     pub fn watch_rtp(&self, epoll: &os::Epoll, token: u64) -> io::Result<()> {
         match &self.kind {
             Kind::Own(own) => epoll.add(&own.rtp, token),
@@ -187,7 +191,7 @@ impl LegSockets {
     }
 
     /// Takes one datagram; none when there is none.
-    pub fn receive(&self, ear: Ear, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
+    pub fn receive(&self, ear: Ear, buffer: &mut [u8]) -> Option<Datagram> {
         let own = match &self.kind {
             Kind::Own(own) => own,
             Kind::Relayed { rtp, rtcp, .. } => {
@@ -200,14 +204,13 @@ impl LegSockets {
             Ear::Trap => own.trap.as_ref()?,
             Ear::Rtcp => &own.rtcp,
         };
+        let known = own.connected.filter(|_| ear == Ear::Rtp);
         // An error is what became of a datagram of ours (ICMP): reading on finds what came after it.
         for _ in 0..2 {
-            let outcome = match (ear, own.connected) {
-                (Ear::Rtp, Some(remote)) => socket.recv(buffer).map(|length| (length, remote)),
-                _ => socket.recv_from(buffer),
-            };
-            match outcome {
-                Ok(received) => return Some(received),
+            match os::receive_stamped(socket, buffer, known.is_none()) {
+                Ok(Received { length, from, stamp }) => {
+                    return Some(Datagram { length, from: known.or(from)?, stamp });
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
                 Err(_) => {}
             }
@@ -243,12 +246,12 @@ fn send_addressed(socket: &Socket, to: SocketAddr, packet: &[u8]) -> io::Result<
 }
 
 /// Takes a packet with its address in front, which goes.
-fn receive_addressed(mut socket: &Socket, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
+fn receive_addressed(mut socket: &Socket, buffer: &mut [u8]) -> Option<Datagram> {
     // Nothing: the relay's task has ended. The leg hears silence, as of a far end that is gone.
     let length = socket.read(buffer).ok()?;
     let from = frame::read_address(buffer.get(..length)?)?;
     buffer.copy_within(frame::ADDRESS..length, 0);
-    Some((length - frame::ADDRESS, from))
+    Some(Datagram { length: length - frame::ADDRESS, from, stamp: None })
 }
 
 /// Two ends, between which whole packets pass: few, for what waits grows old.
@@ -276,6 +279,8 @@ fn open(address: SocketAddr, shared: bool) -> io::Result<Socket> {
         socket.set_reuse_port(true)?;
     }
     socket.set_nonblocking(true)?;
+    // Refused: a packet counts as come when it is read, and jitter is told less exactly.
+    let _ = os::stamp_arrivals(&socket);
     socket.bind(&address.into())?;
     Ok(socket)
 }
@@ -290,7 +295,7 @@ mod tests {
 
     fn hear(sockets: &LegSockets, ear: Ear) -> Option<Vec<u8>> {
         let mut buffer = [0; 64];
-        sockets.receive(ear, &mut buffer).map(|(length, _)| buffer[..length].to_vec())
+        sockets.receive(ear, &mut buffer).map(|datagram| buffer[..datagram.length].to_vec())
     }
 
     #[test]
@@ -334,6 +339,22 @@ mod tests {
     }
 
     #[test]
+    fn a_datagram_says_when_the_kernel_had_it() {
+        let sockets = bind();
+        let here = SocketAddr::from(([127, 0, 0, 1], sockets.port()));
+        let friend = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let before = os::wall();
+        friend.send_to(b"now", here).unwrap();
+        let after = os::wall();
+        let mut buffer = [0; 64];
+        let datagram = sockets.receive(Ear::Rtp, &mut buffer).or_else(|| sockets.receive(Ear::Trap, &mut buffer));
+        let Datagram { length, from, stamp } = datagram.unwrap();
+        assert_eq!((length, from), (3, friend.local_addr().unwrap()));
+        let stamp = stamp.unwrap();
+        assert!(before <= stamp && stamp <= after, "{before:?} {stamp:?} {after:?}");
+    }
+
+    #[test]
     fn a_port_that_another_holds_is_not_shared() {
         let first = bind();
         let again = LegSockets::bind(IpAddr::from([127, 0, 0, 1]), first.port());
@@ -353,7 +374,8 @@ mod tests {
         assert_eq!(&buffer[frame::ADDRESS..length], b"report");
         rtp.send(&[&frame::address(phone)[..], b"voice"].concat()).unwrap();
         let mut buffer = [0; 64];
-        assert_eq!(sockets.receive(Ear::Rtp, &mut buffer), Some((5, phone)));
+        let datagram = Datagram { length: 5, from: phone, stamp: None };
+        assert_eq!(sockets.receive(Ear::Rtp, &mut buffer), Some(datagram));
         assert_eq!(&buffer[..5], b"voice");
         // Nobody takes what is sent: some wait, the others are lost, and nothing blocks.
         let taken = (0..1000).filter(|_| sockets.send(Port::Rtp, phone, &[0; 172])).count();

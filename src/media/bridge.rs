@@ -17,6 +17,7 @@ use super::outlet::{LegKey, Outlet};
 use super::player::{Played, Playlist};
 use super::web;
 use super::{FRAME, Rate};
+use crate::base::fetch::fetch;
 use crate::base::{Instant, ParticipantId, RoomId};
 
 mod mixes;
@@ -24,6 +25,8 @@ mod slots;
 mod streams;
 
 use mixes::{Mixes, Owner, Resamplers};
+
+pub use mixes::Desk;
 use slots::{Ears, Slots};
 use streams::Streams;
 
@@ -55,7 +58,6 @@ pub struct Bridge {
     tones_on: bool,
     mixes: Mixes,
     streams: Streams,
-    own: Encoded,
     /// Whether there are exactly two people, whose packets may go on as they come.
     linked: bool,
     /// Who listens by telephone, and who by browser.
@@ -104,7 +106,6 @@ impl Bridge {
             tones_on: false,
             mixes: Mixes::new(DECODED),
             streams: Streams::default(),
-            own: Encoded::default(),
             linked: false,
             telephones: Ears::None,
             browsers: Ears::None,
@@ -340,8 +341,45 @@ impl Bridge {
         self.fails = true;
     }
 
-    /// One tick of 20 ms; `now` is its scheduled instant.
-    pub fn tick(&mut self, now: Instant, legs: &mut Legs, outlet: &mut impl Outlet, events: &mut Vec<MediaEvent>) {
+    /// A desk for bridges.
+    pub fn desk() -> Desk {
+        Desk::new(DECODED)
+    }
+
+    /// Asks the processor for what a tick needs first; by itself, then what that points to.
+    pub fn fetch(&self, deep: bool) {
+        if deep {
+            /// A large room's other members come one after the other, which processors foresee.
+            const FIRST: usize = 4;
+            fetch(self.members.get(..FIRST).unwrap_or(&self.members));
+            self.streams.fetch();
+        } else {
+            fetch(self);
+        }
+    }
+
+    /// One tick of 20 ms at a desk; `now` is its scheduled instant.
+    pub fn tick(
+        &mut self,
+        now: Instant,
+        legs: &mut Legs,
+        desk: &mut Desk,
+        outlet: &mut impl Outlet,
+        events: &mut Vec<MediaEvent>,
+    ) {
+        self.mixes.exchange(desk);
+        self.tick_with(now, legs, &mut desk.own, outlet, events);
+        self.mixes.exchange(desk);
+    }
+
+    fn tick_with(
+        &mut self,
+        now: Instant,
+        legs: &mut Legs,
+        alone_hears: &mut Encoded,
+        outlet: &mut impl Outlet,
+        events: &mut Vec<MediaEvent>,
+    ) {
         #[cfg(test)]
         assert!(!self.fails, "as the test wants it");
         self.settle(now, legs);
@@ -399,8 +437,8 @@ impl Bridge {
                 if leg.hears_own() {
                     leg.mix_own(frame, events);
                 }
-                leg.encode(frame, &mut self.own);
-                leg.send_frame(&mut self.own, silent, outlet);
+                leg.encode(frame, alone_hears);
+                leg.send_frame(alone_hears, silent, outlet);
                 continue;
             }
             if !stream.ready {

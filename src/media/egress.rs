@@ -2,6 +2,7 @@
 
 use super::encoder::Encoder;
 use super::{FRAME, LONGEST_PAYLOAD};
+use crate::base::fetch::fetch;
 use crate::wire::codec::Codec;
 use crate::wire::codec::g711::Law;
 use crate::wire::rtp::{Header, TelephoneEvent};
@@ -84,6 +85,12 @@ impl Egress {
             early: 0,
             bytes: [0; HEADER + LONGEST],
         }
+    }
+
+    /// Asks the processor for what a packet of one frame needs.
+    pub fn fetch(&self) {
+        fetch(&self.ssrc);
+        fetch(&self.length);
     }
 
     /// Another codec, payload type or packet length from now on.

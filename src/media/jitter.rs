@@ -11,6 +11,7 @@ use super::conceal::{Conceal, HISTORY, LONGEST_PERIOD};
 use super::noise::Noise;
 use super::timeline::{HELD, MASK, Placed, Timeline};
 use super::{FRAME, LONGEST_PACKET, stretch};
+use crate::base::fetch::fetch;
 use crate::wire::codec::g711::Law;
 
 const FRAME_I: i64 = FRAME as i64;
@@ -84,6 +85,17 @@ impl JitterBuffer {
         let length = i64::try_from(bytes.len()).unwrap_or(0);
         let ring = &mut self.ring;
         self.time.insert(timestamp, length, arrived, |start, time| ring.keep(start, bytes, time))
+    }
+
+    /// Asks the processor for what the next packet and the next frame need.
+    pub fn fetch(&self) {
+        self.time.fetch();
+        fetch(&self.law);
+        fetch(&self.conceal);
+        // Where the next packet goes; where the next frame is, it went a moment ago.
+        let (first, second) = self.ring.slices(self.time.play() + self.time.ahead().max(0), FRAME);
+        fetch(first);
+        fetch(second);
     }
 
     /// The mean magnitude of the frame that is next, by table; what has not come counts as silence.

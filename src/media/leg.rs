@@ -22,6 +22,7 @@ use super::resample::Resampler;
 use super::sounder::Sounder;
 use super::srtp::Guard;
 use super::{FRAME, Rate, mix, noise, samples_at};
+use crate::base::fetch::fetch;
 use crate::base::{Instant, LegId};
 use crate::wire::codec::{Codec, opus};
 
@@ -375,6 +376,38 @@ impl Leg {
     pub fn close(&mut self, now: Instant, outlet: &mut impl Outlet) -> Figures {
         self.send_report(true, now, outlet);
         self.figures()
+    }
+
+    /// Asks the processor for what receiving and ticking need, but for the voice.
+    pub fn fetch(&self) {
+        // All but a packet that is being filled: few legs have one.
+        let Self { id, latch, format, counters, presses, egress, playout, .. } = self;
+        egress.fetch();
+        fetch(id);
+        fetch(latch);
+        fetch(format);
+        fetch(counters);
+        presses.fetch();
+        fetch(playout);
+        fetch(&self.reception);
+        self.reporter.fetch();
+        self.monitor.fetch();
+        fetch(&self.treated);
+        fetch(&self.echo);
+        fetch(&self.dial);
+        fetch(&self.guard);
+        fetch(&self.way);
+    }
+
+    /// Asks it for the voice; to be called once the rest is there.
+    pub fn fetch_voice(&self) {
+        self.playout.fetch();
+    }
+
+    /// Whether what is played next is there.
+    pub fn is_served(&self) -> bool {
+        let time = self.playout.time();
+        time.started() && time.is_there(time.play(), FRAME as i64)
     }
 
     /// Names the leg within its plane.

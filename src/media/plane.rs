@@ -4,14 +4,16 @@
 //! due every 20 ms. The engine's turn, every 5 ms:
 //!
 //! ```text
-//! drain sockets:  plane.receive_rtp(key, from, bytes, grid, outlet, events)   grid: the scheduled instant of this turn
-//! commands:       plane.handle(command, grid, outlet, events)
-//! ticks:          while let Some(unit) = plane.poll_due(grid) { catch_unwind(plane.tick(unit, outlet, events))
-//!                                                               on a panic: plane.fail(unit, events) }
+//! commands:       plane.handle(command, grid, outlet, events)                     grid: the scheduled instant of this turn
+//! ticks:          while let Some(unit) = plane.poll_due(grid) {
+//!                     plane.members(unit, legs)
+//!                     drain their sockets: plane.receive_rtp(key, from, bytes, arrived, outlet, events)
+//!                     catch_unwind(plane.tick(unit, outlet, events)); on a panic: plane.fail(unit, events)
+//!                 }
 //! carry events away; sleep until plane.poll_timeout() or the next turn
 //! ```
 //!
-//! `grid` rather than the clock's reading, so that a packet which was there before a tick counts as in time.
+//! `arrived` is never after `grid`, so that a packet which was there before a tick counts as in time, however late the turn.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::audience::Audience;
-use super::bridge::Bridge;
+use super::bridge::{Bridge, Desk};
 use super::clip::ClipLibrary;
 use super::command::{MediaCommand, MediaEvent, PlayId};
 use super::dtls::Handshakes;
@@ -71,6 +73,10 @@ struct Phase {
     due: Instant,
     alone: Vec<LegKey>,
     rooms: Vec<RoomId>,
+    /// Its legs, as they are ticked.
+    order: Vec<LegKey>,
+    /// Somebody came or went since that was so.
+    stale: bool,
     /// How many legs are ticked in it.
     load: usize,
     /// Its units are ticked too late this time.
@@ -88,10 +94,42 @@ pub struct Plane {
     /// Units of the phase being ticked that have been given out.
     cursor: Option<(usize, usize)>,
     ticking: Option<LegKey>,
+    /// How many legs of the phase being ticked have been dealt with.
+    dealt: usize,
+    desk: Desk,
     own: Encoded,
     /// Silence by both of G.711's laws.
     silence: [Encoded; 2],
     frame: Box<[i16]>,
+}
+
+/// How many legs before its turn a leg's memory is asked for, and its voice. More: others' is thrown out for it. Less: it has not come.
+const FAR: usize = 4;
+const NEAR: usize = 2;
+
+impl Phase {
+    /// One leg more is ticked in it.
+    fn take(&mut self) {
+        self.load += 1;
+        self.stale = true;
+        // Room for all of them, so that a tick asks for none.
+        self.order.reserve(self.load.saturating_sub(self.order.len()));
+    }
+
+    /// One fewer.
+    fn lose(&mut self) {
+        self.load = self.load.saturating_sub(1);
+        self.stale = true;
+    }
+
+    /// Notes in which order its legs are ticked.
+    fn arrange(&mut self, rooms: &BTreeMap<RoomId, Room>) {
+        if std::mem::take(&mut self.stale) {
+            self.order.clear();
+            self.order.extend(&self.alone);
+            self.order.extend(self.rooms.iter().filter_map(|room| rooms.get(room)).flat_map(|room| room.bridge.legs()));
+        }
+    }
 }
 
 impl Plane {
@@ -109,6 +147,8 @@ impl Plane {
             }),
             cursor: None,
             ticking: None,
+            dealt: 0,
+            desk: Bridge::desk(),
             own: Encoded::default(),
             silence: [Law::Mu, Law::A].map(|law| {
                 let mut silence = Encoded::default();
@@ -276,6 +316,15 @@ impl Plane {
                 }
                 units.late = now.since(units.due) >= OVERRUN;
                 self.cursor = Some((phase, 1));
+                self.dealt = 0;
+                units.arrange(&self.rooms);
+                for (place, key) in units.order.iter().take(FAR).enumerate() {
+                    let Some(leg) = self.legs.get(*key) else { continue };
+                    leg.fetch();
+                    if place < NEAR {
+                        leg.fetch_voice();
+                    }
+                }
                 if !units.alone.is_empty() {
                     return Some(Unit::Alone(u8::try_from(phase).unwrap_or(0)));
                 }
@@ -283,11 +332,43 @@ impl Plane {
             }
             if let Some(room) = units.rooms.get(given - 1) {
                 self.cursor = Some((phase, given + 1));
+                for (ahead, deep) in [(0, true), (1, false)] {
+                    let next = units.rooms.get(given + ahead).and_then(|room| self.rooms.get(room));
+                    next.into_iter().for_each(|room| room.bridge.fetch(deep));
+                }
                 return Some(Unit::Bridge(*room));
             }
             units.due = units.due + TICK;
             self.cursor = None;
         }
+    }
+
+    /// The legs of a unit: their packets are to be taken before it is ticked.
+    pub fn members(&self, unit: Unit, legs: &mut Vec<LegKey>) {
+        legs.clear();
+        match unit {
+            Unit::Bridge(room) => legs.extend(self.rooms.get(&room).into_iter().flat_map(|room| room.bridge.legs())),
+            Unit::Alone(phase) => {
+                legs.extend(self.phases.get(usize::from(phase)).into_iter().flat_map(|phase| &phase.alone));
+            }
+        }
+    }
+
+    /// To be called for each of [`Plane::members`] before its packets are taken: asks the processor for the memory of those whose turn comes
+    /// next. Returns one of them, for what the caller has of it.
+    pub fn foresee(&mut self) -> Option<LegKey> {
+        let (phase, _) = self.cursor?;
+        let order = &self.phases.get(phase)?.order;
+        let at = self.dealt;
+        self.dealt += 1;
+        if let Some(leg) = order.get(at + FAR).and_then(|key| self.legs.get(*key)) {
+            leg.fetch();
+        }
+        let near = order.get(at + NEAR).copied();
+        if let Some(leg) = near.and_then(|key| self.legs.get(key)) {
+            leg.fetch_voice();
+        }
+        near
     }
 
     /// Ticks one unit at its scheduled instant.
@@ -297,7 +378,7 @@ impl Plane {
             Unit::Bridge(room) => {
                 if let Some(room) = self.rooms.get_mut(&room) {
                     let now = self.phases.get(room.phase).map(|phase| phase.due).unwrap_or_default();
-                    room.bridge.tick(now, &mut self.legs, outlet, events);
+                    room.bridge.tick(now, &mut self.legs, &mut self.desk, outlet, events);
                 }
             }
             Unit::Alone(phase) => {
@@ -377,6 +458,8 @@ impl Plane {
             }
         }
         if let Unit::Bridge(room) = unit {
+            // It may have been at its desk.
+            self.desk = Bridge::desk();
             self.end_room(room);
             events.push(MediaEvent::BridgeFailed { room });
         }
@@ -483,7 +566,7 @@ impl Plane {
         place.bridge.direct(key, audience);
         place.bridge.settle(now, &mut self.legs);
         if let Some(phase) = self.phases.get_mut(place.phase) {
-            phase.load += 1;
+            phase.take();
         }
     }
 
@@ -504,7 +587,7 @@ impl Plane {
         self.by_id.insert(leg, (key, Place::Alone { phase }));
         if let Some(phase) = self.phases.get_mut(phase) {
             phase.alone.push(key);
-            phase.load += 1;
+            phase.take();
         }
     }
 
@@ -516,7 +599,7 @@ impl Plane {
                     && let Some(index) = phase.alone.iter().position(|other| *other == key)
                 {
                     phase.alone.swap_remove(index);
-                    phase.load -= 1;
+                    phase.lose();
                 }
                 false
             }
@@ -526,7 +609,7 @@ impl Plane {
                 };
                 let talked = room.bridge.leave(key, &mut self.legs);
                 if let Some(phase) = self.phases.get_mut(room.phase) {
-                    phase.load = phase.load.saturating_sub(1);
+                    phase.lose();
                 }
                 if room.bridge.is_empty() {
                     self.end_room(id);

@@ -5,6 +5,7 @@ use super::jitter::JitterBuffer;
 use super::noise::Noise;
 use super::timeline::{Placed, Timeline};
 use super::{FRAME, LONGEST_PACKET, SHORTEST_PACKET};
+use crate::base::fetch::fetch;
 use crate::wire::codec::{Codec, g722};
 
 /// A stream's buffer and decoder.
@@ -126,6 +127,14 @@ impl Playout {
                 Some((start, end, bytes))
             }
             Playout::Coded(buffer) => buffer.packet(from, bytes),
+        }
+    }
+
+    /// Asks the processor for what the next packet and the next frame need.
+    pub fn fetch(&self) {
+        match self {
+            Playout::Bytes(buffer) => buffer.fetch(),
+            Playout::Coded(buffer) => fetch(&**buffer),
         }
     }
 

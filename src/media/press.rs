@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use crate::base::Instant;
+use crate::base::fetch::fetch;
 use crate::wire::rtp::TelephoneEvent;
 
 /// Silence after which a press is over: three packets at the longest usual interval, 50 ms. Longer: a PIN's last
@@ -133,6 +134,11 @@ impl Presses {
         }
         let over = |press: &Press| matches!(press.state, State::Down { heard } if now.since(heard) >= GIVEN_UP);
         self.release(over)
+    }
+
+    /// Asks the processor for what is looked at while no key is down.
+    pub fn fetch(&self) {
+        fetch(&self.down);
     }
 
     /// Whether a key is down, as far as is known.

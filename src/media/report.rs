@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::egress::Egress;
 use super::reception::Reception;
 use crate::base::Instant;
+use crate::base::fetch::fetch;
 use crate::wire::rtp::rtcp::{Compound, Report, ReportBlock, SenderInfo, Writer};
 use crate::wire::rtp::xr::{Block, Blocks, VoipMetrics};
 
@@ -43,6 +44,11 @@ pub struct More {
 }
 
 impl Reporter {
+    /// Asks the processor for what a tick looks at.
+    pub fn fetch(&self) {
+        fetch(&self.due);
+    }
+
     /// The first report is due after half an interval in the mean (§6.2).
     pub fn new(cname: &str, seed: u64, now: Instant) -> Self {
         let cname = cname.as_bytes();

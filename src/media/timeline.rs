@@ -16,6 +16,7 @@
 
 use super::FRAME;
 use super::transit::Transit;
+use crate::base::fetch::fetch;
 
 /// Units held: 512 ms.
 pub const HELD: usize = 4096;
@@ -115,6 +116,15 @@ impl Timeline {
         self.delayed = false;
         self.transit = Transit::default();
         self.there = [0; WORDS];
+    }
+
+    /// Asks the processor for what the next packet and the next frame need.
+    pub fn fetch(&self) {
+        fetch(&self.play);
+        fetch(&self.transit);
+        for at in [self.play, self.newest] {
+            self.there.get(((at & MASK) >> 6) as usize).into_iter().for_each(fetch);
+        }
     }
 
     /// Takes a packet of so much media time; `arrived` and `tick` elsewhere are on one clock. Where it waits, `keep` is

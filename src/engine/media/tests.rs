@@ -211,6 +211,37 @@ async fn three_in_a_room_hear_the_two_others_and_not_themselves() {
 }
 
 #[tokio::test]
+async fn packets_that_come_two_at_a_time_are_all_played() {
+    let mut plane = plane(1, 11_660, 5);
+    let mut anna = Phone::call(&mut plane, 1, 400.0, false).await;
+    let mut ben = Phone::call(&mut plane, 2, 700.0, false).await;
+    let carl = Phone::call(&mut plane, 3, 1100.0, false).await;
+    for (phone, participant) in [(&anna, 1), (&ben, 2), (&carl, 3)] {
+        plane.send(join(phone, 1, participant));
+    }
+    // As some radio networks deliver: nothing for 40 ms, then two.
+    let mut ticks = interval(Duration::from_millis(20));
+    for tick in 0..100 {
+        ticks.tick().await;
+        if tick % 2 == 0 {
+            anna.speak();
+            anna.speak();
+        }
+        anna.listen();
+        ben.speak();
+        ben.listen();
+    }
+    assert!(ben.hears(400.0) > 3000.0 && anna.hears(700.0) > 3000.0, "{} {}", ben.hears(400.0), anna.hears(700.0));
+    plane.send(MediaCommand::Close { leg: anna.leg });
+    let (_, figures) = until(&mut plane, closed).await;
+    assert_eq!((figures.lost, figures.dropped), (0, 0));
+    assert!(figures.received >= 98 && figures.late <= 4, "{figures:?}");
+    // When they came is the kernel's word: 20 ms early, 20 ms late.
+    assert!((10.0..30.0).contains(&figures.jitter_ms), "{figures:?}");
+    plane.finish().await;
+}
+
+#[tokio::test]
 async fn what_one_of_two_says_goes_to_the_other_without_waiting_for_a_tick() {
     let mut plane = plane(1, 11_600, 4);
     let mut anna = Phone::call(&mut plane, 1, 400.0, false).await;

@@ -11,8 +11,8 @@ use super::PhoneError;
 use super::keys::PRESS;
 use super::voice::{Recorder, Voice};
 use crate::base::{Instant, LegId, Rng};
-use crate::engine::clock::Clock;
-use crate::engine::sockets::{Ear, LegSockets};
+use crate::engine::clock::{Clock, Stamps};
+use crate::engine::sockets::{Datagram, Ear, LegSockets};
 use crate::media::command::{Figures, Format, LegSetup, MediaEvent, Remote, Security};
 use crate::media::egress::Encoded;
 use crate::media::leg::Leg;
@@ -203,13 +203,13 @@ impl Player {
     }
 
     fn receive(&mut self, leg: &mut Leg, now: Instant, events: &mut Vec<MediaEvent>) {
-        let mut datagram = [0; 2048];
+        let (mut buffer, stamps) = ([0; 2048], Stamps::new(&self.clock));
         for ear in [Ear::Rtp, Ear::Trap, Ear::Rtcp] {
-            while let Some((length, from)) = self.sockets.receive(ear, &mut datagram) {
-                let bytes = datagram.get(..length).unwrap_or_default();
+            while let Some(Datagram { length, from, stamp }) = self.sockets.receive(ear, &mut buffer) {
+                let (bytes, came) = (buffer.get(..length).unwrap_or_default(), stamps.arrived(stamp, now));
                 match ear {
-                    Ear::Rtp | Ear::Trap => leg.receive_rtp(from, bytes, now, None, &mut Out(&self.sockets), events),
-                    Ear::Rtcp => leg.receive_rtcp(from, bytes, now),
+                    Ear::Rtp | Ear::Trap => leg.receive_rtp(from, bytes, came, None, &mut Out(&self.sockets), events),
+                    Ear::Rtcp => leg.receive_rtcp(from, bytes, came),
                 }
             }
         }

@@ -5,10 +5,35 @@
 
 use crate::base::ParticipantId;
 use crate::media::audience::{self, Audience};
+use crate::media::egress::Encoded;
 use crate::media::resample::Resampler;
 use crate::media::{FRAME, Rate, mix};
 
-/// The voices of one tick at one rate.
+/// Room to mix in: of one tick, so that all rooms of a thread share it, and find it in the processor's caches.
+pub struct Desk {
+    /// By rate: of each voice a frame, one after the other, and their sum.
+    frames: [Box<[i16]>; 3],
+    totals: [Box<[i32]>; 3],
+    sum: Box<[i32]>,
+    frame: Box<[i16]>,
+    /// What one leg alone hears.
+    pub(super) own: Encoded,
+}
+
+impl Desk {
+    /// For rooms that decode at most so many voices.
+    pub(super) fn new(voices: usize) -> Self {
+        Self {
+            frames: Rate::ALL.map(|rate| vec![0; rate.samples() * voices].into()),
+            totals: Rate::ALL.map(|rate| vec![0; rate.samples()].into()),
+            sum: vec![0; Rate::MOST].into(),
+            frame: vec![0; Rate::MOST].into(),
+            own: Encoded::default(),
+        }
+    }
+}
+
+/// The voices of one tick at one rate; between ticks without room for them.
 pub(super) struct Mix {
     rate: Rate,
     /// One frame after the other.
@@ -86,20 +111,27 @@ impl Mixes {
         }
     }
 
+    /// Takes a desk's room, or gives it back.
+    pub(super) fn exchange(&mut self, desk: &mut Desk) {
+        std::mem::swap(&mut self.sum, &mut desk.sum);
+        std::mem::swap(&mut self.frame, &mut desk.frame);
+        for (mix, (frames, total)) in self.mixes.iter_mut().zip(desk.frames.iter_mut().zip(&mut desk.totals)) {
+            if let Some(mix) = mix {
+                std::mem::swap(&mut mix.frames, frames);
+                std::mem::swap(&mut mix.total, total);
+            }
+        }
+    }
+
     /// Asks for the memory that these rates need.
     pub(super) fn prepare(&mut self, listened: impl Fn(Rate) -> bool) {
         for rate in Rate::ALL {
             if let Some(mix) = self.mixes.get_mut(rate.index()) {
                 match mix {
                     Some(_) if listened(rate) => {}
-                    _ => *mix = listened(rate).then(|| Box::new(Mix::new(rate, self.owners.len()))),
+                    _ => *mix = listened(rate).then(|| Box::new(Mix::new(rate))),
                 }
             }
-        }
-        let most = Rate::ALL.into_iter().filter(|rate| listened(*rate)).map(Rate::samples).max().unwrap_or(0);
-        if self.frame.len() != most {
-            self.sum = vec![0; most].into();
-            self.frame = vec![0; most].into();
         }
     }
 
@@ -190,14 +222,8 @@ impl Mixes {
 }
 
 impl Mix {
-    fn new(rate: Rate, voices: usize) -> Self {
-        let length = rate.samples();
-        Self {
-            rate,
-            frames: vec![0; length * voices].into(),
-            total: vec![0; length].into(),
-            tones: Resampler::new(Rate::Narrow, rate),
-        }
+    fn new(rate: Rate) -> Self {
+        Self { rate, frames: Box::default(), total: Box::default(), tones: Resampler::new(Rate::Narrow, rate) }
     }
 }
 

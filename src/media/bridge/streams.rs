@@ -1,5 +1,6 @@
 //! What all who are silent hear, encoded once for each codec.
 
+use crate::base::fetch::fetch;
 use crate::media::Rate;
 use crate::media::egress::Encoded;
 use crate::media::encoder::Encoder;
@@ -52,6 +53,11 @@ impl Streams {
     /// The stream at a place.
     pub(super) fn get_mut(&mut self, place: usize) -> Option<&mut Stream> {
         self.0.get_mut(place)
+    }
+
+    /// Asks the processor for the first; most rooms have no other.
+    pub(super) fn fetch(&self) {
+        self.0.first().into_iter().for_each(fetch);
     }
 
     /// Another tick.

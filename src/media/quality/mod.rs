@@ -5,6 +5,7 @@
 //! and by its extended ones (RFC 3611) where it sends them. Both are kept for the last interval and for the whole call.
 
 use super::command::Figures;
+use crate::base::fetch::fetch;
 use crate::wire::codec::Codec;
 use crate::wire::rtp::rtcp::ReportBlock;
 use crate::wire::rtp::xr::VoipMetrics;
@@ -203,6 +204,12 @@ pub struct Monitor {
 }
 
 impl Monitor {
+    /// Asks the processor for what packets and ticks change.
+    pub fn fetch(&self) {
+        fetch(&self.pattern);
+        fetch(&self.clicks);
+    }
+
     /// Takes a packet's number, and whether it came in time.
     pub fn arrive(&mut self, sequence: u16, in_time: bool) {
         self.pattern.arrive(sequence, in_time);
