@@ -18,7 +18,5 @@ VOLUME /var/lib/ringlift
 # SIP over UDP and TCP, SIP over TLS, the API and its page, browsers' media, telephones' media.
 EXPOSE 5060/udp 5060/tcp 5061/tcp 8080/tcp 8189/udp 8189/tcp 20000-29999/udp
 STOPSIGNAL SIGTERM
-# Memory in large pages, where the host gives them to who asks: less waiting for it, see docs/performance.md.
-ENV GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 ENTRYPOINT ["/usr/bin/ringlift"]
 CMD ["serve"]

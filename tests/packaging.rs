@@ -40,14 +40,3 @@ fn the_service_unit_waits_longer_than_the_drain_limit_and_allows_enough_descript
     assert_eq!(value("KillSignal"), "SIGTERM");
     assert_eq!(value("StateDirectory"), "ringlift");
 }
-
-#[test]
-fn service_and_container_ask_for_memory_in_large_pages() {
-    for (file, line) in [
-        ("packaging/ringlift.service", "Environment=GLIBC_TUNABLES=glibc.malloc.hugetlb=1"),
-        ("Dockerfile", "ENV GLIBC_TUNABLES=glibc.malloc.hugetlb=1"),
-    ] {
-        let text = std::fs::read_to_string(root().join(file)).unwrap();
-        assert!(text.lines().any(|written| written == line), "{file}");
-    }
-}

@@ -37,10 +37,6 @@ impl Gateway {
         std::fs::write(directory.join("ringlift.toml"), config).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringlift"));
         command.args(["serve", "--config", "ringlift.toml"]).current_dir(&directory).stdout(Stdio::null());
-        // As the service unit has it, unless whoever measures says otherwise.
-        if std::env::var_os("GLIBC_TUNABLES").is_none() {
-            command.env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
-        }
         // SAFETY: between fork and exec only an async-signal-safe call is made.
         unsafe {
             std::os::unix::process::CommandExt::pre_exec(&mut command, || {
