@@ -48,9 +48,9 @@ pub struct Stamps {
 }
 
 impl Stamps {
-    /// A note further back is no note of a datagram, but of a wall clock that was set: 1 s. More: for longer after that,
-    /// datagrams count as old. Less: after a pause of the machine, they count as new.
-    const OLDEST: Duration = Duration::from_secs(1);
+    /// A note further back is no note of a datagram, but of a wall clock that was set: 300 ms. More: datagrams that count as much too early
+    /// keep the jitter buffer from waiting as long as it has to. Less: after a pause of ours, they count as late.
+    const OLDEST: Duration = Duration::from_millis(300);
 
     /// By both clocks as they are now.
     pub fn new(clock: &Clock) -> Self {
@@ -89,8 +89,8 @@ mod tests {
             (noted(-7), at(9_993)),
             (noted(3), at(10_003)),
             (noted(6), now),
-            (noted(-900), at(9_100)),
-            (noted(-1_001), now),
+            (noted(-290), at(9_710)),
+            (noted(-301), now),
             (noted(3_600_000), now),
         ] {
             assert_eq!(stamps.arrived(note, now), came, "{note:?}");

@@ -433,6 +433,8 @@ impl Thread {
     }
 
     fn seat(&mut self, leg: LegId, key: LegKey, sockets: Box<LegSockets>, now: Instant) {
+        // Room for all of them in one room, so that a tick asks for none.
+        self.members.reserve(self.plane.len());
         if self.seats.seat(leg, key, sockets).is_err() {
             // The kernel has no room to watch it: a leg that hears nothing is no leg.
             self.command(MediaCommand::Close { leg }, now);
