@@ -63,7 +63,8 @@ pub(crate) async fn write<'a>(
                 .push_bind(body);
         });
         sql.push(" on conflict (seq) do nothing returning seq");
-        let new: Vec<i64> = sql.build_query_scalar().fetch_all(&mut *tx).await?;
+        // As many texts as there are numbers of rows: none is kept.
+        let new: Vec<i64> = sql.build_query_scalar().persistent(false).fetch_all(&mut *tx).await?;
         let new: BTreeSet<i64> = if hooks { new.into_iter().collect() } else { BTreeSet::new() };
         for (event, body) in rows {
             if i64::try_from(event.seq).is_ok_and(|seq| new.contains(&seq)) {

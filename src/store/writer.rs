@@ -65,8 +65,6 @@ const PICTURE_DAYS: u32 = 7;
 #[derive(Debug, Clone)]
 pub struct Writer {
     items: mpsc::Sender<Item>,
-    /// What may wait; nobody is woken for it.
-    lazy: mpsc::Sender<Arc<Event>>,
     counters: Arc<Counters>,
 }
 
@@ -99,14 +97,11 @@ impl Writer {
     /// Starts the writer's task on the current runtime.
     pub fn start(store: Store, settings: Settings) -> Self {
         let (items, inbox) = mpsc::channel(CHANNEL);
-        let (lazy, lazies) = mpsc::channel(CHANNEL);
         let counters = Arc::new(Counters::default());
         let task = Task {
             store,
             settings,
             inbox,
-            lazies,
-            look_at: Instant::now(),
             counters: counters.clone(),
             spool: Spool::default(),
             settling: Vec::new(),
@@ -114,16 +109,12 @@ impl Writer {
             prune_at: Instant::now(),
         };
         tokio::spawn(task.run());
-        Self { items, lazy, counters }
+        Self { items, counters }
     }
 
     /// Keeps an event.
     pub fn event(&self, event: Arc<Event>) {
-        let taken = match event.what {
-            Happening::Speaking { .. } => self.lazy.try_send(event).is_ok(),
-            _ => self.items.try_send(Item::Event(event)).is_ok(),
-        };
-        if !taken {
+        if self.items.try_send(Item::Event(event)).is_err() {
             self.counters.events_lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -250,9 +241,6 @@ struct Task {
     store: Store,
     settings: Settings,
     inbox: mpsc::Receiver<Item>,
-    lazies: mpsc::Receiver<Arc<Event>>,
-    /// When what may wait is looked for.
-    look_at: Instant,
     counters: Arc<Counters>,
     spool: Spool,
     settling: Vec<oneshot::Sender<Vec<Arc<Event>>>>,
@@ -265,7 +253,6 @@ impl Task {
     async fn run(mut self) {
         loop {
             let finish = self.collect().await;
-            self.collect_lazies();
             if Instant::now() >= self.prune_at {
                 self.prune_at = Instant::now() + PRUNE;
                 self.prune().await;
@@ -302,9 +289,10 @@ impl Task {
                 },
                 None => tokio::select! {
                     next = self.inbox.recv() => next,
-                    () = sleep_until(self.prune_at.min(self.look_at)) => return None,
+                    () = sleep_until(self.prune_at) => return None,
                 },
             };
+            let mut wait = BATCH_TIME;
             match next {
                 None => return Some(None),
                 Some(Item::Finish(done)) => return Some(Some(done)),
@@ -312,7 +300,16 @@ impl Task {
                     self.settling.push(answer);
                     return None;
                 }
-                Some(Item::Event(event)) => self.keep(event),
+                Some(Item::Event(event)) => {
+                    if matches!(event.what, Happening::Speaking { .. }) {
+                        wait = LAZY_TIME;
+                    }
+                    if self.spool.events.len() >= SPOOL_EVENTS {
+                        self.counters.events_lost.fetch_add(1, Ordering::Relaxed);
+                    } else {
+                        self.spool.events.push_back(event);
+                    }
+                }
                 Some(Item::Record(record)) => self.spool.take(record, &self.counters),
             }
             self.counters.waiting.store(self.spool.len() as u64, Ordering::Relaxed);
@@ -320,27 +317,10 @@ impl Task {
             if taken >= BATCH_ITEMS {
                 return None;
             }
-            deadline = deadline.or_else(|| Some(Instant::now() + BATCH_TIME));
-        }
-    }
-
-    /// Takes what may have waited until now.
-    fn collect_lazies(&mut self) {
-        self.look_at = Instant::now() + LAZY_TIME;
-        let before = self.spool.events.len();
-        while let Ok(event) = self.lazies.try_recv() {
-            self.keep(event);
-        }
-        if before > 0 && self.spool.events.len() > before {
-            self.spool.events.make_contiguous().sort_by_key(|event| event.seq);
-        }
-    }
-
-    fn keep(&mut self, event: Arc<Event>) {
-        if self.spool.events.len() >= SPOOL_EVENTS {
-            self.counters.events_lost.fetch_add(1, Ordering::Relaxed);
-        } else {
-            self.spool.events.push_back(event);
+            if self.retry.is_none() {
+                let at = Instant::now() + wait;
+                deadline = Some(deadline.map_or(at, |before| before.min(at)));
+            }
         }
     }
 
@@ -536,6 +516,7 @@ mod tests {
             writer.event(speaking(seq + 1));
         }
         let rest: Vec<u64> = writer.settle().await.unwrap().iter().map(|event| event.seq).collect();
+        // Readers go by the last number that they have.
         assert_eq!(rest, [1201, 1202, 1203, 1204, 1205, 1206], "of what is not written too");
         sqlx::query("alter table away rename to event").execute(&store.writes).await.unwrap();
         until_it_takes_again(&writer).await;
