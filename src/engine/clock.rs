@@ -57,6 +57,11 @@ impl Stamps {
         Self { mono: clock.mono(), wall: os::wall() }
     }
 
+    /// How long ago that was, as the wall clock goes; nothing is known where nothing was noted.
+    pub fn age(&self, noted: Option<Duration>) -> Option<Duration> {
+        noted.map(|noted| self.wall.saturating_sub(noted))
+    }
+
     /// When what the kernel noted then came; at `now` at the latest, and where nothing was noted.
     pub fn arrived(&self, noted: Option<Duration>, now: Instant) -> Instant {
         let Some(noted) = noted else { return now };

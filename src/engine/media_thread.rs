@@ -207,6 +207,10 @@ impl Thread {
                 break;
             }
         }
+        if taken > 0 {
+            // Room for all of them in one room, so that a tick asks for none.
+            self.members.reserve(self.plane.len());
+        }
         // Whoever gives them may wait for room.
         self.rung |= taken >= ORDERS / 2;
     }
@@ -341,9 +345,9 @@ impl Thread {
                 continue;
             }
             for _ in 0..ROUNDS {
-                let Some(came) = self.read_one(key, Ear::Rtp, &mut buffer, stamps, now) else { break };
+                let Some(age) = self.read_one(key, Ear::Rtp, &mut buffer, stamps, now) else { break };
                 // Asking a socket in vain costs half of what a packet does. Had there been more, this one would be older.
-                let last = came.is_some_and(|came| now.since(came) < RECENT);
+                let last = age.is_some_and(|age| age < RECENT);
                 if last && self.plane.leg(key).is_some_and(Leg::is_served) {
                     break;
                 }
@@ -351,7 +355,7 @@ impl Thread {
         }
     }
 
-    /// Takes a packet of a leg's socket; says when it came, if that is known, where there was one.
+    /// Takes a packet of a leg's socket; says how old it is, if that is known, where there was one.
     fn read_one(
         &mut self,
         key: LegKey,
@@ -359,7 +363,7 @@ impl Thread {
         buffer: &mut [u8],
         stamps: &Stamps,
         now: Instant,
-    ) -> Option<Option<Instant>> {
+    ) -> Option<Option<Duration>> {
         let seat = self.seats.get(key)?;
         let Datagram { length, from, stamp } = seat.sockets.receive(ear, buffer)?;
         let bytes = buffer.get(..length).unwrap_or_default();
@@ -372,7 +376,7 @@ impl Thread {
         }
         outlet.count(&self.counts);
         add(&self.counts.received, 1);
-        Some(stamp.map(|_| arrived))
+        Some(stamps.age(stamp))
     }
 
     /// Takes browsers' voices, at most as many as the ring holds.
@@ -433,8 +437,6 @@ impl Thread {
     }
 
     fn seat(&mut self, leg: LegId, key: LegKey, sockets: Box<LegSockets>, now: Instant) {
-        // Room for all of them in one room, so that a tick asks for none.
-        self.members.reserve(self.plane.len());
         if self.seats.seat(leg, key, sockets).is_err() {
             // The kernel has no room to watch it: a leg that hears nothing is no leg.
             self.command(MediaCommand::Close { leg }, now);

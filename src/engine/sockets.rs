@@ -132,7 +132,8 @@ impl LegSockets {
         ((dropped, unsent), all.saturating_sub(self.told.replace(all)))
     }
 
-    /// Adds those to an epoll set on which packets are rare: all but the one that hears the far end. `token` gives each its own.
+    /// Adds those to an epoll set on which packets are rare: all but the one that hears the far end. That of a relayed leg too, whose packets
+    /// come with no word of when they came. `token` gives each its own.
     pub fn watch(&self, epoll: &os::Epoll, token: impl Fn(Ear) -> u64) -> io::Result<()> {
         match &self.kind {
             Kind::Own(own) => {
@@ -141,7 +142,10 @@ impl LegSockets {
                 }
                 epoll.add(&own.rtcp, token(Ear::Rtcp))
             }
-            Kind::Relayed { rtcp, .. } => epoll.add(rtcp, token(Ear::Rtcp)),
+            Kind::Relayed { rtp, rtcp, .. } => {
+                epoll.add(rtp, token(Ear::Rtp))?;
+                epoll.add(rtcp, token(Ear::Rtcp))
+            }
         }
     }
 
@@ -153,7 +157,10 @@ impl LegSockets {
                 let _ = own.trap.as_ref().map(|trap| epoll.remove(trap));
                 epoll.remove(&own.rtcp)
             }
-            Kind::Relayed { rtcp, .. } => epoll.remove(rtcp),
+            Kind::Relayed { rtp, rtcp, .. } => {
+                let _ = epoll.remove(rtp);
+                epoll.remove(rtcp)
+            }
         };
     }
 

@@ -404,10 +404,10 @@ impl Leg {
         self.playout.fetch();
     }
 
-    /// Whether what is played next is there.
+    /// Whether what is played next is there; not where a key is down, of which each packet counts.
     pub fn is_served(&self) -> bool {
         let time = self.playout.time();
-        time.started() && time.is_there(time.play(), FRAME as i64)
+        !self.presses.any_down() && time.started() && time.is_there(time.play(), FRAME as i64)
     }
 
     /// Names the leg within its plane.

@@ -23,6 +23,8 @@ impl Legs {
         // Room for all of them, so that a tick asks for none.
         self.turned.reserve(self.slots.len());
         leg.set_key(key);
+        // Whatever it was to tell another thread's engine went with its seat there.
+        leg.turned();
         if let Some(slot) = self.slots.get_mut(index as usize) {
             *slot = Some(leg);
         }

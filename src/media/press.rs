@@ -136,6 +136,11 @@ impl Presses {
         self.release(over)
     }
 
+    /// Whether a key went down of which no end came.
+    pub fn any_down(&self) -> bool {
+        self.down > 0
+    }
+
     /// Asks the processor for what is looked at while no key is down.
     pub fn fetch(&self) {
         fetch(&self.down);

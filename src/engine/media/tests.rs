@@ -242,6 +242,47 @@ async fn packets_that_come_two_at_a_time_are_all_played() {
 }
 
 #[tokio::test]
+async fn what_waited_in_the_socket_before_the_leg_began_is_not_heard_as_delay() {
+    let mut plane = plane(1, 11_680, 5);
+    let mut ben = Phone::call(&mut plane, 2, 700.0, false).await;
+    let carl = Phone::call(&mut plane, 3, 1100.0, false).await;
+    // A port is offered, and heard by the far end long before our side knows that it was taken.
+    let leg = LegId::from_bits(1);
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let there = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), plane.bind_ports(leg, false).expect("a port"));
+    let mut anna = Phone {
+        leg,
+        there,
+        frequency: 400.0,
+        sent: 0,
+        heard: Vec::new(),
+        sequences: Vec::new(),
+        ssrcs: Default::default(),
+        socket,
+    };
+    let mut ticks = interval(Duration::from_millis(20));
+    for _ in 0..30 {
+        ticks.tick().await;
+        anna.speak();
+    }
+    plane.send(MediaCommand::Open { leg, setup: Box::new(setup(anna.socket.local_addr().unwrap())) });
+    for (phone, participant) in [(&anna, 1), (&ben, 2), (&carl, 3)] {
+        plane.send(join(phone, 1, participant));
+    }
+    for _ in 0..50 {
+        ticks.tick().await;
+        anna.speak();
+        ben.listen();
+        ben.speak();
+    }
+    assert!(ben.hears(400.0) > 3000.0, "{}", ben.hears(400.0));
+    plane.send(MediaCommand::Close { leg });
+    let (_, figures) = until(&mut plane, closed).await;
+    assert!(figures.received >= 78, "of 80, none waits: {figures:?}");
+    plane.finish().await;
+}
+
+#[tokio::test]
 async fn what_one_of_two_says_goes_to_the_other_without_waiting_for_a_tick() {
     let mut plane = plane(1, 11_600, 4);
     let mut anna = Phone::call(&mut plane, 1, 400.0, false).await;
