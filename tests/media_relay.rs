@@ -210,3 +210,22 @@ fn different_codecs_are_mixed_and_a_change_of_codec_in_the_call_is_followed() {
     assert!(world.phones[0].hears(730.0, 900) < 10.0);
     assert!(world.phones[0].packets.len() >= 49);
 }
+
+#[test]
+fn who_comes_from_another_thread_says_anew_that_its_packets_go_on_as_they_come() {
+    let mut world = call_of_two([420.0, 730.0]);
+    while world.plane.poll_turned().is_some() {}
+    let leg = world.phones[0].leg;
+    let moved = world.plane.take_leg(leg).unwrap();
+    // Nobody asked before it left.
+    while world.plane.poll_turned().is_some() {}
+    world.phones[0].key = world.plane.insert_leg(moved, world.now);
+    world.join(0);
+    world.run(500);
+    assert!(passes(&world, 0));
+    let mut told: Vec<_> = std::iter::from_fn(|| world.plane.poll_turned()).collect();
+    told.sort_by_key(|(key, _)| key.0);
+    let mut both: Vec<_> = world.phones.iter().map(|phone| (phone.key, true)).collect();
+    both.sort_by_key(|(key, _)| key.0);
+    assert_eq!(told, both, "or the engine would not wake for its packets");
+}
