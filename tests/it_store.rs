@@ -36,7 +36,10 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 fn fresh_path() -> PathBuf {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    std::env::temp_dir().join(format!("ringlift-store-{}-{number}", std::process::id())).join("node.db")
+    let folder = std::env::temp_dir().join(format!("ringlift-store-{}-{number}", std::process::id()));
+    // Left behind by an earlier process of that number.
+    let _ = std::fs::remove_dir_all(&folder);
+    folder.join("node.db")
 }
 
 async fn open(path: &Path) -> Opened {

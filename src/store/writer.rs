@@ -448,7 +448,10 @@ mod tests {
     }
 
     async fn begin(name: &str) -> (Store, Writer) {
-        let path = std::env::temp_dir().join(format!("ringlift-writer-{}-{name}", std::process::id())).join("node.db");
+        let folder = std::env::temp_dir().join(format!("ringlift-writer-{}-{name}", std::process::id()));
+        // Left behind by an earlier process of that number.
+        let _ = std::fs::remove_dir_all(&folder);
+        let path = folder.join("node.db");
         let store = Store::open(&path, Utc(0)).await.unwrap().store;
         let writer = Writer::start(store.clone(), Settings { path, event_days: 0, record_days: 0 });
         writer.settle().await.unwrap();
