@@ -35,7 +35,7 @@ use crate::media::leg::Leg;
 use crate::media::outlet::LegKey;
 use crate::media::plane::{Plane, Unit};
 
-/// Between wake-ups. More: fewer of them, but packets wait longer. Less: the reverse.
+/// Between wake-ups, each for a fourth of the rooms. More: more of them at once, and reports and orders wait longer. Less: more wake-ups.
 pub(super) const WAKE: Duration = Duration::from_millis(5);
 /// Between wake-ups for packets that go on as they come. More: they wait longer. Less: a wake-up each.
 const HURRY: Duration = Duration::from_millis(1);

@@ -8,8 +8,8 @@
 //!                                                                               └─► Outlet::slot, for browsers, as it is
 //! ```
 //!
-//! A [`plane::Plane`] holds the legs and bridges of one thread. The engine gives it datagrams with the instant of
-//! the drain that found them, and asks it for the units that are due. Between ticks commands may allocate; in a
+//! A [`plane::Plane`] holds the legs and bridges of one thread. The engine gives it datagrams with the instant at
+//! which they came, and asks it for the units that are due. Between ticks commands may allocate; in a
 //! tick nothing allocates once the buffers have their size.
 
 pub mod audience;

@@ -7,7 +7,7 @@
 //! commands:       plane.handle(command, grid, outlet, events)                     grid: the scheduled instant of this turn
 //! ticks:          while let Some(unit) = plane.poll_due(grid) {
 //!                     plane.members(unit, legs)
-//!                     drain their sockets: plane.receive_rtp(key, from, bytes, arrived, outlet, events)
+//!                     of each: plane.foresee(); plane.receive_rtp(key, from, bytes, arrived, outlet, events) of what its socket has
 //!                     catch_unwind(plane.tick(unit, outlet, events)); on a panic: plane.fail(unit, events)
 //!                 }
 //! carry events away; sleep until plane.poll_timeout() or the next turn

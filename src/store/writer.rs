@@ -441,7 +441,9 @@ async fn write(store: &Store, spool: &Spool) -> Result<(usize, Vec<LegId>), Stor
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{ParticipantId, RoomId};
+    use crate::base::id::WebhookId;
+    use crate::base::{ParticipantId, RoomId, Secret};
+    use crate::store::webhook::Webhook;
 
     fn event(seq: u64) -> Arc<Event> {
         Arc::new(Event { seq, at: Utc(0), what: Happening::CallAnswered { call: LegId::from_bits(seq) } })
@@ -523,14 +525,27 @@ mod tests {
         assert_eq!(rest, [1201, 1202, 1203, 1204, 1205, 1206], "of what is not written too");
         sqlx::query("alter table away rename to event").execute(&store.writes).await.unwrap();
         until_it_takes_again(&writer).await;
-        // By itself, without anybody asking or anything else happening.
-        writer.event(speaking(1207));
-        let written = async {
-            while store.event_range().await.unwrap() != Some((1, 1207)) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+        // By itself, without anybody asking or anything else happening; and whoever wants to be told of it is.
+        let hook = Webhook {
+            id: WebhookId::from_bits(1),
+            url: "https://example.com/".into(),
+            description: String::new(),
+            events: vec!["participant.speaking".into()],
+            enabled: true,
+            gone: false,
+            secret: Secret::new("secret".to_owned()),
+            old_secret: None,
+            created: Utc(0),
+            succeeded: None,
+            failed: None,
+            counts: (0, 0),
         };
-        tokio::time::timeout(Duration::from_secs(30), written).await.unwrap();
+        store.add_webhook(&hook).await.unwrap();
+        let mut told = store.webhook_changes();
+        writer.event(speaking(1207));
+        tokio::time::timeout(Duration::from_secs(30), told.changed()).await.unwrap().unwrap();
+        assert_eq!(store.event_range().await.unwrap(), Some((1, 1207)));
+        assert_eq!(store.webhook(hook.id).await.unwrap().counts, (1, 0));
     }
 
     #[tokio::test]
