@@ -57,9 +57,11 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&Failure(vec![format!("the system gives no threads: {error}")])),
     };
-    match runtime.block_on(run(arguments)) {
-        Ok(code) => code,
-        Err(failure) => fail(&failure),
+    // As a task: on the thread that hears of a packet it needs no other woken, and what it gives to tasks runs there next.
+    match runtime.block_on(runtime.spawn(run(arguments))) {
+        Ok(Ok(code)) => code,
+        Ok(Err(failure)) => fail(&failure),
+        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
     }
 }
 

@@ -428,7 +428,8 @@ fn a_bridge_that_failed_takes_its_own_legs_only() {
     (0..2).for_each(|phone| world.join(phone));
     world.run(200);
     let mut events = Vec::new();
-    world.plane.fail(ringlift::media::plane::Unit::Bridge(ROOM), &mut events);
+    let room = world.plane.unit(ROOM).unwrap();
+    world.plane.fail(room, &mut events);
     assert_eq!(events.iter().filter(|event| matches!(event, MediaEvent::Closed { .. })).count(), 2);
     assert_eq!(events.last(), Some(&MediaEvent::BridgeFailed { room: ROOM }));
     assert_eq!((world.plane.len(), world.plane.rooms()), (1, 0));

@@ -189,6 +189,11 @@ impl Outlet for Sockets<'_> {
         }
     }
 
+    fn expect(&mut self, leg: LegKey) {
+        let seat = self.seats.get(leg.0 as usize).and_then(Option::as_ref);
+        seat.into_iter().for_each(|seat| fetch(&*seat.sockets));
+    }
+
     fn slot(&mut self, spoken: Spoken<'_>) {
         if self.web.push(spoken) {
             self.slots += 1;

@@ -45,6 +45,9 @@ const NAP: Duration = Duration::from_secs(1);
 const ORDERS: usize = 4096;
 /// Reports in a thread's ring. More wait here, or are dropped when they can be.
 const REPORTS: usize = 8192;
+/// Wake-ups between two rings for what may wait: who speaks, and figures. More: a name lights up later. Less: a switch to another thread and back for
+/// each word.
+const PATIENCE: u8 = 4;
 /// Packets of one socket taken in one wake-up. More: a flood keeps the mix
 /// waiting. Less: after a pause of the machine, packets wait for the next wake-up.
 const ROUNDS: usize = 64;
@@ -81,12 +84,14 @@ pub(super) fn start(
         asleep: asleep.clone(),
         bell: Rung(bell),
         rung: false,
+        waiting: 0,
         stop,
         clock,
         counts: counts.clone(),
         longest: longest.clone(),
         at: None,
         members: Vec::new(),
+        buffer: Box::new([0; DATAGRAM]),
     };
     let spawned = std::thread::Builder::new().name(format!("media-{index}")).spawn(move || {
         match prefer_this_thread() {
@@ -126,6 +131,8 @@ struct Thread {
     asleep: Arc<AtomicBool>,
     bell: Rung,
     rung: bool,
+    /// Wake-ups since the first report that may wait, that one included; none where there is none.
+    waiting: u8,
     stop: Arc<AtomicBool>,
     clock: Clock,
     counts: Arc<Counts>,
@@ -135,6 +142,8 @@ struct Thread {
     at: Option<LegId>,
     /// Of the unit that is being ticked.
     members: Vec<LegKey>,
+    /// Room for a datagram.
+    buffer: Box<[u8; DATAGRAM]>,
 }
 
 /// The gateway's doorbell; rung when the thread ends, however it ends, so that its end is noticed.
@@ -306,13 +315,12 @@ impl Thread {
     }
 
     fn read(&mut self, next: &mut usize, found: usize, stamps: &Stamps, now: Instant) {
-        let mut buffer = [0; DATAGRAM];
         while *next < found {
             let index = *next;
             *next += 1;
             match self.seats.found(index) {
                 Some(Found::Ear(key, ear)) => {
-                    self.read_one(key, ear, &mut buffer, stamps, now);
+                    self.read_one(key, ear, stamps, now);
                 }
                 Some(Found::Doorbell) => self.doorbell.answer(),
                 None => {}
@@ -325,7 +333,7 @@ impl Thread {
         self.plane.members(unit, &mut self.members);
         let mut next = 0;
         while next < self.members.len() {
-            if catch_unwind(AssertUnwindSafe(|| self.read_members(&mut next, stamps, now))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| self.read_members(unit, &mut next, stamps, now))).is_err() {
                 self.end_failed(now);
             }
         }
@@ -334,39 +342,39 @@ impl Thread {
         }
     }
 
-    fn read_members(&mut self, next: &mut usize, stamps: &Stamps, now: Instant) {
-        let mut buffer = [0; DATAGRAM];
+    fn read_members(&mut self, unit: Unit, next: &mut usize, stamps: &Stamps, now: Instant) {
         while let Some(key) = self.members.get(*next).copied() {
             *next += 1;
             if let Some(near) = self.plane.foresee() {
                 self.seats.fetch(near);
             }
-            if self.seats.get(key).is_none_or(|seat| seat.hurried) {
-                continue;
+            if self.seats.get(key).is_some_and(|seat| !seat.hurried) {
+                self.read_waiting(key, stamps, now);
             }
-            for _ in 0..ROUNDS {
-                let Some(age) = self.read_one(key, Ear::Rtp, &mut buffer, stamps, now) else { break };
-                // Asking a socket in vain costs half of what a packet does. Had there been more, this one would be older.
-                let last = age.is_some_and(|age| age < RECENT);
-                if last && self.plane.leg(key).is_some_and(Leg::is_served) {
-                    break;
-                }
+            self.at = self.plane.leg(key).map(Leg::id);
+            let mut outlet = self.seats.outlet(&mut self.web);
+            self.plane.listen(unit, key, &mut outlet, &mut self.events);
+            outlet.count(&self.counts);
+        }
+    }
+
+    /// Takes what waits for one leg.
+    fn read_waiting(&mut self, key: LegKey, stamps: &Stamps, now: Instant) {
+        for _ in 0..ROUNDS {
+            let Some(age) = self.read_one(key, Ear::Rtp, stamps, now) else { break };
+            // Asking a socket in vain costs half of what a packet does. Had there been more, this one would be older.
+            let last = age.is_some_and(|age| age < RECENT);
+            if last && self.plane.leg(key).is_some_and(Leg::is_served) {
+                break;
             }
         }
     }
 
     /// Takes a packet of a leg's socket; says how old it is, if that is known, where there was one.
-    fn read_one(
-        &mut self,
-        key: LegKey,
-        ear: Ear,
-        buffer: &mut [u8],
-        stamps: &Stamps,
-        now: Instant,
-    ) -> Option<Option<Duration>> {
+    fn read_one(&mut self, key: LegKey, ear: Ear, stamps: &Stamps, now: Instant) -> Option<Option<Duration>> {
         let seat = self.seats.get(key)?;
-        let Datagram { length, from, stamp } = seat.sockets.receive(ear, buffer)?;
-        let bytes = buffer.get(..length).unwrap_or_default();
+        let Datagram { length, from, stamp } = seat.sockets.receive(ear, &mut *self.buffer)?;
+        let bytes = self.buffer.get(..length).unwrap_or_default();
         self.at = Some(seat.leg);
         let arrived = stamps.arrived(stamp, now);
         let mut outlet = self.seats.outlet(&mut self.web);
@@ -475,7 +483,7 @@ impl Thread {
                 MediaEvent::Measured { .. } | MediaEvent::Talking { .. } => {
                     let event = self.with_losses(event);
                     if self.backlog.is_empty() && self.reports.push(Report::Event(event)).is_ok() {
-                        self.rung = true;
+                        self.waiting = self.waiting.max(1);
                     } else {
                         add(&self.counts.reports_dropped, 1);
                     }
@@ -525,7 +533,11 @@ impl Thread {
             }
             self.rung = true;
         }
-        if std::mem::take(&mut self.rung) {
+        if self.waiting > 0 {
+            self.waiting += 1;
+        }
+        if std::mem::take(&mut self.rung) || self.waiting > PATIENCE {
+            self.waiting = 0;
             self.bell.0.ring();
         }
     }

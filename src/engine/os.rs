@@ -103,8 +103,10 @@ pub fn receive_stamped(socket: &UdpSocket, buffer: &mut [u8], whence: bool) -> i
     header.msg_iovlen = 1;
     header.msg_control = notes.as_mut_ptr().cast();
     header.msg_controllen = size_of_val(&notes) as _;
+    // By number: the C library's own first sees to it that its thread could be cancelled meanwhile, with two locked instructions.
     // SAFETY: everything that the header points at is valid for the lengths it names, and outlives the call.
-    let length = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, 0) };
+    let length =
+        unsafe { libc::syscall(libc::SYS_recvmsg, libc::c_long::from(socket.as_raw_fd()), &raw mut header, 0) };
     let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
     // SAFETY: the kernel has written an address of that length.
     let from = from.and_then(|from| unsafe { SockAddr::new(from, header.msg_namelen) }.as_socket());
@@ -123,6 +125,16 @@ pub fn receive_stamped(socket: &UdpSocket, buffer: &mut [u8], whence: bool) -> i
         }
     }
     Ok(Received { length, from, stamp })
+}
+
+/// Sends a datagram to the far end to which the socket is connected.
+pub fn send(socket: &UdpSocket, bytes: &[u8]) -> io::Result<()> {
+    let nobody = std::ptr::null::<libc::sockaddr>();
+    let raw = libc::c_long::from(socket.as_raw_fd());
+    // By number, as above.
+    // SAFETY: the bytes are valid for their length, and no address is given.
+    let sent = unsafe { libc::syscall(libc::SYS_sendto, raw, bytes.as_ptr(), bytes.len(), 0, nobody, 0) };
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Gives memory that was freed back to the system: the allocator keeps what a storm of calls took, and an operator who

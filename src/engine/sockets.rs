@@ -228,14 +228,14 @@ impl LegSockets {
     /// Sends one datagram; false when the kernel did not take it.
     pub fn send(&self, port: Port, to: SocketAddr, bytes: &[u8]) -> bool {
         let send = || match (&self.kind, port) {
-            (Kind::Own(own), Port::Rtp) if own.connected == Some(to) => own.rtp.send(bytes),
-            (Kind::Own(own), Port::Rtp) => own.rtp.send_to(bytes, to),
-            (Kind::Own(own), Port::Rtcp) => own.rtcp.send_to(bytes, to),
-            (Kind::Relayed { rtp, .. }, Port::Rtp) => send_addressed(rtp, to, bytes),
-            (Kind::Relayed { rtcp, .. }, Port::Rtcp) => send_addressed(rtcp, to, bytes),
+            (Kind::Own(own), Port::Rtp) if own.connected == Some(to) => os::send(&own.rtp, bytes),
+            (Kind::Own(own), Port::Rtp) => own.rtp.send_to(bytes, to).map(drop),
+            (Kind::Own(own), Port::Rtcp) => own.rtcp.send_to(bytes, to).map(drop),
+            (Kind::Relayed { rtp, .. }, Port::Rtp) => send_addressed(rtp, to, bytes).map(drop),
+            (Kind::Relayed { rtcp, .. }, Port::Rtcp) => send_addressed(rtcp, to, bytes).map(drop),
         };
         let sent = match send() {
-            Ok(_) => true,
+            Ok(()) => true,
             // The report that an earlier datagram found nobody is given instead of sending this one: once more.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => send().is_ok(),
             Err(_) => false,

@@ -43,6 +43,10 @@ const ADVANTAGE: u32 = 2;
 /// begins in the middle of one does so with a click.
 const ONSET: usize = 16;
 
+/// Of so many members the first is out of the processor's nearest cache before it is sent to. Fewer: memory is asked for that is there. More: it is waited
+/// for.
+const MANY: usize = 16;
+
 /// A room's tones are this loud, of 256 (−6 dB): they come while people talk.
 const TONES: i32 = 128;
 
@@ -64,6 +68,9 @@ pub struct Bridge {
     telephones: Ears,
     browsers: Ears,
     slots: Slots,
+    /// Of how many members it is known how loud they are in this tick, and who of them are the loudest.
+    listened: usize,
+    loudest: [(u32, Option<usize>); SPEAKERS],
     /// Browsers' legs among the members.
     seats: BTreeMap<LegKey, usize>,
     #[cfg(test)]
@@ -110,6 +117,8 @@ impl Bridge {
             telephones: Ears::None,
             browsers: Ears::None,
             slots: Slots::new(room),
+            listened: 0,
+            loudest: [(0, None); SPEAKERS],
             seats: BTreeMap::new(),
             #[cfg(test)]
             fails: false,
@@ -200,6 +209,7 @@ impl Bridge {
         let Some(index) = self.members.iter().position(|member| member.leg == leg) else { return false };
         let both = self.mixes_for_browsers();
         let gone = self.members.swap_remove(index);
+        self.begin_listening();
         self.seats.remove(&leg);
         if let Some(seat) = self.members.get(index).and_then(|moved| self.seats.get_mut(&moved.leg)) {
             *seat = index;
@@ -383,7 +393,11 @@ impl Bridge {
         #[cfg(test)]
         assert!(!self.fails, "as the test wants it");
         self.settle(now, legs);
-        let speakers = self.listen(now, legs, outlet, events);
+        while self.listened < self.members.len() {
+            self.listen_to_next(now, legs, outlet, events);
+        }
+        let speakers = self.loudest.map(|(_, index)| index);
+        self.begin_listening();
         self.seat(&speakers, now);
         self.mixes.clear();
         self.decode(&speakers, now, legs, outlet, events);
@@ -392,92 +406,142 @@ impl Bridge {
         self.streams.clear();
         let spoken =
             self.members.iter().filter(|member| member.chosen).map(|member| u32::from(member.level)).sum::<u32>();
-        for member in &mut self.members {
-            let Some(leg) = legs.get_mut(member.leg) else { continue };
-            if !leg.is_browser() {
-                let own = if member.chosen { u32::from(member.level) } else { 0 };
-                leg.watch_echo(u16::try_from(spoken - own).unwrap_or(u16::MAX), member.level, events);
+        // The last to be heard are the first to be sent to: of a large room only they are still in the processor's caches.
+        for index in (0..self.members.len()).rev() {
+            if self.members.len() >= MANY {
+                self.foresee(index, legs, outlet);
             }
-            if !member.taken {
-                leg.skip(now);
-            }
-            if member.fed || leg.is_early() {
-                continue;
-            }
-            let Some(stream) = self.streams.get_mut(member.stream) else { continue };
-            if leg.cancels_echo() {
-                leg.refer(self.mixes.heard(leg.rate(), Some(member.participant)));
-            }
-            let (own, nothing) = self.mixes.ear(member.participant);
-            let nothing = !toned && nothing;
-            let alone = leg.hears_own() || own;
-            match &mut stream.silence {
-                Some(silence) if nothing && !leg.hears_own() => {
-                    leg.send_frame(silence, true, outlet);
-                    continue;
-                }
-                None if alone && member.own == 0 => {
-                    leg.follow(&stream.encoder);
-                    member.own = KEPT;
-                }
-                None if alone => member.own = KEPT,
-                None if member.own > 0 => {
-                    member.own -= 1;
-                    stream.joined |= member.own == 0;
-                    // Both encoders hear the same until then.
-                    if !stream.ready {
-                        stream.encode(self.mixes.heard(leg.rate(), None));
-                    }
-                }
-                Some(_) | None => {}
-            }
-            if alone || (stream.silence.is_none() && member.own > 0) {
-                let frame = self.mixes.heard(leg.rate(), Some(member.participant));
-                let silent = nothing && !leg.hears_own();
-                if leg.hears_own() {
-                    leg.mix_own(frame, events);
-                }
-                leg.encode(frame, alone_hears);
-                leg.send_frame(alone_hears, silent, outlet);
-                continue;
-            }
-            if !stream.ready {
-                stream.encode(self.mixes.heard(leg.rate(), None));
-            }
-            leg.send_frame(&mut stream.bytes, nothing, outlet);
+            self.send_to(index, (spoken, toned), now, legs, alone_hears, outlet, events);
         }
     }
 
-    /// Hears every leg's level and chooses the speakers: members' indices, loudest first.
-    fn listen(
+    /// Asks the processor for the memory of those to whom is sent soon.
+    fn foresee(&self, index: usize, legs: &Legs, outlet: &mut impl Outlet) {
+        /// As in the plane, of those whose packets are taken.
+        const FAR: usize = 4;
+        const NEAR: usize = 2;
+        let leg = |ahead| self.members.get(index.checked_sub(ahead)?).map(|member| member.leg);
+        if let Some(key) = leg(FAR) {
+            legs.get(key).into_iter().for_each(Leg::fetch);
+            outlet.expect(key);
+        }
+        if let Some(leg) = leg(NEAR).and_then(|key| legs.get(key)) {
+            leg.fetch_time();
+        }
+    }
+
+    /// Sends a member what it hears; `spoken` is how loud everybody is together, `toned` says whether tones are among it.
+    #[allow(clippy::too_many_arguments, reason = "what a tick has in hands")]
+    fn send_to(
+        &mut self,
+        index: usize,
+        (spoken, toned): (u32, bool),
+        now: Instant,
+        legs: &mut Legs,
+        alone_hears: &mut Encoded,
+        outlet: &mut impl Outlet,
+        events: &mut Vec<MediaEvent>,
+    ) {
+        let Some(member) = self.members.get_mut(index) else { return };
+        let Some(leg) = legs.get_mut(member.leg) else { return };
+        if !leg.is_browser() {
+            let own = if member.chosen { u32::from(member.level) } else { 0 };
+            leg.watch_echo(u16::try_from(spoken - own).unwrap_or(u16::MAX), member.level, events);
+        }
+        if !member.taken {
+            leg.skip(now);
+        }
+        if member.fed || leg.is_early() {
+            return;
+        }
+        let Some(stream) = self.streams.get_mut(member.stream) else { return };
+        if leg.cancels_echo() {
+            leg.refer(self.mixes.heard(leg.rate(), Some(member.participant)));
+        }
+        let (own, nothing) = self.mixes.ear(member.participant);
+        let nothing = !toned && nothing;
+        let alone = leg.hears_own() || own;
+        match &mut stream.silence {
+            Some(silence) if nothing && !leg.hears_own() => return leg.send_frame(silence, true, outlet),
+            None if alone && member.own == 0 => {
+                leg.follow(&stream.encoder);
+                member.own = KEPT;
+            }
+            None if alone => member.own = KEPT,
+            None if member.own > 0 => {
+                member.own -= 1;
+                stream.joined |= member.own == 0;
+                // Both encoders hear the same until then.
+                if !stream.ready {
+                    stream.encode(self.mixes.heard(leg.rate(), None));
+                }
+            }
+            Some(_) | None => {}
+        }
+        if alone || (stream.silence.is_none() && member.own > 0) {
+            let frame = self.mixes.heard(leg.rate(), Some(member.participant));
+            let silent = nothing && !leg.hears_own();
+            if leg.hears_own() {
+                leg.mix_own(frame, events);
+            }
+            leg.encode(frame, alone_hears);
+            return leg.send_frame(alone_hears, silent, outlet);
+        }
+        if !stream.ready {
+            stream.encode(self.mixes.heard(leg.rate(), None));
+        }
+        leg.send_frame(&mut stream.bytes, nothing, outlet);
+    }
+
+    /// Nothing is known of the next tick.
+    fn begin_listening(&mut self) {
+        (self.listened, self.loudest) = (0, [(0, None); SPEAKERS]);
+    }
+
+    /// Hears how loud a leg is in the tick that comes next, whose packets are there; in the order of [`Bridge::legs`].
+    pub fn listen(
+        &mut self,
+        leg: LegKey,
+        now: Instant,
+        legs: &mut Legs,
+        outlet: &mut impl Outlet,
+        events: &mut Vec<MediaEvent>,
+    ) {
+        // Of two it is to be settled first whether their packets go on as they come.
+        if self.members.len() > 2 && self.members.get(self.listened).is_some_and(|member| member.leg == leg) {
+            self.listen_to_next(now, legs, outlet, events);
+        }
+    }
+
+    /// Hears the next member's level, and whether it is among the loudest.
+    fn listen_to_next(
         &mut self,
         now: Instant,
         legs: &mut Legs,
         outlet: &mut impl Outlet,
         events: &mut Vec<MediaEvent>,
-    ) -> [Option<usize>; SPEAKERS] {
-        let mut chosen: [(u32, Option<usize>); SPEAKERS] = [(0, None); SPEAKERS];
+    ) {
+        let index = self.listened;
+        self.listened += 1;
         // Of two, one hears what the other's telephone plays: it may be what they wait for.
         let crowd = self.members.len() > 2;
-        for (index, member) in self.members.iter_mut().enumerate() {
-            member.taken = false;
-            let Some(leg) = legs.get_mut(member.leg) else { continue };
-            leg.begin_tick(now, outlet, events);
-            member.level = leg.level(now);
-            member.voice.hear(member.level);
-            let loudness = member.voice.loudness();
-            if member.muted || loudness < AUDIBLE || (crowd && leg.plays_music()) {
-                continue;
-            }
-            let mut entry =
-                (u32::from(loudness) * if member.chosen || member.speaks { ADVANTAGE } else { 1 }, Some(index));
-            for place in &mut chosen {
-                if entry.0 > place.0 {
-                    std::mem::swap(place, &mut entry);
-                }
+        let Some(member) = self.members.get_mut(index) else { return };
+        member.taken = false;
+        let Some(leg) = legs.get_mut(member.leg) else { return };
+        leg.begin_tick(now, outlet, events);
+        member.level = leg.level(now);
+        member.voice.hear(member.level);
+        let loudness = member.voice.loudness();
+        if member.muted || loudness < AUDIBLE || (crowd && leg.plays_music()) {
+            return;
+        }
+        let advantage = if member.chosen || member.speaks { ADVANTAGE } else { 1 };
+        let mut entry = (u32::from(loudness) * advantage, Some(index));
+        for place in &mut self.loudest {
+            if entry.0 > place.0 {
+                std::mem::swap(place, &mut entry);
             }
         }
-        chosen.map(|(_, index)| index)
     }
 
     /// Gives the speakers their places in what browsers hear.
@@ -501,6 +565,9 @@ impl Bridge {
     ) {
         for (index, member) in self.members.iter_mut().enumerate() {
             let chosen = speakers.contains(&Some(index));
+            if !chosen && !member.chosen && !member.speaks && !member.talking {
+                continue;
+            }
             let browser = legs.get(member.leg).is_some_and(Leg::is_browser);
             let wanted = !browser || self.telephones.any_but(member.participant);
             let speaks = chosen && wanted && !passes(member, legs);

@@ -404,6 +404,11 @@ impl Leg {
         self.playout.fetch();
     }
 
+    /// Asks it for where the voice is in time alone; likewise.
+    pub fn fetch_time(&self) {
+        self.playout.time().fetch();
+    }
+
     /// Whether what is played next is there; not where a key is down, of which each packet counts.
     pub fn is_served(&self) -> bool {
         let time = self.playout.time();

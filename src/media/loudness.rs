@@ -45,8 +45,8 @@ const PAUSES: usize = 12;
 #[derive(Debug, Clone)]
 pub struct Loudness {
     floor: f32,
-    /// Powers of the last frames.
-    window: Box<[f32; WINDOW]>,
+    /// Powers of the last frames, each by [`coarse`].
+    window: [i16; WINDOW],
     at: usize,
     seen: usize,
     /// Mean power of speech, and of how many frames.
@@ -55,32 +55,22 @@ pub struct Loudness {
     /// In dB.
     gain: f32,
     /// What was applied last, of [`ONE`].
-    applied: i32,
+    applied: i16,
 }
 
 /// A gain of 1.
-const ONE: i32 = 4096;
+const ONE: i16 = 4096;
 
 impl Default for Loudness {
     fn default() -> Self {
-        Self {
-            floor: 0.0,
-            window: Box::new([0.0; WINDOW]),
-            at: 0,
-            seen: 0,
-            speech: 0.0,
-            heard: 0,
-            gain: 0.0,
-            applied: ONE,
-        }
+        Self { floor: 0.0, window: [0; WINDOW], at: 0, seen: 0, speech: 0.0, heard: 0, gain: 0.0, applied: ONE }
     }
 }
 
 impl Loudness {
     /// Takes a frame that is heard, and levels it.
     pub fn level(&mut self, frame: &mut [i16]) {
-        let sum: f32 = frame.iter().map(|sample| f32::from(*sample) * f32::from(*sample)).sum();
-        let power = sum / frame.len().max(1) as f32;
+        let (power, before) = (power(frame), self.gain);
         if self.is_speech(power) {
             self.heard = (self.heard + 1).min(SPAN);
             self.speech += (power - self.speech) / self.heard as f32;
@@ -93,8 +83,7 @@ impl Loudness {
                 }
             }
         }
-        // 10^(dB/20) of ±12 dB fits well.
-        let to = (10f32.powf(self.gain / 20.0) * ONE as f32) as i32;
+        let to = if self.gain == before { self.applied } else { factor(self.gain) };
         apply(frame, self.applied, to);
         self.applied = to;
     }
@@ -108,7 +97,7 @@ impl Loudness {
         self.floor =
             if power < self.floor { self.floor + (power - self.floor) / 8.0 } else { self.floor * 1.005 + 1.0 };
         if let Some(place) = self.window.get_mut(self.at) {
-            *place = power;
+            *place = coarse(power);
         }
         self.at = (self.at + 1) % WINDOW;
         self.seen = (self.seen + 1).min(WINDOW);
@@ -116,21 +105,60 @@ impl Loudness {
             return false;
         }
         let known = self.window.get(..self.seen).unwrap_or(&[]);
-        let loudest = known.iter().fold(0.0, |most: f32, power| most.max(*power));
-        let pauses = known.iter().filter(|power| **power < loudest * PAUSE).count();
+        let loudest = known.iter().fold(0, |most, power| (*power).max(most));
+        let quiet = coarse(fine(loudest) * PAUSE);
+        let pauses = known.iter().filter(|power| **power < quiet).count();
         pauses * WINDOW >= PAUSES * self.seen
     }
 }
 
-/// Scales by a gain that goes evenly from one value to another.
-fn apply(frame: &mut [i16], from: i32, to: i32) {
+/// A power to within a hundredth, in a number of the same order: the upper half of its bits. Many are compared in a moment, and take little memory.
+fn coarse(power: f32) -> i16 {
+    (power.max(0.0).to_bits() >> 16) as i16
+}
+
+/// The power again.
+fn fine(coarse: i16) -> f32 {
+    f32::from_bits(u32::from(coarse.cast_unsigned()) << 16)
+}
+
+/// A gain in dB, of [`ONE`]: ±12 dB fit well.
+fn factor(gain: f32) -> i16 {
+    (10f32.powf(gain / 20.0) * f32::from(ONE)) as i16
+}
+
+/// A frame's power, with several sums at once, as processors add.
+fn power(frame: &[i16]) -> f32 {
+    const AT_ONCE: usize = 8;
+    let mut sums = [0.0; AT_ONCE];
+    let pieces = frame.chunks_exact(AT_ONCE);
+    let rest: f32 = pieces.remainder().iter().map(|sample| f32::from(*sample) * f32::from(*sample)).sum();
+    for piece in pieces {
+        for (sum, sample) in sums.iter_mut().zip(piece) {
+            *sum += f32::from(*sample) * f32::from(*sample);
+        }
+    }
+    (sums.iter().sum::<f32>() + rest) / frame.len().max(1) as f32
+}
+
+/// Scales by a gain that goes from one value to another in steps that nobody hears.
+fn apply(frame: &mut [i16], from: i16, to: i16) {
+    /// Steps of 2.5 ms: 0.015 dB at most.
+    const STEPS: usize = 8;
     if from == ONE && to == ONE {
         return;
     }
-    let length = i32::try_from(frame.len()).unwrap_or(1).max(1);
-    for (at, sample) in (0..length).zip(frame.iter_mut()) {
-        let gain = from + (to - from) * at / length;
-        *sample = mix::bend((i32::from(*sample) * gain) >> 12);
+    let loudest = frame.iter().fold(0, |loudest, sample| sample.unsigned_abs().max(loudest));
+    let most = (i32::from(loudest) * i32::from(from.max(to))) >> 12;
+    let change = i32::from(to) - i32::from(from);
+    for (step, piece) in (1..).zip(frame.chunks_mut(frame.len().div_ceil(STEPS).max(1))) {
+        let gain = from + (change * step / STEPS as i32) as i16;
+        let scaled = |sample: i16| (i32::from(sample) * i32::from(gain)) >> 12;
+        if most < mix::KNEE {
+            piece.iter_mut().for_each(|sample| *sample = scaled(*sample) as i16);
+        } else {
+            piece.iter_mut().for_each(|sample| *sample = mix::bend(scaled(*sample)));
+        }
     }
 }
 
@@ -155,10 +183,6 @@ mod tests {
     fn dbov(samples: &[i16]) -> f32 {
         let loud: Vec<f32> = samples.chunks(FRAME).map(power).filter(|power| *power > 1000.0).collect();
         10.0 * (loud.iter().sum::<f32>() / loud.len() as f32 / (32_768.0 * 32_768.0)).log10()
-    }
-
-    fn power(samples: &[i16]) -> f32 {
-        samples.iter().map(|sample| f32::from(*sample) * f32::from(*sample)).sum::<f32>() / samples.len() as f32
     }
 
     fn levelled(samples: &[i16]) -> (Vec<i16>, f32) {

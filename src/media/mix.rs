@@ -1,7 +1,7 @@
 //! Sums of frames, and their way back into 16 bits.
 
 /// Where the soft limit begins (−2.5 dBFS). Lower: loud speech is coloured sooner. Higher: the bend gets harsh.
-const KNEE: i32 = 24_576;
+pub const KNEE: i32 = 24_576;
 const ROOM: i32 = i16::MAX as i32 - KNEE;
 
 /// Adds a frame.

@@ -61,6 +61,9 @@ pub trait Outlet {
     /// Takes one.
     fn send(&mut self, packet: Outgoing<'_>);
 
+    /// Soon something is sent to this leg: whoever has to fetch what that needs may begin.
+    fn expect(&mut self, _leg: LegKey) {}
+
     /// Takes a packet for a room's browsers; where none can be reached, it is let fall.
     fn slot(&mut self, _spoken: Spoken<'_>) {}
 }

@@ -7,7 +7,7 @@
 //! commands:       plane.handle(command, grid, outlet, events)                     grid: the scheduled instant of this turn
 //! ticks:          while let Some(unit) = plane.poll_due(grid) {
 //!                     plane.members(unit, legs)
-//!                     of each: plane.foresee(); plane.receive_rtp(key, from, bytes, arrived, outlet, events) of what its socket has
+//!                     of each: plane.foresee(); plane.receive_rtp(key, from, bytes, arrived, outlet, events) of what its socket has; plane.listen(unit, key, outlet, events)
 //!                     catch_unwind(plane.tick(unit, outlet, events)); on a panic: plane.fail(unit, events)
 //!                 }
 //! carry events away; sleep until plane.poll_timeout() or the next turn
@@ -51,8 +51,8 @@ const OVERRUN: Duration = Duration::from_millis(10);
 /// What is ticked, and may fail, as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// A room's bridge.
-    Bridge(RoomId),
+    /// A room's bridge, by its place in the plane.
+    Bridge(u32),
     /// The legs outside rooms of one phase.
     Alone(u8),
 }
@@ -68,11 +68,61 @@ struct Room {
     phase: usize,
 }
 
+/// The rooms, by place: each tick goes through them, and looking for each by its id would be a good part of it.
+#[derive(Default)]
+struct Rooms {
+    slots: Vec<Option<Room>>,
+    free: Vec<u32>,
+    by_id: BTreeMap<RoomId, u32>,
+}
+
+impl Rooms {
+    fn place(&self, id: RoomId) -> Option<u32> {
+        self.by_id.get(&id).copied()
+    }
+
+    fn at(&self, place: u32) -> Option<&Room> {
+        self.slots.get(place as usize)?.as_ref()
+    }
+
+    fn at_mut(&mut self, place: u32) -> Option<&mut Room> {
+        self.slots.get_mut(place as usize)?.as_mut()
+    }
+
+    fn get(&self, id: RoomId) -> Option<&Room> {
+        self.at(self.place(id)?)
+    }
+
+    fn get_mut(&mut self, id: RoomId) -> Option<&mut Room> {
+        self.at_mut(self.place(id)?)
+    }
+
+    fn insert(&mut self, id: RoomId, room: Room) -> u32 {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        if let Some(slot) = self.slots.get_mut(place as usize) {
+            *slot = Some(room);
+        }
+        self.by_id.insert(id, place);
+        place
+    }
+
+    fn remove(&mut self, place: u32) -> Option<Room> {
+        let room = self.slots.get_mut(place as usize)?.take()?;
+        self.by_id.remove(&room.bridge.room());
+        self.free.push(place);
+        Some(room)
+    }
+}
+
 #[derive(Default)]
 struct Phase {
     due: Instant,
     alone: Vec<LegKey>,
-    rooms: Vec<RoomId>,
+    /// By their places.
+    rooms: Vec<u32>,
     /// Its legs, as they are ticked.
     order: Vec<LegKey>,
     /// Somebody came or went since that was so.
@@ -89,7 +139,7 @@ pub struct Plane {
     handshakes: Option<Arc<dyn Handshakes>>,
     legs: Legs,
     by_id: BTreeMap<LegId, (LegKey, Place)>,
-    rooms: BTreeMap<RoomId, Room>,
+    rooms: Rooms,
     phases: [Phase; PHASES],
     /// Units of the phase being ticked that have been given out.
     cursor: Option<(usize, usize)>,
@@ -123,11 +173,11 @@ impl Phase {
     }
 
     /// Notes in which order its legs are ticked.
-    fn arrange(&mut self, rooms: &BTreeMap<RoomId, Room>) {
+    fn arrange(&mut self, rooms: &Rooms) {
         if std::mem::take(&mut self.stale) {
             self.order.clear();
             self.order.extend(&self.alone);
-            self.order.extend(self.rooms.iter().filter_map(|room| rooms.get(room)).flat_map(|room| room.bridge.legs()));
+            self.order.extend(self.rooms.iter().filter_map(|room| rooms.at(*room)).flat_map(|room| room.bridge.legs()));
         }
     }
 }
@@ -140,7 +190,7 @@ impl Plane {
             handshakes: None,
             legs: Legs::default(),
             by_id: BTreeMap::new(),
-            rooms: BTreeMap::new(),
+            rooms: Rooms::default(),
             phases: std::array::from_fn(|phase| Phase {
                 due: Instant::START + PHASE * phase as u32,
                 ..Phase::default()
@@ -187,7 +237,7 @@ impl Plane {
                     leg.modify(format, remote, security, now);
                 }
                 if let Some((_, Place::Room(room))) = self.by_id.get(&leg)
-                    && let Some(room) = self.rooms.get_mut(room)
+                    && let Some(room) = self.rooms.get_mut(*room)
                 {
                     room.bridge.prepare(&self.legs);
                 }
@@ -218,14 +268,14 @@ impl Plane {
             MediaCommand::Leave { leg } => self.leave(leg, now, events),
             MediaCommand::Mute { leg, muted } => {
                 if let Some((key, Place::Room(room))) = self.by_id.get(&leg)
-                    && let Some(room) = self.rooms.get_mut(room)
+                    && let Some(room) = self.rooms.get_mut(*room)
                 {
                     room.bridge.mute(*key, muted);
                 }
                 self.settle(leg, now);
             }
             MediaCommand::PlayToRoom { room, clips } => {
-                if let Some(room) = self.rooms.get_mut(&room) {
+                if let Some(room) = self.rooms.get_mut(room) {
                     room.bridge.play(Playlist::new(PlayId(0), &clips, false, &self.library));
                     room.bridge.settle(now, &mut self.legs);
                 }
@@ -249,7 +299,7 @@ impl Plane {
             }
             MediaCommand::Direct { leg, audience } => {
                 if let Some((key, Place::Room(room))) = self.by_id.get(&leg)
-                    && let Some(room) = self.rooms.get_mut(room)
+                    && let Some(room) = self.rooms.get_mut(*room)
                 {
                     room.bridge.direct(*key, audience);
                 }
@@ -289,7 +339,7 @@ impl Plane {
         events: &mut Vec<MediaEvent>,
     ) {
         if let Some((key, Place::Room(room))) = self.by_id.get(&voice.leg)
-            && let Some(room) = self.rooms.get_mut(room)
+            && let Some(room) = self.rooms.get_mut(*room)
         {
             room.bridge.receive_voice(*key, voice, now, &mut self.legs, outlet, events);
         }
@@ -333,7 +383,7 @@ impl Plane {
             if let Some(room) = units.rooms.get(given - 1) {
                 self.cursor = Some((phase, given + 1));
                 for (ahead, deep) in [(0, true), (1, false)] {
-                    let next = units.rooms.get(given + ahead).and_then(|room| self.rooms.get(room));
+                    let next = units.rooms.get(given + ahead).and_then(|room| self.rooms.at(*room));
                     next.into_iter().for_each(|room| room.bridge.fetch(deep));
                 }
                 return Some(Unit::Bridge(*room));
@@ -347,7 +397,7 @@ impl Plane {
     pub fn members(&self, unit: Unit, legs: &mut Vec<LegKey>) {
         legs.clear();
         match unit {
-            Unit::Bridge(room) => legs.extend(self.rooms.get(&room).into_iter().flat_map(|room| room.bridge.legs())),
+            Unit::Bridge(room) => legs.extend(self.rooms.at(room).into_iter().flat_map(|room| room.bridge.legs())),
             Unit::Alone(phase) => {
                 legs.extend(self.phases.get(usize::from(phase)).into_iter().flat_map(|phase| &phase.alone));
             }
@@ -371,12 +421,22 @@ impl Plane {
         near
     }
 
+    /// To be called, of [`Plane::members`] in their order, once the packets of one are taken: looks at what came while it is in the processor's caches.
+    /// A tick does so itself with whom it was not called for.
+    pub fn listen(&mut self, unit: Unit, leg: LegKey, outlet: &mut impl Outlet, events: &mut Vec<MediaEvent>) {
+        let Unit::Bridge(room) = unit else { return };
+        if let Some(room) = self.rooms.at_mut(room) {
+            let now = self.phases.get(room.phase).map(|phase| phase.due).unwrap_or_default();
+            room.bridge.listen(leg, now, &mut self.legs, outlet, events);
+        }
+    }
+
     /// Ticks one unit at its scheduled instant.
     pub fn tick(&mut self, unit: Unit, outlet: &mut impl Outlet, events: &mut Vec<MediaEvent>) {
         self.note_late(unit);
         match unit {
             Unit::Bridge(room) => {
-                if let Some(room) = self.rooms.get_mut(&room) {
+                if let Some(room) = self.rooms.at_mut(room) {
                     let now = self.phases.get(room.phase).map(|phase| phase.due).unwrap_or_default();
                     room.bridge.tick(now, &mut self.legs, &mut self.desk, outlet, events);
                 }
@@ -422,13 +482,13 @@ impl Plane {
     /// Tells the legs of a unit when it is ticked too late.
     fn note_late(&mut self, unit: Unit) {
         let phase = match unit {
-            Unit::Bridge(room) => self.rooms.get(&room).map(|room| room.phase),
+            Unit::Bridge(room) => self.rooms.at(room).map(|room| room.phase),
             Unit::Alone(phase) => Some(usize::from(phase)),
         };
         let Some(phase) = phase.and_then(|phase| self.phases.get(phase)).filter(|phase| phase.late) else { return };
         match unit {
             Unit::Bridge(room) => {
-                let legs = self.rooms.get(&room).into_iter().flat_map(|room| room.bridge.legs());
+                let legs = self.rooms.at(room).into_iter().flat_map(|room| room.bridge.legs());
                 legs.for_each(|key| self.legs.get_mut(key).into_iter().for_each(Leg::overrun));
             }
             Unit::Alone(_) => {
@@ -446,9 +506,12 @@ impl Plane {
 
     /// Removes what panicked: a bridge with its legs, or the one leg outside rooms that was being ticked.
     pub fn fail(&mut self, unit: Unit, events: &mut Vec<MediaEvent>) {
-        let failed: Vec<LegKey> = match unit {
-            Unit::Bridge(room) => self.rooms.get(&room).map(|room| room.bridge.legs().collect()).unwrap_or_default(),
-            Unit::Alone(_) => self.ticking.take().into_iter().collect(),
+        let (failed, room): (Vec<LegKey>, _) = match unit {
+            Unit::Bridge(room) => match self.rooms.at(room) {
+                Some(Room { bridge, .. }) => (bridge.legs().collect(), Some((room, bridge.room()))),
+                None => (Vec::new(), None),
+            },
+            Unit::Alone(_) => (self.ticking.take().into_iter().collect(), None),
         };
         for key in failed {
             if let Some(id) = self.legs.get(key).map(Leg::id)
@@ -457,10 +520,13 @@ impl Plane {
                 events.push(MediaEvent::Closed { leg: id, figures: leg.figures() });
             }
         }
-        if let Unit::Bridge(room) = unit {
+        if let Some((place, room)) = room {
             // It may have been at its desk.
             self.desk = Bridge::desk();
-            self.end_room(room);
+            // Unless it ended with its last leg.
+            if self.rooms.place(room) == Some(place) {
+                self.end_room(place);
+            }
             events.push(MediaEvent::BridgeFailed { room });
         }
     }
@@ -490,7 +556,7 @@ impl Plane {
     /// Makes a room's next tick panic.
     #[cfg(test)]
     pub(crate) fn fail_next(&mut self, room: RoomId) {
-        if let Some(room) = self.rooms.get_mut(&room) {
+        if let Some(room) = self.rooms.get_mut(room) {
             room.bridge.fail_next();
         }
     }
@@ -510,6 +576,11 @@ impl Plane {
         self.next_phase().map(|phase| self.due(phase))
     }
 
+    /// What a room is ticked as.
+    pub fn unit(&self, room: RoomId) -> Option<Unit> {
+        self.rooms.place(room).map(Unit::Bridge)
+    }
+
     /// How many legs there are.
     pub fn len(&self) -> usize {
         self.by_id.len()
@@ -522,13 +593,13 @@ impl Plane {
 
     /// How many rooms have a bridge.
     pub fn rooms(&self) -> usize {
-        self.rooms.len()
+        self.rooms.by_id.len()
     }
 
     /// Lets a leg's room decide anew whether packets may be passed on.
     fn settle(&mut self, leg: LegId, now: Instant) {
         if let Some((_, Place::Room(room))) = self.by_id.get(&leg)
-            && let Some(room) = self.rooms.get_mut(room)
+            && let Some(room) = self.rooms.get_mut(*room)
         {
             room.bridge.settle(now, &mut self.legs);
         }
@@ -552,20 +623,24 @@ impl Plane {
             return;
         };
         self.displace(key, Place::Alone { phase });
-        let begins = !self.rooms.contains_key(&room);
-        if begins {
-            self.wake(phase, now);
-            if let Some(phase) = self.phases.get_mut(phase) {
-                phase.rooms.push(room);
+        let place = match self.rooms.place(room) {
+            Some(place) => place,
+            None => {
+                self.wake(phase, now);
+                let place = self.rooms.insert(room, Room { bridge: Box::new(Bridge::new(room)), phase });
+                if let Some(phase) = self.phases.get_mut(phase) {
+                    phase.rooms.push(place);
+                }
+                place
             }
-        }
+        };
         self.by_id.insert(leg, (key, Place::Room(room)));
         // A room keeps its first leg's phase, so that this leg's packets stay 20 ms apart.
-        let place = self.rooms.entry(room).or_insert_with(|| Room { bridge: Box::new(Bridge::new(room)), phase });
-        place.bridge.join(key, participant, muted, keys, &mut self.legs);
-        place.bridge.direct(key, audience);
-        place.bridge.settle(now, &mut self.legs);
-        if let Some(phase) = self.phases.get_mut(place.phase) {
+        let Some(Room { bridge, phase }) = self.rooms.at_mut(place) else { return };
+        bridge.join(key, participant, muted, keys, &mut self.legs);
+        bridge.direct(key, audience);
+        bridge.settle(now, &mut self.legs);
+        if let Some(phase) = self.phases.get_mut(*phase) {
             phase.take();
         }
     }
@@ -574,7 +649,7 @@ impl Plane {
         let Some((key, Place::Room(room))) = self.by_id.get(&leg).copied() else {
             return;
         };
-        let phase = self.rooms.get(&room).map_or(0, |room| room.phase);
+        let phase = self.rooms.get(room).map_or(0, |room| room.phase);
         if self.displace(key, Place::Room(room)) {
             events.push(MediaEvent::Talking { leg, talking: false });
         }
@@ -604,29 +679,28 @@ impl Plane {
                 false
             }
             Place::Room(id) => {
-                let Some(room) = self.rooms.get_mut(&id) else {
-                    return false;
-                };
+                let Some(place) = self.rooms.place(id) else { return false };
+                let Some(room) = self.rooms.at_mut(place) else { return false };
                 let talked = room.bridge.leave(key, &mut self.legs);
                 if let Some(phase) = self.phases.get_mut(room.phase) {
                     phase.lose();
                 }
                 if room.bridge.is_empty() {
-                    self.end_room(id);
+                    self.end_room(place);
                 }
                 talked
             }
         }
     }
 
-    fn end_room(&mut self, id: RoomId) {
-        let Some(room) = self.rooms.remove(&id) else {
+    fn end_room(&mut self, place: u32) {
+        let Some(room) = self.rooms.remove(place) else {
             return;
         };
         let Some(phase) = self.phases.get_mut(room.phase) else {
             return;
         };
-        if let Some(index) = phase.rooms.iter().position(|other| *other == id) {
+        if let Some(index) = phase.rooms.iter().position(|other| *other == place) {
             phase.rooms.remove(index);
             // The unit after it has moved into its place.
             if let Some((ticked, given)) = &mut self.cursor
