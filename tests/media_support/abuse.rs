@@ -4,7 +4,19 @@ use ringlift::base::Rng;
 use ringlift::wire::codec::Codec;
 use ringlift::wire::rtp::TelephoneEvent;
 
-use super::Phone;
+/// A telephone that sends it.
+pub trait Abuser {
+    /// The codec of its audio.
+    fn codec(&self) -> Codec;
+    /// The payload type of that.
+    fn kind(&self) -> u8;
+    /// The timestamp of what it makes next.
+    fn timestamp(&self) -> u32;
+    /// The timestamp that it began with.
+    fn first_timestamp(&self) -> u32;
+    /// Its next packet.
+    fn packet(&mut self, marker: bool, payload_type: u8, timestamp: u32, payload: &[u8]) -> Vec<u8>;
+}
 
 /// A kind of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +58,7 @@ impl Abuse {
     ];
 
     /// The next datagram. Where it is audio by its payload type it is silence.
-    pub fn next(self, phone: &mut Phone, silence: &[u8], rng: &mut Rng) -> Vec<u8> {
+    pub fn next(self, phone: &mut impl Abuser, silence: &[u8], rng: &mut Rng) -> Vec<u8> {
         let (kind, timestamp) = (phone.kind(), phone.timestamp());
         let wild = rng.below(1 << 32) as u32;
         let mut noise = vec![0u8; 1500];
@@ -75,7 +87,7 @@ impl Abuse {
             Abuse::Single => phone.packet(false, kind, timestamp, &silence[..1]),
             Abuse::Longest => {
                 let mut packet = phone.packet(wild & 1 == 0, kind, timestamp, &noise[..1488]);
-                if phone.codec == Codec::Opus {
+                if phone.codec() == Codec::Opus {
                     // Of a length that cannot be.
                     packet[12] = 0xff;
                     packet[13] = 0xff;
@@ -85,7 +97,7 @@ impl Abuse {
             Abuse::Keys => phone.packet(wild & 1 == 0, 101, timestamp.wrapping_add(wild), &[noise[0] & 15, 10, 1, 144]),
             Abuse::EndlessKey => {
                 let event = TelephoneEvent { event: 5, end: false, volume: 10, duration: wild as u16 };
-                phone.packet(false, 101, phone.first_timestamp, &event.write())
+                phone.packet(false, 101, phone.first_timestamp(), &event.write())
             }
             Abuse::Reports => {
                 let length = 8 + rng.below(40) as usize / 4 * 4;
@@ -106,12 +118,5 @@ impl Abuse {
                 noise
             }
         }
-    }
-}
-
-impl Phone {
-    /// 20 ms of its silence.
-    pub fn silence(&mut self) -> Vec<u8> {
-        self.coder.encode(self.codec, &vec![0; self.codec.sample_rate() as usize / 50])
     }
 }

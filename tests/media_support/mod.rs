@@ -6,6 +6,7 @@
 
 pub mod abuse;
 pub mod browser;
+pub mod coder;
 
 use std::f32::consts::TAU;
 use std::net::SocketAddr;
@@ -17,8 +18,10 @@ use ringlift::media::clip::ClipLibrary;
 use ringlift::media::command::{Direction, Format, LegSetup, MediaCommand, MediaEvent, Remote, Security};
 use ringlift::media::outlet::{LegKey, Outbox, Port};
 use ringlift::media::plane::Plane;
-use ringlift::wire::codec::{Codec, g722, opus};
+use ringlift::wire::codec::{Codec, opus};
 use ringlift::wire::rtp::{Header, Packet, TelephoneEvent};
+
+pub use coder::{Coder, amplitude_at, number};
 
 pub const ROOM: RoomId = RoomId::from_bits(1);
 
@@ -81,62 +84,6 @@ pub struct World {
     pub events: Vec<(Instant, MediaEvent)>,
     pub rng: Rng,
     in_flight: Vec<(Instant, usize, Vec<u8>)>,
-}
-
-/// The payload type everyone here has for a codec.
-pub fn number(codec: Codec) -> u8 {
-    codec.static_payload_type().unwrap_or(107)
-}
-
-/// What a phone encodes and decodes with.
-pub enum Coder {
-    G711,
-    G722(Box<(g722::Encoder, g722::Decoder)>),
-    Opus(Box<(opus::Encoder, opus::Decoder)>),
-}
-
-impl Coder {
-    pub fn new(codec: Codec) -> Self {
-        match codec {
-            Codec::Pcmu | Codec::Pcma => Coder::G711,
-            Codec::G722 => Coder::G722(Box::default()),
-            Codec::Opus => Coder::Opus(Box::new((opus::Encoder::new(&opus::Parameters::ours()), Default::default()))),
-        }
-    }
-
-    pub fn encode(&mut self, codec: Codec, samples: &[i16]) -> Vec<u8> {
-        let mut bytes = vec![0; samples.len()];
-        let length = match self {
-            Coder::G711 => {
-                codec.law().unwrap().encode(samples, &mut bytes);
-                samples.len()
-            }
-            Coder::G722(both) => {
-                both.0.encode(samples, &mut bytes);
-                samples.len() / 2
-            }
-            Coder::Opus(both) => both.0.encode(samples, &mut bytes),
-        };
-        bytes.truncate(length);
-        bytes
-    }
-
-    fn decode(&mut self, codec: Codec, bytes: &[u8]) -> Vec<i16> {
-        let mut samples = vec![0; 5760];
-        let length = match self {
-            Coder::G711 => {
-                codec.law().unwrap().decode(bytes, &mut samples);
-                bytes.len()
-            }
-            Coder::G722(both) => {
-                both.1.decode(bytes, &mut samples);
-                bytes.len() * 2
-            }
-            Coder::Opus(both) => both.1.decode(bytes, &mut samples),
-        };
-        samples.truncate(length);
-        samples
-    }
 }
 
 pub fn format(codec: Codec, ptime: u8) -> Format {
@@ -469,6 +416,11 @@ impl Phone {
         bytes
     }
 
+    /// 20 ms of its silence.
+    pub fn silence(&mut self) -> Vec<u8> {
+        self.coder.encode(self.codec, &vec![0; self.codec.sample_rate() as usize / 50])
+    }
+
     /// The amplitude at which a tone was heard over the last `milliseconds`.
     pub fn hears(&self, hertz: f32, milliseconds: usize) -> f32 {
         let rate = self.codec.sample_rate();
@@ -477,20 +429,31 @@ impl Phone {
     }
 }
 
+impl abuse::Abuser for Phone {
+    fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    fn kind(&self) -> u8 {
+        self.kind()
+    }
+
+    fn timestamp(&self) -> u32 {
+        self.timestamp()
+    }
+
+    fn first_timestamp(&self) -> u32 {
+        self.first_timestamp
+    }
+
+    fn packet(&mut self, marker: bool, payload_type: u8, timestamp: u32, payload: &[u8]) -> Vec<u8> {
+        self.packet(marker, payload_type, timestamp, payload)
+    }
+}
+
 /// The amplitude of one frequency in samples (Goertzel's sum, written as a projection).
 pub fn amplitude(samples: &[i16], hertz: f32) -> f32 {
     amplitude_at(samples, hertz, 8000)
-}
-
-/// The same at another rate.
-pub fn amplitude_at(samples: &[i16], hertz: f32, rate: u32) -> f32 {
-    let (mut re, mut im) = (0.0f64, 0.0f64);
-    for (n, sample) in samples.iter().enumerate() {
-        let angle = std::f64::consts::TAU * f64::from(hertz) * n as f64 / f64::from(rate);
-        re += f64::from(*sample) * angle.cos();
-        im += f64::from(*sample) * angle.sin();
-    }
-    (2.0 * re.hypot(im) / samples.len().max(1) as f64) as f32
 }
 
 /// The share of a window's energy that is not the tone: clicks, gaps and steps in phase show here.
