@@ -236,3 +236,24 @@ impl Worker {
         self.thread.take()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_longest_time_is_taken_once_and_told_for_a_minute_of_reports() {
+        let fresh = Arc::new(AtomicU64::new(0));
+        let mut longest = Longest::new(fresh.clone());
+        assert_eq!(longest.read(), 0);
+        fresh.store(900, Ordering::Relaxed);
+        assert_eq!(longest.read(), 900);
+        assert_eq!(fresh.load(Ordering::Relaxed), 0, "the thread measures anew");
+        fresh.store(700, Ordering::Relaxed);
+        assert_eq!(longest.read(), 900, "what is shorter takes nothing away");
+        // That report and the next ten: with the one that brought it, a minute's.
+        assert!((2..REMEMBERED).all(|_| longest.read() == 900));
+        assert_eq!(longest.read(), 700, "then it is forgotten, and the next is the longest");
+        assert_eq!(longest.read(), 0);
+    }
+}
