@@ -8,6 +8,7 @@ use media_support::{Network, World, format, remote};
 use ringlift::media::clip::{Clip, Tone};
 use ringlift::media::command::{Format, MediaCommand, PlayId, Security};
 use ringlift::wire::codec::Codec::{self, G722, Opus, Pcma, Pcmu};
+use ringlift::wire::codec::opus;
 
 fn room(people: &[(Codec, f32)]) -> World {
     let mut world = World::new();
@@ -241,4 +242,53 @@ fn comfort_noise_stands_for_silence_where_it_was_agreed_and_is_heard_as_noise() 
     let power: f64 = last.iter().map(|sample| f64::from(*sample).powi(2)).sum();
     let rms = (power / 4000.0).sqrt();
     assert!((200.0..500.0).contains(&rms), "−40 dBov is 328, heard {rms}");
+}
+
+#[test]
+fn who_asks_for_nothing_in_pauses_by_opus_is_sent_little_in_them_and_the_first_word_in_time() {
+    let mut world = room(&[(Pcmu, 400.0), (Opus, 0.0), (Opus, 0.0)]);
+    let (leg, address) = (world.phones[1].leg, world.phones[1].address);
+    let asked = Format { opus: opus::Parameters { dtx: true, ..opus::Parameters::ours() }, ..format(Opus, 20) };
+    world.order(MediaCommand::Modify { leg, format: asked, remote: remote(address), security: Security::None });
+    world.run(1500);
+    for pause in [1000, 5000] {
+        assert!(world.phones[1].hears(400.0, 400) > 4000.0, "a voice is sent");
+        world.phones[0].amplitude = 0.0;
+        // The voice is on its way, and the encoder listens for a while whether it goes on.
+        world.run(500);
+        let sent = [1, 2].map(|phone| world.phones[phone].packets.len());
+        world.run(pause);
+        let sent = [1, 2].map(|phone| world.phones[phone].packets.len() - sent[phone - 1]);
+        // Each 400 ms a description of the silence, and none of two bytes, which says nothing.
+        println!("of {} packets in {pause} ms, {} were sent to who asked", pause / 20, sent[0]);
+        assert!(sent[0] >= pause as usize / 500 && sent[0] <= pause as usize / 200, "{} of {pause} ms", sent[0]);
+        assert!(sent[1] >= pause as usize / 20 - 1, "who did not ask is sent all: {}", sent[1]);
+        world.phones[0].amplitude = 6000.0;
+        let (now, packets) = (world.now, [1, 2].map(|phone| world.phones[phone].packets.len()));
+        world.run(500);
+        // The first packet with sound is as late for one as for the other, and marked as a beginning.
+        let loud = |phone: usize| {
+            let after = &world.phones[phone].packets[packets[phone - 1]..];
+            let (at, header, _) = after.iter().find(|(_, _, length)| *length > 40).unwrap();
+            (at.since(now), *header)
+        };
+        let ((asked, header), (other, _)) = (loud(1), loud(2));
+        println!("sound is sent after {asked:?}, to the other after {other:?}");
+        assert!(
+            asked <= other + std::time::Duration::from_millis(20) && asked.as_millis() <= 60,
+            "{asked:?}, {other:?}"
+        );
+        assert!(header.marker, "a beginning");
+        world.run(500);
+    }
+    // Nothing is missing by its numbers, and the clock went on in the pauses.
+    let headers: Vec<_> = world.phones[1].packets.iter().map(|(at, header, _)| (*at, *header)).collect();
+    for pair in headers.windows(2).skip(100) {
+        let [(before, one), (after, two)] = pair else { unreachable!() };
+        assert_eq!(two.sequence, one.sequence.wrapping_add(1));
+        let units = u128::from(two.timestamp.wrapping_sub(one.timestamp));
+        assert_eq!(units, after.since(*before).as_millis() * 48, "{before:?}");
+    }
+    let figures = world.figures(1);
+    assert_eq!(figures.sent, headers.len() as u64);
 }
