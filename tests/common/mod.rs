@@ -10,8 +10,13 @@
     reason = "a test stops where it cannot go on, reads clocks and files, and each test binary uses a part of this"
 )]
 
+#[path = "../media_support/abuse.rs"]
+pub mod abuse;
 pub mod audio;
+pub mod bare;
 pub mod baresip;
+#[path = "../media_support/coder.rs"]
+pub mod coder;
 pub mod dns;
 pub mod gateway;
 pub mod impair;

@@ -1,5 +1,8 @@
 //! What needs the machine for itself.
 
+mod hostile;
+mod returning;
+
 use std::path::Path;
 
 use serde_json::json;
