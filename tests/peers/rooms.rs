@@ -129,3 +129,25 @@ fn a_caller_on_hold_misses_what_is_said_and_hears_again_when_back() {
     ben.hang_up();
     gateway.done();
 }
+
+#[test]
+fn two_wideband_telephones_of_one_codec_hear_each_other() {
+    let codecs = r#"codecs = ["OPUS", "G722", "PCMU"]"#;
+    let (gateway, room) = gateway::Setup::new().with("media", codecs).start_with_open_room();
+    for codec in ["opus", "g722"] {
+        let mut anna = baresip::Setup::tone(440.0).codecs(codec).start();
+        let mut ben = baresip::Setup::tone(1000.0).codecs(codec).start();
+        anna.call(&gateway.uri());
+        ben.call(&gateway.uri());
+        gateway.has_in_room(&room, 2, s(20));
+        until_clear(&[1000.0], || anna.heard());
+        until_clear(&[440.0], || ben.heard());
+        talk(s(3));
+        anna.hang_up();
+        ben.hang_up();
+        anna.heard().last(s(2)).between(s(0), ms(1500)).hears_exactly(&format!("Anna in {codec}"), &[1000.0], ALL);
+        ben.heard().last(s(2)).between(s(0), ms(1500)).hears_exactly(&format!("Ben in {codec}"), &[440.0], ALL);
+        gateway.settles();
+    }
+    gateway.done();
+}
