@@ -127,6 +127,28 @@ fn who_begins_anew_is_missing_for_60_ms_at_most_whatever_begins_anew() {
 }
 
 #[test]
+fn another_source_with_an_encoder_of_its_own_is_no_bang() {
+    for tone in [400.0, 900.0] {
+        let mut world = World::new();
+        for (tone, codec) in [(tone, Codec::G722), (0.0, Codec::G722), (0.0, Codec::Pcma)] {
+            let phone = world.call(tone, codec, 20, 20);
+            world.join(phone);
+        }
+        world.run(3000);
+        let loudest = |heard: &[i16]| heard.iter().map(|sample| sample.unsigned_abs()).max().unwrap();
+        let from = world.phones[1].heard.len();
+        let before = loudest(&world.phones[1].heard[from - 16_000..]);
+        world.phones[0].ssrc = 999_999;
+        world.phones[0].first_timestamp = 123_456;
+        world.phones[0].coder = media_support::Coder::new(Codec::G722);
+        world.run(1000);
+        let after = loudest(&world.phones[1].heard[from..]);
+        println!("{tone} Hz: {before} before, {after} after");
+        assert!(before > 3000 && after < before + before / 4, "{tone} Hz: {before} before, {after} after");
+    }
+}
+
+#[test]
 fn who_moves_by_another_offer_is_missing_for_60_ms_at_most_with_packets_still_on_the_way_from_the_old_place() {
     everywhere(|codec, people| {
         for behind_nat in [false, true] {

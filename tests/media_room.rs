@@ -420,6 +420,30 @@ fn a_leg_moves_to_another_thread_and_its_stream_goes_on() {
 }
 
 #[test]
+fn who_hears_us_after_we_stood_still_hears_us_no_later_and_it_counts_as_ours() {
+    for pause in [100, 300, 1000] {
+        let mut world = World::new();
+        (0..3).for_each(|_| {
+            let phone = world.call(420.0, Pcmu, 20, 20);
+            world.join(phone);
+        });
+        world.run(2000);
+        let before = world.phones[1].packets.len();
+        world.stand_still(pause);
+        world.run(2000);
+        let (last, header, _) = world.phones[1].packets[before - 1];
+        let (now, after, _) = *world.phones[1].packets.last().unwrap();
+        let (passed, sent) =
+            (now.since(last).as_millis() as u64 * 8, u64::from(after.timestamp.wrapping_sub(header.timestamp)));
+        assert!(passed.abs_diff(sent) <= 160, "{pause} ms: {passed} of time, {sent} of audio");
+        let lost = u64::from(after.sequence.wrapping_sub(header.sequence)) as usize;
+        assert_eq!(lost, world.phones[1].packets.len() - before, "numbers go on");
+        let overruns = world.figures(1).overruns;
+        assert!(overruns + 1 >= pause / 20 - 1 && overruns <= pause / 20, "{pause} ms: {overruns} ticks");
+    }
+}
+
+#[test]
 fn a_bridge_that_failed_takes_its_own_legs_only() {
     let mut world = World::new();
     TONES.iter().for_each(|tone| {

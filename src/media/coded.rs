@@ -159,6 +159,15 @@ impl Coded {
         }
     }
 
+    /// Begins anew with another source, whose encoder knows nothing of what this decoder heard: its loud beginning would be louder still.
+    pub fn begin_anew(&mut self) {
+        self.reset();
+        if let Decoder::G722 { decoder, gauge, .. } = &mut self.decoder {
+            **decoder = g722::Decoder::default();
+            *gauge = g722::Gauge::default();
+        }
+    }
+
     /// The media time that a payload lasts, none for one that cannot be.
     pub fn duration(&self, payload: &[u8]) -> Option<i64> {
         match self.decoder {

@@ -143,6 +143,12 @@ impl Egress {
         self.pass_tick();
     }
 
+    /// Lets the time of so many frames pass, which nobody had the time to send.
+    pub fn lapse(&mut self, frames: u32) {
+        self.interrupt();
+        self.timestamp = self.timestamp.wrapping_add(frames.wrapping_mul(FRAME as u32 * self.clock));
+    }
+
     /// Timestamp units per 1/8000 s.
     pub fn clock(&self) -> u32 {
         self.clock

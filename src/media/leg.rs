@@ -289,9 +289,13 @@ impl Leg {
         self.refine(out);
     }
 
-    /// A tick of it came too late.
-    pub fn overrun(&mut self) {
-        self.monitor.overrun();
+    /// A tick of it came too late, and so many before it were left out. Their time has passed for the far end too: what comes after them belongs where
+    /// it would have been, or it would be late from now on.
+    pub fn overrun(&mut self, skipped: u32) {
+        self.monitor.overrun(u64::from(skipped) + 1);
+        if skipped > 0 {
+            self.egress.lapse(skipped);
+        }
     }
 
     /// Whether this leg hears something that nobody else does.

@@ -41,6 +41,15 @@ const WINDOW: usize = 100;
 const PAUSE: f32 = 0.03;
 const PAUSES: usize = 12;
 
+/// What goes to a leg whose voice is levelled.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Around {
+    /// The loudest that went to it of late, as mean magnitude: what is softer may be its echo.
+    pub sent: u16,
+    /// Its line was found to echo, and nothing takes that out.
+    pub echo: bool,
+}
+
 /// The level of one leg's voice and the gain that it gets.
 #[derive(Debug, Clone)]
 pub struct Loudness {
@@ -68,10 +77,12 @@ impl Default for Loudness {
 }
 
 impl Loudness {
-    /// Takes a frame that is heard, and levels it.
-    pub fn level(&mut self, frame: &mut [i16]) {
+    /// Takes a frame that is heard, and levels it; `around` says what could be taken for this voice.
+    pub fn level(&mut self, frame: &mut [i16], around: Around) {
         let (power, before) = (power(frame), self.gain);
-        if self.is_speech(power) {
+        // What comes back of others' voices would be made louder, and louder again there.
+        let own = power > f32::from(around.sent).powi(2);
+        if self.is_speech(power) && own {
             self.heard = (self.heard + 1).min(SPAN);
             self.speech += (power - self.speech) / self.heard as f32;
             if self.heard >= FIRST {
@@ -82,6 +93,9 @@ impl Loudness {
                     self.gain += change.clamp(-FALL, RISE);
                 }
             }
+        }
+        if around.echo && self.gain > 0.0 {
+            self.gain = (self.gain - FALL).max(0.0);
         }
         let to = if self.gain == before { self.applied } else { factor(self.gain) };
         apply(frame, self.applied, to);
@@ -188,7 +202,7 @@ mod tests {
     fn levelled(samples: &[i16]) -> (Vec<i16>, f32) {
         let mut loudness = Loudness::default();
         let mut out = samples.to_vec();
-        out.chunks_mut(FRAME).for_each(|frame| loudness.level(frame));
+        out.chunks_mut(FRAME).for_each(|frame| loudness.level(frame, Around::default()));
         (out, loudness.gain())
     }
 
@@ -205,19 +219,32 @@ mod tests {
     }
 
     #[test]
+    fn an_echo_of_others_is_not_made_louder_before_it_is_found_nor_after() {
+        let gain_after = |around: Around| {
+            let mut loudness = Loudness::default();
+            talk(15, -30.0).chunks_mut(FRAME).for_each(|frame| loudness.level(frame, around));
+            loudness.gain()
+        };
+        // −30 dBov of speech are 1,036 in the mean of squares.
+        assert!(gain_after(Around { sent: 800, echo: false }) > 8.0, "who talks louder than what goes to it");
+        assert_eq!(gain_after(Around { sent: 2000, echo: false }), 0.0);
+        assert!(gain_after(Around { sent: 0, echo: true }) < 0.2);
+    }
+
+    #[test]
     fn nobody_hears_it_happen_and_nothing_is_cut() {
         let samples = talk(12, -30.0);
         let mut loudness = Loudness::default();
         let mut last = 0.0;
         for frame in samples.chunks(FRAME) {
-            loudness.level(&mut frame.to_vec());
+            loudness.level(&mut frame.to_vec(), Around::default());
             assert!((loudness.gain() - last).abs() <= 0.121);
             last = loudness.gain();
         }
         // Then a shout: bent, never wrapped.
         let mut shout: Vec<i16> = talk(1, -3.5);
         let before = shout.clone();
-        shout.chunks_mut(FRAME).for_each(|frame| loudness.level(frame));
+        shout.chunks_mut(FRAME).for_each(|frame| loudness.level(frame, Around::default()));
         assert!(shout.iter().zip(&before).all(|(out, sample)| i32::from(*out) * i32::from(*sample) >= 0));
         assert!(shout.iter().any(|sample| *sample > 28_000) && shout.iter().all(|sample| *sample > i16::MIN));
     }
@@ -260,7 +287,7 @@ mod tests {
         let mut loudness = Loudness::default();
         let mut gains = Vec::new();
         for frame in samples.chunks(FRAME) {
-            loudness.level(&mut frame.to_vec());
+            loudness.level(&mut frame.to_vec(), Around::default());
             gains.push(loudness.gain());
         }
         assert!((gains[499] - 10.0).abs() < 2.0, "{}", gains[499]);

@@ -35,6 +35,10 @@ use super::{Rate, TICK};
 use crate::base::{Instant, LegId, ParticipantId, RoomId};
 use crate::wire::codec::g711::Law;
 
+mod rooms;
+
+use rooms::{Room, Rooms};
+
 /// Deadlines of different phases are this far apart.
 pub const PHASE: Duration = Duration::from_millis(5);
 
@@ -63,60 +67,6 @@ enum Place {
     Room(RoomId),
 }
 
-struct Room {
-    bridge: Box<Bridge>,
-    phase: usize,
-}
-
-/// The rooms, by place: each tick goes through them, and looking for each by its id would be a good part of it.
-#[derive(Default)]
-struct Rooms {
-    slots: Vec<Option<Room>>,
-    free: Vec<u32>,
-    by_id: BTreeMap<RoomId, u32>,
-}
-
-impl Rooms {
-    fn place(&self, id: RoomId) -> Option<u32> {
-        self.by_id.get(&id).copied()
-    }
-
-    fn at(&self, place: u32) -> Option<&Room> {
-        self.slots.get(place as usize)?.as_ref()
-    }
-
-    fn at_mut(&mut self, place: u32) -> Option<&mut Room> {
-        self.slots.get_mut(place as usize)?.as_mut()
-    }
-
-    fn get(&self, id: RoomId) -> Option<&Room> {
-        self.at(self.place(id)?)
-    }
-
-    fn get_mut(&mut self, id: RoomId) -> Option<&mut Room> {
-        self.at_mut(self.place(id)?)
-    }
-
-    fn insert(&mut self, id: RoomId, room: Room) -> u32 {
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
-        });
-        if let Some(slot) = self.slots.get_mut(place as usize) {
-            *slot = Some(room);
-        }
-        self.by_id.insert(id, place);
-        place
-    }
-
-    fn remove(&mut self, place: u32) -> Option<Room> {
-        let room = self.slots.get_mut(place as usize)?.take()?;
-        self.by_id.remove(&room.bridge.room());
-        self.free.push(place);
-        Some(room)
-    }
-}
-
 #[derive(Default)]
 struct Phase {
     due: Instant,
@@ -131,6 +81,8 @@ struct Phase {
     load: usize,
     /// Its units are ticked too late this time.
     late: bool,
+    /// And so many ticks before it were left out.
+    skipped: u32,
 }
 
 /// One thread's media.
@@ -361,10 +313,14 @@ impl Plane {
             };
             let units = self.phases.get_mut(phase)?;
             if given == 0 {
+                units.skipped = 0;
                 if now.since(units.due) > MOST_LATE {
-                    units.due = on_grid(now - TICK, phase);
+                    let due = on_grid(now - TICK, phase);
+                    let skipped = due.since(units.due).as_nanos() / TICK.as_nanos();
+                    units.skipped = u32::try_from(skipped).unwrap_or(u32::MAX);
+                    units.due = due;
                 }
-                units.late = now.since(units.due) >= OVERRUN;
+                units.late = units.skipped > 0 || now.since(units.due) >= OVERRUN;
                 self.cursor = Some((phase, 1));
                 self.dealt = 0;
                 units.arrange(&self.rooms);
@@ -486,13 +442,14 @@ impl Plane {
             Unit::Alone(phase) => Some(usize::from(phase)),
         };
         let Some(phase) = phase.and_then(|phase| self.phases.get(phase)).filter(|phase| phase.late) else { return };
+        let overrun = |leg: &mut Leg| leg.overrun(phase.skipped);
         match unit {
             Unit::Bridge(room) => {
                 let legs = self.rooms.at(room).into_iter().flat_map(|room| room.bridge.legs());
-                legs.for_each(|key| self.legs.get_mut(key).into_iter().for_each(Leg::overrun));
+                legs.for_each(|key| self.legs.get_mut(key).into_iter().for_each(overrun));
             }
             Unit::Alone(_) => {
-                phase.alone.iter().for_each(|key| self.legs.get_mut(*key).into_iter().for_each(Leg::overrun));
+                phase.alone.iter().for_each(|key| self.legs.get_mut(*key).into_iter().for_each(overrun));
             }
         }
     }
@@ -593,7 +550,7 @@ impl Plane {
 
     /// How many rooms have a bridge.
     pub fn rooms(&self) -> usize {
-        self.rooms.by_id.len()
+        self.rooms.len()
     }
 
     /// Lets a leg's room decide anew whether packets may be passed on.

@@ -27,7 +27,15 @@ impl Playout {
         }
     }
 
-    /// Begins anew with the next packet: another source, the end of a hold.
+    /// Begins anew with another source.
+    pub fn begin_anew(&mut self) {
+        match self {
+            Playout::Bytes(buffer) => buffer.time.reset(),
+            Playout::Coded(buffer) => buffer.begin_anew(),
+        }
+    }
+
+    /// Begins anew with the next packet: the end of a hold, another clock.
     pub fn reset(&mut self) {
         match self {
             Playout::Bytes(buffer) => buffer.time.reset(),

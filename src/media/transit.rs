@@ -12,6 +12,9 @@ const SECONDS: usize = 8;
 
 const SECOND: i64 = 8000;
 
+/// After nothing for so long (100 ms), a packet whose timestamp does not count that time comes from a sender whose clock stood still, as far as is known.
+const STILL: i64 = 800;
+
 #[derive(Debug, Clone, Copy)]
 struct Second {
     largest: i64,
@@ -42,6 +45,8 @@ pub struct Transit {
     rotations: u32,
     past_high: i64,
     past_low: i64,
+    /// The last packet's transit and arrival.
+    last: Option<(i64, i64)>,
 }
 
 impl Default for Transit {
@@ -53,6 +58,7 @@ impl Default for Transit {
             rotations: 0,
             past_high: i64::MIN,
             past_low: i64::MAX,
+            last: None,
         }
     }
 }
@@ -60,6 +66,14 @@ impl Default for Transit {
 impl Transit {
     /// Takes a packet's transit and its arrival in samples.
     pub fn note(&mut self, transit: i64, arrived: i64) {
+        if let Some((before, then)) = self.last.replace((transit, arrived)) {
+            let gap = arrived - then;
+            // Had the network held it back, those behind it would show that at once.
+            if gap >= STILL && 2 * (transit - before) >= gap {
+                self.past_low = i64::MAX;
+                self.seconds.iter_mut().for_each(|second| second.smallest = i64::MAX);
+            }
+        }
         let began = *self.began.get_or_insert(arrived);
         if arrived - began >= SECOND {
             self.rotate();
@@ -122,6 +136,21 @@ mod tests {
             transit.note(0, packet * 160);
         }
         assert_eq!(transit.high(), Some(0), "forgotten like any other");
+    }
+
+    #[test]
+    fn a_clock_that_stood_still_is_no_delay_and_a_network_that_held_packets_back_is() {
+        let silent_for = |pause: i64, held_back: i64| {
+            let mut transit = Transit::default();
+            (1..=100).for_each(|packet| transit.note(0, packet * 160));
+            let arrived = 100 * 160 + pause;
+            (0..held_back).for_each(|packet| transit.note(pause - packet * 160, arrived));
+            transit.note(pause - held_back * 160, arrived + 160);
+            transit.low().unwrap()
+        };
+        assert_eq!(silent_for(4000, 0), 4000);
+        assert_eq!(silent_for(4000, 25), 0);
+        assert_eq!(silent_for(400, 0), 0, "a packet that is late like others");
     }
 
     #[test]

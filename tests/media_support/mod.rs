@@ -224,6 +224,16 @@ impl World {
         }
     }
 
+    /// We stand still for so long; telephones do not.
+    pub fn stand_still(&mut self, milliseconds: u64) {
+        let end = self.millis() + milliseconds;
+        while self.millis() < end {
+            self.now = self.now + Duration::from_millis(5);
+            self.phones_send();
+            self.deliver();
+        }
+    }
+
     /// Gives a datagram in, from anywhere.
     pub fn inject(&mut self, phone: usize, from: &str, bytes: &[u8]) {
         let mut events = Vec::new();

@@ -94,7 +94,7 @@ impl Leg {
         }
         if self.reception.ssrc() != Some(header.ssrc) {
             self.reception.begin(header.ssrc, header.sequence);
-            self.playout.reset();
+            self.playout.begin_anew();
             self.monitor.pause();
         }
         let mut astray = false;

@@ -7,7 +7,7 @@ use crate::media::command::{MediaEvent, Treatment};
 use crate::media::denoise::Denoise;
 use crate::media::echo::LineEcho;
 use crate::media::inband::Inband;
-use crate::media::loudness::Loudness;
+use crate::media::loudness::{Around, Loudness};
 use crate::media::music::Music;
 use crate::media::{Rate, samples_at};
 
@@ -124,7 +124,8 @@ impl Leg {
             denoise.refine(frame);
         }
         if let Some(level) = &mut self.treated.level {
-            level.level(frame);
+            let echo = self.treated.echo.is_none() && self.echo.told().is_some();
+            level.level(frame, Around { sent: self.echo.loudest_sent(), echo });
         }
     }
 

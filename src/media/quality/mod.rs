@@ -230,9 +230,9 @@ impl Monitor {
         self.clicks.forget();
     }
 
-    /// A tick came too late.
-    pub fn overrun(&mut self) {
-        self.overruns += 1;
+    /// So many ticks came too late, or not at all.
+    pub fn overrun(&mut self, ticks: u64) {
+        self.overruns += ticks;
     }
 
     /// Takes the far end's extended report.
@@ -499,14 +499,14 @@ mod tests {
 
     #[test]
     fn who_is_to_blame_follows_where_packets_go_missing() {
-        let judged = |to_us: bool, from_us: bool, late_ticks: usize| {
+        let judged = |to_us: bool, from_us: bool, late_ticks: u64| {
             let mut monitor = Monitor::default();
             for round in 0..3u16 {
                 talk(&mut monitor, round * 250, |n| !to_us || n % 10 != 3);
                 let lost = if from_us { i32::from(round) * 25 } else { 0 };
                 monitor.interval(&facts(report(1000 + u32::from(round) * 250, lost)));
             }
-            (0..late_ticks).for_each(|_| monitor.overrun());
+            monitor.overrun(late_ticks);
             monitor.quality(Codec::Pcmu).call.blame
         };
         assert_eq!(judged(false, false, 2), Blame::Nobody, "a hiccup is no cause");
