@@ -157,8 +157,8 @@ fn power(frame: &[i16]) -> f32 {
 
 /// Scales by a gain that goes from one value to another in steps that nobody hears.
 fn apply(frame: &mut [i16], from: i16, to: i16) {
-    /// Steps of 2.5 ms: 0.015 dB at most.
-    const STEPS: usize = 8;
+    /// Steps of 2 ms: 0.012 dB at most.
+    const STEPS: usize = 10;
     if from == ONE && to == ONE {
         return;
     }

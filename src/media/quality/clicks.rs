@@ -42,12 +42,11 @@ impl Clicks {
             return false;
         }
         let last = self.last.map(|sample| sample as i16);
-        let ends = [bend(last[0], last[1], piece[0]), bend(last[1], piece[0], piece[1])];
-        let threes = piece.iter().zip(&piece[1..]).zip(&piece[2..]);
-        let bends = threes.map(|((before, last), sample)| bend(*before, *last, *sample));
-        let add = |(most, sum): (i16, u32), bend: i16| (bend.max(most), sum + bend as u32);
-        let (most, sum) = ends.into_iter().fold(bends.fold((0, 0), add), add);
-        if most as u32 > LEAST {
+        let (mut most, mut sum) = bends(piece);
+        for bend in [bend(last[0], last[1], piece[0]), bend(last[1], piece[0], piece[1])] {
+            (most, sum) = (most.max(bend), sum + u32::from(bend.unsigned_abs()));
+        }
+        if u32::from(most.unsigned_abs()) > LEAST {
             return false;
         }
         self.usual = sum * 32 / PIECE as u32;
@@ -87,7 +86,21 @@ impl Clicks {
 
 /// How far a curve bends, as far as 16 bits tell.
 fn bend(before: i16, last: i16, sample: i16) -> i16 {
-    sample.saturating_sub(last).saturating_sub(last.saturating_sub(before)).saturating_abs()
+    let bend = sample.saturating_sub(last).saturating_sub(last.saturating_sub(before));
+    bend.max(0i16.saturating_sub(bend))
+}
+
+/// The farthest bend within a piece, and the sum of all.
+fn bends(piece: &[i16]) -> (i16, u32) {
+    let count = piece.len().saturating_sub(2);
+    let (before, last, sample) = (&piece[..count], &piece[1..=count], &piece[2..count + 2]);
+    let (mut most, mut sum) = (0, 0);
+    for at in 0..count {
+        let bend = bend(before[at], last[at], sample[at]);
+        most = bend.max(most);
+        sum += i32::from(bend);
+    }
+    (most, sum.unsigned_abs())
 }
 
 #[cfg(test)]
