@@ -61,7 +61,10 @@ fn main() -> ExitCode {
     match runtime.block_on(runtime.spawn(run(arguments))) {
         Ok(Ok(code)) => code,
         Ok(Err(failure)) => fail(&failure),
-        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(ended) => fail(&Failure(vec![ended.to_string()])),
+        },
     }
 }
 

@@ -35,14 +35,13 @@ use super::{Rate, TICK};
 use crate::base::{Instant, LegId, ParticipantId, RoomId};
 use crate::wire::codec::g711::Law;
 
+mod phase;
 mod rooms;
 
+use phase::{PHASES, Phase, on_grid};
 use rooms::{Room, Rooms};
 
-/// Deadlines of different phases are this far apart.
-pub const PHASE: Duration = Duration::from_millis(5);
-
-const PHASES: usize = 4;
+pub use phase::PHASE;
 
 /// A plane this late lets frames fall rather than catch up with a burst of packets. More: longer bursts after a
 /// stall. Less: a short stall is heard that a phone's buffer would have hidden.
@@ -65,24 +64,6 @@ pub enum Unit {
 enum Place {
     Alone { phase: usize },
     Room(RoomId),
-}
-
-#[derive(Default)]
-struct Phase {
-    due: Instant,
-    alone: Vec<LegKey>,
-    /// By their places.
-    rooms: Vec<u32>,
-    /// Its legs, as they are ticked.
-    order: Vec<LegKey>,
-    /// Somebody came or went since that was so.
-    stale: bool,
-    /// How many legs are ticked in it.
-    load: usize,
-    /// Its units are ticked too late this time.
-    late: bool,
-    /// And so many ticks before it were left out.
-    skipped: u32,
 }
 
 /// One thread's media.
@@ -108,31 +89,6 @@ pub struct Plane {
 /// How many legs before its turn a leg's memory is asked for, and its voice. More: others' is thrown out for it. Less: it has not come.
 const FAR: usize = 4;
 const NEAR: usize = 2;
-
-impl Phase {
-    /// One leg more is ticked in it.
-    fn take(&mut self) {
-        self.load += 1;
-        self.stale = true;
-        // Room for all of them, so that a tick asks for none.
-        self.order.reserve(self.load.saturating_sub(self.order.len()));
-    }
-
-    /// One fewer.
-    fn lose(&mut self) {
-        self.load = self.load.saturating_sub(1);
-        self.stale = true;
-    }
-
-    /// Notes in which order its legs are ticked.
-    fn arrange(&mut self, rooms: &Rooms) {
-        if std::mem::take(&mut self.stale) {
-            self.order.clear();
-            self.order.extend(&self.alone);
-            self.order.extend(self.rooms.iter().filter_map(|room| rooms.at(*room)).flat_map(|room| room.bridge.legs()));
-        }
-    }
-}
 
 impl Plane {
     /// An empty plane.
@@ -692,13 +648,4 @@ impl Plane {
     fn due(&self, phase: usize) -> Instant {
         self.phases.get(phase).map(|phase| phase.due).unwrap_or_default()
     }
-}
-
-/// The first deadline of a phase after `now`.
-fn on_grid(now: Instant, phase: usize) -> Instant {
-    let period = TICK.as_nanos();
-    let offset = PHASE.as_nanos() * phase as u128;
-    let since = now.since_start().as_nanos();
-    let ticks = if since < offset { 0 } else { (since - offset) / period + 1 };
-    Instant::from_start(Duration::from_nanos(u64::try_from(ticks * period + offset).unwrap_or(u64::MAX)))
 }
