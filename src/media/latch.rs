@@ -26,6 +26,10 @@ pub const WINDOW: Duration = Duration::from_millis(250);
 /// whoever shares its host has longer to take the stream. Shorter: one that waits for our answer to go where it said is lost.
 pub const STAYS: Duration = Duration::from_secs(2);
 
+/// Where RTCP came from is forgotten after this long without any: two mean intervals. Longer: a phone whose NAT gave it another port tells
+/// nothing for that long. Shorter: whoever shares its host has its place between two of its reports.
+const RTCP_STAYS: Duration = Duration::from_secs(10);
+
 /// How far an address is to be trusted; the order is the rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Claim {
@@ -58,7 +62,8 @@ pub struct Latch {
     /// Where it was heard before it described itself anew, and whether that was elsewhere than described, behind a NAT.
     former: Option<(SocketAddr, bool)>,
     state: State,
-    rtcp: Option<SocketAddr>,
+    /// Where RTCP comes from, and when it came last.
+    rtcp: Option<(SocketAddr, Instant)>,
     announced: bool,
 }
 
@@ -118,11 +123,17 @@ impl Latch {
     }
 
     /// Judges the source of a well-formed RTCP packet: the far end's RTP host, or the SDP's RTCP address; the first
-    /// port to come keeps it.
-    pub fn judge_rtcp(&mut self, from: SocketAddr) -> Verdict {
+    /// port to come keeps it while it is used.
+    pub fn judge_rtcp(&mut self, from: SocketAddr, now: Instant) -> Verdict {
         let from = canonical(from);
-        if let Some(known) = self.rtcp {
-            return if known == from { Verdict::Accepted } else { Verdict::Stranger };
+        if let Some((known, last)) = &mut self.rtcp {
+            if *known == from {
+                *last = now;
+                return Verdict::Accepted;
+            }
+            if now.since(*last) < RTCP_STAYS {
+                return Verdict::Stranger;
+            }
         }
         let allowed = match self.state {
             State::Open => self.remote.rtcp == Some(from),
@@ -135,7 +146,7 @@ impl Latch {
             return Verdict::Stranger;
         }
         if !matches!(self.state, State::Open) {
-            self.rtcp = Some(from);
+            self.rtcp = Some((from, now));
         }
         Verdict::Accepted
     }
@@ -165,7 +176,7 @@ impl Latch {
         if self.remote.rtcp_mux {
             return self.rtp();
         }
-        self.rtcp.or(match self.answered_at() {
+        self.rtcp.map(|(from, _)| from).or(match self.answered_at() {
             Some(from) if self.remote.rtp != Some(from) => {
                 Some(SocketAddr::new(from.ip(), from.port().checked_add(1)?))
             }
@@ -338,11 +349,25 @@ mod tests {
     #[test]
     fn rtcp_comes_from_the_same_host_only_and_keeps_its_first_port() {
         let mut latch = latch();
-        assert_eq!(latch.judge_rtcp(address("192.0.2.1:9999")), Verdict::Stranger, "before any RTP");
+        assert_eq!(latch.judge_rtcp(address("192.0.2.1:9999"), at(0)), Verdict::Stranger, "before any RTP");
         latch.judge_rtp(address("192.0.2.1:4000"), at(0));
-        assert_eq!(latch.judge_rtcp(address("203.0.113.9:4001")), Verdict::Stranger);
-        assert_eq!(latch.judge_rtcp(address("192.0.2.1:9999")), Verdict::Accepted);
-        assert_eq!(latch.judge_rtcp(address("192.0.2.1:4001")), Verdict::Stranger);
+        assert_eq!(latch.judge_rtcp(address("203.0.113.9:4001"), at(1)), Verdict::Stranger);
+        assert_eq!(latch.judge_rtcp(address("192.0.2.1:9999"), at(1)), Verdict::Accepted);
+        assert_eq!(latch.judge_rtcp(address("192.0.2.1:4001"), at(1)), Verdict::Stranger);
         assert_eq!(latch.rtcp(), Some(address("192.0.2.1:9999")));
+    }
+
+    #[test]
+    fn rtcp_is_followed_to_another_port_of_its_host_once_nothing_comes_from_the_first() {
+        let mut latch = latch();
+        let (first, second) = (address("192.0.2.1:4001"), address("192.0.2.1:9999"));
+        latch.judge_rtp(address("192.0.2.1:4000"), at(0));
+        assert_eq!(latch.judge_rtcp(first, at(0)), Verdict::Accepted);
+        assert_eq!(latch.judge_rtcp(first, at(5000)), Verdict::Accepted);
+        assert_eq!(latch.judge_rtcp(second, at(14_999)), Verdict::Stranger, "the first may come again");
+        assert_eq!(latch.judge_rtcp(address("203.0.113.9:4001"), at(60_000)), Verdict::Stranger, "another host, never");
+        assert_eq!(latch.judge_rtcp(second, at(60_000)), Verdict::Accepted);
+        assert_eq!(latch.rtcp(), Some(second));
+        assert_eq!(latch.judge_rtcp(first, at(60_001)), Verdict::Stranger);
     }
 }

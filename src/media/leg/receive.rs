@@ -179,7 +179,7 @@ impl Leg {
         };
         match Compound::parse(bytes) {
             Err(_) => self.counters.malformed += 1,
-            Ok(_) if self.latch.judge_rtcp(from) == Verdict::Stranger => self.counters.strangers += 1,
+            Ok(_) if self.latch.judge_rtcp(from, now) == Verdict::Stranger => self.counters.strangers += 1,
             Ok(compound) => {
                 self.alive(now);
                 if let Some(metrics) = self.reporter.receive(compound, self.egress.ssrc(), now) {
