@@ -65,6 +65,48 @@ fn an_operator_sees_who_is_to_blame_and_by_how_much() {
     assert!(fine_out.mos > 4.2 && fine_in.mos > 4.3);
 }
 
+/// Half a minute of two people whose packets are passed on as they come; the first one's way to us, and ours to the second, lose so
+/// many of a thousand. How it goes for the second.
+fn two(to_us: u64, from_us: u64) -> Quality {
+    let mut world = World::new();
+    for tone in [440.0, 620.0] {
+        let phone = world.call(tone, Codec::Pcmu, 20, 20);
+        world.join(phone);
+    }
+    world.phones[0].network = Network { lost: to_us, ..Network::default() };
+    for _ in 0..6 {
+        world.run(5000);
+        let mut numbers: Vec<u16> = world.phones[1].packets.iter().map(|(_, header, _)| header.sequence).collect();
+        let first = numbers[0];
+        numbers.sort_by_key(|number| number.wrapping_sub(first));
+        let last = u32::from(numbers[numbers.len() - 1].wrapping_sub(first));
+        let received = numbers.iter().filter(|number| u64::from(**number) * 7919 % 1000 >= from_us).count();
+        let lost = (last as usize + 1 - received) as i32;
+        // Of the first report its fraction counts.
+        let fraction_lost = (lost * 256 / (last as i32 + 1)) as u8;
+        let highest = 0x1_0000 + u32::from(first) + last;
+        reports(&mut world, 1, ReportBlock { highest, lost, fraction_lost, ..ReportBlock::default() }, None);
+    }
+    world.run(8000);
+    assert!(world.plane.leg(world.phones[0].key).unwrap().passes());
+    assert_eq!(world.figures(0).quality.call.blame, if to_us > 0 { Blame::WayToUs } else { Blame::Nobody });
+    world.figures(1).quality
+}
+
+#[test]
+fn of_two_people_what_one_loses_on_its_way_to_us_is_not_the_fault_of_the_others_line() {
+    let quality = two(100, 0);
+    let (call, last) = (quality.call, quality.last);
+    assert_eq!((call.blame, last.blame), (Blame::Nobody, Blame::Nobody));
+    assert!(call.egress.unwrap().loss < 0.005 && call.egress.unwrap().mos > 4.2, "{call:?}");
+    for to_us in [0, 100] {
+        let quality = two(to_us, 100);
+        let egress = quality.call.egress.unwrap();
+        assert_eq!(quality.call.blame, Blame::WayFromUs);
+        assert!((0.07..0.13).contains(&egress.loss), "{egress:?}");
+    }
+}
+
 #[test]
 fn a_far_end_that_asks_is_told_what_we_measured_and_what_it_measured_is_shown() {
     let mut world = World::new();

@@ -56,6 +56,8 @@ pub struct Egress {
     marker: bool,
     packets: u32,
     octets: u32,
+    /// Numbers that no packet had.
+    left_out: u32,
     payload_type: u8,
     /// Timestamp units per 1/8000 s.
     clock: u32,
@@ -78,6 +80,7 @@ impl Egress {
             marker: true,
             packets: 0,
             octets: 0,
+            left_out: 0,
             payload_type,
             clock: clock(codec),
             length: length(codec, ptime),
@@ -210,8 +213,13 @@ impl Egress {
         header.ssrc = self.ssrc;
         header.marker |= std::mem::take(&mut self.marker);
         let next = header.sequence.wrapping_add(1);
-        if next.wrapping_sub(self.sequence).cast_signed() > 0 {
+        let ahead = next.wrapping_sub(self.sequence).cast_signed();
+        if ahead > 0 {
             self.sequence = next;
+            self.left_out = self.left_out.wrapping_add(u32::from(ahead.unsigned_abs()) - 1);
+        } else {
+            // Late: its number had been left out.
+            self.left_out = self.left_out.saturating_sub(1);
         }
         self.packets = self.packets.wrapping_add(1);
         self.packet(&header, payload, send);
@@ -265,6 +273,11 @@ impl Egress {
         (self.packets, self.octets)
     }
 
+    /// Numbers that no packet had, because the one that was to be passed on under it never came to us.
+    pub fn left_out(&self) -> u32 {
+        self.left_out
+    }
+
     /// Our synchronisation source.
     pub fn ssrc(&self) -> u32 {
         self.ssrc
@@ -315,6 +328,17 @@ fn clock(codec: Codec) -> u32 {
 mod tests {
     use super::*;
     use crate::wire::rtp::Packet;
+
+    #[test]
+    fn numbers_that_never_came_to_be_passed_on_are_counted_until_they_come() {
+        let mut egress = Egress::new(1, 65_534, 0, Codec::Pcmu, 0, 20);
+        let mut pass = |sequence: u16| {
+            let header = Header { marker: false, payload_type: 0, sequence, timestamp: 0, ssrc: 9 };
+            egress.pass(header, &[0; 160], |_| {});
+            egress.left_out()
+        };
+        assert_eq!([65_534, 65_535, 2, 4, 3, 1, 5].map(&mut pass), [0, 0, 2, 3, 2, 1, 1]);
+    }
 
     #[test]
     fn every_packet_length_carries_every_sample_once_and_in_order() {

@@ -15,6 +15,22 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// Longest canonical name sent: what a datagram of ours has room for beside a report.
 const LONGEST_NAME: usize = 255;
 
+/// Clocks of ours that a far end may answer. More: an old one that is sent again tells a trip of minutes. Fewer: a far end that
+/// reports seldom, or late, is not understood.
+const CLOCKS: usize = 4;
+
+/// Longest round trip believed: 3 s, in 1/65536 s. Longer: sums of a far end that are off are told as a line that is far. Shorter: one
+/// that is so far, or so full, is not told.
+const LONGEST_TRIP: u32 = 3 << 16;
+
+/// A far end that says it held our clock for a smaller part of the trip than this one of so many does not count in 1/65536 s, as those
+/// that count in milliseconds; only for trips longer than [`LIKELY_TRIP`].
+const HELD: u32 = 32;
+
+/// 250 ms. Longer: what such a far end holds back for less than that is told as its distance. Shorter: one that answers at once is not
+/// understood.
+const LIKELY_TRIP: u32 = 1 << 14;
+
 /// The reporter of one leg.
 #[derive(Debug, Clone)]
 pub struct Reporter {
@@ -23,13 +39,26 @@ pub struct Reporter {
     /// A small generator (splitmix64), seeded from the leg's unpredictable numbers: intervals need spread, not secrecy.
     chance: u64,
     sent_then: u32,
+    /// The middle halves of the last clocks of ours that went out, newest first; 0 for none.
+    told: [u32; CLOCKS],
     /// Middle half of the far end's last NTP timestamp, and when it came.
     heard: Option<(u32, Instant)>,
     /// The same of a clock that came in an extended report, and whose it is.
     clock: Option<(u32, u32, Instant)>,
     round_trip: Option<Duration>,
     remote_loss: Option<f32>,
-    reported: Option<ReportBlock>,
+    reported: Option<Reported>,
+}
+
+/// What the far end said last of our stream, and what had gone out by then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reported {
+    /// What it said.
+    pub block: ReportBlock,
+    /// Our packets by then.
+    pub packets: u32,
+    /// Our numbers without a packet by then.
+    pub left_out: u32,
 }
 
 /// What a report holds beside what every report does.
@@ -58,6 +87,7 @@ impl Reporter {
             due: now,
             chance: seed,
             sent_then: 0,
+            told: [0; CLOCKS],
             heard: None,
             clock: None,
             round_trip: None,
@@ -102,6 +132,10 @@ impl Reporter {
         });
         let (packets, octets) = egress.counters();
         let mut writer = Writer::new(buffer);
+        if packets != self.sent_then || more.clock {
+            self.told.rotate_right(1);
+            self.told[0] = middle(ntp(now));
+        }
         if packets == self.sent_then {
             writer.receiver_report(egress.ssrc(), block.as_ref());
         } else {
@@ -126,8 +160,9 @@ impl Reporter {
     }
 
     /// Takes the far end's report; returns what it measured of our voice, where it says.
-    pub fn receive(&mut self, compound: Compound<'_>, ours: u32, now: Instant) -> Option<VoipMetrics> {
+    pub fn receive(&mut self, compound: Compound<'_>, egress: &Egress, now: Instant) -> Option<VoipMetrics> {
         let mut metrics = None;
+        let ours = egress.ssrc();
         for report in compound {
             let blocks = match report {
                 Report::Sender { info, blocks, .. } => {
@@ -143,7 +178,8 @@ impl Reporter {
             };
             for block in blocks.filter(|block| block.ssrc == ours) {
                 self.remote_loss = Some(f32::from(block.fraction_lost) / 256.0);
-                self.reported = Some(block);
+                let packets = egress.counters().0;
+                self.reported = Some(Reported { block, packets, left_out: egress.left_out() });
                 self.note_trip(block.last_report, block.delay, now);
             }
         }
@@ -165,15 +201,19 @@ impl Reporter {
 
     /// A clock of ours came back, so long after it had arrived there.
     fn note_trip(&mut self, last: u32, delay: u32, now: Instant) {
+        if last == 0 || !self.told.contains(&last) {
+            return;
+        }
         let trip = middle(ntp(now)).wrapping_sub(last).wrapping_sub(delay);
-        // Over half of the range is a negative trip: a far end whose clock or sums are off.
-        if last != 0 && trip < 1 << 31 {
+        // A negative trip is longer than any; of one who does not say how long it held our clock nothing is known.
+        let counts = delay != 0 && (trip <= LIKELY_TRIP || delay > trip / HELD);
+        if trip <= LONGEST_TRIP && counts {
             self.round_trip = Some(Duration::from_nanos((u64::from(trip) * 1_000_000_000) >> 16));
         }
     }
 
     /// Its last report on our stream.
-    pub fn reported(&self) -> Option<ReportBlock> {
+    pub fn reported(&self) -> Option<Reported> {
         self.reported
     }
 
@@ -229,14 +269,14 @@ mod tests {
         sent.frame(&mut silence, |_| {});
         let silent = Egress::new(22, 1, 1, Codec::Pcmu, 0, 20);
         let length = a.write(&sent, &mut Reception::default(), &More::default(), at(1000), &mut buffer);
-        assert_eq!(b.receive(Compound::parse(&buffer[..length]).unwrap(), 22, at(1040)), None);
+        assert_eq!(b.receive(Compound::parse(&buffer[..length]).unwrap(), &silent, at(1040)), None);
         let mut reception = Reception::default();
         reception.begin(11, 1);
         (1..=4)
             .filter(|n| *n != 3)
             .for_each(|n| assert_eq!(reception.arrive(n), super::super::reception::Arrival::Fresh));
         let length = b.write(&silent, &mut reception, &More { bye: true, ..More::default() }, at(1540), &mut buffer);
-        assert_eq!(a.receive(Compound::parse(&buffer[..length]).unwrap(), 11, at(1600)), None);
+        assert_eq!(a.receive(Compound::parse(&buffer[..length]).unwrap(), &sent, at(1600)), None);
         let trip = a.round_trip().unwrap();
         assert!(trip > Duration::from_millis(99) && trip < Duration::from_millis(101), "{trip:?}");
         assert_eq!(a.remote_loss(), Some(0.25));
@@ -251,15 +291,51 @@ mod tests {
         let (theirs, sent) = (Egress::new(11, 1, 1, Codec::Pcmu, 0, 20), Egress::new(22, 1, 1, Codec::Pcmu, 0, 20));
         let more = More { clock: true, ..More::default() };
         let length = phone.write(&theirs, &mut Reception::default(), &more, at(1000), &mut buffer);
-        assert_eq!(ours.receive(Compound::parse(&buffer[..length]).unwrap(), 22, at(1030)), None);
+        assert_eq!(ours.receive(Compound::parse(&buffer[..length]).unwrap(), &sent, at(1030)), None);
         let metrics = VoipMetrics { ssrc: 11, loss_rate: 9, rating: Some(81), ..VoipMetrics::default() };
         let more = More { metrics: Some(metrics), ..More::default() };
         let length = ours.write(&sent, &mut Reception::default(), &more, at(1230), &mut buffer);
         let read = Compound::parse(&buffer[..length]).unwrap();
-        assert_eq!(phone.receive(read, 11, at(1260)), Some(metrics));
-        assert_eq!(phone.receive(read, 99, at(1260)), None, "of another's voice");
+        assert_eq!(phone.receive(read, &theirs, at(1260)), Some(metrics));
+        let another = Egress::new(99, 1, 1, Codec::Pcmu, 0, 20);
+        assert_eq!(phone.receive(read, &another, at(1260)), None, "of another's voice");
         let trip = phone.round_trip().unwrap();
         assert!(trip > Duration::from_millis(59) && trip < Duration::from_millis(61), "{trip:?}");
+    }
+
+    #[test]
+    fn a_round_trip_is_told_only_by_who_answers_a_clock_of_ours_and_counts_what_it_held_it_back() {
+        let at = |ms| Instant::START + Duration::from_millis(ms);
+        let clock = |ms| middle(ntp(at(ms)));
+        let silent = Egress::new(22, 1, 1, Codec::Pcmu, 0, 20);
+        let mut ours = Reporter::new("o", 2, at(0));
+        let clocks = More { clock: true, ..More::default() };
+        let mut buffer = [0; 512];
+        for ms in [100_000, 105_000, 110_000, 115_000, 120_000] {
+            ours.write(&silent, &mut Reception::default(), &clocks, at(ms), &mut buffer);
+        }
+        let held = |ms: u64| units(Duration::from_millis(ms));
+        for (last, delay, why) in [
+            (clock(120_000), 0, "what it held back is part of it"),
+            (clock(120_000), 2450, "counted in milliseconds"),
+            (clock(120_000), held(2600), "before it was sent"),
+            (clock(110_000), held(1000), "of eleven seconds"),
+            (clock(100_000), held(22_460), "no longer one of the last"),
+            (clock(119_000), held(3460), "never sent"),
+            (12345, 0, "never sent"),
+            (0, held(2460), "none"),
+        ] {
+            ours.note_trip(last, delay, at(122_500));
+            assert_eq!(ours.round_trip(), None, "{why}");
+        }
+        for (last, delay) in [(clock(120_000), held(2460)), (clock(105_000), held(17_460))] {
+            ours.round_trip = None;
+            ours.note_trip(last, delay, at(122_500));
+            let trip = ours.round_trip().unwrap();
+            assert!(trip > Duration::from_millis(39) && trip < Duration::from_millis(41), "{trip:?}");
+        }
+        ours.note_trip(clock(120_000), 0, at(130_000));
+        assert!(ours.round_trip().is_some(), "what is known stays");
     }
 
     #[test]

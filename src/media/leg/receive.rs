@@ -182,7 +182,7 @@ impl Leg {
             Ok(_) if self.latch.judge_rtcp(from, now) == Verdict::Stranger => self.counters.strangers += 1,
             Ok(compound) => {
                 self.alive(now);
-                if let Some(metrics) = self.reporter.receive(compound, self.egress.ssrc(), now) {
+                if let Some(metrics) = self.reporter.receive(compound, &self.egress, now) {
                     self.monitor.receive(&metrics);
                 }
             }

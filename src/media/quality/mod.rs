@@ -5,18 +5,20 @@
 //! and by its extended ones (RFC 3611) where it sends them. Both are kept for the last interval and for the whole call.
 
 use super::command::Figures;
+use super::report::Reported;
 use crate::base::fetch::fetch;
 use crate::wire::codec::Codec;
-use crate::wire::rtp::rtcp::ReportBlock;
 use crate::wire::rtp::xr::VoipMetrics;
 
 mod clicks;
 pub mod emodel;
 pub mod pattern;
+mod sent;
 
 use clicks::Clicks;
 use emodel::Connection;
 use pattern::{Pattern, Tally};
+use sent::Sent;
 
 /// A rating below this is one that some are not content with (G.107 annex B). Higher: a call's ordinary delay is
 /// somebody's fault. Lower: people complain of what nobody shows.
@@ -169,7 +171,7 @@ pub struct Facts {
     /// Round-trip time in milliseconds, once it is known.
     pub round_trip_ms: Option<f32>,
     /// The far end's last report on our stream.
-    pub reported: Option<ReportBlock>,
+    pub reported: Option<Reported>,
 }
 
 /// What is added up of one way.
@@ -180,14 +182,6 @@ struct Sums {
     count: f64,
 }
 
-/// What our stream's reports amount to.
-#[derive(Debug, Clone, Copy, Default)]
-struct Sent {
-    expected: u64,
-    lost: u64,
-    discarded: u64,
-}
-
 /// Watches one leg.
 #[derive(Debug, Clone, Default)]
 pub struct Monitor {
@@ -195,7 +189,6 @@ pub struct Monitor {
     then: Tally,
     ingress: Sums,
     egress: Sums,
-    reported: Option<ReportBlock>,
     sent: Sent,
     overruns: u64,
     overruns_then: u64,
@@ -237,6 +230,10 @@ impl Monitor {
 
     /// Takes the far end's extended report.
     pub fn receive(&mut self, metrics: &VoipMetrics) {
+        // More than all of our packets.
+        if u16::from(metrics.loss_rate) + u16::from(metrics.discard_rate) > 256 {
+            return;
+        }
         self.quality.far_end = Some(FarEnd {
             loss: f32::from(metrics.loss_rate) / 256.0,
             discarded: f32::from(metrics.discard_rate) / 256.0,
@@ -264,8 +261,9 @@ impl Monitor {
             self.ingress.add(facts.jitter_ms, delay);
             last.ingress = Some(score(heard, facts.jitter_ms, delay, echo_db, facts.codec));
         }
-        if let Some((sent, jitter)) = facts.reported.and_then(|block| self.take_report(block, facts.clock)) {
-            let far = self.quality.far_end;
+        let far = self.quality.far_end;
+        let discarded = far.map_or(0.0, |far| f64::from(far.discarded));
+        if let Some((sent, jitter)) = facts.reported.and_then(|told| self.sent.report(told, discarded, facts.clock)) {
             let buffer = far.map_or(THEIR_BUFFER, |far| f32::from(far.buffer_ms.max(far.end_delay_ms / 2)));
             let delay = way + FRAMING + buffer;
             self.egress.add(jitter, delay);
@@ -288,7 +286,7 @@ impl Monitor {
         if all > 0 && self.ingress.count > 0.0 {
             call.ingress = Some(mean(heard, self.ingress));
         }
-        if self.sent.expected > 0 {
+        if self.sent.is_known() {
             call.egress = Some(mean(self.sent.tally(), self.egress));
         }
         call.judge(all, self.quality.far_end);
@@ -352,47 +350,6 @@ impl Monitor {
         // The echo path's loss, and the loudness of the handset at both its ends (RFC 3611 §4.7.3).
         let told = self.quality.far_end.and_then(|far| far.echo_db);
         told.map_or(emodel::TALKER_ECHO, |loss| f64::from(loss) + 10.0)
-    }
-
-    /// What a report adds to the one before; none where it is not news.
-    fn take_report(&mut self, block: ReportBlock, clock: u32) -> Option<(Tally, f32)> {
-        let before = self.reported.replace(block);
-        let expected = match before {
-            Some(before) => block.highest.wrapping_sub(before.highest),
-            // Of the first, only its fraction says how many of how many.
-            None => 256,
-        };
-        // Two reports of one moment, or a stream of theirs that began anew.
-        if expected == 0 || expected > 1 << 24 {
-            return None;
-        }
-        let lost = match before {
-            Some(before) => u64::try_from(i64::from(block.lost) - i64::from(before.lost)).unwrap_or(0),
-            None => u64::from(block.fraction_lost),
-        };
-        let expected = u64::from(expected);
-        let share = self.quality.far_end.map_or(0.0, |far| f64::from(far.discarded));
-        let lost = lost.min(expected);
-        // Packets are counted in whole: `as` cuts what is below one.
-        let discarded = ((expected - lost) as f64 * share) as u64;
-        let sent = Sent { expected, lost, discarded };
-        self.sent.expected += expected;
-        self.sent.lost += lost;
-        self.sent.discarded += discarded;
-        Some((sent.tally(), block.jitter as f32 * 1000.0 / clock.max(1) as f32))
-    }
-}
-
-impl Sent {
-    fn tally(self) -> Tally {
-        let missing = self.lost + self.discarded;
-        Tally {
-            heard: self.expected - missing.min(self.expected),
-            missing,
-            late: self.discarded,
-            runs: missing,
-            ..Tally::default()
-        }
     }
 }
 
@@ -467,16 +424,19 @@ fn score(tally: Tally, jitter_ms: f32, delay_ms: f32, echo_db: f64, codec: Codec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::rtp::rtcp::ReportBlock;
 
-    fn facts(reported: Option<ReportBlock>) -> Facts {
-        Facts { codec: Codec::Pcmu, clock: 8000, jitter_ms: 2.0, buffer_ms: 20.0, round_trip_ms: Some(40.0), reported }
+    pub(super) fn facts(reported: Option<Reported>) -> Facts {
+        let (clock, jitter_ms, buffer_ms, round_trip_ms) = (8000, 2.0, 20.0, Some(40.0));
+        Facts { codec: Codec::Pcmu, clock, jitter_ms, buffer_ms, round_trip_ms, reported }
     }
 
-    fn report(highest: u32, lost: i32) -> Option<ReportBlock> {
-        Some(ReportBlock { highest, lost, jitter: 80, ..ReportBlock::default() })
+    pub(super) fn report(highest: u32, lost: i32) -> Option<Reported> {
+        let block = ReportBlock { highest, lost, jitter: 80, ..ReportBlock::default() };
+        Some(Reported { block, packets: highest, left_out: 0 })
     }
 
-    fn talk(monitor: &mut Monitor, from: u16, keep: impl Fn(u16) -> bool) {
+    pub(super) fn talk(monitor: &mut Monitor, from: u16, keep: impl Fn(u16) -> bool) {
         (from..from + 250).filter(|n| keep(*n)).for_each(|n| monitor.arrive(n, true));
     }
 

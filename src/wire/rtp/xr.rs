@@ -1,5 +1,7 @@
 //! RTCP extended reports (RFC 3611): VoIP metrics (block 7), and round-trip times of those who only receive (4 and 5).
 
+use std::ops::RangeInclusive;
+
 /// Packet type of an extended report.
 pub const PACKET_TYPE: u8 = 207;
 
@@ -7,7 +9,7 @@ const RECEIVER_TIME: u8 = 4;
 const DELAY_SINCE: u8 = 5;
 const VOIP_METRICS: u8 = 7;
 
-/// What a receiver measured of one voice stream (RFC 3611 §4.7); what it does not know is none.
+/// What a receiver measured of one voice stream (RFC 3611 §4.7); what it does not know, or cannot be, is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct VoipMetrics {
     /// The source it is about.
@@ -26,7 +28,7 @@ pub struct VoipMetrics {
     pub gap_duration: u16,
     /// Round-trip time between the RTP ends in milliseconds; 0: not known.
     pub round_trip: u16,
-    /// What the end itself adds, there and back, in milliseconds; 0: not known.
+    /// What the end itself adds, there and back, in milliseconds; 0: not known, or not to be believed.
     pub end_system_delay: u16,
     /// Loudness of the voice in dBm0.
     pub signal_level: Option<i8>,
@@ -57,6 +59,19 @@ pub struct VoipMetrics {
 /// What stands for "not known" where zero is a value.
 const UNKNOWN: u8 = 127;
 
+/// Ratings, and scores in tenths: other values "MUST be ignored by the receiving system" (RFC 3611 §4.7.5).
+const RATINGS: RangeInclusive<u8> = 0..=100;
+const SCORES: RangeInclusive<u8> = 10..=50;
+
+/// The loudest that there is in dBm0: a square wave of G.711 has 6.
+const LOUDEST: i8 = 6;
+
+/// The weakest echo that anybody measures, in dB.
+const WEAKEST_ECHO: u8 = 100;
+
+/// The longest delay of an end, or of its buffer, that is believed, in milliseconds: none that holds a voice longer is a telephone.
+const LONGEST_DELAY: u16 = 2000;
+
 impl VoipMetrics {
     /// Bytes of the block after its head.
     pub(super) const LENGTH: usize = 32;
@@ -65,6 +80,9 @@ impl VoipMetrics {
         let byte = |at: usize| bytes.get(at).copied().unwrap_or(0);
         let half = |at: usize| u16::from_be_bytes([byte(at), byte(at + 1)]);
         let level = |at: usize| Some(byte(at)).filter(|value| *value != UNKNOWN);
+        let within = |at: usize, range: RangeInclusive<u8>| level(at).filter(|value| range.contains(value));
+        let loudness = |at: usize| level(at).map(u8::cast_signed).filter(|value| *value <= LOUDEST);
+        let delay = |at: usize| Some(half(at)).filter(|value| *value <= LONGEST_DELAY).unwrap_or(0);
         Self {
             ssrc: bytes.first_chunk::<4>().map_or(0, |word| u32::from_be_bytes(*word)),
             loss_rate: byte(4),
@@ -74,19 +92,19 @@ impl VoipMetrics {
             burst_duration: half(8),
             gap_duration: half(10),
             round_trip: half(12),
-            end_system_delay: half(14),
-            signal_level: level(16).map(u8::cast_signed),
-            noise_level: level(17).map(u8::cast_signed),
-            echo_return_loss: level(18),
+            end_system_delay: delay(14),
+            signal_level: loudness(16),
+            noise_level: loudness(17),
+            echo_return_loss: within(18, 0..=WEAKEST_ECHO),
             gap_minimum: byte(19),
-            rating: level(20),
-            external_rating: level(21),
-            mos_listening: level(22),
-            mos_conversation: level(23),
+            rating: within(20, RATINGS),
+            external_rating: within(21, RATINGS),
+            mos_listening: within(22, SCORES),
+            mos_conversation: within(23, SCORES),
             configuration: byte(24),
-            buffer_nominal: half(26),
-            buffer_maximum: half(28),
-            buffer_absolute_maximum: half(30),
+            buffer_nominal: delay(26),
+            buffer_maximum: delay(28),
+            buffer_absolute_maximum: delay(30),
         }
     }
 
@@ -256,5 +274,17 @@ mod tests {
         assert_eq!((read.signal_level, read.noise_level, read.echo_return_loss), (Some(-20), Some(-65), Some(55)));
         assert_eq!((read.rating, read.external_rating, read.mos_listening), (Some(85), None, Some(41)));
         assert_eq!((read.buffer_nominal, read.buffer_maximum, read.buffer_absolute_maximum), (40, 80, 200));
+    }
+
+    #[test]
+    fn what_cannot_be_is_not_known() {
+        let wire: Vec<u8> = [7, 0, 0, 8, 0, 0, 0, 9].into_iter().chain([255; VoipMetrics::LENGTH - 4]).collect();
+        let Some(Block::Voip(read)) = Blocks(&wire).next() else { panic!("no metrics") };
+        assert_eq!(
+            (read.rating, read.external_rating, read.mos_listening, read.mos_conversation),
+            (None, None, None, None)
+        );
+        assert_eq!((read.echo_return_loss, read.signal_level), (None, Some(-1)), "which is loud, but can be");
+        assert_eq!((read.end_system_delay, read.buffer_nominal, read.buffer_maximum), (0, 0, 0));
     }
 }
