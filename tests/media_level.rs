@@ -108,6 +108,38 @@ fn of_two_people_what_one_loses_on_its_way_to_us_is_not_the_fault_of_the_others_
 }
 
 #[test]
+fn packets_of_a_codec_that_was_not_agreed_arrived_and_are_their_own_fault() {
+    let mut world = World::new();
+    for tone in [440.0, 620.0, 0.0] {
+        let phone = world.call(tone, Codec::Pcmu, 20, 20);
+        world.join(phone);
+    }
+    for half in 0..40 {
+        world.phones[0].kind = (half % 2 == 1).then_some(8);
+        world.run(500);
+    }
+    let figures = world.figures(0);
+    assert!(figures.malformed > 400 && figures.lost == 0, "{figures:?}");
+    assert_eq!((figures.quality.call.blame, figures.quality.last.blame), (Blame::TheirEnd, Blame::TheirEnd));
+    // A stranger who sends such, and such of another source, change nothing.
+    let before = figures;
+    let address = world.phones[0].address.to_string();
+    for number in 0..200u16 {
+        let mut packet = [0u8; 172];
+        packet[..2].copy_from_slice(&[0x80, 8]);
+        packet[2..4].copy_from_slice(&(number * 50).to_be_bytes());
+        world.inject(0, &address, &packet);
+        packet[8..12].copy_from_slice(&world.phones[0].ssrc.to_be_bytes());
+        world.inject(0, "203.0.113.9:4000", &packet);
+    }
+    world.phones[0].kind = None;
+    world.run(14_000);
+    let after = world.figures(0);
+    assert_eq!((after.lost, after.malformed), (before.lost, before.malformed + 400));
+    assert_eq!(after.quality.last.blame, Blame::Nobody);
+}
+
+#[test]
 fn a_far_end_that_asks_is_told_what_we_measured_and_what_it_measured_is_shown() {
     let mut world = World::new();
     for tone in [440.0, 620.0, 0.0] {

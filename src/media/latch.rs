@@ -192,6 +192,11 @@ impl Latch {
         }
     }
 
+    /// Whether it is final, and this.
+    pub fn is_locked_to(&self, from: SocketAddr) -> bool {
+        self.locked() == Some(canonical(from))
+    }
+
     /// Whether RTCP shares the RTP port.
     pub fn multiplexed(&self) -> bool {
         self.remote.rtcp_mux

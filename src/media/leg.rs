@@ -131,7 +131,7 @@ impl Leg {
             quiet: 0,
             reception: Reception::default(),
             reporter: Reporter::new(&cname, seed, now),
-            monitor: Monitor::default(),
+            monitor: Monitor::new(now),
             treated: Treated::default(),
             echo: EchoWatch::default(),
             dial: Dial::default(),
@@ -248,7 +248,7 @@ impl Leg {
             events.push(MediaEvent::TimedOut { leg });
         }
         if self.reporter.poll_due(now) {
-            self.monitor.interval(&self.facts());
+            self.monitor.interval(&self.facts(now));
             self.send_report(false, now, outlet);
             events.push(MediaEvent::Measured { leg, figures: self.figures() });
         }
@@ -489,7 +489,8 @@ impl Leg {
         self.reporter.round_trip().map(|trip| trip.as_secs_f32() * 1000.0)
     }
 
-    fn facts(&self) -> Facts {
+    fn facts(&self, now: Instant) -> Facts {
+        let Counters { received, duplicates, malformed, .. } = self.counters;
         Facts {
             codec: self.format.codec,
             clock: self.format.codec.clock_rate(),
@@ -497,6 +498,9 @@ impl Leg {
             buffer_ms: self.buffer_ms(),
             round_trip_ms: self.round_trip_ms(),
             reported: self.reporter.reported(),
+            came: received + duplicates + malformed,
+            ptime: self.format.ptime,
+            now,
         }
     }
 
@@ -526,7 +530,7 @@ impl Leg {
         let mut buffer = [0; MAX_DATAGRAM];
         let asked = self.format.reports;
         let metrics =
-            self.reception.ssrc().filter(|_| asked.metrics).map(|ssrc| self.monitor.metrics(ssrc, &self.facts()));
+            self.reception.ssrc().filter(|_| asked.metrics).map(|ssrc| self.monitor.metrics(ssrc, &self.facts(now)));
         let more = More { metrics, clock: asked.round_trip, bye };
         let length = self.reporter.write(&self.egress, &mut self.reception, &more, now, &mut buffer);
         let port = if self.latch.multiplexed() { Port::Rtp } else { Port::Rtcp };

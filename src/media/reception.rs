@@ -88,6 +88,19 @@ impl Reception {
         Arrival::Fresh
     }
 
+    /// Takes the number of a packet that came and is no use, so that it is not lost; whether it was near the others. One that is of use may
+    /// still come under it.
+    pub fn refuse(&mut self, sequence: u16) -> bool {
+        let ahead = sequence.wrapping_sub(self.highest as u16);
+        if ahead == 0 || ahead >= MAX_DROPOUT {
+            return false;
+        }
+        self.highest = self.highest.wrapping_add(u32::from(ahead));
+        self.window = if ahead < WINDOW { self.window << ahead } else { 0 };
+        self.received = self.received.wrapping_add(1);
+        true
+    }
+
     /// Whether a second audio packet in a row has a later number and an earlier timestamp than what came before: its sender
     /// has set its clock back, and everything that it sends would be late.
     pub fn turns_back(&mut self, sequence: u16, timestamp: u32) -> bool {
@@ -198,6 +211,16 @@ mod tests {
         reception.begin(1, 90);
         assert!([90, 91].into_iter().all(|sequence| reception.arrive(sequence) == Arrival::Fresh));
         assert_eq!(reception.lost(), 1);
+    }
+
+    #[test]
+    fn what_came_and_is_no_use_is_not_lost_and_keeps_nothing_out() {
+        let (mut reception, _) = receive([65_534, 65_535]);
+        assert!(reception.refuse(0) && reception.refuse(2));
+        assert_eq!([10_000, 2].map(|sequence| reception.refuse(sequence)), [false; 2], "far from the others; again");
+        assert_eq!(reception.lost(), 1);
+        assert_eq!([2, 3, 1].map(|sequence| reception.arrive(sequence)), [Arrival::Fresh; 3]);
+        assert_eq!(reception.lost(), 0);
     }
 
     #[test]

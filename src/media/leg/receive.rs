@@ -82,6 +82,11 @@ impl Leg {
         let is_audio = kind == self.format.receive_payload_type || self.former_type == Some(kind);
         if !is_event && !is_audio && !is_noise {
             self.counters.malformed += 1;
+            // From a far end that is known it arrived, though nobody can play it.
+            let known = self.latch.is_locked_to(from) && self.reception.ssrc() == Some(header.ssrc);
+            if known && self.format.direction.receives() && self.reception.refuse(header.sequence) {
+                self.monitor.refuse(header.sequence);
+            }
             return;
         }
         if self.latch.judge_rtp(from, now) == Verdict::Stranger {

@@ -6,17 +6,20 @@
 
 use super::command::Figures;
 use super::report::Reported;
+use crate::base::Instant;
 use crate::base::fetch::fetch;
 use crate::wire::codec::Codec;
 use crate::wire::rtp::xr::VoipMetrics;
 
 mod clicks;
 pub mod emodel;
+mod own;
 pub mod pattern;
 mod sent;
 
 use clicks::Clicks;
 use emodel::Connection;
+use own::{Intake, Own};
 use pattern::{Pattern, Tally};
 use sent::Sent;
 
@@ -65,6 +68,10 @@ pub struct Span {
     pub ours: u64,
     /// Whose fault it is.
     pub blame: Blame,
+    /// What of it the far end brought about itself.
+    #[serde(skip)]
+    #[cfg_attr(feature = "node", schema(ignore))]
+    own: Own,
 }
 
 /// Whose fault it is that a call sounds bad.
@@ -83,7 +90,7 @@ pub enum Blame {
     WayFromUs,
     /// Both ways: they share a link that is full, or far.
     BothWays,
-    /// The far end throws away, or holds back, what reached it.
+    /// The far end throws away, or holds back, what reached it; or it sends what nobody agreed on, or far too much.
     TheirEnd,
     /// This machine: too little processor, or too small buffers.
     Us,
@@ -115,7 +122,9 @@ impl Blame {
             Blame::WayToUs => "packets are lost or late on their way to us: their network, or the line between",
             Blame::WayFromUs => "packets are lost on their way from us: the line between, or their network",
             Blame::BothWays => "both ways suffer: a link that both share is full, or far",
-            Blame::TheirEnd => "the far end drops or delays what reaches it",
+            Blame::TheirEnd => {
+                "the far end drops or delays what reaches it, or sends far too much or what was not agreed"
+            }
             Blame::Us => "this machine comes late: too little processor, or too small socket buffers",
         }
     }
@@ -172,6 +181,12 @@ pub struct Facts {
     pub round_trip_ms: Option<f32>,
     /// The far end's last report on our stream.
     pub reported: Option<Reported>,
+    /// Packets that came from it, of whatever kind.
+    pub came: u64,
+    /// Their length in milliseconds.
+    pub ptime: u8,
+    /// When that is.
+    pub now: Instant,
 }
 
 /// What is added up of one way.
@@ -190,6 +205,7 @@ pub struct Monitor {
     ingress: Sums,
     egress: Sums,
     sent: Sent,
+    intake: Intake,
     overruns: u64,
     overruns_then: u64,
     clicks: Clicks,
@@ -197,6 +213,11 @@ pub struct Monitor {
 }
 
 impl Monitor {
+    /// Begins with a leg.
+    pub fn new(now: Instant) -> Self {
+        Self { intake: Intake::new(now), ..Self::default() }
+    }
+
     /// Asks the processor for what packets and ticks change.
     pub fn fetch(&self) {
         fetch(&self.pattern);
@@ -206,6 +227,11 @@ impl Monitor {
     /// Takes a packet's number, and whether it came in time.
     pub fn arrive(&mut self, sequence: u16, in_time: bool) {
         self.pattern.arrive(sequence, in_time);
+    }
+
+    /// Takes the number of a packet that came and cannot be played: nobody agreed on what it holds.
+    pub fn refuse(&mut self, sequence: u16) {
+        self.pattern.refuse(sequence);
     }
 
     /// Another stream comes, or none for a while.
@@ -256,6 +282,7 @@ impl Monitor {
         self.overruns_then = self.overruns;
         let heard = tally.since(self.then);
         self.then = tally;
+        last.own = Own { refused: heard.is_refused(), ..self.intake.interval(facts) };
         if heard.heard + heard.missing > 0 {
             let delay = way + FRAMING + facts.buffer_ms;
             self.ingress.add(facts.jitter_ms, delay);
@@ -282,7 +309,8 @@ impl Monitor {
             let (jitter, delay) = sums.mean();
             score(tally, jitter, delay, echo_db, codec)
         };
-        let mut call = Span { ours: self.overruns, ..Span::default() };
+        let own = Own { refused: heard.is_refused(), ..self.intake.flood() };
+        let mut call = Span { ours: self.overruns, own, ..Span::default() };
         if all > 0 && self.ingress.count > 0.0 {
             call.ingress = Some(mean(heard, self.ingress));
         }
@@ -378,29 +406,12 @@ impl Span {
             _ if self.ours as f64 > (packets as f64 * OUR_SHARE).max(1.0) => Blame::Us,
             (None, None) => Blame::Unknown,
             (_, Some(egress)) if bad(egress) && theirs => Blame::TheirEnd,
+            (Some(ingress), _) if bad(ingress) && self.own.refused => Blame::TheirEnd,
             (Some(ingress), Some(egress)) if bad(ingress) && bad(egress) => Blame::BothWays,
             (Some(ingress), _) if bad(ingress) => Blame::WayToUs,
             (_, Some(egress)) if bad(egress) => Blame::WayFromUs,
             (_, _) => Blame::Nobody,
         };
-    }
-}
-
-impl Figures {
-    /// Adds what only the system knows: packets that it dropped before they were read, and those of ours that it did not
-    /// take; in all, and since the last figures.
-    pub fn note_system(&mut self, (dropped, unsent): (u64, u64), since: u64) {
-        (self.dropped, self.unsent) = (dropped, unsent);
-        let Quality { last, call, far_end } = &mut self.quality;
-        last.ours += since;
-        call.ours += dropped + unsent;
-        if since > 0 {
-            // About five seconds of packets.
-            last.judge(250, *far_end);
-        }
-        if dropped + unsent > 0 {
-            call.judge(self.received + self.lost, *far_end);
-        }
     }
 }
 
@@ -428,7 +439,8 @@ mod tests {
 
     pub(super) fn facts(reported: Option<Reported>) -> Facts {
         let (clock, jitter_ms, buffer_ms, round_trip_ms) = (8000, 2.0, 20.0, Some(40.0));
-        Facts { codec: Codec::Pcmu, clock, jitter_ms, buffer_ms, round_trip_ms, reported }
+        let (came, ptime, now) = (0, 20, Instant::START);
+        Facts { codec: Codec::Pcmu, clock, jitter_ms, buffer_ms, round_trip_ms, reported, came, ptime, now }
     }
 
     pub(super) fn report(highest: u32, lost: i32) -> Option<Reported> {

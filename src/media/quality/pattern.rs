@@ -16,6 +16,8 @@ pub struct Tally {
     pub missing: u64,
     /// Of these, those that came too late.
     pub late: u64,
+    /// Of these, those that came and could not be played.
+    pub refused: u64,
     /// Runs of missing ones.
     pub runs: u64,
     /// Bursts: spans that begin and end with a missing one and have fewer than [`GAP`] heard in a row (RFC 3611 §4.7.2).
@@ -36,6 +38,7 @@ impl Tally {
             heard: self.heard.saturating_sub(then.heard),
             missing: self.missing.saturating_sub(then.missing),
             late: self.late.saturating_sub(then.late),
+            refused: self.refused.saturating_sub(then.refused),
             runs: self.runs.saturating_sub(then.runs),
             bursts: self.bursts.saturating_sub(then.bursts),
             burst_packets: self.burst_packets.saturating_sub(then.burst_packets),
@@ -46,6 +49,11 @@ impl Tally {
     /// Share that is missing, 0 to 1.
     pub fn loss(self) -> f64 {
         self.missing as f64 / (self.heard + self.missing).max(1) as f64
+    }
+
+    /// Whether at least half of what is missing came, and could not be played.
+    pub fn is_refused(self) -> bool {
+        self.refused > 0 && self.refused * 2 >= self.missing
     }
 
     /// How much longer the runs are than those of random loss would be (`BurstR` of G.107); at least 1.
@@ -66,6 +74,8 @@ pub struct Pattern {
     came: u64,
     /// Bit `n`: it came too late.
     late: u64,
+    /// Bit `n`: it came, and could not be played.
+    refused: u64,
     in_run: bool,
     /// Heard since the last missing one.
     since: u8,
@@ -77,6 +87,24 @@ pub struct Pattern {
 impl Pattern {
     /// Takes a packet's number, and whether it came in time.
     pub fn arrive(&mut self, sequence: u16, in_time: bool) {
+        self.reach(sequence);
+        let back = self.highest.wrapping_sub(sequence);
+        if back < self.known {
+            let bit = 1 << back;
+            if in_time { self.came |= bit } else { self.late |= bit }
+        }
+    }
+
+    /// Takes the number of a packet that came and cannot be played: it counts as missing.
+    pub fn refuse(&mut self, sequence: u16) {
+        self.reach(sequence);
+        let back = self.highest.wrapping_sub(sequence);
+        if back < self.known {
+            self.refused |= 1 << back;
+        }
+    }
+
+    fn reach(&mut self, sequence: u16) {
         let ahead = sequence.wrapping_sub(self.highest);
         if !self.started || (MAX_DROPOUT..u16::MAX - MAX_DROPOUT).contains(&ahead) {
             self.pause();
@@ -84,11 +112,6 @@ impl Pattern {
         } else if ahead < MAX_DROPOUT {
             (0..ahead).for_each(|_| self.step());
             self.highest = sequence;
-        }
-        let back = self.highest.wrapping_sub(sequence);
-        if back < self.known {
-            let bit = 1 << back;
-            if in_time { self.came |= bit } else { self.late |= bit }
         }
     }
 
@@ -123,6 +146,7 @@ impl Pattern {
         }
         self.came <<= 1;
         self.late <<= 1;
+        self.refused <<= 1;
     }
 
     /// The oldest number that is known of is decided.
@@ -132,6 +156,7 @@ impl Pattern {
         self.tally.heard += u64::from(came);
         self.tally.missing += u64::from(!came);
         self.tally.late += u64::from(!came && self.late & bit != 0);
+        self.tally.refused += u64::from(!came && self.refused & bit != 0);
         self.tally.runs += u64::from(!came && !self.in_run);
         self.in_run = !came;
         if came {
@@ -175,7 +200,16 @@ mod tests {
         let tally = of(numbers.clone().filter(|n| !lost(n)).map(|n| (n, n != 65_450)));
         assert_eq!(
             tally,
-            Tally { heard: 393, missing: 7, late: 1, runs: 3, bursts: 1, burst_packets: 5, burst_missing: 5 }
+            Tally {
+                heard: 393,
+                missing: 7,
+                late: 1,
+                refused: 0,
+                runs: 3,
+                bursts: 1,
+                burst_packets: 5,
+                burst_missing: 5
+            }
         );
         let swapped: Vec<(u16, bool)> =
             numbers.collect::<Vec<_>>().chunks(2).flat_map(|two| two.iter().rev().map(|n| (*n, true))).collect();
