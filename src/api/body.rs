@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::problem::FieldError;
+use super::strict::Strict;
 use super::{App, Problem, words};
 
 /// Longest body. More: memory for whoever holds a key. Less: refuses a trunk with many networks.
@@ -68,12 +69,11 @@ pub(super) fn too_large(rejection: BytesRejection) -> Problem {
 
 /// Reads a JSON object; an error names the field.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    // A list would be taken for the fields in the order of our code.
     if bytes.trim_ascii_start().starts_with(b"[") {
         return Err(Problem::field("", "the body is a JSON object, not a list"));
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(wrong)?;
+    let value = serde_path_to_error::deserialize(Strict(&mut json)).map_err(wrong)?;
     json.end()
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "not-json", format!("the body is not JSON: {error}")))?;
     Ok(value)
@@ -81,7 +81,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 
 /// Reads a value; an error names the field.
 pub(super) fn read<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Problem> {
-    serde_path_to_error::deserialize(value).map_err(wrong)
+    serde_path_to_error::deserialize(Strict(value)).map_err(wrong)
 }
 
 fn wrong(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {

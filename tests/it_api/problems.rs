@@ -54,6 +54,10 @@ async fn bad_bodies_are_refused_with_the_field() {
             "/language",
             "nothing is spoken in it; there are en, de",
         ),
+        ("/v1/rooms", "{\"name\":\"R\",\"sound\":[true,false]}", 422, "/sound", "write an object"),
+        ("/v1/rooms", "{\"name\":\"R\",\"sound\":[]}", 422, "/sound", "write an object"),
+        ("/v1/rooms", "{\"name\":\"R\",\"elevation\":[true]}", 422, "/elevation", "write an object"),
+        ("/v1/dids", "{\"called\":\"*\",\"action\":[\"attendant\"]}", 422, "/action", "write an object"),
         (
             "/v1/trunks",
             "{\"name\":\"T\",\"networks\":[\"10.0.0.0/8\",\"10.0.0.0/99\"]}",
