@@ -1,10 +1,18 @@
 //! What a reader of JSON says of a value, in words for who sent it.
 
+/// How the message of a reader of ours begins that names its field.
+const WRONG: &str = "wrong field ";
+
 /// The field that is meant, where the message names one below the place that was read; and what is wrong with it.
 pub fn plain(message: &str) -> (Option<String>, String) {
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
     if let Some(field) = quoted(message, "missing field ") {
         return (Some(field.to_owned()), "is missing".to_owned());
+    }
+    // Ours, of a field whose place the reader does not know.
+    if let Some(field) = quoted(message, WRONG) {
+        let detail = message.split_once("`: ").map_or("is wrong", |(_, detail)| detail);
+        return (Some(field.to_owned()), detail.to_owned());
     }
     if let Some(field) = quoted(message, "duplicate field ") {
         return (Some(field.to_owned()), "is there twice".to_owned());
@@ -79,6 +87,7 @@ mod tests {
         for (said, field, words) in [
             ("missing field `name` at line 1 column 2", Some("name"), "is missing"),
             ("duplicate field `name`", Some("name"), "is there twice"),
+            ("wrong field `others`: write 0 to 99", Some("others"), "write 0 to 99"),
             (
                 "unknown field `colour`, expected one of `name`, `pin`",
                 Some("colour"),

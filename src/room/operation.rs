@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::base::ParticipantId;
 use crate::media::web::Source;
@@ -59,8 +60,9 @@ pub enum Operation {
         /// To whom: up to four people; none ends it.
         #[cfg_attr(feature = "node", schema(value_type = Vec<String>))]
         to: Vec<ParticipantId>,
-        /// How loud the others hear it, in percent of the amplitude; browsers of others hear nothing.
-        #[serde(default)]
+        /// How loud the others hear it, in percent of the amplitude, 0 to 99; browsers of others hear nothing.
+        #[serde(default, deserialize_with = "less_than_all")]
+        #[cfg_attr(feature = "node", schema(maximum = 99))]
         others: u8,
     },
     /// Gives a name; an empty one takes it away.
@@ -135,6 +137,12 @@ pub enum Operation {
     Unlock {},
     /// Ends the meeting for everyone.
     End {},
+}
+
+/// A share in percent that is less than all.
+fn less_than_all<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
+    let share = u8::deserialize(from).ok().filter(|share| *share < 100);
+    share.ok_or_else(|| D::Error::custom("wrong field `others`: write a whole number from 0 to 99"))
 }
 
 /// Why an operation was not done.

@@ -5,6 +5,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::node::{Node, is_problem, ok, problem};
 
+const OPERATIONS: &str = "/v1/rooms/room_0000000000000/operations";
+
 #[tokio::test]
 async fn bad_bodies_are_refused_with_the_field() {
     let node = Node::start().await;
@@ -57,6 +59,9 @@ async fn bad_bodies_are_refused_with_the_field() {
         ("/v1/rooms", "{\"name\":\"R\",\"sound\":[true,false]}", 422, "/sound", "write an object"),
         ("/v1/rooms", "{\"name\":\"R\",\"sound\":[]}", 422, "/sound", "write an object"),
         ("/v1/rooms", "{\"name\":\"R\",\"elevation\":[true]}", 422, "/elevation", "write an object"),
+        (OPERATIONS, "{\"operation\":\"whisper\",\"others\":100}", 422, "/others", "from 0 to 99"),
+        (OPERATIONS, "{\"operation\":\"whisper\",\"others\":-1}", 422, "/others", "from 0 to 99"),
+        (OPERATIONS, "{\"operation\":\"whisper\",\"others\":256}", 422, "/others", "from 0 to 99"),
         ("/v1/dids", "{\"called\":\"*\",\"action\":[\"attendant\"]}", 422, "/action", "write an object"),
         (
             "/v1/trunks",
