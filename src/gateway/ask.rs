@@ -148,7 +148,7 @@ impl Gateway {
             Command::Answer(leg) => self.answer_now(leg, now),
             Command::Hold(leg) => self.hold(leg, true, now),
             Command::Unhold(leg) => self.hold(leg, false, now),
-            Command::Treat { leg, change } => self.treat(leg, change),
+            Command::Treat { leg, order } => self.treat(leg, order),
             Command::SendDigits { leg, digits } => self.send_digits(leg, &digits, now),
             Command::Play { leg, what, repeat } => self.play(leg, &what, repeat),
             Command::StopPlaying(leg) => self.stop_playing(leg),

@@ -14,7 +14,7 @@ use crate::gateway::code::view::{ClaimView, Claiming, Closed, CodeInfo, CodeRequ
 use crate::gateway::device::view::{DeviceCommand, DeviceReply};
 use crate::gateway::elevate::view::{ElevateRequest, ElevationView, LinkView, Redeem, Redeemed, Shut, Unfit};
 use crate::gateway::merge::{MergeRequest, Unmerged};
-use crate::gateway::treatment::TreatmentChange;
+use crate::gateway::treatment::TreatmentOrder;
 use crate::gateway::view::{CallView, RegistrationView, RoomView, Status, TrialReport, TrialRequest, TrunkStateView};
 use crate::gateway::web::{Code, Preview};
 use crate::room::{self, Operation, RoomSettings};
@@ -214,7 +214,7 @@ pub enum Command {
         /// The call.
         leg: LegId,
         /// What is changed of it.
-        change: TreatmentChange,
+        order: TreatmentOrder,
     },
     /// Keys digits to the far end of a call.
     SendDigits {

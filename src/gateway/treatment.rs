@@ -8,7 +8,8 @@ use crate::gateway::event::Happening;
 use crate::gateway::leg::Leg;
 use crate::media::command::{MediaCommand, Treatment};
 use crate::media::echo::LineEcho;
-pub use crate::media::treatment::TreatmentChange;
+use crate::media::treatment::TreatmentChange;
+pub use crate::media::treatment::TreatmentOrder;
 
 impl Gateway {
     /// A leg's media began.
@@ -35,13 +36,14 @@ impl Gateway {
     }
 
     /// Somebody says what is done to a call's voice.
-    pub(super) fn treat(&mut self, leg: LegId, change: TreatmentChange) -> Outcome {
+    pub(super) fn treat(&mut self, leg: LegId, order: TreatmentOrder) -> Outcome {
         let Some(record) = self.legs.get_mut(&leg) else { return Err(Denial::NotFound("call")) };
         let machine = record.profile.sound.machine;
-        if machine && change.apply(Treatment::default()) != Treatment::default() {
+        let asked = order.after(TreatmentChange::default()).apply(Treatment::default());
+        if machine && asked != Treatment::default() {
             return Err(Denial::Conflict("its profile says that a machine talks there".to_owned()));
         }
-        record.treatment_change = record.treatment_change.and(change);
+        record.treatment_change = order.after(record.treatment_change);
         self.treat_again(leg);
         self.touched.insert(leg);
         Ok(Reply::Done)

@@ -7,7 +7,7 @@ use ringlift::gateway::event::Happening;
 use ringlift::media::audience::Audience;
 use ringlift::media::command::{MediaCommand, MediaEvent, Treatment};
 use ringlift::media::echo::LineEcho;
-use ringlift::media::treatment::TreatmentChange;
+use ringlift::media::treatment::{Ask, TreatmentChange, TreatmentOrder};
 use ringlift::profile::{Book, Profile, SoundRules};
 use ringlift::room::{Operation, Refusal};
 
@@ -33,13 +33,16 @@ fn a_voice_is_treated_as_its_profile_its_room_and_then_a_program_say() {
     settings.sound = TreatmentChange { denoise: Some(true), music: Some(true), ..TreatmentChange::default() };
     world.ask(Command::PutRoom(settings)).unwrap();
     assert_eq!(treatments(&mut world), [Treatment { denoise: true, music: true, ..usual }]);
-    let change = TreatmentChange { music: Some(false), echo: Some(true), ..TreatmentChange::default() };
-    world.ask(Command::Treat { leg, change }).unwrap();
+    let order = TreatmentOrder { music: Ask::Be(false), echo: Ask::Be(true), ..TreatmentOrder::default() };
+    world.ask(Command::Treat { leg, order }).unwrap();
     let wanted = Treatment { denoise: true, echo: true, ..usual };
     assert_eq!(treatments(&mut world), [wanted]);
     assert_eq!(world.calls()[0].sound, wanted);
-    world.ask(Command::Treat { leg, change }).unwrap();
+    world.ask(Command::Treat { leg, order }).unwrap();
     assert_eq!(treatments(&mut world), [], "nothing is new");
+    let order = TreatmentOrder { music: Ask::TakenBack, ..TreatmentOrder::default() };
+    world.ask(Command::Treat { leg, order }).unwrap();
+    assert_eq!(treatments(&mut world), [Treatment { music: true, ..wanted }], "as the room has it again");
     world.bye(&mut phone);
     world.ends_clean();
 }
@@ -62,8 +65,8 @@ fn echo_is_told_and_what_takes_it_out_begins_and_ends_with_it() {
     world.give(Input::Media(MediaEvent::Echo { leg, echo: None }));
     assert_eq!(treatments(&mut world), usual);
     assert!(!world.place(leg).unwrap().echo);
-    let change = TreatmentChange { echo: Some(false), ..TreatmentChange::default() };
-    world.ask(Command::Treat { leg, change }).unwrap();
+    let order = TreatmentOrder { echo: Ask::Be(false), ..TreatmentOrder::default() };
+    world.ask(Command::Treat { leg, order }).unwrap();
     treatments(&mut world);
     world.give(Input::Media(MediaEvent::Echo { leg, echo }));
     assert_eq!(treatments(&mut world), []);
@@ -106,8 +109,8 @@ fn nothing_is_done_to_what_a_machine_says_whoever_asks() {
     );
     let mut phone = Phone::new(1);
     let leg = world.join(&mut phone, PIN);
-    let change = TreatmentChange { denoise: Some(true), ..TreatmentChange::default() };
-    let refused = world.ask(Command::Treat { leg, change });
+    let order = TreatmentOrder { denoise: Ask::Be(true), ..TreatmentOrder::default() };
+    let refused = world.ask(Command::Treat { leg, order });
     assert!(matches!(refused, Err(Denial::Conflict(_))), "{refused:?}");
     assert_eq!(treatments(&mut world), []);
     world.bye(&mut phone);
