@@ -187,6 +187,24 @@ fn loss_is_passed_on_as_loss_and_no_number_is_used_twice() {
 }
 
 #[test]
+fn what_comes_late_and_is_left_out_takes_no_number_from_what_follows() {
+    let mut world = call_of_two([437.0, 0.0]);
+    // Nobody agreed on comfort noise with the other.
+    let timestamp = world.phones[0].timestamp();
+    let late = world.phones[0].packet(false, 13, timestamp, &[60]);
+    world.run(100);
+    let address = world.phones[0].address.to_string();
+    world.inject(0, &address, &late);
+    world.run(1000);
+    assert!(passes(&world, 0));
+    let mut numbers: Vec<u16> = world.phones[1].packets.iter().map(|(_, header, _)| header.sequence).collect();
+    let sent = numbers.len();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), sent, "no number is used twice");
+}
+
+#[test]
 fn different_codecs_are_mixed_and_a_change_of_codec_in_the_call_is_followed() {
     let mut world = World::new();
     world.call(420.0, Pcmu, 20, 20);

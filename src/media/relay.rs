@@ -126,9 +126,12 @@ impl Relay {
         egress.set_timestamp(self.ours(buffer, self.end));
     }
 
-    /// Leaves a packet of theirs out: what comes after it follows what went before.
-    pub fn leave_out(&mut self, header: &Header) {
-        if header.sequence.wrapping_sub(self.floor).cast_signed() > 0 {
+    /// Leaves a packet of theirs out: what comes after it follows what went before. Of one that comes late the number stays free, for those
+    /// after it have theirs.
+    pub fn leave_out(&mut self, header: &Header, egress: &Egress) {
+        let ours = header.sequence.wrapping_add(self.sequence);
+        let newest = ours.wrapping_sub(egress.sequence()).cast_signed() >= 0;
+        if newest && header.sequence.wrapping_sub(self.floor).cast_signed() > 0 {
             self.sequence = self.sequence.wrapping_sub(1);
         }
     }

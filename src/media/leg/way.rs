@@ -105,7 +105,7 @@ impl Leg {
         };
         let egress = &mut peer.egress;
         match (&mut self.way.relay, kind) {
-            (Some(relay), None) => relay.leave_out(header),
+            (Some(relay), None) => relay.leave_out(header, egress),
             (Some(relay), Some(kind)) if relay.fits(&self.playout) => {
                 relay.pass(header, kind, payload, (&self.playout, now), egress, send);
             }
