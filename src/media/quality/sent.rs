@@ -52,7 +52,10 @@ impl Sent {
             None => (u64::from(block.fraction_lost), (u64::from(left_out) << 8) / u64::from(numbers.max(1))),
         };
         let expected = u64::from(expected);
-        let lost = lost.min(expected);
+        // More lost than there were.
+        if lost > expected {
+            return None;
+        }
         // What never came to us is not lost on the way from us. Of what was left out last, some may not be reported yet.
         let known = (self.left_out + left_out).min(lost);
         self.left_out = (self.left_out + left_out - known).min(left_out);
@@ -129,6 +132,11 @@ mod tests {
         monitor.interval(&facts(Some(Reported { block, packets: 2000, left_out: 0 })));
         let quality = monitor.quality(Codec::Pcmu);
         assert_eq!((quality.last.egress, quality.call.egress.unwrap().loss), (None, 0.0), "more than we ever sent");
+        for (highest, lost) in [(2000, 0), (2250, -0x80_0000), (2500, 0)] {
+            monitor.interval(&facts(report(highest, lost)));
+        }
+        let quality = monitor.quality(Codec::Pcmu);
+        assert_eq!((quality.last.egress, quality.call.egress.unwrap().loss), (None, 0.0), "more than there were");
         monitor.receive(&VoipMetrics { loss_rate: 255, discard_rate: 255, ..VoipMetrics::default() });
         assert_eq!(monitor.far_end(), None, "twice all of our packets");
     }
