@@ -191,6 +191,51 @@ fn keys_of_an_opus_phone_are_told_once_and_pressed_for_the_other_whatever_its_co
     assert_eq!(ends, "777###");
 }
 
+/// Agrees with an Opus phone on telephone-events of the clock that most phones know.
+fn count_events_at_8_khz(world: &mut World, phone: usize) {
+    let (leg, address) = (world.phones[phone].leg, world.phones[phone].address);
+    let narrow = opus::Parameters { narrow_events: true, ..opus::Parameters::ours() };
+    let format = Format { opus: narrow, ..format(Opus, 20) };
+    world.order(MediaCommand::Modify { leg, format, remote: remote(address), security: Security::None });
+}
+
+#[test]
+fn keys_of_an_opus_phone_whose_events_count_at_8_khz_are_told_once_and_its_voice_goes_on_between_them() {
+    // Timestamps of the audio's clock, as most send them, and of the event's own.
+    for time in [6, 1] {
+        for others in 1..3 {
+            let mut people = vec![(Opus, 440.0)];
+            people.resize(1 + others, (Pcmu, 0.0));
+            let mut world = room(&people);
+            count_events_at_8_khz(&mut world, 0);
+            world.phones[0].event_clocks = Some((1, time));
+            world.phones[0].presses = vec![(1000, '7', 100), (1500, '7', 100), (2000, '#', 200)];
+            world.run(1400);
+            assert!(world.phones[1].hears(440.0, 150) > 4000.0, "between keys, {time}, {others}");
+            world.run(1600);
+            assert!(world.phones[1].hears(440.0, 400) > 4000.0, "after them, {time}, {others}");
+            assert_eq!(world.digits(), "77#", "{time}, {others}");
+            let ends = world.phones[1].digits.iter().filter(|event| event.end).count();
+            assert_eq!(ends, if others == 1 { 9 } else { 0 }, "pressed for the other of two");
+        }
+    }
+}
+
+#[test]
+fn a_key_for_an_opus_phone_whose_events_count_at_8_khz_lasts_as_long_as_it_is_pressed() {
+    let mut world = room(&[(Opus, 0.0)]);
+    count_events_at_8_khz(&mut world, 0);
+    let leg = world.phones[0].leg;
+    "19".chars().for_each(|digit| world.order(MediaCommand::SendDigit { leg, digit, duration: 100 }));
+    world.run(1000);
+    let lasted: Vec<u16> = world.phones[0].digits.iter().map(|event| event.duration).collect();
+    assert_eq!(lasted, [160, 320, 480, 640, 800, 800, 800].repeat(2));
+    let events = world.phones[0].packets.iter().filter(|(_, header, _)| header.payload_type == 101);
+    let began: Vec<u32> =
+        events.filter(|(_, header, _)| header.marker).map(|(_, header, _)| header.timestamp).collect();
+    assert_eq!(began[1].wrapping_sub(began[0]), 960 * 11, "by the clock of the audio");
+}
+
 #[test]
 fn a_change_of_codec_in_the_call_is_heard_at_once() {
     let mut world = room(&[(Pcmu, 440.0), (Pcmu, 1170.0)]);

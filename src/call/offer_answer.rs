@@ -21,7 +21,7 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use self::payload::{Encoding, PayloadTypes, codec_in, events_in, noise_in};
+use self::payload::{COMMON_CLOCK, Encoding, PayloadTypes, codec_in, events_in, noise_in};
 pub use self::preferences::{NodePreferences, Preferences};
 use self::protection::{Proposal, Protection, Seed};
 pub use self::unacceptable::Unacceptable;
@@ -243,7 +243,7 @@ impl Negotiation {
         let ours = |used: &mut PayloadTypes, encoding, theirs| used.answered(&encoding, theirs);
         types.receive =
             ours(&mut self.payload_types, Encoding::of(types.codec), types.send).ok_or(Unacceptable::Codec)?;
-        let clock = types.codec.clock_rate();
+        let clock = types.event_clock();
         types.events = types
             .events
             .and_then(|(theirs, _)| Some((theirs, ours(&mut self.payload_types, Encoding::events(clock), theirs)?)));
@@ -277,8 +277,9 @@ impl Negotiation {
         }
         let mut codecs = Vec::with_capacity(order.len());
         let mut events: Vec<(u8, u32)> = Vec::new();
-        // Nearly all phones know one clock of events: it gets the number that the profile wishes, before any codec does.
-        let mut clocks: Vec<u32> = order.iter().map(|codec| codec.clock_rate()).collect();
+        // Nearly all phones know one clock of events: it is offered whatever the codecs are, and gets the number that the
+        // profile wishes, before any codec does.
+        let mut clocks: Vec<u32> = order.iter().map(|codec| codec.clock_rate()).chain([COMMON_CLOCK]).collect();
         clocks.sort_unstable();
         clocks.dedup();
         for clock in clocks.into_iter().filter(|_| self.preferences.events) {
@@ -321,7 +322,7 @@ impl Negotiation {
         let theirs = self.choose_types(media, answer)?;
         // We send with their numbers; they send with the ones we offered (RFC 3264 §6.1).
         let offered = pending.codecs.iter().find(|(_, codec)| *codec == theirs.codec);
-        let clock = theirs.codec.clock_rate();
+        let clock = theirs.event_clock();
         let events = pending.events.iter().find(|(_, offered)| *offered == clock);
         let types = Types {
             receive: offered.map(|(number, _)| *number).ok_or(Unacceptable::Codec)?,
@@ -392,13 +393,15 @@ impl Negotiation {
         let (number, codec) = chosen.copied().ok_or(Unacceptable::Codec)?;
         let events = events_in(media, codec).filter(|_| self.preferences.events);
         let noise = noise_in(media, codec).filter(|_| self.preferences.comfort_noise);
+        let opus = media.fmtp(number).filter(|_| codec == Codec::Opus).map(opus::Parameters::parse).unwrap_or_default();
+        let narrow_events = codec == Codec::Opus && events.is_some_and(|(_, clock)| clock == COMMON_CLOCK);
         Ok(Types {
             codec,
             send: number,
             receive: number,
-            events: events.map(|number| (number, number)),
+            events: events.map(|(number, _)| (number, number)),
             noise: noise.map(|number| (number, number)),
-            opus: media.fmtp(number).filter(|_| codec == Codec::Opus).map(opus::Parameters::parse).unwrap_or_default(),
+            opus: opus::Parameters { narrow_events, ..opus },
             ptime: self.packet_length(sdp.ptime(media), sdp.maxptime(media)),
             reports: reports_in(sdp, media),
         })
@@ -458,6 +461,11 @@ impl Negotiation {
 }
 
 impl Types {
+    /// What telephone-events count in.
+    const fn event_clock(&self) -> u32 {
+        if self.opus.narrow_events { COMMON_CLOCK } else { self.codec.clock_rate() }
+    }
+
     fn format(self, direction: Direction) -> Format {
         Format {
             codec: self.codec,

@@ -56,7 +56,7 @@ pub struct Format {
     /// Length of the packets we send, in milliseconds: 10, 20, 30, 40 or 60. Opus is sent in 20 ms always.
     pub ptime: u8,
     /// The telephone-event payload types (send, receive), none where they were not negotiated (RFC 4733). Their
-    /// clock is the codec's.
+    /// clock is the codec's, unless `opus` has it otherwise.
     pub telephone_event: Option<(u8, u8)>,
     /// The comfort noise payload types (send, receive), none where it was not negotiated (RFC 3389).
     pub comfort_noise: Option<(u8, u8)>,

@@ -362,7 +362,7 @@ impl Leg {
         if !self.dial.is_idle()
             && let Some((payload_type, _)) = self.format.telephone_event
             && let Order::Event { marker, timestamp, event } =
-                self.dial.tick(self.egress.timestamp(), self.egress.tick())
+                self.dial.tick(self.egress.timestamp(), event_tick(&self.format, &self.egress))
         {
             self.egress.event(payload_type, marker, timestamp, event, send);
             return;
@@ -434,9 +434,9 @@ impl Leg {
         self.format.codec
     }
 
-    /// What the far end says of its Opus.
+    /// What the far end says of its Opus that matters to who encodes for it.
     pub fn opus(&self) -> opus::Parameters {
-        self.format.opus
+        opus::Parameters { narrow_events: false, ..self.format.opus }
     }
 
     /// The rate of its samples.
@@ -538,6 +538,11 @@ impl Leg {
             self.guard.send_rtcp(Outgoing { leg: self.key, port, to, bytes }, outlet);
         }
     }
+}
+
+/// How long a tick is in telephone-events; their timestamps are the audio's in any case, for that is what most phones send.
+fn event_tick(format: &Format, egress: &Egress) -> u16 {
+    if format.opus.narrow_events { FRAME as u16 } else { egress.tick() }
 }
 
 /// Prompts are at 8 kHz.

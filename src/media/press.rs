@@ -30,7 +30,7 @@ const ONE_MORE: Duration = Duration::from_millis(40);
 /// Presses remembered: copies of one come within a second, and nobody keys eight in that time.
 const REMEMBERED: usize = 8;
 
-/// Longest segment, in timestamp units (§2.5.1.3).
+/// Longest segment (§2.5.1.3), in units of the event's clock, by which the timestamp moves, or of the audio's where that is another.
 const SEGMENT: u32 = 0xffff;
 
 /// Timestamp units between packets of one press from a phone that moves the timestamp along with each (100 ms at 8 kHz).
@@ -174,7 +174,7 @@ impl Presses {
             // The same press; its next segment; or a phone that wrongly moves the timestamp while the key is down,
             // known by a duration that goes on growing, or repeated ends after it.
             ahead == 0
-                || (down && !marker && ahead == SEGMENT)
+                || (down && !marker && (ahead == SEGMENT || ahead == SEGMENT * (self.clock + 1)))
                 || (!marker && ahead < SLIDING * (self.clock + 1) && down && event.duration > press.duration)
                 || (!marker
                     && ahead < SLIDING * (self.clock + 1)

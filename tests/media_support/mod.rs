@@ -56,6 +56,8 @@ pub struct Phone {
     pub drift: i64,
     /// Keys: milliseconds of pressing and length, in order.
     pub presses: Vec<(u64, char, u64)>,
+    /// What their durations and their timestamps count, in units per 1/8000 s, where that is not its codec's.
+    pub event_clocks: Option<(u32, u32)>,
     pub ssrc: u32,
     pub first_timestamp: u32,
     sequence: u16,
@@ -165,6 +167,7 @@ impl World {
             network: Network::default(),
             drift: 0,
             presses: Vec::new(),
+            event_clocks: None,
             ssrc: 77 + number as u32,
             first_timestamp: u32::MAX - 4000,
             sequence: 65_500,
@@ -365,8 +368,9 @@ impl Phone {
                 let duration = (from - start + length).min(press.2 * 8);
                 let end = from - start + length > press.2 * 8;
                 let code = TelephoneEvent::code(press.1).unwrap();
-                let event = TelephoneEvent { event: code, end, volume: 10, duration: (duration as u32 * clock) as u16 };
-                let timestamp = self.first_timestamp.wrapping_add(start as u32 * clock);
+                let (lasts, at) = self.event_clocks.unwrap_or((clock, clock));
+                let event = TelephoneEvent { event: code, end, volume: 10, duration: (duration as u32 * lasts) as u16 };
+                let timestamp = self.first_timestamp.wrapping_add(start as u32 * at);
                 for _ in 0..if end { 3 } else { 1 } {
                     packets.push(self.packet(from == start, 101, timestamp, &event.write()));
                 }

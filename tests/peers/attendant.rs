@@ -1,5 +1,8 @@
 //! The way into a room: greeting, PIN, goodbye.
 
+use ringlift::wire::codec::Codec;
+
+use crate::common::bare::Bare;
 use crate::common::gateway::{self, PIN};
 use crate::common::{baresip, linphone, ms, phone, s, sipp, talk};
 
@@ -12,6 +15,16 @@ fn a_caller_is_greeted_and_digits_keyed_during_the_greeting_count() {
     assert!(anna.heard().is_audible(), "no greeting within {:?}", anna.heard().length());
     anna.key("12");
     anna.key("34#");
+    gateway.has_in_room(&room, 1, s(8));
+    anna.hang_up();
+    gateway.done();
+}
+
+#[test]
+fn a_phone_with_opus_that_knows_events_at_8_khz_alone_keys_its_pin() {
+    let (gateway, room) = gateway::Setup::new().with("media", r#"codecs = ["OPUS", "PCMU"]"#).start_with_room();
+    let anna = Bare::call(&gateway, Codec::Opus, 0.0);
+    anna.mouth().key(PIN);
     gateway.has_in_room(&room, 1, s(8));
     anna.hang_up();
     gateway.done();

@@ -79,9 +79,13 @@ pub(super) fn codec_in(media: &Media, codec: Codec) -> Option<u8> {
     Encoding::of(codec).number_in(media, Some(codec))
 }
 
-/// The number by which it names telephone-events that go with a codec.
-pub(super) fn events_in(media: &Media, codec: Codec) -> Option<u8> {
-    Encoding::events(codec.clock_rate()).number_in(media, None)
+/// The clock of the telephone-events that nearly all phones know, whatever codec they speak (RFC 4733 §2.1 wants the codec's).
+pub(super) const COMMON_CLOCK: u32 = 8000;
+
+/// The number by which it names telephone-events, and their clock: the codec's own where it has that, else the common one.
+pub(super) fn events_in(media: &Media, codec: Codec) -> Option<(u8, u32)> {
+    let clocks = [codec.clock_rate(), COMMON_CLOCK];
+    clocks.into_iter().find_map(|clock| Encoding::events(clock).number_in(media, None).map(|number| (number, clock)))
 }
 
 /// The number by which it names comfort noise that goes with a codec; Opus brings its own.

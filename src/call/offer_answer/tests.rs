@@ -407,3 +407,60 @@ fn wideband_codecs_are_spoken_by_their_own_numbers_and_clocks() {
     let again = read(&negotiation.offer());
     assert_eq!(again.media[0].formats, ["9", "123", "8", "0", "101", "100"], "each number stays what it was");
 }
+
+fn wideband(codecs: &[Codec]) -> Negotiation {
+    let preferences = Preferences { codecs: codecs.to_vec(), ..Preferences::default() };
+    let mut negotiation = Negotiation::new(preferences, &mut Rng::from_number(9));
+    negotiation.set_local("198.51.100.1".parse().unwrap(), 20_000);
+    negotiation
+}
+
+#[test]
+fn a_phone_that_knows_events_of_one_clock_alone_has_them_beside_opus() {
+    for numbers in ["111 101", "111 0 9 8 101"] {
+        let mut negotiation = wideband(&[Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu]);
+        let lines = format!(
+            "m=audio 4000 RTP/AVP {numbers}\na=rtpmap:111 opus/48000/2\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-16\n"
+        );
+        let (sdp, agreed) = negotiation.answer(offer(&lines).as_bytes(), THEM).unwrap();
+        assert_eq!((agreed.format.codec, agreed.format.telephone_event), (Codec::Opus, Some((101, 101))));
+        assert!(agreed.format.opus.narrow_events, "and they last so many 1/8000 s");
+        let ours = read(&sdp);
+        assert_eq!(ours.media[0].formats, ["111", "101"]);
+        assert_eq!(ours.media[0].rtpmap(101).map(|map| map.clock_rate), Some(8000));
+        // An offer of ours has what holds, under its number, and a clock that fits its own besides.
+        let again = read(&negotiation.offer());
+        assert_eq!(again.media[0].rtpmap(101).map(|map| map.clock_rate), Some(8000));
+    }
+}
+
+#[test]
+fn events_of_the_codecs_own_clock_are_taken_where_there_are_both_in_whatever_order() {
+    for numbers in ["111 101 110", "111 110 101"] {
+        let lines = format!(
+            "m=audio 4000 RTP/AVP {numbers}\na=rtpmap:111 opus/48000/2\na=rtpmap:101 telephone-event/8000\n\
+             a=rtpmap:110 telephone-event/48000\n"
+        );
+        let (sdp, agreed) = wideband(&[Codec::Opus]).answer(offer(&lines).as_bytes(), THEM).unwrap();
+        assert_eq!((agreed.format.telephone_event, agreed.format.opus.narrow_events), (Some((110, 110)), false));
+        assert_eq!(read(&sdp).media[0].formats, ["111", "110"]);
+    }
+}
+
+#[test]
+fn opus_is_offered_with_events_of_both_clocks_even_alone_and_their_answer_has_one() {
+    let mut negotiation = wideband(&[Codec::Opus]);
+    let ours = read(&negotiation.offer());
+    let clock = |number| ours.media[0].rtpmap(number).map(|map| map.clock_rate);
+    assert_eq!(ours.media[0].formats, ["97", "101", "96"]);
+    assert_eq!((clock(101), clock(96)), (Some(8000), Some(48_000)));
+    for (number, clock, narrow) in [(101, 8000, true), (96, 48_000, false), (101, 8000, true)] {
+        let lines = format!(
+            "m=audio 4000 RTP/AVP 97 {number}\na=rtpmap:97 opus/48000/2\na=rtpmap:{number} telephone-event/{clock}\n"
+        );
+        let agreed = negotiation.take_answer(offer(&lines).as_bytes(), THEM).unwrap();
+        assert_eq!(agreed.format.telephone_event, Some((number, number)));
+        assert_eq!(agreed.format.opus.narrow_events, narrow);
+        negotiation.offer();
+    }
+}

@@ -32,7 +32,7 @@ struct Audio {
 impl Negotiation {
     pub(super) fn write_answer(&mut self, types: Types, direction: Direction) -> Bytes {
         let Some(current) = &self.current else { return Bytes::new() };
-        let clock = types.codec.clock_rate();
+        let clock = types.event_clock();
         let audio = Audio {
             protocol: current.protocol.clone(),
             codecs: vec![(types.receive, types.codec)],

@@ -17,12 +17,22 @@ pub struct Parameters {
     pub inband_fec: bool,
     /// It prefers that silence is not sent.
     pub dtx: bool,
+    /// The telephone-events agreed on beside it last so many 1/8000 s, as those of most phones do, and not 1/48000 s.
+    #[serde(default)]
+    pub narrow_events: bool,
 }
 
 impl Default for Parameters {
     /// What a missing `a=fmtp` means.
     fn default() -> Self {
-        Self { max_playback_rate: 48_000, max_average_bitrate: None, cbr: false, inband_fec: false, dtx: false }
+        Self {
+            max_playback_rate: 48_000,
+            max_average_bitrate: None,
+            cbr: false,
+            inband_fec: false,
+            dtx: false,
+            narrow_events: false,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a telephone says: a tone, 20 ms after 20 ms.
 
+use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use ringlift::engine::os;
 use ringlift::wire::codec::Codec;
-use ringlift::wire::rtp::{Header, Packet};
+use ringlift::wire::rtp::{Header, Packet, TelephoneEvent};
 
 use crate::common::abuse::Abuser;
 use crate::common::coder::{Coder, number};
@@ -15,6 +16,11 @@ use crate::common::coder::{Coder, number};
 /// As loud as a voice, and below clipping when three are mixed.
 const AMPLITUDE: f64 = 6000.0;
 const PACKET: u64 = 20_000_000;
+
+/// Packets of a key: its duration grows for five, and is said thrice in the end; and packets of audio after it.
+const DOWN: u16 = 5;
+const ENDS: u16 = 3;
+const BETWEEN: usize = 5;
 
 /// A mouth, and what changes about it.
 pub struct Mouth {
@@ -41,6 +47,10 @@ pub struct Mouth {
     /// By how much its clock is to be set on.
     pause: Duration,
     over: bool,
+    /// What its next packets are in place of audio: of which key, and which of its packets.
+    keys: VecDeque<Option<(u8, u16)>>,
+    /// Since when the key is down.
+    pressed: u32,
     /// When each packet left, by the wall clock.
     pub left: Vec<Duration>,
     /// How late the thread was at worst.
@@ -64,6 +74,8 @@ impl Mouth {
             made: 0,
             pause: Duration::ZERO,
             over: false,
+            keys: VecDeque::new(),
+            pressed: 0,
             left: Vec::new(),
             latest: Duration::ZERO,
         }
@@ -83,6 +95,14 @@ impl Mouth {
         self.pause += by;
     }
 
+    /// Keys digits from its next packet on, 160 ms each: durations at 8 kHz, as it offers them, timestamps as its audio's.
+    pub fn key(&mut self, digits: &str) {
+        for code in digits.chars().filter_map(TelephoneEvent::code) {
+            self.keys.extend((1..=DOWN + ENDS).map(|packet| Some((code, packet))));
+            self.keys.extend([None; BETWEEN]);
+        }
+    }
+
     /// 20 ms of silence, as its coder has it.
     pub fn silence(&mut self) -> Vec<u8> {
         self.coder.encode(self.codec, &vec![0; self.codec.sample_rate() as usize / 50])
@@ -100,7 +120,9 @@ impl Mouth {
         let rate = self.codec.sample_rate();
         let turn = std::f64::consts::TAU * f64::from(self.tone) / f64::from(rate);
         let count = u64::from(rate) / 50;
-        if self.sends {
+        if let Some((event, packet)) = self.keys.pop_front().flatten() {
+            self.press(event, packet);
+        } else if self.sends {
             let samples: Vec<i16> =
                 (self.made..self.made + count).map(|n| (AMPLITUDE * (turn * n as f64).sin()) as i16).collect();
             let payload = self.coder.encode(self.codec, &samples);
@@ -110,6 +132,15 @@ impl Mouth {
         }
         self.made += count;
         self.timestamp = self.timestamp.wrapping_add(self.codec.clock_rate() / 50);
+    }
+
+    fn press(&mut self, event: u8, packet: u16) {
+        if packet == 1 {
+            self.pressed = self.timestamp;
+        }
+        let event = TelephoneEvent { event, end: packet > DOWN, volume: 10, duration: 160 * packet.min(DOWN) };
+        let packet = self.packet(packet == 1, 101, self.pressed, &event.write());
+        let _ = self.from.send_to(&packet, self.to);
     }
 }
 
