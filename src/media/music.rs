@@ -4,8 +4,11 @@
 //! and its harmonics glide, while notes and tones stay where they are. The first is cheap and looked at always; the second,
 //! a spectrum per tick, only where the first has found nothing for 0.6 s, or something was found already.
 //!
-//! Singing and held vowels of seconds are music to it, and spoken announcements between the music are speech. Speech opens
-//! the gate within half a second.
+//! Who speaks again after music is looked for in another way, for eSpeak's even voices, and some people's, have harmonics that
+//! hardly glide: sounds that end before any of their peaks has been where it is for 160 ms, or go on without such peaks, are a
+//! voice once there are nine ticks of them more than of music, with a fall among them. A tick of noise is neither.
+//!
+//! Singing and held vowels of seconds are music to it, and spoken announcements between the music are speech.
 
 use super::{FRAME, Rate};
 
@@ -36,8 +39,32 @@ const MUSIC: i32 = 200;
 /// The score does not grow beyond.
 const MOST: i32 = 300;
 
-/// Ticks of speech, less those of music, after which it is none any more: 0.4 s.
-const SPEECH: u8 = 20;
+/// Ticks of a voice, less half of those of music, after which it is music no more. Higher: who says a word is not heard. Lower: music
+/// that begins anew after a rest is.
+const VOICE: f32 = 9.0;
+
+/// As many count before the first fall. Higher: music that swells and then ends is a voice. Lower: who is louder than the music was
+/// loses a syllable more.
+const UNPROVEN: f32 = 5.0;
+
+/// What each tick of music takes away, and each of silence: a word is forgotten in 0.4 s of music, or 4 s of silence. More: who says
+/// words far between is not heard. Less: notes with rests between add up.
+const LESS_BY_MUSIC: f32 = 0.5;
+const LESS_BY_SILENCE: f32 = 0.04;
+
+/// Share of a tick's power in peaks that stay, above which it is music where a voice is looked for. Higher: the beginning of a note is a
+/// voice. Lower: a vowel is music.
+const STILL: f32 = 0.55;
+
+/// Share in its two highest peaks, below which it is noise: of white noise a sixth. Higher: consonants are noise too. Lower: so is none.
+const VOICED: f32 = 0.25;
+
+/// 20 dB below the loudest lately counts as silence where a voice is looked for: rests of music on a noisy line. Higher: who speaks
+/// softly after loud music is heard late. Lower: noise is looked at.
+const REST: f32 = 0.01;
+
+/// A sound of fewer ticks is a click, or the end of a note. More: short syllables do not count. Fewer: clicks do.
+const LEAST_SOUND: u8 = 3;
 
 /// Listens to one leg.
 #[derive(Debug, Clone)]
@@ -47,12 +74,17 @@ pub struct Music {
     window: [f32; SPAN],
     turns: [(f32, f32); BINS],
     ages: [u8; BINS],
+    /// Where each peak was when it began.
+    homes: [u8; BINS],
     loudest: f32,
     run: u16,
     /// Ticks looked at in a row.
     looked: u8,
     score: i32,
-    speech: u8,
+    /// While it is music: how much of a voice there has been.
+    voice: f32,
+    /// Ticks of a sound of which nothing can be said yet.
+    unsaid: u8,
     on: bool,
 }
 
@@ -66,11 +98,13 @@ impl Music {
             window: std::array::from_fn(|n| 0.5 - 0.5 * turn(n).1),
             turns: std::array::from_fn(|n| (turn(n).1, -turn(n).0)),
             ages: [0; BINS],
+            homes: [0; BINS],
             loudest: 0.0,
             run: 0,
             looked: 0,
             score: 0,
-            speech: 0,
+            voice: 0.0,
+            unsaid: 0,
             on: false,
         }
     }
@@ -93,6 +127,9 @@ impl Music {
         self.loudest = power.max(self.loudest * 0.98);
         let fell = power < FAINT || power < self.loudest * FALL;
         self.run = if fell { 0 } else { self.run.saturating_add(1) };
+        if self.on && (power < FAINT || power < self.loudest * REST) {
+            return self.rest();
+        }
         if power < FAINT {
             self.looked = 0;
             return None;
@@ -108,43 +145,80 @@ impl Music {
     fn look(&mut self) -> Option<bool> {
         let (steady, pure) = self.shares();
         self.looked = self.looked.saturating_add(1);
+        if self.on {
+            return self.listen(steady, pure);
+        }
         if self.looked <= AGE {
             // Nothing can have stayed yet.
             return None;
         }
         if steady > STEADY {
             self.score = (self.score + if pure > PURE { 3 } else { 1 }).min(MOST);
-            self.speech = self.speech.saturating_sub(1);
         } else {
             self.score = (self.score - 1).max(0);
-            // Speech has fallen lately, or has just begun.
-            self.speech = (self.speech + u8::from(self.run < RUN)).min(SPEECH);
         }
-        let before = self.on;
-        if self.score >= MUSIC && !self.on {
-            (self.on, self.speech) = (true, 0);
-        } else if self.on && self.speech >= SPEECH {
-            (self.on, self.score) = (false, 0);
+        if self.score < MUSIC {
+            return None;
         }
-        (self.on != before).then_some(self.on)
+        (self.on, self.voice, self.unsaid) = (true, 0.0, 0);
+        Some(true)
     }
 
-    /// The share of this tick's power in peaks that have stayed where they are, and in its two highest.
+    /// Looks for a voice in a tick of sound.
+    fn listen(&mut self, steady: f32, pure: f32) -> Option<bool> {
+        if self.looked <= AGE {
+            self.unsaid += 1;
+        } else if steady > STILL || pure > PURE {
+            self.unsaid = 0;
+            self.voice -= LESS_BY_MUSIC;
+        } else if pure > VOICED {
+            self.voice += 1.0 + f32::from(std::mem::take(&mut self.unsaid));
+        }
+        self.open()
+    }
+
+    /// Takes a tick of silence.
+    fn rest(&mut self) -> Option<bool> {
+        self.looked = 0;
+        let sound = std::mem::take(&mut self.unsaid);
+        if sound >= LEAST_SOUND {
+            self.voice += f32::from(sound);
+        }
+        self.voice -= LESS_BY_SILENCE;
+        self.open()
+    }
+
+    fn open(&mut self) -> Option<bool> {
+        let fell = self.run < RUN;
+        self.voice = self.voice.clamp(0.0, if fell { VOICE } else { UNPROVEN });
+        if self.voice < VOICE {
+            return None;
+        }
+        (self.on, self.score) = (false, 0);
+        Some(false)
+    }
+
+    /// The share of this tick's power in peaks that have stayed where they are, and in its two highest. Where a voice is looked for
+    /// a peak that has glided by more than a bin begins anew.
     fn shares(&mut self) -> (f32, f32) {
         let powers = self.spectrum();
         let at = |bin: usize| powers.get(bin).copied().unwrap_or(0.0);
         let total: f32 = powers.iter().skip(4).sum();
-        let mut ages = [0u8; BINS];
+        let (mut ages, mut homes) = ([0u8; BINS], [0u8; BINS]);
         let (mut steady, mut highest) = (0.0, [0.0f32; 2]);
         for bin in 5..BINS - 1 {
             let height = at(bin);
             if height < total * 0.002 || height < at(bin - 1) || height <= at(bin + 1) {
                 continue;
             }
-            let old = [bin - 1, bin, bin + 1].iter().filter_map(|near| self.ages.get(*near)).max();
-            let age = old.copied().unwrap_or(0).saturating_add(1);
-            if let Some(place) = ages.get_mut(bin) {
-                *place = age;
+            let near =
+                [bin - 1, bin, bin + 1].into_iter().filter_map(|near| self.ages.get(near).zip(self.homes.get(near)));
+            let (old, home) = near.max_by_key(|(age, _)| **age).map_or((0, 0), |(age, home)| (*age, *home));
+            let here = bin as u8;
+            let stays = old > 0 && (!self.on || home.abs_diff(here) <= 1);
+            let (age, home) = if stays { (old.saturating_add(1), home) } else { (1, here) };
+            if let Some((place, begun)) = ages.get_mut(bin).zip(homes.get_mut(bin)) {
+                (*place, *begun) = (age, home);
             }
             // Hann's window makes a tone three bins wide.
             let around = at(bin - 1) + height + at(bin + 1);
@@ -158,7 +232,7 @@ impl Music {
                 *second = around;
             }
         }
-        self.ages = ages;
+        (self.ages, self.homes) = (ages, homes);
         let total = total.max(1.0);
         ((steady / total).min(1.0), (highest.iter().sum::<f32>() / total).min(1.0))
     }
