@@ -162,7 +162,8 @@ impl Coded {
     /// Begins anew with another source, whose encoder knows nothing of what this decoder heard: its loud beginning would be louder still.
     pub fn begin_anew(&mut self) {
         self.reset();
-        if let Decoder::G722 { decoder, gauge, .. } = &mut self.decoder {
+        if let Decoder::G722 { decoder, gauge, passed, .. } = &mut self.decoder {
+            *passed = 0;
             **decoder = g722::Decoder::default();
             *gauge = g722::Gauge::default();
         }
