@@ -20,7 +20,7 @@ build:
 # The telephones, the browser and the tools that the tests use, from Debian.
 packages:
 	@.ci/need cmake=cmake cc=gcc c++=g++ sipp=sip-tester baresip=baresip-core linphonec=linphone-cli \
-		ip=iproute2 iptables=iptables python3=python3-minimal chromium=chromium node=nodejs npm=npm kamailio=kamailio rtpengine=rtpengine-daemon \
+		ip=iproute2 iptables=iptables nft=nftables python3=python3-minimal chromium=chromium node=nodejs npm=npm kamailio=kamailio rtpengine=rtpengine-daemon \
 		pebble=pebble turnserver=coturn nsenter=util-linux
 
 test: packages
