@@ -22,6 +22,7 @@ mod limits;
 mod line;
 mod meeting;
 mod merge;
+mod notified;
 mod pages;
 mod parity;
 mod personal;
