@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use futures_util::{SinkExt, StreamExt};
 use rcgen::{CertificateParams, KeyPair, SanType};
 use ringlift::base::id::RelayId;
-use ringlift::engine::os::{Epoll, Ready};
+use ringlift::engine::os::{Epoll, Inbox, Ready};
 use ringlift::engine::relay::{Door, Fact, Relays, Tunnel};
 use ringlift::engine::sockets::{Datagram, Ear, LegSockets};
 use ringlift::media::outlet::Port;
@@ -71,12 +71,12 @@ fn echo(legs: Vec<LegSockets>, stop: Arc<AtomicBool>) -> std::thread::JoinHandle
         for (leg, place) in legs.iter().zip(0..) {
             leg.watch_rtp(&epoll, place).unwrap();
         }
-        let mut buffer = [0; 2048];
+        let mut inbox = Inbox::new();
         while !stop.load(Ordering::Relaxed) {
             let found = epoll.wait(&mut ready, Duration::from_millis(50));
             for leg in (0..found).filter_map(|at| legs.get(usize::try_from(ready.token(at)?).ok()?)) {
-                while let Some(Datagram { length, from, .. }) = leg.receive(Ear::Rtp, &mut buffer) {
-                    leg.send(Port::Rtp, from, &buffer[..length]);
+                while let Some(Datagram { length, from, .. }) = leg.receive(Ear::Rtp, &mut inbox) {
+                    leg.send(Port::Rtp, &from, inbox.bytes(length));
                 }
             }
         }

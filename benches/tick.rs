@@ -110,7 +110,7 @@ impl Load {
         let started = clock();
         for ((key, address), packet) in self.legs.iter().zip(&self.packets) {
             let port = ringlift::media::outlet::Port::Rtp;
-            self.sink.send(Outgoing { leg: *key, port, to: *address, bytes: black_box(packet) });
+            self.sink.send(Outgoing { leg: *key, port, to: address, bytes: black_box(packet) });
         }
         started.elapsed()
     }

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use crate::base::LegId;
 use crate::base::fetch::fetch;
+use crate::engine::media_batch::Departures;
 use crate::engine::media_web::ThreadEnds;
 use crate::engine::media_worker::{Counts, add};
 use crate::engine::os::{Doorbell, Epoll, Ready};
 use crate::engine::sockets::{Ear, LegSockets};
-use crate::media::outlet::{LegKey, Outgoing, Outlet, Spoken};
+use crate::media::outlet::{LegKey, Outgoing, Outlet, Port, Spoken};
 
 /// Sockets looked at by one call of epoll. More: memory. Less: more calls under load.
 const READY: usize = 1024;
@@ -165,7 +166,12 @@ impl Seats {
 
     /// A way out through them, and to browsers.
     pub(super) fn outlet<'a>(&'a self, web: &'a mut ThreadEnds) -> Sockets<'a> {
-        Sockets { seats: &self.seats, web, sent: 0, unsent: 0, slots: 0, slots_dropped: 0 }
+        Sockets { seats: &self.seats, web, departures: None, sent: 0, unsent: 0, slots: 0, slots_dropped: 0 }
+    }
+
+    /// The same, by which RTP leaves several packets at a time; to be [flushed](Sockets::flush) in the end.
+    pub(super) fn outlet_by<'a>(&'a self, web: &'a mut ThreadEnds, departures: &'a mut Departures) -> Sockets<'a> {
+        Sockets { departures: Some(departures), ..self.outlet(web) }
     }
 }
 
@@ -173,6 +179,7 @@ impl Seats {
 pub(super) struct Sockets<'a> {
     seats: &'a [Option<Seat>],
     web: &'a mut ThreadEnds,
+    departures: Option<&'a mut Departures>,
     sent: u64,
     unsent: u64,
     slots: u64,
@@ -182,6 +189,18 @@ pub(super) struct Sockets<'a> {
 impl Outlet for Sockets<'_> {
     fn send(&mut self, packet: Outgoing<'_>) {
         let seat = self.seats.get(packet.leg.0 as usize).and_then(Option::as_ref);
+        if let (Some(departures), Some(seat), Port::Rtp) = (&mut self.departures, seat, packet.port)
+            && seat.sockets.is_connected(packet.to)
+        {
+            if departures.push(packet.leg, packet.bytes) {
+                if departures.is_full() {
+                    self.flush();
+                }
+                return;
+            }
+            // Too long to wait: but none overtakes another.
+            self.flush();
+        }
         if seat.is_some_and(|seat| seat.sockets.send(packet.port, packet.to, packet.bytes)) {
             self.sent += 1;
         } else {
@@ -204,6 +223,15 @@ impl Outlet for Sockets<'_> {
 }
 
 impl Sockets<'_> {
+    /// Sends what still waits for others.
+    pub(super) fn flush(&mut self) {
+        if let Some(departures) = &mut self.departures {
+            let (sent, unsent) = departures.send(self.seats);
+            self.sent += sent;
+            self.unsent += unsent;
+        }
+    }
+
     /// Adds up what was sent.
     pub(super) fn count(&self, counts: &Counts) {
         add(&counts.sent, self.sent);

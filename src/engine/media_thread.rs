@@ -3,7 +3,7 @@
 //! ```text
 //! t      wake at an absolute deadline
 //!        orders in (ring) ── strangers' packets and RTCP in (epoll) ── browsers' voices in (ring)
-//!        ── of each unit that is due: packets in, mix, encode, packets out
+//!        ── of some units at a time that are due: packets in, mix, encode, packets out
 //!        ── reports out (ring, one ring of the doorbell)
 //! t+5ms  the next
 //! ```
@@ -25,10 +25,11 @@ use tracing::debug;
 
 use crate::base::{Instant, LegId};
 use crate::engine::clock::{Clock, Stamps};
+use crate::engine::media_batch::{Arrivals, Departures, TOGETHER};
 use crate::engine::media_seats::{Found, Seats};
 use crate::engine::media_web::ThreadEnds;
 use crate::engine::media_worker::{Counts, Longest, Moved, Order, Report, Worker, add};
-use crate::engine::os::{Doorbell, prefer_this_thread};
+use crate::engine::os::{Doorbell, Inbox, prefer_this_thread};
 use crate::engine::sockets::{Datagram, Ear, LegSockets};
 use crate::media::command::{Figures, MediaCommand, MediaEvent};
 use crate::media::leg::Leg;
@@ -54,8 +55,6 @@ const ROUNDS: usize = 64;
 /// A packet that came within this is the last of its socket, where packets come every 20 ms: what waits behind it is read at the next tick. More: one of
 /// two that came together waits for longer. Less: most sockets are asked in vain.
 const RECENT: Duration = Duration::from_millis(18);
-/// Longest datagram looked at; a longer one is cut, and is no RTP of ours.
-const DATAGRAM: usize = 2048;
 
 /// Starts a thread.
 pub(super) fn start(
@@ -90,8 +89,12 @@ pub(super) fn start(
         counts: counts.clone(),
         longest: longest.clone(),
         at: None,
+        units: Vec::with_capacity(TOGETHER),
         members: Vec::new(),
-        buffer: Box::new([0; DATAGRAM]),
+        taken: 0,
+        inbox: Inbox::new(),
+        arrivals: Arrivals::default(),
+        departures: Departures::default(),
     };
     let spawned = std::thread::Builder::new().name(format!("media-{index}")).spawn(move || {
         match prefer_this_thread() {
@@ -140,10 +143,15 @@ struct Thread {
     longest: Arc<AtomicU64>,
     /// Whose packet or order is being dealt with: who ends if that fails.
     at: Option<LegId>,
-    /// Of the unit that is being ticked.
-    members: Vec<LegKey>,
+    /// What is being ticked, and the legs of all of it.
+    units: Vec<Unit>,
+    members: Vec<(Unit, LegKey)>,
+    /// Of how many of them the first datagram has been taken.
+    taken: usize,
     /// Room for a datagram.
-    buffer: Box<[u8; DATAGRAM]>,
+    inbox: Inbox,
+    arrivals: Arrivals,
+    departures: Departures,
 }
 
 /// The gateway's doorbell; rung when the thread ends, however it ends, so that its end is noticed.
@@ -328,12 +336,12 @@ impl Thread {
         }
     }
 
-    /// Takes what waits for the legs of a unit that is about to be ticked.
-    fn read_unit(&mut self, unit: Unit, stamps: &Stamps, now: Instant) {
-        self.plane.members(unit, &mut self.members);
+    /// Takes what waits for the legs of units that are about to be ticked.
+    fn read_members(&mut self, stamps: &Stamps, now: Instant) {
+        self.taken = 0;
         let mut next = 0;
         while next < self.members.len() {
-            if catch_unwind(AssertUnwindSafe(|| self.read_members(unit, &mut next, stamps, now))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| self.read_some(&mut next, stamps, now))).is_err() {
                 self.end_failed(now);
             }
         }
@@ -342,15 +350,14 @@ impl Thread {
         }
     }
 
-    fn read_members(&mut self, unit: Unit, next: &mut usize, stamps: &Stamps, now: Instant) {
-        while let Some(key) = self.members.get(*next).copied() {
+    fn read_some(&mut self, next: &mut usize, stamps: &Stamps, now: Instant) {
+        while let Some((unit, key)) = self.members.get(*next).copied() {
+            if *next == self.taken {
+                self.take_some();
+            }
+            let place = *next % TOGETHER;
             *next += 1;
-            if let Some(near) = self.plane.foresee() {
-                self.seats.fetch(near);
-            }
-            if self.seats.get(key).is_some_and(|seat| !seat.hurried) {
-                self.read_waiting(key, stamps, now);
-            }
+            self.read_waiting(key, place, stamps, now);
             self.at = self.plane.leg(key).map(Leg::id);
             let mut outlet = self.seats.outlet(&mut self.web);
             self.plane.listen(unit, key, &mut outlet, &mut self.events);
@@ -358,23 +365,45 @@ impl Thread {
         }
     }
 
-    /// Takes what waits for one leg.
-    fn read_waiting(&mut self, key: LegKey, stamps: &Stamps, now: Instant) {
-        for _ in 0..ROUNDS {
-            let Some(age) = self.read_one(key, Ear::Rtp, stamps, now) else { break };
+    /// Takes the first datagrams of the next few members.
+    fn take_some(&mut self) {
+        for place in 0..TOGETHER {
+            let Some((_, key)) = self.members.get(self.taken).copied() else { return };
+            self.taken += 1;
+            if let Some(near) = self.plane.foresee() {
+                self.seats.fetch(near);
+            }
+            let seat = self.seats.get(key).filter(|seat| !seat.hurried);
+            self.arrivals.take(place, |inbox| seat?.sockets.receive(Ear::Rtp, inbox));
+        }
+    }
+
+    /// Takes what waits for one leg, of which the first may have been taken.
+    fn read_waiting(&mut self, key: LegKey, place: usize, stamps: &Stamps, now: Instant) {
+        let Some((datagram, bytes)) = self.arrivals.get(place) else { return };
+        let (from, arrived) = (datagram.from, stamps.arrived(datagram.stamp, now));
+        self.at = self.seats.get(key).map(|seat| seat.leg);
+        let mut outlet = self.seats.outlet(&mut self.web);
+        self.plane.receive_rtp(key, from, bytes, arrived, &mut outlet, &mut self.events);
+        outlet.count(&self.counts);
+        add(&self.counts.received, 1);
+        let mut age = stamps.age(datagram.stamp);
+        for _ in 1..ROUNDS {
             // Asking a socket in vain costs half of what a packet does. Had there been more, this one would be older.
             let last = age.is_some_and(|age| age < RECENT);
             if last && self.plane.leg(key).is_some_and(Leg::is_served) {
                 break;
             }
+            let Some(next) = self.read_one(key, Ear::Rtp, stamps, now) else { break };
+            age = next;
         }
     }
 
     /// Takes a packet of a leg's socket; says how old it is, if that is known, where there was one.
     fn read_one(&mut self, key: LegKey, ear: Ear, stamps: &Stamps, now: Instant) -> Option<Option<Duration>> {
         let seat = self.seats.get(key)?;
-        let Datagram { length, from, stamp } = seat.sockets.receive(ear, &mut *self.buffer)?;
-        let bytes = self.buffer.get(..length).unwrap_or_default();
+        let Datagram { length, from, stamp } = seat.sockets.receive(ear, &mut self.inbox)?;
+        let bytes = self.inbox.bytes(length);
         self.at = Some(seat.leg);
         let arrived = stamps.arrived(stamp, now);
         let mut outlet = self.seats.outlet(&mut self.web);
@@ -411,9 +440,29 @@ impl Thread {
 
     fn tick(&mut self, stamps: &Stamps, now: Instant) {
         while let Some(unit) = self.plane.poll_due(now) {
-            self.read_unit(unit, stamps, now);
-            let mut outlet = self.seats.outlet(&mut self.web);
+            self.units.clear();
+            self.members.clear();
+            let mut next = Some(unit);
+            while let Some(unit) = next {
+                self.units.push(unit);
+                self.plane.members(unit, &mut self.members);
+                let room = self.members.len() < TOGETHER && self.units.len() < TOGETHER;
+                next = if room { self.plane.poll_more() } else { None };
+            }
+            self.read_members(stamps, now);
+            self.tick_units();
+        }
+    }
+
+    fn tick_units(&mut self) {
+        for at in 0..self.units.len() {
+            let Some(unit) = self.units.get(at).copied() else { break };
+            let mut outlet = self.seats.outlet_by(&mut self.web, &mut self.departures);
             let ticked = catch_unwind(AssertUnwindSafe(|| self.plane.tick(unit, &mut outlet, &mut self.events)));
+            // Before their sockets are dealt with, if they are to be.
+            if at + 1 == self.units.len() || ticked.is_err() || !self.events.is_empty() {
+                outlet.flush();
+            }
             outlet.count(&self.counts);
             if ticked.is_err() {
                 self.fail(unit);

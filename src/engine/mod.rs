@@ -10,6 +10,7 @@ pub mod handle;
 pub mod https;
 pub mod log;
 pub mod media;
+mod media_batch;
 mod media_seats;
 pub mod media_thread;
 pub mod media_web;

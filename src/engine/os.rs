@@ -9,6 +9,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,7 +66,7 @@ pub fn dropped_at(socket: &UdpSocket) -> Option<u32> {
     (done == 0 && whole).then(|| counts.last().copied()).flatten()
 }
 
-/// Lets the kernel note when each datagram arrives, for [`receive_stamped`]; without it nothing is known but when it was read.
+/// Lets the kernel note when each datagram arrives, for [`Inbox`]; without it nothing is known but when it was read.
 pub fn stamp_arrivals(socket: &impl AsFd) -> io::Result<()> {
     let on: libc::c_int = 1;
     let length = libc::socklen_t::try_from(size_of_val(&on)).unwrap_or(4);
@@ -86,45 +87,132 @@ pub struct Received {
     pub stamp: Option<Duration>,
 }
 
-/// Takes one datagram with the moment at which it arrived, and with its source where `whence`; an error of the kind
-/// `WouldBlock` where there is none.
-pub fn receive_stamped(socket: &UdpSocket, buffer: &mut [u8], whence: bool) -> io::Result<Received> {
-    let mut from = whence.then(SockAddrStorage::zeroed);
-    // Room for one note of 16 bytes and its head, aligned as the kernel wants it.
-    let mut notes = [0u64; 4];
-    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-    // SAFETY: zeroes are an empty header.
-    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
-    if let Some(from) = &mut from {
-        header.msg_name = (&raw mut *from).cast();
-        header.msg_namelen = from.size_of();
+/// Room for one datagram after the other, with what the kernel is to know of it: written once and not for each of them. What was written just
+/// now and is read in larger pieces waits for all that was written before it, and with thousands of sockets that waits for memory.
+pub struct Inbox(NonNull<Room>);
+
+struct Room {
+    header: libc::msghdr,
+    part: libc::iovec,
+    /// Room for one note of 16 bytes and its head, aligned as the kernel wants it.
+    notes: [u64; 4],
+    from: SockAddrStorage,
+    bytes: [u8; Inbox::BYTES],
+}
+
+// SAFETY: it owns what it points at, and nothing else points there.
+unsafe impl Send for Inbox {}
+
+impl std::fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Inbox")
     }
-    header.msg_iov = &raw mut part;
-    header.msg_iovlen = 1;
-    header.msg_control = notes.as_mut_ptr().cast();
-    header.msg_controllen = size_of_val(&notes) as _;
-    // By number: the C library's own first sees to it that its thread could be cancelled meanwhile, with two locked instructions.
-    // SAFETY: everything that the header points at is valid for the lengths it names, and outlives the call.
-    let length =
-        unsafe { libc::syscall(libc::SYS_recvmsg, libc::c_long::from(socket.as_raw_fd()), &raw mut header, 0) };
-    let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
-    // SAFETY: the kernel has written an address of that length.
-    let from = from.and_then(|from| unsafe { SockAddr::new(from, header.msg_namelen) }.as_socket());
-    let mut stamp = None;
-    // SAFETY: the header is as the kernel left it; a note is read whole only where its length says that it is whole.
-    unsafe {
-        let note = libc::CMSG_FIRSTHDR(&raw const header);
-        let whole = u64::from(libc::CMSG_LEN(size_of::<libc::timespec>() as _));
-        if let Some(head) = note.as_ref()
-            && (head.cmsg_level, head.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS)
-            && head.cmsg_len as u64 == whole
-        {
-            let time = libc::CMSG_DATA(note).cast::<libc::timespec>().read_unaligned();
-            let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-            stamp = Some(Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0)));
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        // SAFETY: made by `Box` in `new`, and given back once.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
+impl Inbox {
+    /// Longest datagram looked at; a longer one is cut, and is no RTP of ours.
+    pub const BYTES: usize = 2048;
+
+    /// An empty one.
+    pub fn new() -> Self {
+        let room = Box::new(Room {
+            // SAFETY: zeroes are an empty header.
+            header: unsafe { std::mem::zeroed() },
+            part: libc::iovec { iov_base: std::ptr::null_mut(), iov_len: Self::BYTES },
+            notes: [0; 4],
+            from: SockAddrStorage::zeroed(),
+            bytes: [0; Self::BYTES],
+        });
+        let room = NonNull::from(Box::leak(room));
+        // SAFETY: just made; the parts stay where they are until all of it is dropped.
+        unsafe {
+            let at = room.as_ptr();
+            (*at).part.iov_base = (&raw mut (*at).bytes).cast();
+            (*at).header.msg_iov = &raw mut (*at).part;
+            (*at).header.msg_iovlen = 1;
+            (*at).header.msg_control = (&raw mut (*at).notes).cast();
+            (*at).header.msg_controllen = size_of::<[u64; 4]>() as _;
+        }
+        Self(room)
+    }
+
+    /// The first bytes of what came last.
+    pub fn bytes(&self, length: usize) -> &[u8] {
+        // SAFETY: initialised, and the kernel writes into it only while it is borrowed by `receive`.
+        let bytes = unsafe { &(*self.0.as_ptr()).bytes };
+        bytes.get(..length).unwrap_or_default()
+    }
+
+    /// All of the room, to be read into by other means.
+    pub fn room(&mut self) -> &mut [u8] {
+        // SAFETY: as above, and borrowed by nobody else.
+        unsafe { &mut (*self.0.as_ptr()).bytes }
+    }
+
+    /// Takes one datagram with the moment at which it arrived, and with its source where `whence`; an error of the kind `WouldBlock` where there is
+    /// none.
+    pub fn receive(&mut self, socket: &UdpSocket, whence: bool) -> io::Result<Received> {
+        let raw = libc::c_long::from(socket.as_raw_fd());
+        // SAFETY: everything that the header points at lives as long as it does and is valid for the lengths it names. Nobody else has it
+        // during the call.
+        unsafe {
+            let at = self.0.as_ptr();
+            let header = &raw mut (*at).header;
+            if whence {
+                (*header).msg_name = (&raw mut (*at).from).cast();
+                (*header).msg_namelen = (*at).from.size_of();
+            } else if !(*header).msg_name.is_null() {
+                (*header).msg_name = std::ptr::null_mut();
+                (*header).msg_namelen = 0;
+            }
+            // By number: the C library's own first sees to it that its thread could be cancelled meanwhile, with two locked instructions.
+            let length = libc::syscall(libc::SYS_recvmsg, raw, header, 0);
+            let received = usize::try_from(length).map_err(|_| io::Error::last_os_error()).map(|length| {
+                let from = whence
+                    .then(|| SockAddr::new((&raw const (*at).from).read(), (*header).msg_namelen).as_socket())
+                    .flatten();
+                Received { length, from, stamp: stamp(header) }
+            });
+            // As the next is to find it.
+            (*header).msg_controllen = size_of::<[u64; 4]>() as _;
+            received
         }
     }
-    Ok(Received { length, from, stamp })
+}
+
+/// When a datagram came, from the notes of its header.
+///
+/// # Safety
+///
+/// The header has to be as the kernel left it.
+unsafe fn stamp(header: *const libc::msghdr) -> Option<Duration> {
+    // SAFETY: a note is read whole only where its length says that it is whole.
+    unsafe {
+        let note = libc::CMSG_FIRSTHDR(header);
+        let whole = u64::from(libc::CMSG_LEN(size_of::<libc::timespec>() as _));
+        let head = note.as_ref()?;
+        if (head.cmsg_level, head.cmsg_type) != (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS)
+            || head.cmsg_len as u64 != whole
+        {
+            return None;
+        }
+        let time = libc::CMSG_DATA(note).cast::<libc::timespec>().read_unaligned();
+        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+        Some(Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0)))
+    }
 }
 
 /// Sends a datagram to the far end to which the socket is connected.

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::engine::os::{self, Received};
+use crate::engine::os::{self, Inbox, Received};
 use crate::media::outlet::Port;
 use crate::transport::relay::frame;
 
@@ -198,12 +198,12 @@ impl LegSockets {
     }
 
     /// Takes one datagram; none when there is none.
-    pub fn receive(&self, ear: Ear, buffer: &mut [u8]) -> Option<Datagram> {
+    pub fn receive(&self, ear: Ear, inbox: &mut Inbox) -> Option<Datagram> {
         let own = match &self.kind {
             Kind::Own(own) => own,
             Kind::Relayed { rtp, rtcp, .. } => {
                 let socket = if ear == Ear::Rtcp { rtcp } else { rtp };
-                return receive_addressed(socket, buffer);
+                return receive_addressed(socket, inbox.room());
             }
         };
         let socket = match ear {
@@ -214,7 +214,7 @@ impl LegSockets {
         let known = own.connected.filter(|_| ear == Ear::Rtp);
         // An error is what became of a datagram of ours (ICMP): reading on finds what came after it.
         for _ in 0..2 {
-            match os::receive_stamped(socket, buffer, known.is_none()) {
+            match inbox.receive(socket, known.is_none()) {
                 Ok(Received { length, from, stamp }) => {
                     return Some(Datagram { length, from: known.or(from)?, stamp });
                 }
@@ -226,14 +226,31 @@ impl LegSockets {
     }
 
     /// Sends one datagram; false when the kernel did not take it.
-    pub fn send(&self, port: Port, to: SocketAddr, bytes: &[u8]) -> bool {
+    pub fn send(&self, port: Port, to: &SocketAddr, bytes: &[u8]) -> bool {
         let send = || match (&self.kind, port) {
-            (Kind::Own(own), Port::Rtp) if own.connected == Some(to) => os::send(&own.rtp, bytes),
-            (Kind::Own(own), Port::Rtp) => own.rtp.send_to(bytes, to).map(drop),
-            (Kind::Own(own), Port::Rtcp) => own.rtcp.send_to(bytes, to).map(drop),
-            (Kind::Relayed { rtp, .. }, Port::Rtp) => send_addressed(rtp, to, bytes).map(drop),
-            (Kind::Relayed { rtcp, .. }, Port::Rtcp) => send_addressed(rtcp, to, bytes).map(drop),
+            (Kind::Own(own), Port::Rtp) if own.connected.as_ref() == Some(to) => os::send(&own.rtp, bytes),
+            (Kind::Own(own), Port::Rtp) => own.rtp.send_to(bytes, *to).map(drop),
+            (Kind::Own(own), Port::Rtcp) => own.rtcp.send_to(bytes, *to).map(drop),
+            (Kind::Relayed { rtp, .. }, Port::Rtp) => send_addressed(rtp, *to, bytes).map(drop),
+            (Kind::Relayed { rtcp, .. }, Port::Rtcp) => send_addressed(rtcp, *to, bytes).map(drop),
         };
+        self.try_to(send)
+    }
+
+    /// Whether RTP to this far end can be left to [`LegSockets::send_on`].
+    pub fn is_connected(&self, to: &SocketAddr) -> bool {
+        matches!(&self.kind, Kind::Own(own) if own.connected.as_ref() == Some(to))
+    }
+
+    /// Sends RTP to the far end that it is connected to; false when the kernel did not take it.
+    pub fn send_on(&self, bytes: &[u8]) -> bool {
+        match &self.kind {
+            Kind::Own(own) if own.connected.is_some() => self.try_to(|| os::send(&own.rtp, bytes)),
+            Kind::Own(_) | Kind::Relayed { .. } => false,
+        }
+    }
+
+    fn try_to(&self, send: impl Fn() -> io::Result<()>) -> bool {
         let sent = match send() {
             Ok(()) => true,
             // The report that an earlier datagram found nobody is given instead of sending this one: once more.
@@ -301,8 +318,8 @@ mod tests {
     }
 
     fn hear(sockets: &LegSockets, ear: Ear) -> Option<Vec<u8>> {
-        let mut buffer = [0; 64];
-        sockets.receive(ear, &mut buffer).map(|datagram| buffer[..datagram.length].to_vec())
+        let mut inbox = Inbox::new();
+        sockets.receive(ear, &mut inbox).map(|datagram| inbox.bytes(datagram.length).to_vec())
     }
 
     #[test]
@@ -353,8 +370,8 @@ mod tests {
         let before = os::wall();
         friend.send_to(b"now", here).unwrap();
         let after = os::wall();
-        let mut buffer = [0; 64];
-        let datagram = sockets.receive(Ear::Rtp, &mut buffer).or_else(|| sockets.receive(Ear::Trap, &mut buffer));
+        let mut inbox = Inbox::new();
+        let datagram = sockets.receive(Ear::Rtp, &mut inbox).or_else(|| sockets.receive(Ear::Trap, &mut inbox));
         let Datagram { length, from, stamp } = datagram.unwrap();
         assert_eq!((length, from), (3, friend.local_addr().unwrap()));
         let stamp = stamp.unwrap();
@@ -373,19 +390,19 @@ mod tests {
         let (sockets, [rtp, rtcp]) = LegSockets::relayed(30_000).unwrap();
         let phone: SocketAddr = "10.0.0.20:4000".parse().unwrap();
         assert_eq!((sockets.port(), sockets.is_relayed(), hear(&sockets, Ear::Rtp)), (30_000, true, None));
-        assert!(sockets.send(Port::Rtcp, phone, b"report"));
+        assert!(sockets.send(Port::Rtcp, &phone, b"report"));
         let (rtp, rtcp) = (Socket::from(rtp), Socket::from(rtcp));
         let mut buffer = [0; 64];
         let length = (&rtcp).read(&mut buffer).unwrap();
         assert_eq!(frame::read_address(&buffer), Some(phone));
         assert_eq!(&buffer[frame::ADDRESS..length], b"report");
         rtp.send(&[&frame::address(phone)[..], b"voice"].concat()).unwrap();
-        let mut buffer = [0; 64];
+        let mut inbox = Inbox::new();
         let datagram = Datagram { length: 5, from: phone, stamp: None };
-        assert_eq!(sockets.receive(Ear::Rtp, &mut buffer), Some(datagram));
-        assert_eq!(&buffer[..5], b"voice");
+        assert_eq!(sockets.receive(Ear::Rtp, &mut inbox), Some(datagram));
+        assert_eq!(inbox.bytes(5), b"voice");
         // Nobody takes what is sent: some wait, the others are lost, and nothing blocks.
-        let taken = (0..1000).filter(|_| sockets.send(Port::Rtp, phone, &[0; 172])).count();
+        let taken = (0..1000).filter(|_| sockets.send(Port::Rtp, &phone, &[0; 172])).count();
         assert!((4..100).contains(&taken), "{taken}");
         drop(rtp);
         assert_eq!(hear(&sockets, Ear::Rtp), None, "the relay's task has ended");
@@ -397,7 +414,7 @@ mod tests {
         let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         sockets.connect(nobody);
         for _ in 0..6 {
-            assert!(sockets.send(Port::Rtp, nobody, b"x"));
+            assert!(sockets.send(Port::Rtp, &nobody, b"x"));
         }
     }
 }

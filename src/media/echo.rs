@@ -72,9 +72,16 @@ pub struct EchoWatch {
 impl EchoWatch {
     /// Takes how loud this tick's sound to the leg is, and from it; returns what is to be told, if that is news.
     pub fn hear(&mut self, sent: u16, back: u16) -> Option<Option<LineEcho>> {
-        self.silent = if back >= AUDIBLE { 0 } else { self.silent.saturating_add(1) };
-        if self.silent > SILENT {
-            return if std::mem::take(self).told.is_some() { Some(None) } else { None };
+        if back >= AUDIBLE {
+            self.silent = 0;
+        } else if self.silent > SILENT {
+            return None;
+        } else {
+            self.silent += 1;
+            if self.silent > SILENT {
+                let before = std::mem::replace(self, Self { silent: self.silent, ..Self::default() });
+                return if before.told.is_some() { Some(None) } else { None };
+            }
         }
         let (sent, back) = (f32::from(sent), f32::from(back));
         self.at = (self.at + 1) % LAGS;
@@ -104,6 +111,11 @@ impl EchoWatch {
         }
         self.ticks = 0;
         self.judge()
+    }
+
+    /// Whether there is nothing to look for, because nothing audible comes.
+    pub fn rests(&self) -> bool {
+        self.silent > SILENT
     }
 
     /// The loudest that went to the leg within the time after which an echo comes back.

@@ -78,7 +78,7 @@ impl Latch {
     pub fn modify(&mut self, remote: Remote) {
         let remote = canonical_remote(remote);
         if remote.rtp.is_some() && remote.rtp != self.remote.rtp {
-            let former = self.heard_at().map(|from| (from, self.remote.rtp != Some(from))).or(self.former);
+            let former = self.heard_at().map(|from| (*from, self.remote.rtp != Some(*from))).or(self.former);
             *self = Self { former, ..Self::new(remote) };
         } else {
             let rtp = remote.rtp.or(self.remote.rtp);
@@ -167,16 +167,16 @@ impl Latch {
     }
 
     /// Where RTP goes: to whom we hear, else to the SDP's address.
-    pub fn rtp(&self) -> Option<SocketAddr> {
-        self.answered_at().or(self.remote.rtp)
+    pub fn rtp(&self) -> Option<&SocketAddr> {
+        self.answered_at().or(self.remote.rtp.as_ref())
     }
 
     /// Where RTCP goes: to whom we hear, else beside where RTP comes from, else to the SDP's address.
     pub fn rtcp(&self) -> Option<SocketAddr> {
         if self.remote.rtcp_mux {
-            return self.rtp();
+            return self.rtp().copied();
         }
-        self.rtcp.map(|(from, _)| from).or(match self.answered_at() {
+        self.rtcp.map(|(from, _)| from).or(match self.answered_at().copied() {
             Some(from) if self.remote.rtp != Some(from) => {
                 Some(SocketAddr::new(from.ip(), from.port().checked_add(1)?))
             }
@@ -212,15 +212,15 @@ impl Latch {
     }
 
     /// Where packets come from.
-    fn heard_at(&self) -> Option<SocketAddr> {
-        match self.state {
+    fn heard_at(&self) -> Option<&SocketAddr> {
+        match &self.state {
             State::Open => None,
             State::Learning { from, .. } | State::Locked { from } => Some(from),
         }
     }
 
     /// Where packets come from, but for those from where a far end was that said truly where it is: it hears at its new place.
-    fn answered_at(&self) -> Option<SocketAddr> {
+    fn answered_at(&self) -> Option<&SocketAddr> {
         let truthful = self.former.is_some_and(|(_, elsewhere)| !elsewhere);
         let leaves = matches!(self.state, State::Learning { claim: Claim::Former, .. }) && truthful;
         self.heard_at().filter(|_| !leaves)
@@ -276,7 +276,7 @@ mod tests {
     fn before_the_first_packet_a_stranger_gets_nothing_and_cannot_win() {
         let mut latch = latch();
         assert_eq!(latch.judge_rtp(address("203.0.113.9:4000"), at(0)), Verdict::Stranger);
-        assert_eq!(latch.rtp(), Some(address("192.0.2.1:4000")));
+        assert_eq!(latch.rtp().copied(), Some(address("192.0.2.1:4000")));
         assert_eq!(latch.poll_latched(at(1000)), None);
     }
 
@@ -285,7 +285,7 @@ mod tests {
         let mut latch = latch();
         let seen = address("[::ffff:198.51.100.7]:61000");
         assert_eq!(latch.judge_rtp(seen, at(0)), Verdict::Accepted);
-        assert_eq!(latch.rtp(), Some(address("198.51.100.7:61000")));
+        assert_eq!(latch.rtp().copied(), Some(address("198.51.100.7:61000")));
         assert_eq!(latch.rtcp(), Some(address("198.51.100.7:61001")));
         assert_eq!(latch.judge_rtp(address("198.51.100.7:61002"), at(10)), Verdict::Stranger, "first come");
         assert_eq!(latch.poll_latched(at(249)), None);
@@ -315,7 +315,7 @@ mod tests {
         let moved = Remote { rtp: Some(address("192.0.2.5:7000")), ..latch.remote.clone() };
         latch.modify(moved);
         assert_eq!(latch.locked(), None);
-        assert_eq!(latch.rtp(), Some(address("192.0.2.5:7000")));
+        assert_eq!(latch.rtp().copied(), Some(address("192.0.2.5:7000")));
         assert_eq!(latch.judge_rtp(address("192.0.2.5:7000"), at(1)), Verdict::Accepted);
         assert_eq!(latch.poll_latched(at(1)), Some(address("192.0.2.5:7000")));
     }
@@ -329,10 +329,10 @@ mod tests {
         let moved = Remote { rtp: Some(address("192.0.2.1:4002")), ..latch.remote.clone() };
         latch.modify(moved);
         assert_eq!(latch.judge_rtp(old, at(1000)), Verdict::Accepted, "heard on");
-        assert_eq!(latch.rtp(), Some(old), "and answered, for where it says it is nothing ever came from");
+        assert_eq!(latch.rtp().copied(), Some(old), "and answered, for where it says it is nothing ever came from");
         assert_eq!(latch.poll_latched(at(5000)), None);
         assert_eq!(latch.judge_rtp(new, at(5000)), Verdict::Accepted);
-        assert_eq!(latch.rtp(), Some(new));
+        assert_eq!(latch.rtp().copied(), Some(new));
         assert_eq!(latch.judge_rtp(old, at(5001)), Verdict::Stranger);
         assert_eq!(latch.poll_latched(at(5250)), Some(new));
     }
@@ -344,11 +344,11 @@ mod tests {
         latch.judge_rtp(old, at(0));
         latch.modify(Remote { rtp: Some(said), ..latch.remote.clone() });
         assert_eq!(latch.judge_rtp(old, at(1000)), Verdict::Accepted);
-        assert_eq!(latch.rtp(), Some(said), "it was where it said, until now");
+        assert_eq!(latch.rtp().copied(), Some(said), "it was where it said, until now");
         assert_eq!(latch.judge_rtp(old, at(2999)), Verdict::Accepted);
         assert_eq!(latch.locked(), None);
         assert_eq!(latch.judge_rtp(old, at(3000)), Verdict::Accepted);
-        assert_eq!((latch.rtp(), latch.poll_latched(at(3000))), (Some(old), Some(old)));
+        assert_eq!((latch.rtp().copied(), latch.poll_latched(at(3000))), (Some(old), Some(old)));
     }
 
     #[test]

@@ -232,7 +232,9 @@ impl Leg {
         if self.is_browser() {
             return;
         }
-        self.shake(None, now, outlet, events);
+        if self.guard.shakes() {
+            self.shake(None, now, outlet, events);
+        }
         self.tell_tones(events);
         while let Some(digit) = self.presses.expire(now) {
             events.push(MediaEvent::Digit { leg, digit });
@@ -398,7 +400,6 @@ impl Leg {
         self.reporter.fetch();
         self.monitor.fetch();
         fetch(&self.treated);
-        fetch(&self.echo);
         fetch(&self.dial);
         fetch(&self.guard);
         fetch(&self.way);
@@ -407,6 +408,9 @@ impl Leg {
     /// Asks it for the voice; to be called once the rest is there.
     pub fn fetch_voice(&self) {
         self.playout.fetch();
+        if !self.echo.rests() {
+            fetch(&self.echo);
+        }
     }
 
     /// Asks it for where the voice is in time alone; likewise.
@@ -536,7 +540,7 @@ impl Leg {
         let length = self.reporter.write(&self.egress, &mut self.reception, &more, now, &mut buffer);
         let port = if self.latch.multiplexed() { Port::Rtp } else { Port::Rtcp };
         if let Some(bytes) = buffer.get(..length) {
-            self.guard.send_rtcp(Outgoing { leg: self.key, port, to, bytes }, outlet);
+            self.guard.send_rtcp(Outgoing { leg: self.key, port, to: &to, bytes }, outlet);
         }
     }
 }

@@ -28,7 +28,7 @@ pub struct Outgoing<'a> {
     /// From which socket.
     pub port: Port,
     /// Where to.
-    pub to: SocketAddr,
+    pub to: &'a SocketAddr,
     /// What; at most [`MAX_DATAGRAM`] bytes, valid during the call only.
     pub bytes: &'a [u8],
 }
@@ -124,7 +124,7 @@ impl Outlet for Outbox {
         let mut bytes = [0; MAX_DATAGRAM];
         bytes[..length].copy_from_slice(&packet.bytes[..length]);
         let length = u16::try_from(length).unwrap_or(0);
-        self.packets.push(Packet { leg: packet.leg, port: packet.port, to: packet.to, length, bytes });
+        self.packets.push(Packet { leg: packet.leg, port: packet.port, to: *packet.to, length, bytes });
     }
 
     fn slot(&mut self, spoken: Spoken<'_>) {

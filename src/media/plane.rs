@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! commands:       plane.handle(command, grid, outlet, events)                     grid: the scheduled instant of this turn
-//! ticks:          while let Some(unit) = plane.poll_due(grid) {
+//! ticks:          while let Some(unit) = plane.poll_due(grid), and perhaps plane.poll_more() {
 //!                     plane.members(unit, legs)
 //!                     of each: plane.foresee(); plane.receive_rtp(key, from, bytes, arrived, outlet, events) of what its socket has; plane.listen(unit, key, outlet, events)
 //!                     catch_unwind(plane.tick(unit, outlet, events)); on a panic: plane.fail(unit, events)
@@ -260,7 +260,7 @@ impl Plane {
         }
     }
 
-    /// The next unit that is due; each is to be given to [`Plane::tick`] before the next is asked for.
+    /// The next unit that is due; it is to be given to [`Plane::tick`], with those of [`Plane::poll_more`], before the next is asked for.
     pub fn poll_due(&mut self, now: Instant) -> Option<Unit> {
         loop {
             let (phase, given) = match self.cursor {
@@ -292,26 +292,43 @@ impl Plane {
                 }
                 continue;
             }
-            if let Some(room) = units.rooms.get(given - 1) {
-                self.cursor = Some((phase, given + 1));
-                for (ahead, deep) in [(0, true), (1, false)] {
-                    let next = units.rooms.get(given + ahead).and_then(|room| self.rooms.at(*room));
-                    next.into_iter().for_each(|room| room.bridge.fetch(deep));
-                }
-                return Some(Unit::Bridge(*room));
+            if let Some(room) = self.next_room(phase, given) {
+                return Some(room);
             }
-            units.due = units.due + TICK;
+            if let Some(units) = self.phases.get_mut(phase) {
+                units.due = units.due + TICK;
+            }
             self.cursor = None;
         }
     }
 
-    /// The legs of a unit: their packets are to be taken before it is ticked.
-    pub fn members(&self, unit: Unit, legs: &mut Vec<LegKey>) {
-        legs.clear();
+    /// Another unit that is due at the same instant as the one that [`Plane::poll_due`] gave last; all of them may be ticked together.
+    pub fn poll_more(&mut self) -> Option<Unit> {
+        let (phase, given) = self.cursor?;
+        self.next_room(phase, given)
+    }
+
+    fn next_room(&mut self, phase: usize, given: usize) -> Option<Unit> {
+        let rooms = &self.phases.get(phase)?.rooms;
+        let room = *rooms.get(given.checked_sub(1)?)?;
+        self.cursor = Some((phase, given + 1));
+        for (ahead, deep) in [(0, true), (1, false)] {
+            let next = rooms.get(given + ahead).and_then(|room| self.rooms.at(*room));
+            next.into_iter().for_each(|room| room.bridge.fetch(deep));
+        }
+        Some(Unit::Bridge(room))
+    }
+
+    /// Adds the legs of a unit: their packets are to be taken before it is ticked.
+    pub fn members(&self, unit: Unit, legs: &mut Vec<(Unit, LegKey)>) {
         match unit {
-            Unit::Bridge(room) => legs.extend(self.rooms.at(room).into_iter().flat_map(|room| room.bridge.legs())),
+            Unit::Bridge(room) => {
+                let room = self.rooms.at(room).into_iter();
+                legs.extend(room.flat_map(|room| room.bridge.legs()).map(|leg| (unit, leg)));
+            }
             Unit::Alone(phase) => {
-                legs.extend(self.phases.get(usize::from(phase)).into_iter().flat_map(|phase| &phase.alone));
+                let phase = self.phases.get(usize::from(phase)).into_iter();
+                legs.extend(phase.flat_map(|phase| &phase.alone).map(|leg| (unit, *leg)));
             }
         }
     }

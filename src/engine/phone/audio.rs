@@ -12,6 +12,7 @@ use super::keys::PRESS;
 use super::voice::{Recorder, Voice};
 use crate::base::{Instant, LegId, Rng};
 use crate::engine::clock::{Clock, Stamps};
+use crate::engine::os::Inbox;
 use crate::engine::sockets::{Datagram, Ear, LegSockets};
 use crate::media::command::{Figures, Format, LegSetup, MediaEvent, Remote, Security};
 use crate::media::egress::Encoded;
@@ -83,6 +84,7 @@ impl Audio {
         let narrow = Resampler::new(Rate::Narrow, Rate::Narrow);
         let player = Player {
             sockets,
+            datagrams: Inbox::new(),
             voice,
             recorder,
             clock,
@@ -135,6 +137,7 @@ impl Audio {
 
 struct Player {
     sockets: LegSockets,
+    datagrams: Inbox,
     voice: Voice,
     recorder: Option<Recorder>,
     clock: Clock,
@@ -203,10 +206,10 @@ impl Player {
     }
 
     fn receive(&mut self, leg: &mut Leg, now: Instant, events: &mut Vec<MediaEvent>) {
-        let (mut buffer, stamps) = ([0; 2048], Stamps::new(&self.clock));
+        let stamps = Stamps::new(&self.clock);
         for ear in [Ear::Rtp, Ear::Trap, Ear::Rtcp] {
-            while let Some(Datagram { length, from, stamp }) = self.sockets.receive(ear, &mut buffer) {
-                let (bytes, came) = (buffer.get(..length).unwrap_or_default(), stamps.arrived(stamp, now));
+            while let Some(Datagram { length, from, stamp }) = self.sockets.receive(ear, &mut self.datagrams) {
+                let (bytes, came) = (self.datagrams.bytes(length), stamps.arrived(stamp, now));
                 match ear {
                     Ear::Rtp | Ear::Trap => leg.receive_rtp(from, bytes, came, None, &mut Out(&self.sockets), events),
                     Ear::Rtcp => leg.receive_rtcp(from, bytes, came),

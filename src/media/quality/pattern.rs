@@ -2,7 +2,7 @@
 
 /// Numbers for which a packet is waited: 1.3 s of packets of 20 ms. More: the last losses are told late. Fewer: what is
 /// only out of order counts as lost.
-const WAIT: u16 = 64;
+const WAIT: u32 = 64;
 
 /// A jump forward of this many is a sender that began anew.
 const MAX_DROPOUT: u16 = 3000;
@@ -69,7 +69,7 @@ pub struct Pattern {
     started: bool,
     highest: u16,
     /// Numbers since the beginning, at most [`WAIT`].
-    known: u16,
+    known: u32,
     /// Bit `n`: number `highest − n` can be played.
     came: u64,
     /// Bit `n`: it came too late.
@@ -87,8 +87,7 @@ pub struct Pattern {
 impl Pattern {
     /// Takes a packet's number, and whether it came in time.
     pub fn arrive(&mut self, sequence: u16, in_time: bool) {
-        self.reach(sequence);
-        let back = self.highest.wrapping_sub(sequence);
+        let back = self.reach(sequence);
         if back < self.known {
             let bit = 1 << back;
             if in_time { self.came |= bit } else { self.late |= bit }
@@ -97,22 +96,26 @@ impl Pattern {
 
     /// Takes the number of a packet that came and cannot be played: it counts as missing.
     pub fn refuse(&mut self, sequence: u16) {
-        self.reach(sequence);
-        let back = self.highest.wrapping_sub(sequence);
+        let back = self.reach(sequence);
         if back < self.known {
             self.refused |= 1 << back;
         }
     }
 
-    fn reach(&mut self, sequence: u16) {
+    /// Counts up to a number; returns how far it lies behind the highest.
+    fn reach(&mut self, sequence: u16) -> u32 {
         let ahead = sequence.wrapping_sub(self.highest);
         if !self.started || (MAX_DROPOUT..u16::MAX - MAX_DROPOUT).contains(&ahead) {
             self.pause();
             *self = Self { started: true, highest: sequence, known: 1, tally: self.tally, ..Self::default() };
-        } else if ahead < MAX_DROPOUT {
+            return 0;
+        }
+        if ahead < MAX_DROPOUT {
             (0..ahead).for_each(|_| self.step());
             self.highest = sequence;
+            return 0;
         }
+        u32::from(ahead.wrapping_neg())
     }
 
     /// What comes is not taken for a while, or is another stream: what goes by meanwhile is not lost.

@@ -88,6 +88,11 @@ impl Guard {
         matches!(self.security, Security::Dtls(_)) && is_dtls(datagram)
     }
 
+    /// Whether there is a handshake to give the time to, or the news that there can be none.
+    pub fn shakes(&self) -> bool {
+        self.helpless || self.association.is_some()
+    }
+
     /// Gives a datagram, or the time, to the handshake; returns whether it is done, or failed, once.
     pub fn shake(&mut self, datagram: Option<&[u8]>, now: Instant) -> Option<Result<(), Broken>> {
         if std::mem::take(&mut self.helpless) {

@@ -139,14 +139,14 @@ impl Ear {
         let ended = over.clone();
         let thread = std::thread::spawn(move || {
             let _ = os::prefer_this_thread();
-            let mut buffer = [0; 2048];
+            let mut inbox = os::Inbox::new();
             while !ended.load(Ordering::Relaxed) {
                 // Whoever had the port before may still be sent something.
-                if let Ok(came) = os::receive_stamped(&socket, &mut buffer, true)
+                if let Ok(came) = inbox.receive(&socket, true)
                     && came.from == Some(gateway)
                 {
                     let at = came.stamp.unwrap_or_else(os::wall);
-                    heard.lock().unwrap().take(at, &buffer[..came.length]);
+                    heard.lock().unwrap().take(at, inbox.bytes(came.length));
                 }
             }
         });
