@@ -12,6 +12,7 @@ pub mod support;
 pub mod throttle;
 pub mod time;
 pub mod timers;
+pub(crate) mod wide;
 
 pub use cause::{Cause, Side};
 pub use id::{ExtensionId, GroupId, LegId, ParticipantId, RoomId, RuleId, SessionId};

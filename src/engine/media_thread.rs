@@ -48,7 +48,7 @@ const ORDERS: usize = 4096;
 const REPORTS: usize = 8192;
 /// Wake-ups between two rings for what may wait: who speaks, and figures. More: a name lights up later. Less: a switch to another thread and back for
 /// each word.
-const PATIENCE: u8 = 4;
+const PATIENCE: u8 = 8;
 /// Packets of one socket taken in one wake-up. More: a flood keeps the mix
 /// waiting. Less: after a pause of the machine, packets wait for the next wake-up.
 const ROUNDS: usize = 64;

@@ -98,22 +98,19 @@ impl JitterBuffer {
         fetch(second);
     }
 
-    /// The mean magnitude of the frame that is next, by table; what has not come counts as silence.
+    /// The mean magnitude of the frame that is next, without decoding it; what has not come counts as silence.
     pub fn level(&self) -> u16 {
         let play = self.time.play();
         if !self.time.started() || self.time.starves() {
             return if self.time.is_silent(play) { self.noise.loudness() } else { 0 };
         }
-        let table = self.law.magnitudes();
         let sum: u32 = if self.time.is_there(play, FRAME_I) {
             let (first, second) = self.ring.slices(play, FRAME);
-            let add = |sum: u32, byte: &u8| sum + u32::from(table[usize::from(*byte)]);
-            second.iter().fold(first.iter().fold(0, add), add)
+            self.law.magnitude(first) + self.law.magnitude(second)
         } else {
             (play..play + FRAME_I)
                 .filter(|at| self.time.is_there(*at, 1))
-                .filter_map(|at| self.ring.slices(at, 1).0.first())
-                .map(|byte| u32::from(table[usize::from(*byte)]))
+                .map(|at| self.law.magnitude(self.ring.slices(at, 1).0))
                 .sum()
         };
         u16::try_from(sum / FRAME as u32).unwrap_or(u16::MAX)

@@ -6,6 +6,7 @@
 //! gain that is there, which begins at none. Peaks that the gain would push beyond full scale are bent, not cut.
 
 use super::mix;
+use crate::base::wide::wide;
 
 /// What everybody is brought to: −20 dBov. Higher: loud voices are bent more. Lower: all are soft.
 const TARGET: f32 = -20.0;
@@ -118,12 +119,8 @@ impl Loudness {
         if power < FAINT || power < self.floor * OVER_NOISE {
             return false;
         }
-        let known = self.window.get(..self.seen).unwrap_or(&[]);
-        let loudest = known.iter().fold(0, |most, power| (*power).max(most));
-        let quiet = coarse(fine(loudest) * PAUSE);
-        // At most a hundred: a number as narrow as what is counted, so that many are counted at once.
-        let pauses = known.iter().fold(0i16, |count, power| count + i16::from(*power < quiet));
-        usize::from(pauses.unsigned_abs()) * WINDOW >= PAUSES * self.seen
+        let pauses = pauses(self.window.get(..self.seen).unwrap_or(&[]));
+        pauses * WINDOW >= PAUSES * self.seen
     }
 }
 
@@ -142,37 +139,52 @@ fn factor(gain: f32) -> i16 {
     (10f32.powf(gain / 20.0) * f32::from(ONE)) as i16
 }
 
-/// A frame's power, with several sums at once, as processors add.
-fn power(frame: &[i16]) -> f32 {
-    const AT_ONCE: usize = 8;
-    let mut sums = [0.0; AT_ONCE];
-    let pieces = frame.chunks_exact(AT_ONCE);
-    let rest: f32 = pieces.remainder().iter().map(|sample| f32::from(*sample) * f32::from(*sample)).sum();
-    for piece in pieces {
-        for (sum, sample) in sums.iter_mut().zip(piece) {
-            *sum += f32::from(*sample) * f32::from(*sample);
-        }
+wide! {
+    /// How many of these are pauses.
+    fn pauses(powers: &[i16]) -> usize {
+        let loudest = powers.iter().fold(0, |most, power| (*power).max(most));
+        let quiet = coarse(fine(loudest) * PAUSE);
+        // At most a hundred: a number as narrow as what is counted, so that many are counted at once.
+        let count = powers.iter().fold(0i16, |count, power| count + i16::from(*power < quiet));
+        usize::from(count.unsigned_abs())
     }
-    (sums.iter().sum::<f32>() + rest) / frame.len().max(1) as f32
 }
 
-/// Scales by a gain that goes from one value to another in steps that nobody hears.
-fn apply(frame: &mut [i16], from: i16, to: i16) {
-    /// Steps of 2 ms: 0.012 dB at most.
-    const STEPS: usize = 10;
-    if from == ONE && to == ONE {
-        return;
+wide! {
+    /// A frame's power, with several sums at once, as processors add.
+    fn power(frame: &[i16]) -> f32 {
+        const AT_ONCE: usize = 16;
+        let mut sums = [0.0; AT_ONCE];
+        let pieces = frame.chunks_exact(AT_ONCE);
+        let rest: f32 = pieces.remainder().iter().map(|sample| f32::from(*sample) * f32::from(*sample)).sum();
+        for piece in pieces {
+            for (sum, sample) in sums.iter_mut().zip(piece) {
+                *sum += f32::from(*sample) * f32::from(*sample);
+            }
+        }
+        (sums.iter().sum::<f32>() + rest) / frame.len().max(1) as f32
     }
-    let loudest = frame.iter().fold(0, |loudest, sample| sample.unsigned_abs().max(loudest));
-    let most = (i32::from(loudest) * i32::from(from.max(to))) >> 12;
-    let change = i32::from(to) - i32::from(from);
-    for (step, piece) in (1..).zip(frame.chunks_mut(frame.len().div_ceil(STEPS).max(1))) {
-        let gain = from + (change * step / STEPS as i32) as i16;
-        let scaled = |sample: i16| (i32::from(sample) * i32::from(gain)) >> 12;
-        if most < mix::KNEE {
-            piece.iter_mut().for_each(|sample| *sample = scaled(*sample) as i16);
-        } else {
-            piece.iter_mut().for_each(|sample| *sample = mix::bend(scaled(*sample)));
+}
+
+wide! {
+    /// Scales by a gain that goes from one value to another in steps that nobody hears.
+    fn apply(frame: &mut [i16], from: i16, to: i16) {
+        /// Steps of 2 ms: 0.012 dB at most.
+        const STEPS: usize = 10;
+        if from == ONE && to == ONE {
+            return;
+        }
+        let loudest = frame.iter().fold(0, |loudest, sample| sample.unsigned_abs().max(loudest));
+        let most = (i32::from(loudest) * i32::from(from.max(to))) >> 12;
+        let change = i32::from(to) - i32::from(from);
+        for (step, piece) in (1..).zip(frame.chunks_mut(frame.len().div_ceil(STEPS).max(1))) {
+            let gain = from + (change * step / STEPS as i32) as i16;
+            let scaled = |sample: i16| (i32::from(sample) * i32::from(gain)) >> 12;
+            if most < mix::KNEE {
+                piece.iter_mut().for_each(|sample| *sample = scaled(*sample) as i16);
+            } else {
+                piece.iter_mut().for_each(|sample| *sample = mix::bend(scaled(*sample)));
+            }
         }
     }
 }

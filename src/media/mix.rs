@@ -1,20 +1,26 @@
 //! Sums of frames, and their way back into 16 bits.
 
+use crate::base::wide::wide;
+
 /// Where the soft limit begins (−2.5 dBFS). Lower: loud speech is coloured sooner. Higher: the bend gets harsh.
 pub const KNEE: i32 = 24_576;
 const ROOM: i32 = i16::MAX as i32 - KNEE;
 
-/// Adds a frame.
-pub fn add(sum: &mut [i32], frame: &[i16]) {
-    for (sum, sample) in sum.iter_mut().zip(frame) {
-        *sum += i32::from(*sample);
+wide! {
+    /// Adds a frame.
+    pub fn add(sum: &mut [i32], frame: &[i16]) {
+        for (sum, sample) in sum.iter_mut().zip(frame) {
+            *sum += i32::from(*sample);
+        }
     }
 }
 
-/// Takes a frame out again: exact, since the sum was never cut.
-pub fn subtract(sum: &mut [i32], frame: &[i16]) {
-    for (sum, sample) in sum.iter_mut().zip(frame) {
-        *sum -= i32::from(*sample);
+wide! {
+    /// Takes a frame out again: exact, since the sum was never cut.
+    pub fn subtract(sum: &mut [i32], frame: &[i16]) {
+        for (sum, sample) in sum.iter_mut().zip(frame) {
+            *sum -= i32::from(*sample);
+        }
     }
 }
 
@@ -37,16 +43,18 @@ pub fn regain(sum: &mut [i32], frame: &[i16], from: i32, to: i32) {
     add_at(sum, frame, to);
 }
 
-/// Bends what is too loud towards full scale; what lies below the knee stays as it is.
-pub fn limit(sum: &[i32], out: &mut [i16]) {
-    let loudest = sum.iter().fold(0, |loudest, sample| sample.unsigned_abs().max(loudest));
-    if loudest <= KNEE.unsigned_abs() {
-        for (out, sample) in out.iter_mut().zip(sum) {
-            *out = *sample as i16;
-        }
-    } else {
-        for (out, sample) in out.iter_mut().zip(sum) {
-            *out = bend(*sample);
+wide! {
+    /// Bends what is too loud towards full scale; what lies below the knee stays as it is.
+    pub fn limit(sum: &[i32], out: &mut [i16]) {
+        let loudest = sum.iter().fold(0, |loudest, sample| sample.unsigned_abs().max(loudest));
+        if loudest <= KNEE.unsigned_abs() {
+            for (out, sample) in out.iter_mut().zip(sum) {
+                *out = *sample as i16;
+            }
+        } else {
+            for (out, sample) in out.iter_mut().zip(sum) {
+                *out = bend(*sample);
+            }
         }
     }
 }

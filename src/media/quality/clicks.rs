@@ -11,6 +11,7 @@
 //! where it is clipped, the ways before and after differ by as much as the jump; beside a step they do not.
 
 use crate::base::fetch::fetch;
+use crate::base::wide::wide;
 
 /// The farthest jump of 2.5 ms on either side goes this many times into a click. Higher: clicks in a loud voice are missed. Lower:
 /// clipped speech and short bursts are counted (at 3: several in a minute).
@@ -148,11 +149,13 @@ fn longest(jumps: &[i16]) -> i16 {
     jumps.iter().fold(0, |most, jump| size(*jump).max(most))
 }
 
+#[inline]
 fn size(jump: i16) -> i16 {
     jump.max(0i16.saturating_sub(jump))
 }
 
 /// How far it is from `last` to `sample`, less the mean of the ways before and after; no more than 16 bits tell.
+#[inline]
 fn jump(before: i16, last: i16, sample: i16, after: i16) -> i16 {
     // Half of each way: no step is too far for 16 bits then.
     let way = |from: i16, to: i16| to.saturating_sub(from) >> 1;
@@ -160,11 +163,13 @@ fn jump(before: i16, last: i16, sample: i16, after: i16) -> i16 {
     second.saturating_sub(first).saturating_sub(third.saturating_sub(second))
 }
 
-/// The farthest jump within samples.
-fn farthest(wave: &[i16]) -> i16 {
-    let mut most = 0;
-    each_jump(wave, |_, jump| most = size(jump).max(most));
-    most
+wide! {
+    /// The farthest jump within samples.
+    fn farthest(wave: &[i16]) -> i16 {
+        let mut most = 0;
+        each_jump(wave, |_, jump| most = size(jump).max(most));
+        most
+    }
 }
 
 /// Goes through the jumps of samples, of all but the first two and the last.

@@ -4,6 +4,8 @@
 //! below. µ-law adds a bias of 33 (in 14 bits) first and sends all bits inverted; A-law has two equal segments at
 //! the bottom and sends every other bit inverted.
 
+use crate::base::wide::wide;
+
 /// One of the two laws by which G.711 turns samples into bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Law {
@@ -49,9 +51,89 @@ impl Law {
     /// Turns samples into bytes, as many as both have room for.
     pub fn encode(self, samples: &[i16], bytes: &mut [u8]) {
         match self {
-            Law::Mu => samples.iter().zip(bytes).for_each(|(sample, byte)| *byte = ulaw(*sample)),
-            Law::A => samples.iter().zip(bytes).for_each(|(sample, byte)| *byte = alaw(*sample)),
+            Law::Mu => encode_ulaw(samples, bytes),
+            Law::A => encode_alaw(samples, bytes),
         }
+    }
+
+    /// The sum of the magnitudes of bytes, without decoding them; of at most 65,536.
+    pub fn magnitude(self, bytes: &[u8]) -> u32 {
+        match self {
+            Law::Mu => magnitude_ulaw(bytes),
+            Law::A => magnitude_alaw(bytes),
+        }
+    }
+}
+
+// A byte's segment and step are what a floating-point number has as exponent and first four bits of its fraction: so many samples at a time are
+// turned into bytes, and back, by what processors do with such numbers. All of them are whole and small enough to be exact.
+
+/// Bits of a fraction below the first four.
+const BELOW: u32 = f32::MANTISSA_DIGITS - 1 - 4;
+
+/// Exponent and first four bits of the fraction of a number between 2ⁿ and 2ⁿ⁺¹.
+const fn scale(n: u32) -> u32 {
+    (n + f32::MAX_EXP.unsigned_abs() - 1) << 4
+}
+
+/// The number in the middle of what exponent and first bits leave open.
+#[inline]
+fn number(exponent_and_bits: u32) -> f32 {
+    f32::from_bits(exponent_and_bits << BELOW | 1 << (BELOW - 1))
+}
+
+/// Adds up numbers, several at once.
+#[inline]
+fn sum(bytes: &[u8], each: impl Fn(u8) -> f32) -> f32 {
+    const AT_ONCE: usize = 16;
+    let mut sums = [0.0; AT_ONCE];
+    let pieces = bytes.chunks_exact(AT_ONCE);
+    let rest: f32 = pieces.remainder().iter().map(|byte| each(*byte)).sum();
+    for piece in pieces {
+        for (sum, byte) in sums.iter_mut().zip(piece) {
+            *sum += each(*byte);
+        }
+    }
+    sums.iter().sum::<f32>() + rest
+}
+
+wide! {
+    fn encode_ulaw(samples: &[i16], bytes: &mut [u8]) {
+        for (byte, sample) in bytes.iter_mut().zip(samples) {
+            let linear = i32::from((*sample ^ (*sample >> 15)) >> 2);
+            let code = ((linear + 33).min(0x1fff) as f32).to_bits() >> BELOW;
+            *byte = !((code - scale(5)) as u8) & if *sample < 0 { 0x7f } else { 0xff };
+        }
+    }
+}
+
+wide! {
+    fn encode_alaw(samples: &[i16], bytes: &mut [u8]) {
+        for (byte, sample) in bytes.iter_mut().zip(samples) {
+            let linear = i32::from((*sample ^ (*sample >> 15)) >> 4);
+            let code = ((linear as f32).to_bits() >> BELOW).wrapping_sub(scale(3)) as u8;
+            let code = if linear < 16 { linear as u8 } else { code };
+            *byte = (code ^ 0x55) | if *sample < 0 { 0 } else { 0x80 };
+        }
+    }
+}
+
+wide! {
+    fn magnitude_ulaw(bytes: &[u8]) -> u32 {
+        let of = |byte: u8| number(u32::from(!byte & 0x7f) + scale(7));
+        sum(bytes, of) as u32 - 132 * bytes.len() as u32
+    }
+}
+
+wide! {
+    fn magnitude_alaw(bytes: &[u8]) -> u32 {
+        let of = |byte: u8| {
+            let code = u32::from((byte ^ 0x55) & 0x7f);
+            // The two lowest segments are equally wide.
+            let (code, less) = if code < 16 { (code + 16, 256.0) } else { (code, 0.0) };
+            number(code + scale(7)) - less
+        };
+        sum(bytes, of) as u32
     }
 }
 
@@ -210,6 +292,31 @@ mod tests {
             assert_eq!(alaw(ALAW_TO_LINEAR[usize::from(byte)]), byte);
             // Minus zero is the one µ-law byte that comes back as another.
             assert_eq!(ulaw(ULAW_TO_LINEAR[usize::from(byte)]), if byte == 0x7f { 0xff } else { byte });
+        }
+    }
+
+    #[test]
+    fn many_at_once_are_what_each_is_by_table() {
+        let samples: Vec<i16> = (i16::MIN..=i16::MAX).collect();
+        let mut bytes = vec![0; samples.len()];
+        Law::Mu.encode(&samples, &mut bytes);
+        assert!(samples.iter().zip(&bytes).all(|(sample, byte)| *byte == ulaw(*sample)));
+        Law::A.encode(&samples, &mut bytes);
+        assert!(samples.iter().zip(&bytes).all(|(sample, byte)| *byte == alaw(*sample)));
+        for law in [Law::Mu, Law::A] {
+            let by_table =
+                |bytes: &[u8]| bytes.iter().map(|byte| u32::from(law.magnitudes()[usize::from(*byte)])).sum::<u32>();
+            for byte in 0..=255 {
+                for count in [1, 15, 16, 17, 160] {
+                    assert_eq!(
+                        law.magnitude(&vec![byte; count]),
+                        by_table(&vec![byte; count]),
+                        "{law:?} {byte} {count}"
+                    );
+                }
+            }
+            let all: Vec<u8> = (0..480u32).map(|n| (n * 7 % 256) as u8).collect();
+            assert_eq!((law.magnitude(&all), law.magnitude(&[])), (by_table(&all), 0));
         }
     }
 }
