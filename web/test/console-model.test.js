@@ -116,6 +116,16 @@ test("every verdict that the node can give has words of its own, also where ther
   }
 });
 
+test("of somebody who whispers it is said to whom, and how much of it others hear", () => {
+  const says = (rest) => {
+    const one = participant("w", rest);
+    return model.whispers(room("r", [participant("a", { name: "Anna" }), participant("b", { name: "Ben" }), one]), one);
+  };
+  assert.equal(says({ whispers_to: ["a"], others_hear: 0 }), "whispers to Anna · others hear nothing");
+  assert.equal(says({ whispers_to: ["a", "b"], others_hear: 25 }), "whispers to Anna, Ben · other phones hear 25 %");
+  assert.equal(says({ others_hear: 25 }), "whispers to people who left · other phones hear 25 %");
+});
+
 test("durations read as clocks do", () => {
   const since = "2026-01-01T00:00:00.000Z";
   const at = (seconds) => model.lasted(since, Date.parse(since) + seconds * 1000);

@@ -235,6 +235,13 @@ export function called(one: Participant): string {
   return one.name || one.number || one.display;
 }
 
+/** Whom alone somebody speaks to, and what others hear of it. */
+export function whispers(room: Room, one: Participant): string {
+  const here = room.participants.filter((other) => one.whispers_to?.includes(other.id)).map(called);
+  const others = one.others_hear ? `other phones hear ${one.others_hear} %` : "others hear nothing";
+  return `whispers to ${here.join(", ") || "people who left"} · ${others}`;
+}
+
 /** Who is at the far end of a call: of the house by name, else by the name on the roster, else by number. */
 export function farEnd(state: State, call: Call): string {
   const known = state.extensions.find((one) => one.id === call.extension);
