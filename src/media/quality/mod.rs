@@ -221,7 +221,7 @@ impl Monitor {
     /// Asks the processor for what packets and ticks change.
     pub fn fetch(&self) {
         fetch(&self.pattern);
-        fetch(&self.clicks);
+        self.clicks.fetch();
     }
 
     /// Takes a packet's number, and whether it came in time.
