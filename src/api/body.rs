@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::problem::FieldError;
-use super::strict::Strict;
 use super::{App, Problem, words};
+use crate::base::strict::Strict;
 
 /// Longest body. More: memory for whoever holds a key. Less: refuses a trunk with many networks.
 pub const LIMIT: usize = 64 * 1024;
