@@ -89,12 +89,10 @@ fn wrong(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let error = error.into_inner();
     match error.classify() {
         serde_json::error::Category::Data => {
-            let (field, detail) = words::plain(&error.to_string());
-            if let Some(field) = field {
-                let below = format!("/{}", escaped(&field));
-                if !pointer.ends_with(&below) {
-                    pointer.push_str(&below);
-                }
+            let (fields, detail) = words::plain(&error.to_string());
+            let below: String = fields.iter().map(|field| format!("/{}", escaped(field))).collect();
+            if !pointer.ends_with(&below) {
+                pointer.push_str(&below);
             }
             Problem::fields(vec![FieldError { pointer, detail }])
         }
@@ -138,9 +136,9 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Args<T> {
                     Some((name, rest)) if !name.contains(' ') => (Some(name.to_owned()), rest),
                     _ => (None, text),
                 };
-                let (field, detail) = words::plain(text);
+                let (fields, detail) = words::plain(text);
                 let problem = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "bad-query", detail);
-                Err(match named.or(field) {
+                Err(match named.or(fields.into_iter().next()) {
                     Some(name) => problem(format!("{name}: {detail}"))
                         .about(vec![FieldError { pointer: format!("?{name}"), detail }]),
                     None => problem(detail),

@@ -63,6 +63,28 @@ async fn bad_bodies_are_refused_with_the_field() {
         (OPERATIONS, "{\"operation\":\"whisper\",\"others\":-1}", 422, "/others", "from 0 to 99"),
         (OPERATIONS, "{\"operation\":\"whisper\",\"others\":256}", 422, "/others", "from 0 to 99"),
         ("/v1/dids", "{\"called\":\"*\",\"action\":[\"attendant\"]}", 422, "/action", "write an object"),
+        // What an object holds that is itself one of several.
+        (
+            "/v1/dids",
+            "{\"called\":\"*\",\"action\":{\"to\":\"webhook\",\"url\":\"https://x\",\"fallback\":[\"attendant\"]}}",
+            422,
+            "/action/fallback",
+            "write an object",
+        ),
+        (
+            "/v1/rules",
+            "{\"name\":\"R\",\"then\":{\"to\":\"webhook\",\"url\":\"https://x\",\"fallback\":{\"to\":\"webhook\",\"url\":\"https://x\",\"fallback\":[]}}}",
+            422,
+            "/then/fallback/fallback",
+            "write an object",
+        ),
+        (
+            "/v1/dids",
+            "{\"called\":\"*\",\"action\":{\"to\":\"webhook\",\"url\":\"https://x\",\"fallback\":{\"to\":\"room\"}}}",
+            422,
+            "/action/fallback/room",
+            "is missing",
+        ),
         (
             "/v1/trunks",
             "{\"name\":\"T\",\"networks\":[\"10.0.0.0/8\",\"10.0.0.0/99\"]}",
