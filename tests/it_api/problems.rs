@@ -190,6 +190,36 @@ async fn bad_bodies_are_refused_with_the_field() {
 }
 
 #[tokio::test]
+async fn who_has_nothing_to_say_sends_nothing_where_the_description_needs_no_body() {
+    let node = Node::start().await;
+    let doc = serde_json::to_value(ringlift::api::serve::description()).unwrap();
+    let bodies = doc["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().iter());
+    let mut free = Vec::new();
+    for ((path, method, _), (_, operation)) in crate::access::operations().into_iter().zip(bodies) {
+        let body = &operation["requestBody"];
+        if method != reqwest::Method::POST || !path.starts_with("/v1/") || body["content"]["application/json"].is_null()
+        {
+            continue;
+        }
+        let answer = node.client.post(node.url(&path)).bearer_auth(&node.admin).send().await.unwrap();
+        let status = answer.status().as_u16();
+        if body["required"] == json!(false) {
+            assert!(![400, 415].contains(&status), "{path}: {status}");
+            free.push(path);
+        } else {
+            assert!([415, 422].contains(&status), "{path}: {status}");
+            is_problem(answer, status).await;
+        }
+    }
+    assert!(free.iter().any(|path| path.ends_with("/me_link")), "{free:?}");
+    // What is sent is read, and what is needed is asked for.
+    let path = "/v1/extensions/ext_0000000000000/me_link";
+    problem(node.client.post(node.url(path)).bearer_auth(&node.admin).body("{}"), 415).await;
+    problem(node.post(path, json!({ "second": 5 })), 422).await;
+    problem(node.client.put(node.url("/v1/extensions/ext_0000000000000/follow")).bearer_auth(&node.admin), 415).await;
+}
+
+#[tokio::test]
 async fn all_mistakes_of_a_body_are_told_at_once() {
     let node = Node::start().await;
     let refused =
