@@ -2,22 +2,23 @@
 
 use std::str::FromStr;
 
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody as _};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::problem::FieldError;
-use super::strict::Strict;
 use super::{App, Problem, words};
+use crate::base::strict::Strict;
 
 /// Longest body. More: memory for whoever holds a key. Less: refuses a trunk with many networks.
 pub const LIMIT: usize = 64 * 1024;
 
-/// A JSON body, and the hash of method, path and body for idempotency.
+/// A JSON body, and the hash of method, path and body for idempotency. A POST without a body is as one with `{}`, where nothing
+/// in it is needed: nobody guesses that something is to be sent that says nothing.
 #[derive(Debug)]
 pub struct Body<T> {
     /// What was sent.
@@ -33,11 +34,17 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
         let json = media_type(request.headers()).is_some_and(|kind| {
             kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
         });
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        if method == Method::POST
+            && request.body().is_end_stream()
+            && let Ok(value) = parse(b"{}")
+        {
+            return Ok(Self { value, hash: hash(method.as_str(), &path, b"") });
+        }
         if !json {
             let detail = "send JSON with `Content-Type: application/json`";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", detail));
         }
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let bytes = Bytes::from_request(request, app).await.map_err(too_large)?;
         Ok(Self { value: parse(&bytes)?, hash: hash(method.as_str(), &path, &bytes) })
     }
@@ -89,12 +96,10 @@ fn wrong(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let error = error.into_inner();
     match error.classify() {
         serde_json::error::Category::Data => {
-            let (field, detail) = words::plain(&error.to_string());
-            if let Some(field) = field {
-                let below = format!("/{}", escaped(&field));
-                if !pointer.ends_with(&below) {
-                    pointer.push_str(&below);
-                }
+            let (fields, detail) = words::plain(&error.to_string());
+            let below: String = fields.iter().map(|field| format!("/{}", escaped(field))).collect();
+            if !pointer.ends_with(&below) {
+                pointer.push_str(&below);
             }
             Problem::fields(vec![FieldError { pointer, detail }])
         }
@@ -138,9 +143,9 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Args<T> {
                     Some((name, rest)) if !name.contains(' ') => (Some(name.to_owned()), rest),
                     _ => (None, text),
                 };
-                let (field, detail) = words::plain(text);
+                let (fields, detail) = words::plain(text);
                 let problem = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "bad-query", detail);
-                Err(match named.or(field) {
+                Err(match named.or(fields.into_iter().next()) {
                     Some(name) => problem(format!("{name}: {detail}"))
                         .about(vec![FieldError { pointer: format!("?{name}"), detail }]),
                     None => problem(detail),

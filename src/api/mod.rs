@@ -50,7 +50,6 @@ pub mod session;
 pub mod sms;
 pub mod sound;
 pub mod status;
-mod strict;
 pub mod texts;
 pub mod time;
 pub mod trials;

@@ -1,11 +1,11 @@
 //! `/openapi.json`: the description of this API, made from the code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::State;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, Schema};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, ResponseBuilder, Schema};
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 
 use super::App;
@@ -84,6 +84,7 @@ impl IntoResponses for Refused {
 /// schema says it all, the words are few.
 pub fn complete(doc: &mut utoipa::openapi::OpenApi) {
     without_false_type(doc);
+    without_needless_bodies(doc);
     for (path, item) in &mut doc.paths.paths {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {
@@ -111,6 +112,25 @@ fn without_false_type(doc: &mut utoipa::openapi::OpenApi) {
     for variant in &mut happening.items {
         if let RefOr::T(Schema::AllOf(parts)) = variant {
             parts.items.retain(|part| matches!(part, RefOr::Ref(_)));
+        }
+    }
+}
+
+/// A POST whose body may be `{}` may be without one.
+fn without_needless_bodies(doc: &mut utoipa::openapi::OpenApi) {
+    let schemas = doc.components.iter().flat_map(|components| &components.schemas);
+    let free =
+        |schema: &RefOr<Schema>| matches!(schema, RefOr::T(Schema::Object(object)) if object.required.is_empty());
+    let free: BTreeSet<String> =
+        schemas.filter(|(_, schema)| free(schema)).map(|(name, _)| format!("#/components/schemas/{name}")).collect();
+    let posts = doc.paths.paths.values_mut().filter_map(|item| item.post.as_mut()?.request_body.as_mut());
+    for body in posts {
+        let RefOr::T(body) = body else { continue };
+        let Some(RefOr::T(content)) = body.content.get("application/json") else { continue };
+        if let Some(RefOr::Ref(schema)) = &content.schema
+            && free.contains(&schema.ref_location)
+        {
+            body.required = Some(Required::False);
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The pages, inside the program: where to begin (`/`), the meeting (`/j/{ticket}`, `/m/{room}`, and from a
-//! telephone call `/e/{ticket}`), a person's own (`/me`), what takes a call over (`/scan`, `/c/{ticket}`) and the operator's console
+//! telephone call `/e/{ticket}`), a person's own (`/me`), what takes a call over (`/scan`, `/c/{ticket}`; without the code, the page that asks for it) and the operator's console
 //! (`/console`), each with its script and style from `web/dist`; beside them the service worker (`/push.js`), which shows notifications.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -47,6 +47,8 @@ pub fn routes() -> Router<App> {
         .route("/e", file!("text/html; charset=utf-8", "meeting.html"))
         .route("/e/{ticket}", file!("text/html; charset=utf-8", "meeting.html"))
         .route("/scan", file!("text/html; charset=utf-8", "scan.html"))
+        .route("/c", file!("text/html; charset=utf-8", "scan.html"))
+        .route("/c/", file!("text/html; charset=utf-8", "scan.html"))
         .route("/c/{ticket}", file!("text/html; charset=utf-8", "scan.html"))
         .route("/reader.js", file!("text/javascript; charset=utf-8", "reader.js"))
         .route("/scan.js", file!("text/javascript; charset=utf-8", "scan.js"))

@@ -3,42 +3,44 @@
 /// How the message of a reader of ours begins that names its field.
 const WRONG: &str = "wrong field ";
 
-/// The field that is meant, where the message names one below the place that was read; and what is wrong with it.
-pub fn plain(message: &str) -> (Option<String>, String) {
+/// The field that is meant, from the outside in, where the message names one below the place that was read; and what is wrong
+/// with it.
+pub fn plain(message: &str) -> (Vec<String>, String) {
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
     if let Some(field) = quoted(message, "missing field ") {
-        return (Some(field.to_owned()), "is missing".to_owned());
+        return (vec![field.to_owned()], "is missing".to_owned());
     }
     // Ours, of a field whose place the reader does not know.
     if let Some(field) = quoted(message, WRONG) {
         let detail = message.split_once("`: ").map_or("is wrong", |(_, detail)| detail);
-        return (Some(field.to_owned()), detail.to_owned());
+        let (below, detail) = plain(detail);
+        return (std::iter::once(field.to_owned()).chain(below).collect(), detail);
     }
     if let Some(field) = quoted(message, "duplicate field ") {
-        return (Some(field.to_owned()), "is there twice".to_owned());
+        return (vec![field.to_owned()], "is there twice".to_owned());
     }
     if let Some(field) = quoted(message, "unknown field ") {
-        return (Some(field.to_owned()), format!("no such field; {}", known(message)));
+        return (vec![field.to_owned()], format!("no such field; {}", known(message)));
     }
     if let Some(value) = quoted(message, "unknown variant ") {
-        return (None, format!("`{value}` is none of its values; {}", known(message)));
+        return (Vec::new(), format!("`{value}` is none of its values; {}", known(message)));
     }
     if message.starts_with("data did not match any variant") {
-        return (None, "has none of the forms that it may have".to_owned());
+        return (Vec::new(), "has none of the forms that it may have".to_owned());
     }
     // What std says of numbers in query parameters.
     if message.starts_with("invalid digit") || message.starts_with("cannot parse integer") {
-        return (None, "write a whole number, not negative".to_owned());
+        return (Vec::new(), "write a whole number, not negative".to_owned());
     }
     if message.starts_with("number too large") || message.starts_with("number too small") {
-        return (None, "is out of range".to_owned());
+        return (Vec::new(), "is out of range".to_owned());
     }
     let wanted = ["invalid type: ", "invalid value: ", "invalid length "]
         .iter()
         .find_map(|kind| message.strip_prefix(kind)?.rsplit_once(", expected "));
     match wanted {
-        Some((_, wanted)) => (None, format!("write {}", form(wanted))),
-        None => (None, message.to_owned()),
+        Some((_, wanted)) => (Vec::new(), format!("write {}", form(wanted))),
+        None => (Vec::new(), message.to_owned()),
     }
 }
 
@@ -85,27 +87,37 @@ mod tests {
     #[test]
     fn nobody_needs_to_know_the_language_we_are_written_in() {
         for (said, field, words) in [
-            ("missing field `name` at line 1 column 2", Some("name"), "is missing"),
-            ("duplicate field `name`", Some("name"), "is there twice"),
-            ("wrong field `others`: write 0 to 99", Some("others"), "write 0 to 99"),
+            ("missing field `name` at line 1 column 2", &["name"][..], "is missing"),
+            ("duplicate field `name`", &["name"], "is there twice"),
+            ("wrong field `others`: write 0 to 99", &["others"], "write 0 to 99"),
+            (
+                "wrong field `fallback`: wrong field `fallback`: missing field `room`",
+                &["fallback", "fallback", "room"],
+                "is missing",
+            ),
+            (
+                "wrong field `fallback`: invalid type: sequence, expected internally tagged enum Destination",
+                &["fallback"],
+                "write an object",
+            ),
             (
                 "unknown field `colour`, expected one of `name`, `pin`",
-                Some("colour"),
+                &["colour"],
                 "no such field; there are name, pin",
             ),
-            ("unknown field `x`, there are no fields", Some("x"), "no such field; there are none"),
+            ("unknown field `x`, there are no fields", &["x"], "no such field; there are none"),
             (
                 "unknown variant `moon`, expected `room` or `refuse`",
-                None,
+                &[],
                 "`moon` is none of its values; there are room, refuse",
             ),
-            ("invalid type: integer `4711`, expected a string", None, "write text"),
-            ("invalid value: integer `-1`, expected u32", None, "write a whole number from 0 to 4294967295"),
-            ("invalid type: string \"x, expected y\", expected a sequence", None, "write a list"),
-            ("invalid type: null, expected internally tagged enum Destination", None, "write an object"),
-            ("`10.0.0.0/99` is not a network: write one", None, "`10.0.0.0/99` is not a network: write one"),
+            ("invalid type: integer `4711`, expected a string", &[], "write text"),
+            ("invalid value: integer `-1`, expected u32", &[], "write a whole number from 0 to 4294967295"),
+            ("invalid type: string \"x, expected y\", expected a sequence", &[], "write a list"),
+            ("invalid type: null, expected internally tagged enum Destination", &[], "write an object"),
+            ("`10.0.0.0/99` is not a network: write one", &[], "`10.0.0.0/99` is not a network: write one"),
         ] {
-            assert_eq!(plain(said), (field.map(String::from), words.to_owned()));
+            assert_eq!(plain(said), (field.iter().copied().map(String::from).collect(), words.to_owned()));
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod id;
 pub mod phone_number;
 pub mod rng;
 pub mod secret;
+pub mod strict;
 pub mod support;
 pub mod throttle;
 pub mod time;

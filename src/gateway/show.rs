@@ -41,6 +41,7 @@ impl Gateway {
             muted_by_self: p.muted_by_self,
             muted_by_host: p.muted_by_host,
             whispers_to: p.whispers.as_ref().map(|whisper| whisper.to.clone()).unwrap_or_default(),
+            others_hear: p.whispers.as_ref().map(|whisper| whisper.others),
             music: figures.is_some_and(|figures| figures.music),
             echo: figures.is_some_and(|figures| figures.echo.is_some()),
             hand: room.hand_rank(id),

@@ -54,10 +54,13 @@ pub struct ParticipantView {
     pub muted_by_self: bool,
     /// Muted by a host or the API.
     pub muted_by_host: bool,
-    /// Whom alone it speaks to; nobody: it speaks to everybody.
+    /// Whom alone it speaks to. Nobody: it speaks to everybody, or with `others_hear` to people who have left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "node", schema(value_type = Vec<String>))]
     pub whispers_to: Vec<ParticipantId>,
+    /// While it speaks to some alone: how loud the telephones of others hear it, in percent of the amplitude.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others_hear: Option<u8>,
     /// Music on hold comes from its telephone, and is kept from the others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub music: bool,

@@ -487,6 +487,7 @@ impl Room {
         if let Some(hand) = gone.hand {
             self.hands_moved_up(hand);
         }
+        self.unwhisper(gone.id);
         let left = self.active();
         if gone.state == State::Active && left > 0 && left < self.settings.tones_up_to {
             self.outputs.push_back(Output::Tone { entry: false });

@@ -198,6 +198,36 @@ fn who_speaks_to_some_alone_does_so_wherever_the_voice_goes_and_guests_decide_fo
 }
 
 #[test]
+fn who_speaks_to_people_who_leave_is_not_heard_by_others_for_that() {
+    let mut scene = Scene::new(|_| {});
+    scene.comes(1, true).comes(2, false).comes(3, false).comes(4, false);
+    let whisper = Operation::Whisper { participant: id(1), to: vec![id(2), id(3)], others: 20 };
+    scene.does(Actor::Participant(id(1)), whisper).unwrap();
+    let whispers = |scene: &Scene| scene.room.participant(id(1)).and_then(|p| p.whispers.clone());
+    let to = |people: &[u64]| Some(Whisper { to: people.iter().copied().map(id).collect(), others: 20 });
+    let changed = Output::Report(Change::Changed(id(1)));
+    for (leaves, left) in [(2, &[3][..]), (3, &[])] {
+        scene.room.leave(id(leaves), Cause::HungUp);
+        scene.drain();
+        assert_eq!(whispers(&scene), to(left));
+        assert!(scene.outputs.contains(&changed), "whoever shows it looks again");
+        assert!(!scene.outputs.iter().any(|output| matches!(output, Output::Direct { .. })), "{:?}", scene.outputs);
+    }
+    // Nobody is left of them, and still it is for nobody else: also by another telephone.
+    scene.room.rebind(id(1), LegId::from_bits(11), false);
+    scene.drain();
+    let audience = Some(crate::media::audience::Audience::new(&[], 20));
+    let attach = Output::Attach { leg: LegId::from_bits(11), participant: id(1), muted: false, audience };
+    assert!(scene.outputs.contains(&attach), "{:?}", scene.outputs);
+    scene.room.leave(id(4), Cause::HungUp);
+    scene.drain();
+    assert!(!scene.outputs.contains(&changed), "who was not spoken to changes nothing");
+    let all = Operation::Whisper { participant: id(1), to: vec![], others: 0 };
+    scene.does(Actor::Participant(id(1)), all).unwrap();
+    assert_eq!(whispers(&scene), None);
+}
+
+#[test]
 fn a_strict_room_lets_only_the_host_unmute_whom_it_muted() {
     let mut scene = Scene::new(|s| s.self_unmute = false);
     scene.comes(1, true).comes(2, false);

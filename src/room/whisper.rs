@@ -6,7 +6,8 @@ use crate::base::ParticipantId;
 use crate::media::audience::{self, Audience};
 use crate::room::{Actor, Change, Output, Participant, Refusal, Room, State};
 
-/// Whom one speaks to, and how loud the others hear it.
+/// Whom one speaks to, and how loud the others hear it. Once all of them have left, nobody: whoever thought to be heard by some
+/// alone is not heard by all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Whisper {
     /// These hear it as it is.
@@ -46,6 +47,17 @@ impl Room {
             self.outputs.push_back(Output::Report(Change::Changed(id)));
         }
         Ok(())
+    }
+
+    /// Somebody left: nobody speaks to them any more. Nothing changes for who is left, so that the mixer is told nothing.
+    pub(super) fn unwhisper(&mut self, gone: ParticipantId) {
+        let whispers = self.participants.values_mut().filter_map(|p| Some((p.id, &mut p.whispers.as_mut()?.to)));
+        for (id, to) in whispers {
+            if to.contains(&gone) {
+                to.retain(|one| *one != gone);
+                self.outputs.push_back(Output::Report(Change::Changed(id)));
+            }
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Where a call leads: what a rule, a number, or a routing webhook says.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::base::id::{ExtensionId, GroupId, TrunkId};
+use crate::base::strict::Strict;
 use crate::base::{Cause, RoomId, Secret};
 
 /// Where a call leads.
@@ -56,9 +58,17 @@ pub enum Destination {
         #[cfg_attr(feature = "node", schema(value_type = Option<String>, format = Password))]
         secret: Option<Secret>,
         /// Where the call leads when no useful answer comes in time; not another webhook.
+        #[serde(deserialize_with = "fallback")]
         #[cfg_attr(feature = "node", schema(no_recursion))]
         fallback: Box<Destination>,
     },
+}
+
+/// What an object that says by a field which one it is holds, is read from serde's own copy of it: that takes a list for an
+/// object again, and knows no place.
+fn fallback<'de, D: Deserializer<'de>>(from: D) -> Result<Box<Destination>, D::Error> {
+    let inner = Destination::deserialize(Strict(from));
+    inner.map(Box::new).map_err(|error| D::Error::custom(format!("wrong field `fallback`: {error}")))
 }
 
 impl Destination {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::node::{Node, is_problem, ok, problem};
 
 /// Every operation of the description: path with ids filled in, method, scopes.
-fn operations() -> Vec<(String, Method, Vec<String>)> {
+pub fn operations() -> Vec<(String, Method, Vec<String>)> {
     let doc = serde_json::to_value(ringlift::api::serve::description()).unwrap();
     let mut all = Vec::new();
     for (path, methods) in doc["paths"].as_object().unwrap() {
@@ -281,6 +281,10 @@ async fn the_page_and_its_files_come_with_a_strict_policy() {
         ("/j/a-ticket", "text/html"),
         ("/e", "text/html"),
         ("/e/a-ticket", "text/html"),
+        ("/scan", "text/html"),
+        ("/c", "text/html"),
+        ("/c/", "text/html"),
+        ("/c/a-ticket", "text/html"),
         ("/landing.js", "text/javascript"),
         ("/meeting.js", "text/javascript"),
         ("/language.js", "text/javascript"),

@@ -305,6 +305,7 @@ impl StandIn {
         let number = PhoneNumber::parse(number).unwrap();
         let participant = ParticipantView {
             whispers_to: Vec::new(),
+            others_hear: None,
             music: false,
             echo: false,
             id,

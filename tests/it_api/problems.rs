@@ -63,6 +63,28 @@ async fn bad_bodies_are_refused_with_the_field() {
         (OPERATIONS, "{\"operation\":\"whisper\",\"others\":-1}", 422, "/others", "from 0 to 99"),
         (OPERATIONS, "{\"operation\":\"whisper\",\"others\":256}", 422, "/others", "from 0 to 99"),
         ("/v1/dids", "{\"called\":\"*\",\"action\":[\"attendant\"]}", 422, "/action", "write an object"),
+        // What an object holds that is itself one of several.
+        (
+            "/v1/dids",
+            "{\"called\":\"*\",\"action\":{\"to\":\"webhook\",\"url\":\"https://x\",\"fallback\":[\"attendant\"]}}",
+            422,
+            "/action/fallback",
+            "write an object",
+        ),
+        (
+            "/v1/rules",
+            "{\"name\":\"R\",\"then\":{\"to\":\"webhook\",\"url\":\"https://x\",\"fallback\":{\"to\":\"webhook\",\"url\":\"https://x\",\"fallback\":[]}}}",
+            422,
+            "/then/fallback/fallback",
+            "write an object",
+        ),
+        (
+            "/v1/dids",
+            "{\"called\":\"*\",\"action\":{\"to\":\"webhook\",\"url\":\"https://x\",\"fallback\":{\"to\":\"room\"}}}",
+            422,
+            "/action/fallback/room",
+            "is missing",
+        ),
         (
             "/v1/trunks",
             "{\"name\":\"T\",\"networks\":[\"10.0.0.0/8\",\"10.0.0.0/99\"]}",
@@ -165,6 +187,36 @@ async fn bad_bodies_are_refused_with_the_field() {
         }
     }
     assert_eq!(ok(node.get("/v1/rooms")).await["items"], json!([]), "nothing was made");
+}
+
+#[tokio::test]
+async fn who_has_nothing_to_say_sends_nothing_where_the_description_needs_no_body() {
+    let node = Node::start().await;
+    let doc = serde_json::to_value(ringlift::api::serve::description()).unwrap();
+    let bodies = doc["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().iter());
+    let mut free = Vec::new();
+    for ((path, method, _), (_, operation)) in crate::access::operations().into_iter().zip(bodies) {
+        let body = &operation["requestBody"];
+        if method != reqwest::Method::POST || !path.starts_with("/v1/") || body["content"]["application/json"].is_null()
+        {
+            continue;
+        }
+        let answer = node.client.post(node.url(&path)).bearer_auth(&node.admin).send().await.unwrap();
+        let status = answer.status().as_u16();
+        if body["required"] == json!(false) {
+            assert!(![400, 415].contains(&status), "{path}: {status}");
+            free.push(path);
+        } else {
+            assert!([415, 422].contains(&status), "{path}: {status}");
+            is_problem(answer, status).await;
+        }
+    }
+    assert!(free.iter().any(|path| path.ends_with("/me_link")), "{free:?}");
+    // What is sent is read, and what is needed is asked for.
+    let path = "/v1/extensions/ext_0000000000000/me_link";
+    problem(node.client.post(node.url(path)).bearer_auth(&node.admin).body("{}"), 415).await;
+    problem(node.post(path, json!({ "second": 5 })), 422).await;
+    problem(node.client.put(node.url("/v1/extensions/ext_0000000000000/follow")).bearer_auth(&node.admin), 415).await;
 }
 
 #[tokio::test]

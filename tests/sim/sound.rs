@@ -135,6 +135,7 @@ fn a_host_coaches_one_alone_and_a_guest_has_no_say_in_who_hears_others() {
     let audience = Some(Audience::new(&[coached], 0));
     assert_eq!(world.orders, [MediaCommand::Direct { leg: coach_leg, audience }]);
     assert_eq!(world.place(coach_leg).unwrap().whispers_to, [coached]);
+    assert_eq!(world.place(coach_leg).unwrap().others_hear, Some(0));
     // Who comes back from a hold is heard by nobody else for a moment: it is one order.
     world.ask(Command::Hold(coach_leg)).unwrap();
     world.orders.clear();
@@ -148,10 +149,18 @@ fn a_host_coaches_one_alone_and_a_guest_has_no_say_in_who_hears_others() {
     world.orders.clear();
     world.ask(whisper(coaching, &[], 0)).unwrap();
     assert_eq!(world.orders, [MediaCommand::Direct { leg: coach_leg, audience: None }]);
-    assert!(world.place(coach_leg).unwrap().whispers_to.is_empty());
+    let place = world.place(coach_leg).unwrap();
+    assert!(place.whispers_to.is_empty() && place.others_hear.is_none(), "to everybody");
     // A guest whispers by himself at most.
     let live = Operation::Whisper { participant: coached, to: vec![other], others: 0 };
     assert!(world.ask(Command::Operate { room: ROOM, operation: live }).is_ok(), "a program may");
-    [&mut coach, &mut agent, &mut customer].into_iter().for_each(|phone| world.bye(phone));
+    // The coach whispers to one who hangs up: to nobody then, and the customer hears no more of it.
+    world.ask(whisper(coaching, &[coached], 25)).unwrap();
+    world.orders.clear();
+    world.bye(&mut agent);
+    let place = world.place(coach_leg).unwrap();
+    assert!(place.whispers_to.is_empty() && place.others_hear == Some(25), "{place:?}");
+    assert!(!world.orders.iter().any(|order| matches!(order, MediaCommand::Direct { .. })), "{:?}", world.orders);
+    [&mut coach, &mut customer].into_iter().for_each(|phone| world.bye(phone));
     world.ends_clean();
 }

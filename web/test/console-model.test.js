@@ -1,5 +1,6 @@
 // What the page knows, and how what happens changes it.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { build } from "esbuild";
 
@@ -95,6 +96,34 @@ test("a call that is scored says how it sounds each way, and whose fault it is",
   assert.deepEqual(lossy, { grade: "poor", text: "heard 3.2, hears – of 4.4 · 8.4 % lost · 61 ms · their way to us loses packets" });
   assert.equal(of(null, score(3.8, 0.02), "us").grade, "fair");
   assert.equal(of(null, null, "unknown").grade, "poor", "without scores, by what is lost");
+});
+
+test("every verdict that the node can give has words of its own, also where there is no score", () => {
+  const source = readFileSync(new URL("../../src/media/quality/mod.rs", import.meta.url), "utf8");
+  const verdicts = [...source.matchAll(/Blame::\w+ => "(\w+)"/g)].map(([, name]) => name);
+  assert.equal(verdicts.length, Number(source.match(/ALL: \[Blame; (\d+)\]/)[1]), "all of them are found");
+  const score = { loss: 0, late: 0, jitter_ms: 3, delay_ms: 61.4, mos: 3.2 };
+  const figures = { received: 1000, lost: 500, late: 0, jitter_ms: 2, round_trip_ms: null, remote_loss: null };
+  for (const [ingress, before] of [[score, "heard 3.2, hears – of 4.4 · 61 ms"], [null, "33.3 % lost · jitter 2 ms"]]) {
+    const told = verdicts.map((blame) => {
+      const span = { ingress, egress: null, blame };
+      const { text } = model.quality({ figures: { ...figures, quality: { last: span, call: span, far_end: null } } });
+      assert.ok(text.startsWith(`${before} · `), `${blame}: ${text}`);
+      return text.slice(before.length + 3);
+    });
+    assert.ok(told.every((words) => /^[a-z].{10,}$/.test(words) && !words.includes("undefined")), told.join("; "));
+    assert.equal(new Set(told).size, verdicts.length, told.join("; "));
+  }
+});
+
+test("of somebody who whispers it is said to whom, and how much of it others hear", () => {
+  const says = (rest) => {
+    const one = participant("w", rest);
+    return model.whispers(room("r", [participant("a", { name: "Anna" }), participant("b", { name: "Ben" }), one]), one);
+  };
+  assert.equal(says({ whispers_to: ["a"], others_hear: 0 }), "whispers to Anna · others hear nothing");
+  assert.equal(says({ whispers_to: ["a", "b"], others_hear: 25 }), "whispers to Anna, Ben · other phones hear 25 %");
+  assert.equal(says({ others_hear: 25 }), "whispers to people who left · other phones hear 25 %");
 });
 
 test("durations read as clocks do", () => {

@@ -97,6 +97,16 @@ test("reactions that nobody knows are not shown, and known ones pass", () => {
   assert.deepEqual(model.fresh(now.floating, 1000 + model.FLOATS), []);
 });
 
+test("of who speaks to some alone it is said what others hear, and that nobody is left", () => {
+  const says = (rest) => model.whispers(person("w", rest));
+  assert.equal(says({}), null);
+  assert.equal(says({ whispers_to: ["a"], others_hear: 0 }), "state_whispers");
+  assert.equal(says({ whispers_to: ["a"], others_hear: 25 }), "state_whispers_softly");
+  assert.equal(says({ others_hear: 0 }), "state_whispers_nobody");
+  assert.equal(core.fill("en", words.en.state_whispers_softly, { n: 25 }), "speaks to some alone, phones of others hear 25 %");
+  for (const [language, table] of Object.entries(words)) assert.ok(table.state_whispers_softly.includes("{n}"), language);
+});
+
 test("initials are of names, in every script, and never of numbers", () => {
   assert.deepEqual(["Anna Schmidt", "zoë", "王小明", "+49 ••• 67", "", "Élodie de la Tour", "👍"].map(model.initials), ["AS", "Z", "王", "", "", "ÉT", ""]);
 });

@@ -210,6 +210,7 @@ impl Gateway {
             music: view.music,
             echo: view.echo,
             whispers_to: view.whispers_to,
+            others_hear: view.others_hear,
         })
     }
 

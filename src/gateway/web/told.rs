@@ -474,10 +474,13 @@ pub struct Person {
     /// What their telephone hears comes back from it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub echo: bool,
-    /// Whom alone they speak to; nobody: they speak to everybody.
+    /// Whom alone they speak to. Nobody: they speak to everybody, or with `others_hear` to people who have left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "node", schema(value_type = Vec<String>))]
     pub whispers_to: Vec<ParticipantId>,
+    /// While they speak to some alone: how loud the telephones of others hear it, in percent of the amplitude.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others_hear: Option<u8>,
 }
 
 /// What carries a person's voice.

@@ -178,14 +178,20 @@ export type Quality = "good" | "fair" | "poor";
 
 /** Whose fault it is, in the words of somebody who is asked. */
 const BLAMED: Record<Blame, string> = {
-  unknown: "",
-  nobody: "",
+  unknown: "nobody can say why yet",
+  nobody: "nothing is wrong",
   way_to_us: "their way to us loses packets",
   way_from_us: "our way to them loses packets",
   both_ways: "the line suffers both ways",
-  their_end: "their phone drops packets",
+  their_end: "their end drops packets, or sends what it should not",
   us: "this machine is too slow",
 };
+
+/** Of a call that sounds good, nobody asks why. */
+function why(blame: Blame | undefined, grade: Quality): string[] {
+  const nobody = blame === "nobody" || blame === "unknown";
+  return blame && !(nobody && grade === "good") ? [BLAMED[blame]] : [];
+}
 
 /** How a call sounds now: by its score each way where there is one, else by the share lost and by jitter. */
 export function quality(call: Call): { grade: Quality; text: string } | null {
@@ -202,8 +208,7 @@ export function quality(call: Call): { grade: Quality; text: string } | null {
     const lost = Math.max(...scores.map((score) => score.loss));
     if (lost >= 0.001) parts.push(`${(lost * 100).toFixed(1)} % lost`);
     parts.push(`${Math.round(Math.max(...scores.map((score) => score.delay_ms)))} ms`);
-    if (BLAMED[now.blame]) parts.push(BLAMED[now.blame]);
-    return { grade, text: parts.join(" · ") };
+    return { grade, text: [...parts, ...why(now.blame, grade)].join(" · ") };
   }
   const lost = (figures.lost + figures.late) / (figures.received + figures.lost);
   const worst = Math.max(lost, figures.remote_loss ?? 0);
@@ -211,7 +216,7 @@ export function quality(call: Call): { grade: Quality; text: string } | null {
     worst > 0.05 || figures.jitter_ms > 80 ? "poor" : worst > 0.01 || figures.jitter_ms > 30 ? "fair" : "good";
   const parts = [`${(worst * 100).toFixed(1)} % lost`, `jitter ${Math.round(figures.jitter_ms)} ms`];
   if (figures.round_trip_ms !== null) parts.push(`round trip ${Math.round(figures.round_trip_ms)} ms`);
-  return { grade, text: parts.join(" · ") };
+  return { grade, text: [...parts, ...why(now?.blame, grade)].join(" · ") };
 }
 
 /** Digits in groups, as people read them out: 482 913, 7712 0458. */
@@ -228,6 +233,13 @@ export function grouped(pin: string): string {
 /** What a person is called: by name, else by number as far as it may be seen. */
 export function called(one: Participant): string {
   return one.name || one.number || one.display;
+}
+
+/** Whom alone somebody speaks to, and what others hear of it. */
+export function whispers(room: Room, one: Participant): string {
+  const here = room.participants.filter((other) => one.whispers_to?.includes(other.id)).map(called);
+  const others = one.others_hear ? `other phones hear ${one.others_hear} %` : "others hear nothing";
+  return `whispers to ${here.join(", ") || "people who left"} · ${others}`;
 }
 
 /** Who is at the far end of a call: of the house by name, else by the name on the roster, else by number. */

@@ -12,6 +12,9 @@ export interface Participant {
   held: boolean;
   muted_by_self: boolean;
   muted_by_host: boolean;
+  /** Whom alone it speaks to, and how loud others hear it, in percent. */
+  whispers_to?: string[];
+  others_hear?: number;
   hand: number | null;
   speaking: boolean;
   audio: string | null;

@@ -3,7 +3,7 @@
 import { type CallActions, calls } from "./calls.js";
 import { type Child, h, type Node } from "../dom.js";
 import { guestForm, roomForm } from "./forms.js";
-import { called, grouped, lasted, may, shownRooms, type State, waysIn } from "./model.js";
+import { called, grouped, lasted, may, shownRooms, type State, waysIn, whispers } from "./model.js";
 import { people, type PeopleActions } from "./people.js";
 import { routing, type RoutingActions } from "./routing.js";
 import { texts } from "./texts.js";
@@ -214,6 +214,7 @@ function person(room: Room, one: Participant, host: boolean, now: number, act: A
         one.state === "lobby" && h("span", { class: "badge wait" }, "in the lobby"),
         one.state === "waiting_for_host" && h("span", { class: "badge wait" }, "waits for the host"),
         one.held && h("span", { class: "badge" }, "on hold"),
+        one.others_hear !== undefined && h("span", { class: "badge" }, whispers(room, one)),
         one.muted_by_host && h("span", { class: "badge mute" }, "muted by host"),
         one.muted_by_self && !one.muted_by_host && h("span", { class: "badge mute" }, "muted"),
         one.name && one.number && h("span", { class: "quiet number" }, one.number),

@@ -143,6 +143,8 @@ export const de: Words = {
   state_held: "gehalten",
   state_music: "Wartemusik, für alle stumm",
   state_whispers: "spricht nur zu einigen",
+  state_whispers_softly: "spricht zu einigen, andere Telefone hören {n} %",
+  state_whispers_nobody: "spricht zu Leuten, die weg sind",
   state_echo: "Leitung mit Echo",
   state_away: "verbindet sich neu …",
   hand_place: "Hand gehoben, Nummer {n}",

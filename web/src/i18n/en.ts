@@ -142,6 +142,8 @@ export const en = {
   state_held: "on hold",
   state_music: "music on hold, kept from you",
   state_whispers: "speaks to some alone",
+  state_whispers_softly: "speaks to some alone, phones of others hear {n} %",
+  state_whispers_nobody: "speaks to people who left",
   state_echo: "its line echoes",
   state_away: "reconnecting …",
   hand_place: "hand raised, number {n}",

@@ -143,6 +143,8 @@ export const es: Words = {
   state_held: "en espera",
   state_music: "música de espera, silenciada",
   state_whispers: "habla solo con algunos",
+  state_whispers_softly: "habla con algunos, otros teléfonos oyen {n} %",
+  state_whispers_nobody: "habla con quienes ya se fueron",
   state_echo: "línea con eco",
   state_away: "reconectando …",
   hand_place: "mano levantada, número {n}",

@@ -143,6 +143,8 @@ export const fr: Words = {
   state_held: "en attente",
   state_music: "musique d’attente, coupée",
   state_whispers: "parle à certains seulement",
+  state_whispers_softly: "parle à certains, les autres téléphones entendent {n} %",
+  state_whispers_nobody: "parle à des gens partis",
   state_echo: "ligne avec écho",
   state_away: "se reconnecte …",
   hand_place: "main levée, numéro {n}",

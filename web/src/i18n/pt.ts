@@ -143,6 +143,8 @@ export const pt: Words = {
   state_held: "em espera",
   state_music: "música de espera, silenciada",
   state_whispers: "fala só com alguns",
+  state_whispers_softly: "fala com alguns, outros telefones ouvem {n} %",
+  state_whispers_nobody: "fala com quem já saiu",
   state_echo: "linha com eco",
   state_away: "reconectando …",
   hand_place: "mão levantada, número {n}",

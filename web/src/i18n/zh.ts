@@ -143,6 +143,8 @@ export const zh: Words = {
   state_held: "保持中",
   state_music: "保持音乐（已静音）",
   state_whispers: "仅对部分人讲话",
+  state_whispers_softly: "对部分人讲话，其他电话听到 {n} %",
+  state_whispers_nobody: "讲话对象已离开",
   state_echo: "线路有回声",
   state_away: "重新连接中…",
   hand_place: "已举手，第 {n} 位",

@@ -172,6 +172,12 @@ export function handPlace(state: State, person: Person): number | null {
   return at < 0 ? null : at + 1;
 }
 
+/** What is said of somebody who speaks to some alone, also once all of those have left; nothing of who speaks to all. */
+export function whispers(person: Person): "state_whispers" | "state_whispers_softly" | "state_whispers_nobody" | null {
+  if (!person.whispers_to?.length) return person.others_hear === undefined ? null : "state_whispers_nobody";
+  return person.others_hear ? "state_whispers_softly" : "state_whispers";
+}
+
 /** Whose screen is shown large: the pinned one, or the one that began last. */
 export function sharing(state: State): Person | null {
   const all = present(state).filter((one) => one.screen_on && one.id !== state.you);

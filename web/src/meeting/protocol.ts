@@ -37,6 +37,8 @@ export interface Person {
   echo?: boolean;
   /** Whom alone they speak to. */
   whispers_to?: string[];
+  /** While they do: how loud the telephones of others hear it, in percent. */
+  others_hear?: number;
 }
 
 export interface Room {

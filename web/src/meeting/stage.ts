@@ -4,7 +4,7 @@ import { h, type Child, type Node } from "../dom.js";
 import { icon } from "./icons.js";
 import { type Place, slotOf, stage, type Tile } from "./layout.js";
 import { type App, silent } from "./local.js";
-import { called, fresh, handPlace, initials, muted, tint, type State } from "./model.js";
+import { called, fresh, handPlace, initials, muted, tint, type State, whispers } from "./model.js";
 import { type Person, SIGNS } from "./protocol.js";
 import { SLOTS } from "./page.js";
 import { streamOf } from "./preview.js";
@@ -25,7 +25,8 @@ export function standing(app: App, person: Person): string | null {
   if (person.state === "waiting_for_host") return app.t("state_waiting");
   if (person.held || person.held_by_us) return app.t("state_held");
   if (person.music) return app.t("state_music");
-  if (person.whispers_to?.length) return app.t("state_whispers");
+  const whisper = whispers(person);
+  if (whisper) return app.t(whisper, { n: person.others_hear ?? 0 });
   if (person.echo) return app.t("state_echo");
   if (person.away) return app.t("state_away");
   return null;

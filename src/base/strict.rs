@@ -8,7 +8,8 @@ use serde::de::{
 };
 
 /// A reader, and all that is read within it.
-pub(super) struct Strict<T>(pub(super) T);
+#[derive(Debug)]
+pub struct Strict<T>(pub T);
 
 /// Who is told what was read; a list only where it may be one.
 struct Told<V> {
