@@ -345,6 +345,15 @@ impl Bridge {
         }
     }
 
+    /// So many ticks were left out.
+    pub fn lapse(&self, ticks: u32, legs: &mut Legs) {
+        for (index, member) in self.members.iter().enumerate() {
+            let other = self.members.get(usize::from(index == 0)).filter(|_| self.members.len() == 2);
+            let fed = other.is_some_and(|other| passes(other, legs));
+            legs.get_mut(member.leg).into_iter().for_each(|leg| leg.lapse(ticks, fed, member.speaks));
+        }
+    }
+
     /// Makes the next tick panic.
     #[cfg(test)]
     pub(crate) fn fail_next(&mut self) {

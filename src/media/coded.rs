@@ -281,6 +281,16 @@ impl Coded {
         self.invented = false;
     }
 
+    /// So much of its time has passed in which we stood still.
+    pub fn lapse(&mut self, by: i64) {
+        let held = (self.held / self.factor) as i64;
+        (self.held, self.invented) = (0, false);
+        if let Decoder::G722 { passed, .. } = &mut self.decoder {
+            *passed = 0;
+        }
+        self.time.lapse((by - held).max(0));
+    }
+
     /// Silence is played while a key is down.
     pub fn silent(&mut self, out: &mut [i16]) {
         out.fill(0);

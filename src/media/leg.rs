@@ -21,7 +21,7 @@ use super::report::{More, Reporter};
 use super::resample::Resampler;
 use super::sounder::Sounder;
 use super::srtp::Guard;
-use super::{FRAME, Rate, mix, noise, samples_at};
+use super::{FRAME, Rate, TICK, mix, noise, samples_at};
 use crate::base::fetch::fetch;
 use crate::base::{Instant, LegId};
 use crate::wire::codec::{Codec, opus};
@@ -91,6 +91,8 @@ pub struct Leg {
     sounder: Option<(Box<Sounder>, bool)>,
     guard: Guard,
     way: Way,
+    /// Between two threads: when it would have been ticked next.
+    due: Option<Instant>,
     /// A browser's: what it says of its loudness.
     browser: Option<Loudness>,
 }
@@ -139,6 +141,7 @@ impl Leg {
             sounder: None,
             guard: Guard::new(security),
             way: Way::default(),
+            due: None,
             browser: None,
             format,
         }
@@ -289,14 +292,34 @@ impl Leg {
         self.refine(out);
     }
 
-    /// A tick of it came too late, and so many before it were left out. Their time has passed for the far end too: what comes after them belongs where
-    /// it would have been, or it would be late from now on.
-    pub fn overrun(&mut self, skipped: u32) {
-        self.monitor.overrun(u64::from(skipped) + 1);
-        // Of two, packets that waited may have been passed on already, each at its own time.
-        if skipped > 0 && self.link().partner.is_none() {
-            self.egress.lapse(skipped);
+    /// A tick of it came too late.
+    pub fn overrun(&mut self) {
+        self.monitor.overrun(1);
+    }
+
+    /// So many ticks of it were left out. Their time has passed for the far end too: what comes after them belongs where it would have been, or it
+    /// would be late from now on. Who is `fed` another's packets as they come has the time that those tell. Who is `heard` in a mix is heard on from where
+    /// we stopped; of others, what waited is over.
+    pub fn lapse(&mut self, ticks: u32, fed: bool, heard: bool) {
+        self.monitor.overrun(u64::from(ticks));
+        if !heard {
+            self.playout.lapse(i64::from(ticks) * FRAME as i64);
         }
+        if !fed {
+            self.egress.lapse(ticks);
+        }
+    }
+
+    /// It leaves its thread; its next tick there would have been due then.
+    pub fn depart(&mut self, due: Option<Instant>) {
+        self.due = due;
+    }
+
+    /// Its first tick on a thread is due then; what was due between was left out.
+    pub fn arrive(&mut self, due: Instant) {
+        let Some(then) = self.due.take() else { return };
+        let ticks = due.since(then).as_nanos() / TICK.as_nanos();
+        self.lapse(u32::try_from(ticks).unwrap_or(u32::MAX), false, false);
     }
 
     /// Whether this leg hears something that nobody else does.

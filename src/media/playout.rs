@@ -119,6 +119,14 @@ impl Playout {
         }
     }
 
+    /// So much of its time has passed in which we stood still; where nobody hears it.
+    pub fn lapse(&mut self, by: i64) {
+        match self {
+            Playout::Bytes(buffer) => buffer.time.lapse(by),
+            Playout::Coded(buffer) => buffer.lapse(by),
+        }
+    }
+
     /// Moves the play point, where nobody hears it.
     pub fn step(&mut self, by: i64) {
         self.parts().0.step(by);

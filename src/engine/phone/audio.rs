@@ -203,7 +203,7 @@ impl Player {
     }
 
     fn receive(&mut self, leg: &mut Leg, now: Instant, events: &mut Vec<MediaEvent>) {
-        let (mut buffer, stamps) = ([0; 2048], Stamps::new(&self.clock));
+        let (mut buffer, stamps) = ([0; 2048], Stamps::new(&self.clock, Duration::ZERO));
         for ear in [Ear::Rtp, Ear::Trap, Ear::Rtcp] {
             while let Some(Datagram { length, from, stamp }) = self.sockets.receive(ear, &mut buffer) {
                 let (bytes, came) = (buffer.get(..length).unwrap_or_default(), stamps.arrived(stamp, now));

@@ -143,7 +143,7 @@ impl Leg {
             if back || (follows && self.playout.time().leaps(header.timestamp, arrived)) {
                 self.playout.reset();
             }
-            let generation = self.playout.time().generation();
+            let (generation, by_us) = (self.playout.time().generation(), self.playout.time().stood_still());
             let placed = self.playout.insert(header.timestamp, length, packet.payload, arrived);
             if placed != Placed::Estranged && !astray {
                 let anew = self.playout.time().generation() != generation;
@@ -152,10 +152,11 @@ impl Leg {
             match placed {
                 Placed::Waiting => Some(Payload::Audio(length)),
                 Placed::Late => {
-                    self.counters.late += 1;
-                    // Who hears it as it comes hears it in time.
-                    in_time = self.passes();
-                    Some(Payload::Audio(length))
+                    self.counters.late += u64::from(!by_us);
+                    // Who hears it as it comes hears it in time. What waited while we stood still came in time.
+                    in_time = self.passes() || by_us;
+                    // Nothing begins with what is over.
+                    Some(Payload::Audio(length)).filter(|_| self.passes())
                 }
                 Placed::Estranged => {
                     self.counters.late += 1;
