@@ -413,8 +413,7 @@ impl Bridge {
         self.slots.tell(events);
         let toned = self.add_tones();
         self.streams.clear();
-        let spoken =
-            self.members.iter().filter(|member| member.chosen).map(|member| u32::from(member.level)).sum::<u32>();
+        let spoken = self.members.iter().fold(Spoken::default(), |all, member| all.and(member.spoken(legs)));
         // The last to be heard are the first to be sent to: of a large room only they are still in the processor's caches.
         for index in (0..self.members.len()).rev() {
             if self.members.len() >= MANY {
@@ -444,7 +443,7 @@ impl Bridge {
     fn send_to(
         &mut self,
         index: usize,
-        (spoken, toned): (u32, bool),
+        (spoken, toned): (Spoken, bool),
         now: Instant,
         legs: &mut Legs,
         alone_hears: &mut Encoded,
@@ -454,9 +453,9 @@ impl Bridge {
         let Some(member) = self.members.get_mut(index) else { return };
         let Some(leg) = legs.get_mut(member.leg) else { return };
         if !leg.is_browser() {
-            let own = if member.chosen { u32::from(member.level) } else { 0 };
-            leg.watch_echo(u16::try_from(spoken - own).unwrap_or(u16::MAX), member.level, events);
+            leg.watch_echo(spoken.but(own), member.level, events);
         }
+        let own = member.spoken(legs);
         if !member.taken {
             leg.skip(now);
         }
@@ -633,3 +632,33 @@ impl Bridge {
 fn passes(member: &Member, legs: &Legs) -> bool {
     legs.get(member.leg).is_some_and(Leg::passes)
 }
+/// How loud people are together in what others hear: all that is chosen, and what of it is voices and not the noise of their lines.
+#[derive(Debug, Clone, Copy, Default)]
+struct Spoken {
+    all: u32,
+    voices: u32,
+}
+
+impl Spoken {
+    fn and(self, more: Spoken) -> Self {
+        Self { all: self.all + more.all, voices: self.voices + more.voices }
+    }
+
+    /// What is left for one who does not hear itself.
+    fn but(self, own: Spoken) -> (u16, u16) {
+        let less = |all: u32, own: u32| u16::try_from(all.saturating_sub(own)).unwrap_or(u16::MAX);
+        (less(self.all, own.all), less(self.voices, own.voices))
+    }
+}
+
+impl Member {
+    /// How loud it is in what others hear.
+    fn spoken(&self, legs: &Legs) -> Spoken {
+        if !self.chosen {
+            return Spoken::default();
+        }
+        let all = legs.get(self.leg).map_or(0, |leg| u32::from(leg.heard(self.level)));
+        Spoken { all, voices: if self.voice.stirs() { all } else { 0 } }
+    }
+}
+

@@ -7,7 +7,7 @@ use crate::media::command::{MediaEvent, Treatment};
 use crate::media::denoise::Denoise;
 use crate::media::echo::LineEcho;
 use crate::media::inband::Inband;
-use crate::media::loudness::{Around, Loudness};
+use crate::media::loudness::Loudness;
 use crate::media::music::Music;
 use crate::media::{Rate, samples_at};
 
@@ -125,7 +125,7 @@ impl Leg {
         }
         if let Some(level) = &mut self.treated.level {
             let echo = self.treated.echo.is_none() && self.echo.told().is_some();
-            level.level(frame, Around { sent: self.echo.loudest_sent(), echo });
+            level.level(frame, echo);
         }
     }
 
@@ -141,8 +141,20 @@ impl Leg {
         true
     }
 
-    /// Takes how loud this tick's sound to it is, and from it: line echo is found by that.
-    pub fn watch_echo(&mut self, sent: u16, back: u16, events: &mut Vec<MediaEvent>) {
+    /// How loud the others hear it that was so loud.
+    pub fn heard(&self, loudness: u16) -> u16 {
+        match &self.treated.level {
+            // What is passed on is as it came.
+            Some(level) if !self.passes() => level.heard(loudness),
+            Some(_) | None => loudness,
+        }
+    }
+
+    /// Takes how loud this tick's sound to it is, and what of that is voices, and from it: line echo is found by that.
+    pub fn watch_echo(&mut self, (sent, voices): (u16, u16), back: u16, events: &mut Vec<MediaEvent>) {
+        if let Some(level) = &mut self.treated.level {
+            level.hear_others(voices);
+        }
         if let Some(echo) = self.echo.hear(sent, back) {
             events.push(MediaEvent::Echo { leg: self.id, echo });
         }
