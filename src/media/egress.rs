@@ -164,11 +164,6 @@ impl Egress {
         self.clock
     }
 
-    /// Timestamp units per tick.
-    pub fn tick(&self) -> u16 {
-        u16::try_from(FRAME as u32 * self.clock).unwrap_or(u16::MAX)
-    }
-
     /// Sends a packet of another kind in place of a frame, such as comfort noise.
     pub fn other(&mut self, payload_type: u8, payload: &[u8], send: impl FnMut(&[u8])) {
         self.interrupt();

@@ -386,7 +386,7 @@ impl Leg {
         if !self.dial.is_idle()
             && let Some((payload_type, _)) = self.format.telephone_event
             && let Order::Event { marker, timestamp, event } =
-                self.dial.tick(self.egress.timestamp(), event_tick(&self.format, &self.egress))
+                self.dial.tick(self.egress.timestamp(), event_tick(&self.format))
         {
             self.egress.event(payload_type, marker, timestamp, event, send);
             return;
@@ -565,8 +565,13 @@ impl Leg {
 }
 
 /// How long a tick is in telephone-events; their timestamps are the audio's in any case, for that is what most phones send.
-fn event_tick(format: &Format, egress: &Egress) -> u16 {
-    if format.opus.narrow_events { FRAME as u16 } else { egress.tick() }
+fn event_tick(format: &Format) -> u16 {
+    u16::try_from(FRAME as u32 * event_clock(format)).unwrap_or(u16::MAX)
+}
+
+/// In what the durations of telephone-events count, in units per 1/8000 s.
+fn event_clock(format: &Format) -> u32 {
+    if format.opus.narrow_events { 1 } else { format.codec.clock_rate() / 8000 }
 }
 
 /// Prompts are at 8 kHz.
