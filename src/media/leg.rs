@@ -413,6 +413,7 @@ impl Leg {
         egress.fetch();
         fetch(id);
         fetch(latch);
+        self.monitor.end(&self.facts(now));
         fetch(format);
         fetch(counters);
         presses.fetch();
