@@ -304,15 +304,20 @@ impl Bridge {
             let other = pair
                 .map(|(a, b)| if member.leg == a { b } else { a })
                 .filter(|_| !member.muted && member.audience.is_none());
-            let open = match legs.pair_mut(member.leg, other) {
+            let (key, keys) = (member.leg, member.keys);
+            let may = match legs.pair_mut(key, other) {
                 Some((leg, Some(peer))) => !self.tones_on && leg.may_pass_to(peer),
                 _ => false,
             };
-            let link = Link { partner: other, open, keys: member.keys };
-            if legs.get(member.leg).is_some_and(|leg| leg.starves(now)) {
-                self.link(index, Link { open: false, ..link }, legs);
+            let link = |open| Link { partner: other, open, keys };
+            if legs.get(key).is_some_and(|leg| leg.starves(now)) {
+                self.link(index, link(false), legs);
             }
-            self.link(index, link, legs);
+            if !may {
+                legs.get_mut(key).into_iter().for_each(Leg::unsettle);
+            }
+            let open = may && legs.get(key).is_some_and(Leg::is_ripe);
+            self.link(index, link(open), legs);
         }
         for index in 0..self.members.len() {
             let other = self.members.get(usize::from(index == 0));
@@ -451,11 +456,11 @@ impl Bridge {
         events: &mut Vec<MediaEvent>,
     ) {
         let Some(member) = self.members.get_mut(index) else { return };
+        let own = member.spoken(legs);
         let Some(leg) = legs.get_mut(member.leg) else { return };
         if !leg.is_browser() {
             leg.watch_echo(spoken.but(own), member.level, events);
         }
-        let own = member.spoken(legs);
         if !member.taken {
             leg.skip(now);
         }
@@ -479,6 +484,9 @@ impl Bridge {
             None if member.own > 0 => {
                 member.own -= 1;
                 stream.joined |= member.own == 0;
+                if member.own == 0 && stream.is_free() {
+                    leg.lead(&mut stream.encoder);
+                }
                 // Both encoders hear the same until then.
                 if !stream.ready {
                     stream.encode(self.mixes.heard(leg.rate(), None));
@@ -498,6 +506,7 @@ impl Bridge {
         if !stream.ready {
             stream.encode(self.mixes.heard(leg.rate(), None));
         }
+        stream.hear();
         leg.send_frame(&mut stream.bytes, nothing, outlet);
     }
 
@@ -629,9 +638,6 @@ impl Bridge {
     }
 }
 
-fn passes(member: &Member, legs: &Legs) -> bool {
-    legs.get(member.leg).is_some_and(Leg::passes)
-}
 /// How loud people are together in what others hear: all that is chosen, and what of it is voices and not the noise of their lines.
 #[derive(Debug, Clone, Copy, Default)]
 struct Spoken {
@@ -662,3 +668,6 @@ impl Member {
     }
 }
 
+fn passes(member: &Member, legs: &Legs) -> bool {
+    legs.get(member.leg).is_some_and(Leg::passes)
+}

@@ -263,7 +263,10 @@ impl Leg {
             return loudness.next();
         }
         let glance = self.passes();
-        if self.presses.is_down(now) || self.keys_tone() { 0 } else { self.playout.level(samples_at(now), glance) }
+        let hushed = self.presses.is_down(now) || self.keys_tone();
+        let level = if hushed { 0 } else { self.playout.level(samples_at(now), glance) };
+        self.rest(level);
+        level
     }
 
     /// Steps over the next frame, which nobody hears.
@@ -362,6 +365,13 @@ impl Leg {
         self.encoder.follow(encoder);
     }
 
+    /// Hands over to an encoder that nobody else hears yet: G.722's goes on in its state, where a steady tone would tell the two apart for long.
+    pub fn lead(&self, encoder: &mut Encoder) {
+        if self.format.codec == Codec::G722 {
+            encoder.follow(&self.encoder);
+        }
+    }
+
     /// Sends a frame, or lets its time pass where we are not to send. For a frame of silence comfort noise may stand,
     /// where that was agreed and the silence lasts.
     pub fn send_frame(&mut self, frame: &mut Encoded, silent: bool, outlet: &mut impl Outlet) {
@@ -403,6 +413,7 @@ impl Leg {
     /// Says goodbye by RTCP and tells what it all amounted to.
     pub fn close(&mut self, now: Instant, outlet: &mut impl Outlet) -> Figures {
         self.send_report(true, now, outlet);
+        self.monitor.end(&self.facts(now));
         self.figures()
     }
 
@@ -413,7 +424,6 @@ impl Leg {
         egress.fetch();
         fetch(id);
         fetch(latch);
-        self.monitor.end(&self.facts(now));
         fetch(format);
         fetch(counters);
         presses.fetch();

@@ -98,8 +98,8 @@ impl Leg {
             return;
         }
         if self.reception.ssrc() != Some(header.ssrc) {
+            self.begin_source(peer.as_deref_mut());
             self.reception.begin(header.ssrc, header.sequence);
-            self.playout.begin_anew();
             self.monitor.pause();
         }
         let mut astray = false;
