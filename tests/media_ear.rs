@@ -274,7 +274,7 @@ fn nothing_that_comes_makes_a_buffer_stop_or_run_away() {
                 0 => playout.insert_silence(timestamp, Some(&payload[..11])),
                 1 => playout.reset(),
                 2 => playout.forget(),
-                3 => playout.recall(),
+                3 => drop(playout.recall(None)),
                 _ => {}
             }
             now += 160;

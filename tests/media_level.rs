@@ -365,3 +365,59 @@ fn a_fan_beside_a_caller_is_made_softer_for_the_others_and_the_caller_is_not() {
     assert!(fan - softer > 6.0, "{fan} {softer}");
     assert!((voice - kept).abs() < 1.0, "{voice} {kept}");
 }
+
+#[test]
+fn what_comes_back_of_a_soft_voice_that_is_levelled_up_is_not_taken_for_a_voice() {
+    for loss in [2, 3] {
+        let mut world = World::new();
+        for phone in 0..4 {
+            world.call(0.0, Codec::Pcmu, 20, 20);
+            treat(&mut world, phone, Treatment { level: true, ..Treatment::default() });
+        }
+        world.phones[0].script = Some(talk(30, -32.0));
+        [0, 2, 3].into_iter().for_each(|phone| world.join(phone));
+        world.run(10_000);
+        // Who comes then is silent, and its line echoes what has been levelled up by now.
+        world.phones[1].script = Some(vec![0; 8000 * 10 + 1200]);
+        world.join(1);
+        let (mut returned, mut most) = (world.phones[1].heard.len(), 0.0f32);
+        for _ in 0..50 {
+            for _ in 0..10 {
+                world.run(20);
+                let phone = &mut world.phones[1];
+                let fresh: Vec<i16> = phone.heard[returned..].iter().map(|sample| sample / loss).collect();
+                phone.script.as_mut().unwrap().extend(fresh);
+                returned = phone.heard.len();
+            }
+            let last = |phone: usize| loudness(&world.phones[phone].heard[world.phones[phone].heard.len() - 8000..]);
+            let up = last(0) - last(1) + 20.0 * f32::from(loss).log10();
+            most = most.max(up);
+        }
+        println!("what loses {:.0} dB is levelled up by {most}", 20.0 * f32::from(loss).log10());
+        assert!(most < 1.0, "levelled up by {most}");
+    }
+}
+
+#[test]
+fn a_very_soft_voice_is_levelled_up_beside_the_steady_noise_of_anothers_line() {
+    let mut world = World::new();
+    for phone in 0..3 {
+        world.call(0.0, Codec::Pcmu, 20, 20);
+        world.join(phone);
+    }
+    treat(&mut world, 0, Treatment { level: true, ..Treatment::default() });
+    world.phones[0].script = Some(talk(70, -44.0));
+    let mut chance = 1u32;
+    let noise = (0..70 * 8000).map(|_| {
+        chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ((chance >> 16) as i16) / 70
+    });
+    world.phones[1].script = Some(noise.collect());
+    world.run(56_000);
+    world.listen_anew();
+    world.run(8000);
+    // Who has the noise does not hear it.
+    let heard = loudness(&world.phones[1].heard);
+    println!("−44 dBov, heard at {heard}");
+    assert!(heard > -34.0, "heard at {heard}");
+}

@@ -45,16 +45,18 @@ pub struct Stamps {
     /// Both clocks at one moment.
     mono: Instant,
     wall: Duration,
+    /// A note further back is none.
+    oldest: Duration,
 }
 
 impl Stamps {
-    /// A note further back is no note of a datagram, but of a wall clock that was set: 300 ms. More: datagrams that count as much too early
-    /// keep the jitter buffer from waiting as long as it has to. Less: after a pause of ours, they count as late.
+    /// A note further back than this, and than we stood still, is no note of a datagram, but of a wall clock that was set: 300 ms. More: datagrams that
+    /// count as much too early keep the jitter buffer from waiting as long as it has to. Less: what waited over a few ticks counts as late.
     const OLDEST: Duration = Duration::from_millis(300);
 
-    /// By both clocks as they are now.
-    pub fn new(clock: &Clock) -> Self {
-        Self { mono: clock.mono(), wall: os::wall() }
+    /// By both clocks as they are now; what waits may have waited for as long as we are `late`.
+    pub fn new(clock: &Clock, late: Duration) -> Self {
+        Self { mono: clock.mono(), wall: os::wall(), oldest: Self::OLDEST + late }
     }
 
     /// How long ago that was, as the wall clock goes; nothing is known where nothing was noted.
@@ -67,7 +69,7 @@ impl Stamps {
         let Some(noted) = noted else { return now };
         let ago = self.wall.saturating_sub(noted);
         let ahead = noted.saturating_sub(self.wall);
-        if ago > Self::OLDEST { now } else { (self.mono - ago + ahead).min(now) }
+        if ago > self.oldest { now } else { (self.mono - ago + ahead).min(now) }
     }
 }
 
@@ -85,7 +87,8 @@ mod tests {
     #[test]
     fn a_datagram_came_when_the_kernel_had_it_unless_the_wall_clock_was_set() {
         let at = |millis| Instant::from_start(Duration::from_millis(millis));
-        let stamps = Stamps { mono: at(10_000), wall: Duration::from_secs(1_000_000) };
+        let (mono, wall, oldest) = (at(10_000), Duration::from_secs(1_000_000), Stamps::OLDEST);
+        let stamps = Stamps { mono, wall, oldest };
         let noted = |millis: i64| Some(Duration::from_millis(u64::try_from(1_000_000_000 + millis).unwrap_or(0)));
         let now = at(10_004);
         for (note, came) in [
@@ -99,6 +102,10 @@ mod tests {
             (noted(3_600_000), now),
         ] {
             assert_eq!(stamps.arrived(note, now), came, "{note:?}");
+        }
+        let stood_still = Stamps { mono, wall, oldest: Stamps::OLDEST + Duration::from_secs(1) };
+        for (note, came) in [(noted(-1290), at(8_710)), (noted(-1301), now)] {
+            assert_eq!(stood_still.arrived(note, now), came, "{note:?}");
         }
     }
 }

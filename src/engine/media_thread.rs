@@ -180,8 +180,9 @@ impl Thread {
                 add(&self.counts.late, 1);
                 add(&self.counts.skipped, u64::try_from(missed).unwrap_or(u64::MAX));
             }
+            self.plane.overtake(now);
             self.take_orders(now);
-            let stamps = Stamps::new(&self.clock);
+            let stamps = Stamps::new(&self.clock, now.since(due));
             self.receive(&stamps, now);
             self.hear(now);
             self.tick(&stamps, now);
@@ -297,7 +298,9 @@ impl Thread {
             let found = self.seats.wait_hurried(left);
             if found > 0 {
                 let now = self.clock.mono();
-                self.read_all(found, &Stamps::new(&self.clock), now);
+                // Packets that waited while we stood still find the time as it is.
+                self.plane.overtake(now);
+                self.read_all(found, &Stamps::new(&self.clock, now.since(due)), now);
                 let rested = now + HURRY;
                 let busy = self.clock.mono().since(now).as_micros();
                 add(&self.counts.busy_us, u64::try_from(busy).unwrap_or(u64::MAX));

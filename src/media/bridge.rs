@@ -21,10 +21,14 @@ use crate::base::fetch::fetch;
 use crate::base::{Instant, ParticipantId, RoomId};
 
 mod mixes;
+mod pair;
 mod slots;
+mod spoken;
 mod streams;
 
 use mixes::{Mixes, Owner, Resamplers};
+use pair::passes;
+use spoken::Spoken;
 
 pub use mixes::Desk;
 use slots::{Ears, Slots};
@@ -288,63 +292,6 @@ impl Bridge {
         self.members.is_empty()
     }
 
-    /// Decides between passing packets on and mixing: two people of one codec, of whom neither hears anything but the
-    /// other, need no mix. To be called after whatever may change that.
-    pub fn settle(&mut self, now: Instant, legs: &mut Legs) {
-        let pair = match self.members.as_slice() {
-            [a, b] if a.participant != b.participant => Some((a.leg, b.leg)),
-            _ => None,
-        };
-        if pair.is_none() && !self.linked {
-            return;
-        }
-        self.linked = pair.is_some();
-        for index in 0..self.members.len() {
-            let Some(member) = self.members.get(index) else { continue };
-            let other = pair
-                .map(|(a, b)| if member.leg == a { b } else { a })
-                .filter(|_| !member.muted && member.audience.is_none());
-            let open = match legs.pair_mut(member.leg, other) {
-                Some((leg, Some(peer))) => !self.tones_on && leg.may_pass_to(peer),
-                _ => false,
-            };
-            let link = Link { partner: other, open, keys: member.keys };
-            if legs.get(member.leg).is_some_and(|leg| leg.starves(now)) {
-                self.link(index, Link { open: false, ..link }, legs);
-            }
-            self.link(index, link, legs);
-        }
-        for index in 0..self.members.len() {
-            let other = self.members.get(usize::from(index == 0));
-            let fed = pair.is_some() && other.is_some_and(|other| passes(other, legs));
-            if let Some(member) = self.members.get_mut(index) {
-                if member.fed && !fed {
-                    member.own = KEPT;
-                }
-                member.fed = fed;
-            }
-        }
-    }
-
-    /// Says where a member's packets go as they come.
-    fn link(&mut self, index: usize, link: Link, legs: &mut Legs) {
-        let Some(member) = self.members.get_mut(index) else { return };
-        let Some(before) = legs.get(member.leg).map(Leg::link) else { return };
-        if before == link {
-            return;
-        }
-        if let Some((leg, old)) = legs.pair_mut(member.leg, before.partner) {
-            if (before.partner, before.open) != (link.partner, link.open) {
-                // The mix goes on in the middle of a word.
-                member.speaks |= leg.end_passing(old);
-            }
-            leg.set_link(link);
-            if before.open != link.open {
-                legs.turn(member.leg);
-            }
-        }
-    }
-
     /// Makes the next tick panic.
     #[cfg(test)]
     pub(crate) fn fail_next(&mut self) {
@@ -404,8 +351,7 @@ impl Bridge {
         self.slots.tell(events);
         let toned = self.add_tones();
         self.streams.clear();
-        let spoken =
-            self.members.iter().filter(|member| member.chosen).map(|member| u32::from(member.level)).sum::<u32>();
+        let spoken = self.members.iter().fold(Spoken::default(), |all, member| all.and(member.spoken(legs)));
         // The last to be heard are the first to be sent to: of a large room only they are still in the processor's caches.
         for index in (0..self.members.len()).rev() {
             if self.members.len() >= MANY {
@@ -435,7 +381,7 @@ impl Bridge {
     fn send_to(
         &mut self,
         index: usize,
-        (spoken, toned): (u32, bool),
+        (spoken, toned): (Spoken, bool),
         now: Instant,
         legs: &mut Legs,
         alone_hears: &mut Encoded,
@@ -443,10 +389,10 @@ impl Bridge {
         events: &mut Vec<MediaEvent>,
     ) {
         let Some(member) = self.members.get_mut(index) else { return };
+        let own = member.spoken(legs);
         let Some(leg) = legs.get_mut(member.leg) else { return };
         if !leg.is_browser() {
-            let own = if member.chosen { u32::from(member.level) } else { 0 };
-            leg.watch_echo(u16::try_from(spoken - own).unwrap_or(u16::MAX), member.level, events);
+            leg.watch_echo(spoken.but(own), member.level, events);
         }
         if !member.taken {
             leg.skip(now);
@@ -471,6 +417,9 @@ impl Bridge {
             None if member.own > 0 => {
                 member.own -= 1;
                 stream.joined |= member.own == 0;
+                if member.own == 0 && stream.is_free() {
+                    leg.lead(&mut stream.encoder);
+                }
                 // Both encoders hear the same until then.
                 if !stream.ready {
                     stream.encode(self.mixes.heard(leg.rate(), None));
@@ -490,6 +439,7 @@ impl Bridge {
         if !stream.ready {
             stream.encode(self.mixes.heard(leg.rate(), None));
         }
+        stream.hear();
         leg.send_frame(&mut stream.bytes, nothing, outlet);
     }
 
@@ -619,8 +569,4 @@ impl Bridge {
         self.mixes.add_tone(&frame);
         true
     }
-}
-
-fn passes(member: &Member, legs: &Legs) -> bool {
-    legs.get(member.leg).is_some_and(Leg::passes)
 }

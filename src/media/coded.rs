@@ -47,12 +47,12 @@ const LOSSY: u32 = 150;
 /// Most of it: 13 s after the last loss the delay is given back.
 const LOSSIEST: u32 = 650;
 
-/// Media time of G.722 decoded to find the far end's state where packets were passed on undecoded: 50 ms.
-const WARM_UP: usize = 400;
-
-/// The same where silence was passed over, of which the state tells less: 240 ms. More: work at each first word. Less: the first
-/// sound of a word is too soft; after 100 ms by a sixth.
+/// Media time of G.722 decoded to find the far end's state where packets were passed on undecoded, or silence was passed over: 240 ms. More: work at each
+/// first word. Less: the first sound of a word is too soft, after 100 ms by a sixth; where the mix takes over in the middle of one, twice as loud.
 const SETTLED: i64 = 1920;
+
+/// What of it gaps are filled from: 50 ms.
+const WARM_UP: usize = 400;
 
 /// The buffer and decoder of one stream.
 #[derive(Debug)]
@@ -281,6 +281,16 @@ impl Coded {
         self.invented = false;
     }
 
+    /// So much of its time has passed in which we stood still.
+    pub fn lapse(&mut self, by: i64) {
+        let held = (self.held / self.factor) as i64;
+        (self.held, self.invented) = (0, false);
+        if let Decoder::G722 { passed, .. } = &mut self.decoder {
+            *passed = 0;
+        }
+        self.time.lapse((by - held).max(0));
+    }
+
     /// Silence is played while a key is down.
     pub fn silent(&mut self, out: &mut [i16]) {
         out.fill(0);
@@ -295,22 +305,30 @@ impl Coded {
         }
     }
 
-    /// The far end hears on where packets were passed on: the decoder catches up.
-    pub fn recall(&mut self) {
+    /// The far end hears on where packets were passed on up to `end`: the decoder catches up. Returns the state of G.722's there, which is that of the
+    /// far end's.
+    pub fn recall(&mut self, end: Option<i64>) -> Option<g722::Decoder> {
         if !self.time.started() {
-            return;
+            return None;
         }
         let play = self.time.play();
         self.held = 0;
-        let mut samples = [0; WARM_UP * 2];
         match &mut self.decoder {
             Decoder::G722 { ring, decoder, conceal, passed, .. } => {
-                let mut bytes = [0; WARM_UP];
-                ring.read(play - WARM_UP as i64, &mut bytes);
+                let (mut bytes, mut samples) = ([0; WARM_UP], [0; WARM_UP * 2]);
+                let end = end.unwrap_or(play);
+                // Beyond what was passed on nothing came.
+                let from = play.min(end);
+                pass_over(ring, decoder, from - SETTLED, from - WARM_UP as i64);
+                ring.read(from - WARM_UP as i64, &mut bytes);
                 decoder.decode(&bytes, &mut samples);
                 *passed = 0;
                 conceal.reset();
                 conceal.heard(&mut samples);
+                // What went out early it has heard already.
+                let mut far = (**decoder).clone();
+                pass_over(ring, &mut far, from, end);
+                Some(far)
             }
             Decoder::Opus(opus) => {
                 if let Some((start, length, packet)) = opus.packets.at(play - 1) {
@@ -320,6 +338,7 @@ impl Coded {
                     opus.conceal.reset();
                     opus.conceal.heard(self.ahead.get_mut(..count).unwrap_or(&mut []));
                 }
+                None
             }
         }
     }
@@ -338,14 +357,6 @@ impl Coded {
                 let (start, length, packet) = opus.packets.at(start)?;
                 Some((start, start + length, packet))
             }
-        }
-    }
-
-    /// The G.722 state of what was decoded last.
-    pub fn g722_state(&self) -> Option<&g722::Decoder> {
-        match &self.decoder {
-            Decoder::G722 { decoder, .. } => Some(decoder),
-            Decoder::Opus(_) => None,
         }
     }
 
@@ -431,13 +442,7 @@ impl Coded {
                     // A far end's silence moves its state as well: without it the first sound is a whisper.
                     // What lies far behind has made room for what waits.
                     let passed = std::mem::take(passed).min(HELD as i64 - self.time.ahead()).max(0);
-                    for from in (at - passed..at).step_by(FRAME) {
-                        let (mut bytes, mut samples) = ([0; FRAME], [0; FRAME * 2]);
-                        let length = usize::try_from(at - from).unwrap_or(0).min(FRAME);
-                        let bytes = bytes.get_mut(..length).unwrap_or(&mut []);
-                        ring.read(from, bytes);
-                        decoder.decode(bytes, &mut samples);
-                    }
+                    pass_over(ring, decoder, at - passed, at);
                 }
                 let run = (1..left).find(|more| !self.time.is_there(at + *more as i64, 1)).unwrap_or(left);
                 let Some(room) = self.ahead.get_mut(self.held..self.held + run * self.factor) else { return false };
@@ -561,6 +566,17 @@ impl Opus {
             return false;
         }
         self.conceal.fill(room)
+    }
+}
+
+/// Decodes what nobody hears, for the decoder's state.
+fn pass_over(ring: &Ring, decoder: &mut g722::Decoder, from: i64, until: i64) {
+    for at in (from..until).step_by(FRAME) {
+        let (mut bytes, mut samples) = ([0; FRAME], [0; FRAME * 2]);
+        let length = usize::try_from(until - at).unwrap_or(0).min(FRAME);
+        let bytes = bytes.get_mut(..length).unwrap_or(&mut []);
+        ring.read(at, bytes);
+        decoder.decode(bytes, &mut samples);
     }
 }
 

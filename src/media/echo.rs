@@ -118,11 +118,6 @@ impl EchoWatch {
         self.silent > SILENT
     }
 
-    /// The loudest that went to the leg within the time after which an echo comes back.
-    pub fn loudest_sent(&self) -> u16 {
-        self.sent.iter().fold(0.0, |most: f32, sent| most.max(*sent)) as u16
-    }
-
     /// What was told last.
     pub fn told(&self) -> Option<LineEcho> {
         self.told

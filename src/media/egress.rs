@@ -148,6 +148,13 @@ impl Egress {
 
     /// Lets the time of so many frames pass, which nobody had the time to send.
     pub fn lapse(&mut self, frames: u32) {
+        // What went out before its time is not missing.
+        let early = u8::try_from(frames).unwrap_or(u8::MAX).min(self.early);
+        self.early -= early;
+        let frames = frames - u32::from(early);
+        if frames == 0 {
+            return;
+        }
         self.interrupt();
         self.timestamp = self.timestamp.wrapping_add(frames.wrapping_mul(FRAME as u32 * self.clock));
     }
@@ -155,11 +162,6 @@ impl Egress {
     /// Timestamp units per 1/8000 s.
     pub fn clock(&self) -> u32 {
         self.clock
-    }
-
-    /// Timestamp units per tick.
-    pub fn tick(&self) -> u16 {
-        u16::try_from(FRAME as u32 * self.clock).unwrap_or(u16::MAX)
     }
 
     /// Sends a packet of another kind in place of a frame, such as comfort noise.

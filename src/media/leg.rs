@@ -21,7 +21,7 @@ use super::report::{More, Reporter};
 use super::resample::Resampler;
 use super::sounder::Sounder;
 use super::srtp::Guard;
-use super::{FRAME, Rate, mix, noise, samples_at};
+use super::{FRAME, Rate, TICK, mix, noise, samples_at};
 use crate::base::fetch::fetch;
 use crate::base::{Instant, LegId};
 use crate::wire::codec::{Codec, opus};
@@ -91,6 +91,8 @@ pub struct Leg {
     sounder: Option<(Box<Sounder>, bool)>,
     guard: Guard,
     way: Way,
+    /// Between two threads: when it would have been ticked next.
+    due: Option<Instant>,
     /// A browser's: what it says of its loudness.
     browser: Option<Loudness>,
 }
@@ -139,6 +141,7 @@ impl Leg {
             sounder: None,
             guard: Guard::new(security),
             way: Way::default(),
+            due: None,
             browser: None,
             format,
         }
@@ -262,7 +265,10 @@ impl Leg {
             return loudness.next();
         }
         let glance = self.passes();
-        if self.presses.is_down(now) || self.keys_tone() { 0 } else { self.playout.level(samples_at(now), glance) }
+        let hushed = self.presses.is_down(now) || self.keys_tone();
+        let level = if hushed { 0 } else { self.playout.level(samples_at(now), glance) };
+        self.rest(level);
+        level
     }
 
     /// Steps over the next frame, which nobody hears.
@@ -291,14 +297,34 @@ impl Leg {
         self.refine(out);
     }
 
-    /// A tick of it came too late, and so many before it were left out. Their time has passed for the far end too: what comes after them belongs where
-    /// it would have been, or it would be late from now on.
-    pub fn overrun(&mut self, skipped: u32) {
-        self.monitor.overrun(u64::from(skipped) + 1);
-        // Of two, packets that waited may have been passed on already, each at its own time.
-        if skipped > 0 && self.link().partner.is_none() {
-            self.egress.lapse(skipped);
+    /// A tick of it came too late.
+    pub fn overrun(&mut self) {
+        self.monitor.overrun(1);
+    }
+
+    /// So many ticks of it were left out. Their time has passed for the far end too: what comes after them belongs where it would have been, or it
+    /// would be late from now on. Who is `fed` another's packets as they come has the time that those tell. Who is `heard` in a mix is heard on from where
+    /// we stopped; of others, what waited is over.
+    pub fn lapse(&mut self, ticks: u32, fed: bool, heard: bool) {
+        self.monitor.overrun(u64::from(ticks));
+        if !heard {
+            self.playout.lapse(i64::from(ticks) * FRAME as i64);
         }
+        if !fed {
+            self.egress.lapse(ticks);
+        }
+    }
+
+    /// It leaves its thread; its next tick there would have been due then.
+    pub fn depart(&mut self, due: Option<Instant>) {
+        self.due = due;
+    }
+
+    /// Its first tick on a thread is due then; what was due between was left out.
+    pub fn arrive(&mut self, due: Instant) {
+        let Some(then) = self.due.take() else { return };
+        let ticks = due.since(then).as_nanos() / TICK.as_nanos();
+        self.lapse(u32::try_from(ticks).unwrap_or(u32::MAX), false, false);
     }
 
     /// Whether this leg hears something that nobody else does.
@@ -341,6 +367,13 @@ impl Leg {
         self.encoder.follow(encoder);
     }
 
+    /// Hands over to an encoder that nobody else hears yet: G.722's goes on in its state, where a steady tone would tell the two apart for long.
+    pub fn lead(&self, encoder: &mut Encoder) {
+        if self.format.codec == Codec::G722 {
+            encoder.follow(&self.encoder);
+        }
+    }
+
     /// Sends a frame, or lets its time pass where we are not to send. For a frame of silence comfort noise may stand,
     /// where that was agreed and the silence lasts.
     pub fn send_frame(&mut self, frame: &mut Encoded, silent: bool, outlet: &mut impl Outlet) {
@@ -365,7 +398,7 @@ impl Leg {
         if !self.dial.is_idle()
             && let Some((payload_type, _)) = self.format.telephone_event
             && let Order::Event { marker, timestamp, event } =
-                self.dial.tick(self.egress.timestamp(), event_tick(&self.format, &self.egress))
+                self.dial.tick(self.egress.timestamp(), event_tick(&self.format))
         {
             self.egress.event(payload_type, marker, timestamp, event, send);
             return;
@@ -382,6 +415,7 @@ impl Leg {
     /// Says goodbye by RTCP and tells what it all amounted to.
     pub fn close(&mut self, now: Instant, outlet: &mut impl Outlet) -> Figures {
         self.send_report(true, now, outlet);
+        self.monitor.end(&self.facts(now));
         self.figures()
     }
 
@@ -546,8 +580,13 @@ impl Leg {
 }
 
 /// How long a tick is in telephone-events; their timestamps are the audio's in any case, for that is what most phones send.
-fn event_tick(format: &Format, egress: &Egress) -> u16 {
-    if format.opus.narrow_events { FRAME as u16 } else { egress.tick() }
+fn event_tick(format: &Format) -> u16 {
+    u16::try_from(FRAME as u32 * event_clock(format)).unwrap_or(u16::MAX)
+}
+
+/// In what the durations of telephone-events count, in units per 1/8000 s.
+fn event_clock(format: &Format) -> u32 {
+    if format.opus.narrow_events { 1 } else { format.codec.clock_rate() / 8000 }
 }
 
 /// Prompts are at 8 kHz.

@@ -55,6 +55,11 @@ impl Voice {
         self.hang > 0
     }
 
+    /// Whether it is speech, or begins to be.
+    pub fn stirs(&self) -> bool {
+        self.hang > 0 || self.loud > 0
+    }
+
     /// The level that speakers are chosen by.
     pub fn loudness(&self) -> u16 {
         self.smooth

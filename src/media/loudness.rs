@@ -42,14 +42,13 @@ const WINDOW: usize = 100;
 const PAUSE: f32 = 0.03;
 const PAUSES: usize = 12;
 
-/// What goes to a leg whose voice is levelled.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Around {
-    /// The loudest that went to it of late, as mean magnitude: what is softer may be its echo.
-    pub sent: u16,
-    /// Its line was found to echo, and nothing takes that out.
-    pub echo: bool,
-}
+/// Ticks within which what went out may come back: 320 ms, as far as echo is looked for. More: who takes turns quickly is levelled later. Less:
+/// mobile networks' echo is taken for a voice.
+const BACK: usize = 16;
+
+/// A voice is its own where its power is this many times the square of the loudest mean magnitude that went to it: of one sound, power is one and a half
+/// to two times that. Less: the echo of a line that loses nothing is levelled up. More: who talks over others is not heard by this.
+const OWN: f32 = 2.0;
 
 /// The level of one leg's voice and the gain that it gets.
 #[derive(Debug, Clone)]
@@ -68,6 +67,28 @@ pub struct Loudness {
     applied: i16,
 }
 
+/// How loud others' voices were that went to a leg in the last ticks: what is softer may be their echo. Apart from [`Loudness`], for it is written at every
+/// tick, and that is of those who speak.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Others {
+    loudness: [u16; BACK],
+    newest: u8,
+}
+
+impl Others {
+    /// Takes how loud they are in this tick, as mean magnitude.
+    pub fn hear(&mut self, loudness: u16) {
+        self.newest = (self.newest + 1) % BACK as u8;
+        if let Some(place) = self.loudness.get_mut(usize::from(self.newest)) {
+            *place = loudness;
+        }
+    }
+
+    fn loudest(&self) -> u16 {
+        self.loudness.iter().fold(0, |most, loudness| (*loudness).max(most))
+    }
+}
+
 /// A gain of 1.
 const ONE: i16 = 4096;
 
@@ -78,11 +99,12 @@ impl Default for Loudness {
 }
 
 impl Loudness {
-    /// Takes a frame that is heard, and levels it; `around` says what could be taken for this voice.
-    pub fn level(&mut self, frame: &mut [i16], around: Around) {
+    /// Takes a frame that is heard, and levels it; `others` may be what it is the echo of, `echo` says that its line was found to echo, and nothing takes
+    /// that out.
+    pub fn level(&mut self, frame: &mut [i16], others: &Others, echo: bool) {
         let (power, before) = (power(frame), self.gain);
         // What comes back of others' voices would be made louder, and louder again there.
-        let own = power > f32::from(around.sent).powi(2);
+        let own = power > OWN * f32::from(others.loudest()).powi(2);
         if self.is_speech(power) && own {
             self.heard = (self.heard + 1).min(SPAN);
             self.speech += (power - self.speech) / self.heard as f32;
@@ -95,12 +117,18 @@ impl Loudness {
                 }
             }
         }
-        if around.echo && self.gain > 0.0 {
+        if echo && self.gain > 0.0 {
             self.gain = (self.gain - FALL).max(0.0);
         }
         let to = if self.gain == before { self.applied } else { factor(self.gain) };
         apply(frame, self.applied, to);
         self.applied = to;
+    }
+
+    /// How loud the others hear it that was so loud.
+    pub fn heard(&self, loudness: u16) -> u16 {
+        let levelled = u32::from(loudness) * u32::from(self.applied.unsigned_abs()) / u32::from(ONE.unsigned_abs());
+        u16::try_from(levelled).unwrap_or(u16::MAX)
     }
 
     /// The gain in dB.
@@ -215,7 +243,7 @@ mod tests {
     fn levelled(samples: &[i16]) -> (Vec<i16>, f32) {
         let mut loudness = Loudness::default();
         let mut out = samples.to_vec();
-        out.chunks_mut(FRAME).for_each(|frame| loudness.level(frame, Around::default()));
+        out.chunks_mut(FRAME).for_each(|frame| loudness.level(frame, &Others::default(), false));
         (out, loudness.gain())
     }
 
@@ -233,15 +261,20 @@ mod tests {
 
     #[test]
     fn an_echo_of_others_is_not_made_louder_before_it_is_found_nor_after() {
-        let gain_after = |around: Around| {
-            let mut loudness = Loudness::default();
-            talk(15, -30.0).chunks_mut(FRAME).for_each(|frame| loudness.level(frame, around));
+        let gain_after = |sent: u16, echo: bool| {
+            let (mut loudness, mut others) = (Loudness::default(), Others::default());
+            for (tick, frame) in talk(15, -30.0).chunks_mut(FRAME).enumerate() {
+                // Now and then, as words are.
+                others.hear(if tick % 12 == 0 { sent } else { 0 });
+                loudness.level(frame, &others, echo);
+            }
             loudness.gain()
         };
-        // −30 dBov of speech are 1,036 in the mean of squares.
-        assert!(gain_after(Around { sent: 800, echo: false }) > 8.0, "who talks louder than what goes to it");
-        assert_eq!(gain_after(Around { sent: 2000, echo: false }), 0.0);
-        assert!(gain_after(Around { sent: 0, echo: true }) < 0.2);
+        // −30 dBov of speech are 1,036 in the root of the mean of squares.
+        assert!(gain_after(650, false) > 8.0, "who talks louder than what goes to it");
+        assert_eq!(gain_after(900, false), 0.0, "as loud as what goes to it, but for what the measures differ by");
+        assert_eq!(gain_after(2000, false), 0.0);
+        assert!(gain_after(0, true) < 0.2);
     }
 
     #[test]
@@ -250,14 +283,14 @@ mod tests {
         let mut loudness = Loudness::default();
         let mut last = 0.0;
         for frame in samples.chunks(FRAME) {
-            loudness.level(&mut frame.to_vec(), Around::default());
+            loudness.level(&mut frame.to_vec(), &Others::default(), false);
             assert!((loudness.gain() - last).abs() <= 0.121);
             last = loudness.gain();
         }
         // Then a shout: bent, never wrapped.
         let mut shout: Vec<i16> = talk(1, -3.5);
         let before = shout.clone();
-        shout.chunks_mut(FRAME).for_each(|frame| loudness.level(frame, Around::default()));
+        shout.chunks_mut(FRAME).for_each(|frame| loudness.level(frame, &Others::default(), false));
         assert!(shout.iter().zip(&before).all(|(out, sample)| i32::from(*out) * i32::from(*sample) >= 0));
         assert!(shout.iter().any(|sample| *sample > 28_000) && shout.iter().all(|sample| *sample > i16::MIN));
     }
@@ -300,7 +333,7 @@ mod tests {
         let mut loudness = Loudness::default();
         let mut gains = Vec::new();
         for frame in samples.chunks(FRAME) {
-            loudness.level(&mut frame.to_vec(), Around::default());
+            loudness.level(&mut frame.to_vec(), &Others::default(), false);
             gains.push(loudness.gain());
         }
         assert!((gains[499] - 10.0).abs() < 2.0, "{}", gains[499]);

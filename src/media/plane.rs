@@ -4,7 +4,8 @@
 //! due every 20 ms. The engine's turn, every 5 ms:
 //!
 //! ```text
-//! commands:       plane.handle(command, grid, outlet, events)                     grid: the scheduled instant of this turn
+//! first:          plane.overtake(grid)                                            grid: the scheduled instant of this turn
+//! commands:       plane.handle(command, grid, outlet, events)
 //! ticks:          while let Some(unit) = plane.poll_due(grid), and perhaps plane.poll_more() {
 //!                     plane.members(unit, legs)
 //!                     of each: plane.foresee(); plane.receive_rtp(key, from, bytes, arrived, outlet, events) of what its socket has; plane.listen(unit, key, outlet, events)
@@ -18,7 +19,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::audience::Audience;
 use super::bridge::{Bridge, Desk};
@@ -35,21 +35,15 @@ use super::{Rate, TICK};
 use crate::base::{Instant, LegId, ParticipantId, RoomId};
 use crate::wire::codec::g711::Law;
 
+mod late;
 mod phase;
 mod rooms;
 
+use late::OVERRUN;
 use phase::{PHASES, Phase, on_grid};
 use rooms::{Room, Rooms};
 
 pub use phase::PHASE;
-
-/// A plane this late lets frames fall rather than catch up with a burst of packets. More: longer bursts after a
-/// stall. Less: a short stall is heard that a phone's buffer would have hidden.
-const MOST_LATE: Duration = Duration::from_millis(200);
-
-/// A tick that comes this late is one that the far ends' jitter buffers notice: two wake-ups. Less: what a wake-up late
-/// by one costs is within what they bear anyway.
-const OVERRUN: Duration = Duration::from_millis(10);
 
 /// What is ticked, and may fail, as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,7 +167,7 @@ impl Plane {
             MediaCommand::Join { leg, room, participant, muted, keys, audience } => {
                 self.join(leg, room, (participant, muted, keys, audience), now, events)
             }
-            MediaCommand::Leave { leg } => self.leave(leg, now, events),
+            MediaCommand::Leave { leg } => self.leave(leg, events),
             MediaCommand::Mute { leg, muted } => {
                 if let Some((key, Place::Room(room))) = self.by_id.get(&leg)
                     && let Some(room) = self.rooms.get_mut(*room)
@@ -262,6 +256,7 @@ impl Plane {
 
     /// The next unit that is due; it is to be given to [`Plane::tick`], with those of [`Plane::poll_more`], before the next is asked for.
     pub fn poll_due(&mut self, now: Instant) -> Option<Unit> {
+        self.overtake(now);
         loop {
             let (phase, given) = match self.cursor {
                 Some(cursor) => cursor,
@@ -269,14 +264,7 @@ impl Plane {
             };
             let units = self.phases.get_mut(phase)?;
             if given == 0 {
-                units.skipped = 0;
-                if now.since(units.due) > MOST_LATE {
-                    let due = on_grid(now - TICK, phase);
-                    let skipped = due.since(units.due).as_nanos() / TICK.as_nanos();
-                    units.skipped = u32::try_from(skipped).unwrap_or(u32::MAX);
-                    units.due = due;
-                }
-                units.late = units.skipped > 0 || now.since(units.due) >= OVERRUN;
+                units.late = now.since(units.due) >= OVERRUN;
                 self.cursor = Some((phase, 1));
                 self.dealt = 0;
                 units.arrange(&self.rooms);
@@ -408,25 +396,6 @@ impl Plane {
         }
     }
 
-    /// Tells the legs of a unit when it is ticked too late.
-    fn note_late(&mut self, unit: Unit) {
-        let phase = match unit {
-            Unit::Bridge(room) => self.rooms.at(room).map(|room| room.phase),
-            Unit::Alone(phase) => Some(usize::from(phase)),
-        };
-        let Some(phase) = phase.and_then(|phase| self.phases.get(phase)).filter(|phase| phase.late) else { return };
-        let overrun = |leg: &mut Leg| leg.overrun(phase.skipped);
-        match unit {
-            Unit::Bridge(room) => {
-                let legs = self.rooms.at(room).into_iter().flat_map(|room| room.bridge.legs());
-                legs.for_each(|key| self.legs.get_mut(key).into_iter().for_each(overrun));
-            }
-            Unit::Alone(_) => {
-                phase.alone.iter().for_each(|key| self.legs.get_mut(*key).into_iter().for_each(overrun));
-            }
-        }
-    }
-
     /// Ticks everything that is due, for callers that contain no panics.
     pub fn tick_all(&mut self, now: Instant, outlet: &mut impl Outlet, events: &mut Vec<MediaEvent>) {
         while let Some(unit) = self.poll_due(now) {
@@ -464,8 +433,15 @@ impl Plane {
     /// Takes a leg out, to be inserted on another thread; its room is left.
     pub fn take_leg(&mut self, leg: LegId) -> Option<Box<Leg>> {
         let (key, place) = self.by_id.remove(&leg)?;
+        let phase = match place {
+            Place::Alone { phase } => Some(phase),
+            Place::Room(room) => self.rooms.get(room).map(|room| room.phase),
+        };
+        let due = phase.map(|phase| self.due(phase));
         self.displace(key, place);
-        self.legs.remove(key)
+        let mut leg = self.legs.remove(key)?;
+        leg.depart(due);
+        Some(leg)
     }
 
     /// Takes a leg in, outside any room. A leg of the same id is replaced.
@@ -474,7 +450,12 @@ impl Plane {
         self.take_leg(id);
         let key = self.legs.insert(leg);
         let phase = (0..PHASES).min_by_key(|phase| self.phases.get(*phase).map(|phase| phase.load)).unwrap_or(0);
-        self.stand_alone(id, key, phase, now);
+        self.wake(phase, now);
+        self.stand_alone(id, key, phase);
+        let due = self.due(phase);
+        if let Some(leg) = self.legs.get_mut(key) {
+            leg.arrive(due);
+        }
         key
     }
 
@@ -548,7 +529,7 @@ impl Plane {
         now: Instant,
         events: &mut Vec<MediaEvent>,
     ) {
-        self.leave(leg, now, events);
+        self.leave(leg, events);
         let Some((key, Place::Alone { phase })) = self.by_id.get(&leg).copied() else {
             return;
         };
@@ -556,7 +537,6 @@ impl Plane {
         let place = match self.rooms.place(room) {
             Some(place) => place,
             None => {
-                self.wake(phase, now);
                 let place = self.rooms.insert(room, Room { bridge: Box::new(Bridge::new(room)), phase });
                 if let Some(phase) = self.phases.get_mut(phase) {
                     phase.rooms.push(place);
@@ -575,7 +555,7 @@ impl Plane {
         }
     }
 
-    fn leave(&mut self, leg: LegId, now: Instant, events: &mut Vec<MediaEvent>) {
+    fn leave(&mut self, leg: LegId, events: &mut Vec<MediaEvent>) {
         let Some((key, Place::Room(room))) = self.by_id.get(&leg).copied() else {
             return;
         };
@@ -583,12 +563,11 @@ impl Plane {
         if self.displace(key, Place::Room(room)) {
             events.push(MediaEvent::Talking { leg, talking: false });
         }
-        self.stand_alone(leg, key, phase, now);
+        self.stand_alone(leg, key, phase);
     }
 
-    /// Puts a leg among those outside rooms.
-    fn stand_alone(&mut self, leg: LegId, key: LegKey, phase: usize, now: Instant) {
-        self.wake(phase, now);
+    /// Puts a leg among those outside rooms; one that was in this phase before keeps the deadline it had.
+    fn stand_alone(&mut self, leg: LegId, key: LegKey, phase: usize) {
         self.by_id.insert(leg, (key, Place::Alone { phase }));
         if let Some(phase) = self.phases.get_mut(phase) {
             phase.alone.push(key);
@@ -642,23 +621,19 @@ impl Plane {
         }
     }
 
-    /// Sets an idle phase's next deadline, before something is put into it.
+    /// Sets an idle phase's next deadline, before a leg is put into it that was not in it before.
     fn wake(&mut self, phase: usize, now: Instant) {
         if let Some(units) = self.phases.get_mut(phase)
-            && units.alone.is_empty()
-            && units.rooms.is_empty()
+            && !units.is_busy()
             && self.cursor.is_none_or(|(ticked, _)| ticked != phase)
+            && units.due < now
         {
-            // A leg that steps out of a room, or into its first, keeps the deadline it had, be it this very instant.
-            if units.due < now {
-                units.due = on_grid(now, phase);
-            }
+            units.due = on_grid(now, phase);
         }
     }
 
     fn next_phase(&self) -> Option<usize> {
-        let busy = |phase: &Phase| !phase.alone.is_empty() || !phase.rooms.is_empty();
-        let phases = self.phases.iter().enumerate().filter(|(_, phase)| busy(phase));
+        let phases = self.phases.iter().enumerate().filter(|(_, phase)| phase.is_busy());
         phases.min_by_key(|(_, phase)| phase.due).map(|(index, _)| index)
     }
 

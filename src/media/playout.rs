@@ -111,11 +111,22 @@ impl Playout {
         }
     }
 
-    /// The far end hears on, in the middle of a word, where packets were passed on.
-    pub fn recall(&mut self) {
+    /// The far end hears on, in the middle of a word, where packets were passed on up to `end`. Returns the state of what decoded them there.
+    pub fn recall(&mut self, end: Option<i64>) -> Option<g722::Decoder> {
         match self {
-            Playout::Bytes(buffer) => buffer.recall(),
-            Playout::Coded(buffer) => buffer.recall(),
+            Playout::Bytes(buffer) => {
+                buffer.recall();
+                None
+            }
+            Playout::Coded(buffer) => buffer.recall(end),
+        }
+    }
+
+    /// So much of its time has passed in which we stood still; where nobody hears it.
+    pub fn lapse(&mut self, by: i64) {
+        match self {
+            Playout::Bytes(buffer) => buffer.time.lapse(by),
+            Playout::Coded(buffer) => buffer.lapse(by),
         }
     }
 
@@ -151,14 +162,6 @@ impl Playout {
         match self {
             Playout::Bytes(buffer) => &buffer.time,
             Playout::Coded(buffer) => &buffer.time,
-        }
-    }
-
-    /// The G.722 state of what was decoded last.
-    pub fn g722_state(&self) -> Option<&g722::Decoder> {
-        match self {
-            Playout::Bytes(_) => None,
-            Playout::Coded(buffer) => buffer.g722_state(),
         }
     }
 

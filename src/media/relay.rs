@@ -142,21 +142,25 @@ impl Relay {
     }
 
     /// Ends: the mix goes on from here. The buffer steps to where a whole number of ticks lies between what is next in
-    /// it and what is next to go out; that many ticks send nothing, since their audio went out already.
-    pub fn end(self, buffer: &mut Playout, egress: &mut Egress) {
+    /// it and what is next to go out; that many ticks send nothing, since their audio went out already. Returns up to
+    /// where in it audio went out, if it is the same still.
+    pub fn end(self, buffer: &mut Playout, egress: &mut Egress) -> Option<i64> {
         if self.generation != buffer.time().generation() {
-            return egress.interrupt();
+            egress.interrupt();
+            return None;
         }
         const FRAME_I: i64 = FRAME as i64;
         let early = self.end - buffer.time().play();
         if early < 0 {
             // Time has passed unsent.
             egress.set_timestamp(self.ours(buffer, buffer.time().play()));
-            return egress.interrupt();
+            egress.interrupt();
+            return Some(self.end);
         }
         let ticks = (early + FRAME_I / 2) / FRAME_I;
         buffer.step(early - ticks * FRAME_I);
         egress.wait(u8::try_from(ticks).unwrap_or(u8::MAX));
+        Some(self.end)
     }
 
     fn ours(&self, buffer: &Playout, at: i64) -> u32 {

@@ -80,6 +80,8 @@ pub struct Timeline {
     reserve: i64,
     /// What is played next comes later than it was to: the gap before it grew.
     delayed: bool,
+    /// We stood still, and nothing has been played since.
+    lapsed: bool,
     /// Smoothed time from arrival to playing, in 1/16 unit.
     waited: i64,
     transit: Transit,
@@ -101,6 +103,7 @@ impl Timeline {
             grid: FRAME_I,
             reserve: 0,
             delayed: false,
+            lapsed: false,
             waited: 0,
             transit: Transit::default(),
             there: [0; WORDS],
@@ -113,7 +116,7 @@ impl Timeline {
         self.estranged = 0;
         self.silent = NOT_SILENT;
         self.waited = 0;
-        self.delayed = false;
+        (self.delayed, self.lapsed) = (false, false);
         self.transit = Transit::default();
         self.there = [0; WORDS];
     }
@@ -147,8 +150,9 @@ impl Timeline {
             self.grid = common_measure(length, FRAME_I);
         }
         self.transit.note(arrived - start, arrived);
-        if start < self.play && self.starves() && start >= self.newest {
-            // Late, but there is nothing else to play: playing it now is the least delay there is.
+        if start < self.play && self.starves() && start >= self.newest && !self.lapsed {
+            // Late, but there is nothing else to play: playing it now is the least delay there is. What waited while we stood still is not late:
+            // what follows it is there as well.
             self.play = start;
             self.delayed = true;
         }
@@ -170,7 +174,8 @@ impl Timeline {
     pub fn leaps(&self, timestamp: u32, arrived: i64) -> bool {
         let start = self.place(timestamp);
         let sooner = |low: i64| arrived - start < low - LEAP;
-        self.started && start - self.newest > LEAP + self.ahead().max(0) && self.transit.low().is_some_and(sooner)
+        let far = start - self.newest > LEAP + self.ahead().max(0);
+        self.started && far && !self.lapsed && self.transit.low().is_some_and(sooner)
     }
 
     /// From this timestamp on, absence means silence (comfort noise, a telephone-event) until audio comes again.
@@ -220,6 +225,14 @@ impl Timeline {
         }
     }
 
+    /// So much time has passed in which we stood still and nothing was played.
+    pub fn lapse(&mut self, by: i64) {
+        if self.started {
+            self.advance(by);
+            self.lapsed = true;
+        }
+    }
+
     /// Asks for so much delay beyond what lateness asks for.
     pub fn reserve(&mut self, delay: i64) {
         self.reserve = delay;
@@ -240,6 +253,7 @@ impl Timeline {
         let (from, to) = (self.play, self.play + step.max(0));
         self.mark(from, (to - from).min(HELD as i64), false);
         self.play = to;
+        self.lapsed = false;
     }
 
     /// Whether a packet has come since the last beginning.
@@ -250,6 +264,11 @@ impl Timeline {
     /// The media time that is next to be played.
     pub fn play(&self) -> i64 {
         self.play
+    }
+
+    /// Whether we stood still, and nothing has been played since: what comes late now is late by us.
+    pub fn stood_still(&self) -> bool {
+        self.lapsed
     }
 
     /// How much media time lies between what is played next and the newest.

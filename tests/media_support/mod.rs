@@ -17,7 +17,7 @@ use ringlift::base::{Instant, LegId, ParticipantId, Rng, RoomId};
 use ringlift::media::clip::ClipLibrary;
 use ringlift::media::command::{Direction, Format, LegSetup, MediaCommand, MediaEvent, Remote, Security};
 use ringlift::media::outlet::{LegKey, Outbox, Port};
-use ringlift::media::plane::Plane;
+use ringlift::media::plane::{Plane, Unit};
 use ringlift::wire::codec::{Codec, opus};
 use ringlift::wire::rtp::{Header, Packet, TelephoneEvent};
 
@@ -85,6 +85,7 @@ pub struct World {
     pub browsers: Vec<browser::Browser>,
     pub events: Vec<(Instant, MediaEvent)>,
     pub rng: Rng,
+    members: Vec<(Unit, LegKey)>,
     in_flight: Vec<(Instant, usize, Vec<u8>)>,
 }
 
@@ -139,6 +140,7 @@ impl World {
             browsers: Vec::new(),
             events: Vec::new(),
             rng: Rng::from_number(7),
+            members: Vec::new(),
             in_flight: Vec::new(),
         }
     }
@@ -203,6 +205,7 @@ impl World {
 
     pub fn order(&mut self, command: MediaCommand) {
         let mut events = Vec::new();
+        self.plane.overtake(self.now);
         self.plane.handle(command, self.now, &mut self.outbox, &mut events);
         self.take(events);
         self.hear();
@@ -217,24 +220,32 @@ impl World {
         let end = self.millis() + milliseconds;
         while self.millis() < end {
             self.now = self.now + Duration::from_millis(5);
+            self.plane.overtake(self.now);
             self.phones_send();
             self.deliver();
             self.browsers_speak();
             let mut events = Vec::new();
-            self.plane.tick_all(self.now, &mut self.outbox, &mut events);
+            while let Some(unit) = self.plane.poll_due(self.now) {
+                // Several together, as the engine does.
+                self.members.clear();
+                let mut units = vec![unit];
+                units.extend(std::iter::from_fn(|| self.plane.poll_more()).take(3));
+                units.iter().for_each(|unit| self.plane.members(*unit, &mut self.members));
+                for (unit, leg) in &self.members {
+                    self.plane.foresee();
+                    self.plane.listen(*unit, *leg, &mut self.outbox, &mut events);
+                }
+                units.iter().for_each(|unit| self.plane.tick(*unit, &mut self.outbox, &mut events));
+            }
             self.take(events);
             self.hear();
         }
     }
 
-    /// We stand still for so long; telephones do not.
+    /// We stand still for so long; telephones do not, and what they send waits.
     pub fn stand_still(&mut self, milliseconds: u64) {
-        let end = self.millis() + milliseconds;
-        while self.millis() < end {
-            self.now = self.now + Duration::from_millis(5);
-            self.phones_send();
-            self.deliver();
-        }
+        self.now = self.now + Duration::from_millis(milliseconds);
+        self.phones_send();
     }
 
     /// Gives a datagram in, from anywhere.
@@ -311,9 +322,11 @@ impl World {
         self.in_flight.sort_by_key(|(at, ..)| *at);
         let arrived = self.in_flight.partition_point(|(at, ..)| *at <= self.now);
         let mut events = Vec::new();
-        for (_, index, bytes) in self.in_flight.drain(..arrived) {
+        for (at, index, bytes) in self.in_flight.drain(..arrived) {
             let phone = &self.phones[index];
-            self.plane.receive_rtp(phone.key, phone.address, &bytes, self.now, &mut self.outbox, &mut events);
+            // What waited while we stood still came when it came.
+            let arrived = if self.now.since(at).as_millis() < 5 { self.now } else { at };
+            self.plane.receive_rtp(phone.key, phone.address, &bytes, arrived, &mut self.outbox, &mut events);
         }
         self.take(events);
     }

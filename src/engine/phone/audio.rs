@@ -206,7 +206,7 @@ impl Player {
     }
 
     fn receive(&mut self, leg: &mut Leg, now: Instant, events: &mut Vec<MediaEvent>) {
-        let stamps = Stamps::new(&self.clock);
+        let stamps = Stamps::new(&self.clock, Duration::ZERO);
         for ear in [Ear::Rtp, Ear::Trap, Ear::Rtcp] {
             while let Some(Datagram { length, from, stamp }) = self.sockets.receive(ear, &mut self.datagrams) {
                 let (bytes, came) = (self.datagrams.bytes(length), stamps.arrived(stamp, now));

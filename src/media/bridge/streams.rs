@@ -19,6 +19,8 @@ pub(super) struct Stream {
     pub(super) silence: Option<Encoded>,
     /// Somebody listens from now on who heard another encoder.
     pub(super) joined: bool,
+    /// Somebody hears it in this tick, or did in the one before.
+    heard: (bool, bool),
     used: bool,
 }
 
@@ -62,7 +64,10 @@ impl Streams {
 
     /// Another tick.
     pub(super) fn clear(&mut self) {
-        self.0.iter_mut().for_each(|stream| stream.ready = false);
+        for stream in &mut self.0 {
+            stream.ready = false;
+            stream.heard = (false, stream.heard.0);
+        }
     }
 
     /// Whether some of them is at this rate.
@@ -86,12 +91,23 @@ impl Stream {
             ready: false,
             silence,
             joined: false,
+            heard: (false, false),
             used: true,
         }
     }
 
     fn is(&self, codec: Codec, parameters: opus::Parameters) -> bool {
         self.codec == codec && (self.parameters == parameters || codec != Codec::Opus)
+    }
+
+    /// Notes that somebody hears it.
+    pub(super) fn hear(&mut self) {
+        self.heard.0 = true;
+    }
+
+    /// Whether it is nobody's yet: its encoder may go on from another one.
+    pub(super) fn is_free(&self) -> bool {
+        !self.ready && self.heard == (false, false)
     }
 
     /// Encodes what everyone hears, once a tick.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{COMFORT_NOISE, Leg};
+use super::{COMFORT_NOISE, Leg, event_clock};
 use crate::base::Instant;
 use crate::media::command::MediaEvent;
 use crate::media::latch::Verdict;
@@ -98,8 +98,8 @@ impl Leg {
             return;
         }
         if self.reception.ssrc() != Some(header.ssrc) {
+            self.begin_source(peer.as_deref_mut());
             self.reception.begin(header.ssrc, header.sequence);
-            self.playout.begin_anew();
             self.monitor.pause();
         }
         let mut astray = false;
@@ -118,7 +118,7 @@ impl Leg {
                 }
             }
         }
-        let mut in_time = true;
+        let (mut in_time, mut told) = (true, None);
         let other = |types: Option<(u8, u8)>| types.map(|(send, _)| Payload::Other(send));
         let passed = if is_event {
             let Ok(event) = TelephoneEvent::parse(packet.payload) else {
@@ -126,6 +126,11 @@ impl Leg {
                 return;
             };
             self.receive_event(header.timestamp, header.marker, event, now, peer.as_deref_mut(), events);
+            if let Some(peer) = peer.as_deref() {
+                // Beside Opus they count in one of two clocks, and the other may have agreed on the other.
+                let (ours, theirs) = (event_clock(&self.format), event_clock(&peer.format));
+                told = Some(event.at_clock(ours, theirs).write()).filter(|_| ours != theirs);
+            }
             other(peer.as_ref().filter(|_| self.link().keys).and_then(|peer| peer.format.telephone_event))
         } else if is_noise {
             self.playout.insert_silence(header.timestamp, Some(packet.payload));
@@ -143,7 +148,7 @@ impl Leg {
             if back || (follows && self.playout.time().leaps(header.timestamp, arrived)) {
                 self.playout.reset();
             }
-            let generation = self.playout.time().generation();
+            let (generation, by_us) = (self.playout.time().generation(), self.playout.time().stood_still());
             let placed = self.playout.insert(header.timestamp, length, packet.payload, arrived);
             if placed != Placed::Estranged && !astray {
                 let anew = self.playout.time().generation() != generation;
@@ -152,10 +157,11 @@ impl Leg {
             match placed {
                 Placed::Waiting => Some(Payload::Audio(length)),
                 Placed::Late => {
-                    self.counters.late += 1;
-                    // Who hears it as it comes hears it in time.
-                    in_time = self.passes();
-                    Some(Payload::Audio(length))
+                    self.counters.late += u64::from(!by_us);
+                    // Who hears it as it comes hears it in time. What waited while we stood still came in time.
+                    in_time = self.passes() || by_us;
+                    // Nothing begins with what is over.
+                    Some(Payload::Audio(length)).filter(|_| self.passes())
                 }
                 Placed::Estranged => {
                     self.counters.late += 1;
@@ -167,7 +173,8 @@ impl Leg {
             self.monitor.arrive(header.sequence, in_time);
         }
         if let Some(peer) = peer {
-            self.pass_on(&header, passed, packet.payload, now, peer, outlet);
+            let payload = told.as_ref().map_or(packet.payload, |told| told);
+            self.pass_on(&header, passed, payload, now, peer, outlet);
         }
     }
 

@@ -7,7 +7,7 @@ use crate::media::command::{MediaEvent, Treatment};
 use crate::media::denoise::Denoise;
 use crate::media::echo::LineEcho;
 use crate::media::inband::Inband;
-use crate::media::loudness::{Around, Loudness};
+use crate::media::loudness::{Loudness, Others};
 use crate::media::music::Music;
 use crate::media::{Rate, samples_at};
 
@@ -20,6 +20,7 @@ pub(super) struct Treated {
     tones: Option<Box<Inband>>,
     denoise: Option<Box<Denoise>>,
     level: Option<Box<Loudness>>,
+    others: Others,
     music: Option<Box<Music>>,
     echo: Option<Box<Canceller>>,
     /// What it sends began or ceased to be music, and that is not told yet.
@@ -125,7 +126,7 @@ impl Leg {
         }
         if let Some(level) = &mut self.treated.level {
             let echo = self.treated.echo.is_none() && self.echo.told().is_some();
-            level.level(frame, Around { sent: self.echo.loudest_sent(), echo });
+            level.level(frame, &self.treated.others, echo);
         }
     }
 
@@ -141,8 +142,20 @@ impl Leg {
         true
     }
 
-    /// Takes how loud this tick's sound to it is, and from it: line echo is found by that.
-    pub fn watch_echo(&mut self, sent: u16, back: u16, events: &mut Vec<MediaEvent>) {
+    /// How loud the others hear it that was so loud.
+    pub fn heard(&self, loudness: u16) -> u16 {
+        match &self.treated.level {
+            // What is passed on is as it came.
+            Some(level) if !self.passes() => level.heard(loudness),
+            Some(_) | None => loudness,
+        }
+    }
+
+    /// Takes how loud this tick's sound to it is, and what of that is voices, and from it: line echo is found by that.
+    pub fn watch_echo(&mut self, (sent, voices): (u16, u16), back: u16, events: &mut Vec<MediaEvent>) {
+        if self.treated.level.is_some() {
+            self.treated.others.hear(voices);
+        }
         if let Some(echo) = self.echo.hear(sent, back) {
             events.push(MediaEvent::Echo { leg: self.id, echo });
         }

@@ -4,6 +4,7 @@ use super::{Leg, PRESS};
 use crate::base::Instant;
 use crate::media::outlet::{LegKey, Outgoing, Outlet, Port};
 use crate::media::relay::{Payload, Relay};
+use crate::wire::codec::Codec;
 use crate::wire::rtp::Header;
 
 /// Where what comes from the far end goes, besides into its buffer.
@@ -14,7 +15,17 @@ pub(super) struct Way {
     relay: Option<Relay>,
     /// The engine has yet to hear that this changed.
     turned: bool,
+    /// Ticks of rest in a row, of which the other has heard nothing but the mix.
+    rested: u8,
 }
+
+/// G.722 that is softer than this in the mean is at rest (−54 dBov): what its states differ by is no louder. Higher: passing on begins with a click.
+/// Lower: who has a noisy line is mixed for good.
+const REST: u16 = 64;
+
+/// Ticks of rest before G.722 is passed on: 300 ms, after which states have forgotten what was before. More: it is mixed for longer. Less: a loud voice
+/// is not forgotten.
+const RESTED: u8 = 15;
 
 /// How one of two people is tied to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,7 +46,38 @@ impl Leg {
 
     /// Ties it to the other of two; passing packets on has ended before, where it was another.
     pub fn set_link(&mut self, link: Link) {
+        if self.way.to.partner != link.partner {
+            self.way.rested = 0;
+        }
         self.way.to = link;
+    }
+
+    /// Whether passing on may begin, or goes on. What decodes G.722 has the state that the mix's encoder left it in, and bytes of another encoder are a
+    /// bang to it, up to full scale, unless both are at rest.
+    pub fn is_ripe(&self) -> bool {
+        self.format.codec != Codec::G722 || self.passes() || self.way.rested >= RESTED
+    }
+
+    /// Something else than its voice is heard, or may be.
+    pub fn unsettle(&mut self) {
+        self.way.rested = 0;
+    }
+
+    /// Takes how loud the next frame is; where nothing came, nothing is known of the far end's encoder.
+    pub(super) fn rest(&mut self, level: u16) {
+        if self.format.codec == Codec::G722 {
+            let rests = level < REST && self.is_served();
+            self.way.rested = if rests { self.way.rested.saturating_add(1) } else { 0 };
+        }
+    }
+
+    /// Another source begins, with an encoder of its own: it is not passed on to what has decoded the one before.
+    pub(super) fn begin_source(&mut self, peer: Option<&mut Leg>) {
+        if self.format.codec == Codec::G722 {
+            self.end_passing(peer);
+        }
+        self.way.rested = 0;
+        self.playout.begin_anew();
     }
 
     /// Whether packets go on as they come: nothing is to be mixed for the other from this one.
@@ -72,9 +114,9 @@ impl Leg {
     pub fn end_passing(&mut self, peer: Option<&mut Leg>) -> bool {
         let Some(relay) = self.way.relay.take() else { return false };
         let Some(peer) = peer else { return true };
-        relay.end(&mut self.playout, &mut peer.egress);
-        self.playout.recall();
-        peer.encoder.begin(self.playout.g722_state());
+        let end = relay.end(&mut self.playout, &mut peer.egress);
+        let state = self.playout.recall(end);
+        peer.encoder.begin(state.as_ref());
         true
     }
 
@@ -103,13 +145,13 @@ impl Leg {
             let packet = Outgoing { leg: peer.key, port: Port::Rtp, to, bytes };
             peer.counters.sent += u64::from(peer.guard.send_rtp(packet, outlet));
         };
-        let egress = &mut peer.egress;
+        let (egress, ripe) = (&mut peer.egress, self.is_ripe());
         match (&mut self.way.relay, kind) {
             (Some(relay), None) => relay.leave_out(header, egress),
             (Some(relay), Some(kind)) if relay.fits(&self.playout) => {
                 relay.pass(header, kind, payload, (&self.playout, now), egress, send);
             }
-            (relay, Some(Payload::Audio(_))) if egress.early() == 0 => {
+            (relay, Some(Payload::Audio(_))) if egress.early() == 0 && ripe => {
                 if relay.take().is_some() {
                     egress.interrupt();
                 }

@@ -28,8 +28,6 @@ pub(super) struct Phase {
     pub(super) load: usize,
     /// Its units are ticked too late this time.
     pub(super) late: bool,
-    /// And so many ticks before it were left out.
-    pub(super) skipped: u32,
 }
 
 impl Phase {
@@ -45,6 +43,11 @@ impl Phase {
     pub(super) fn lose(&mut self) {
         self.load = self.load.saturating_sub(1);
         self.stale = true;
+    }
+
+    /// Whether there is anything to tick.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.alone.is_empty() || !self.rooms.is_empty()
     }
 
     /// Notes in which order its legs are ticked.

@@ -300,6 +300,15 @@ impl Monitor {
         self.quality.last = last;
     }
 
+    /// Ends with the leg: what came since the last interval, or in no interval yet, may have been a flood.
+    pub fn end(&mut self, facts: &Facts) {
+        let own = self.intake.interval(facts);
+        if own.due > 0 {
+            let refused = self.quality.last.own.refused;
+            self.quality.last.own = Own { refused, ..own };
+        }
+    }
+
     /// How it sounds; `codec` is that of now.
     pub fn quality(&self, codec: Codec) -> Quality {
         let echo_db = self.echo_db();

@@ -42,7 +42,8 @@ impl Intake {
         let milliseconds = u64::try_from(facts.now.since(since).as_millis()).unwrap_or(u64::MAX);
         let came = facts.came.saturating_sub(before);
         let due = milliseconds / u64::from(facts.ptime.clamp(1, LONGEST_DUE));
-        if came > FLOOD * due {
+        // Of less than one packet nothing can be told.
+        if due > 0 && came > FLOOD * due {
             self.flood.came += came;
             self.flood.due += due;
         }
@@ -58,7 +59,7 @@ impl Intake {
 impl Span {
     /// Packets were dropped because far too many came.
     fn blame_flood(&mut self, flooded: bool) {
-        if flooded && matches!(self.blame, Blame::WayToUs | Blame::BothWays) {
+        if flooded && matches!(self.blame, Blame::Unknown | Blame::WayToUs | Blame::BothWays) {
             self.blame = Blame::TheirEnd;
         }
     }
@@ -123,5 +124,20 @@ mod tests {
         };
         assert_eq!(blamed(250, 100), (Blame::Us, Blame::Us, 100));
         assert_eq!(blamed(5_000, 20_000), (Blame::TheirEnd, Blame::TheirEnd, 0));
+    }
+
+    #[test]
+    fn a_flood_that_ends_before_anything_was_reported_is_their_fault_and_what_we_drop_of_a_telephone_is_ours() {
+        let blamed = |came: u64, milliseconds: u64, dropped: u64| {
+            let mut monitor = Monitor::new(Instant::START);
+            let now = Instant::START + Duration::from_millis(milliseconds);
+            monitor.end(&Facts { came, now, ..facts(None) });
+            let mut figures = Figures { received: came, quality: monitor.quality(Codec::Pcmu), ..Figures::default() };
+            figures.note_system((dropped, 0), dropped);
+            (figures.quality.last.blame, figures.quality.call.blame, figures.quality.call.ours)
+        };
+        assert_eq!(blamed(6_400, 2000, 3_600), (Blame::TheirEnd, Blame::TheirEnd, 0));
+        assert_eq!(blamed(100, 2000, 50), (Blame::Us, Blame::Us, 50));
+        assert_eq!(blamed(1, 10, 50), (Blame::Us, Blame::Us, 50), "of a moment nothing is known");
     }
 }

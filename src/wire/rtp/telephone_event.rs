@@ -62,6 +62,14 @@ impl TelephoneEvent {
         [self.event, ((self.end as u8) << 7) | (self.volume & 0x3f), d0, d1]
     }
 
+    /// The same where durations count in another clock. One that is too long for it is as long as can be told: segments (§2.5.1.3) would be taken
+    /// for more keys by those who do not know them.
+    #[must_use]
+    pub fn at_clock(self, from: u32, to: u32) -> Self {
+        let duration = u64::from(self.duration) * u64::from(to) / u64::from(from.max(1));
+        Self { duration: u16::try_from(duration).unwrap_or(u16::MAX), ..self }
+    }
+
     /// The key of an event code (RFC 4733 §3.2), none for what is no key.
     pub fn digit(&self) -> Option<char> {
         KEYS.get(usize::from(self.event)).copied().map(char::from)
