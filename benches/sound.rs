@@ -18,7 +18,7 @@ use ringlift::media::cancel::Canceller;
 use ringlift::media::denoise::Denoise;
 use ringlift::media::echo::{EchoWatch, LineEcho};
 use ringlift::media::inband::Inband;
-use ringlift::media::loudness::Loudness;
+use ringlift::media::loudness::{Loudness, Others};
 use ringlift::media::music::Music;
 use ringlift::wire::codec::g711::Law;
 
@@ -53,7 +53,7 @@ fn main() {
     });
     row("level", |index| {
         let mut level = Loudness::default();
-        Some(treat(&speech[index], index, move |frame| level.level(frame, false)))
+        Some(treat(&speech[index], index, move |frame| level.level(frame, &Others::default(), false)))
     });
     row("denoise", |index| {
         let mut denoise = Box::new(Denoise::new(Rate::ALL[index]));

@@ -41,8 +41,9 @@ pub const WAYS: [(&str, Way); 7] = [
 
 /// What an echo cost.
 pub struct Echoed {
-    /// CPU in µs per leg and second.
+    /// CPU in µs per leg and second: in the middle, and of each second.
     pub cost: f64,
+    pub seconds: Vec<f64>,
     /// Share of packets that came back.
     pub back: f64,
 }
@@ -69,15 +70,30 @@ pub fn measure(legs: usize, length: Duration, way: Way) -> Option<Echoed> {
     }
     phones.run(Duration::from_secs(1));
     phones.begin(false);
-    let before = cpu(child.id());
-    phones.run(length);
-    let used = cpu(child.id()) - before;
+    let seconds = each_second(&mut phones, length, || cpu(child.id()));
     child.kill().unwrap();
     child.wait().unwrap();
-    Some(Echoed {
-        cost: used.as_secs_f64() * 1e6 / legs as f64 / length.as_secs_f64(),
-        back: phones.came as f64 * 100.0 / phones.sent as f64,
-    })
+    Some(Echoed { cost: part(&seconds, 50), seconds, back: phones.came as f64 * 100.0 / phones.sent as f64 })
+}
+
+/// Lets media flow for so long; returns what a leg cost in each second, in µs. `used` is what a process has used so far.
+pub fn each_second(phones: &mut Phones, length: Duration, used: impl Fn() -> Duration) -> Vec<f64> {
+    let second = Duration::from_secs(1);
+    let mut before = used();
+    let cost = |_| {
+        phones.run(second);
+        let now = used();
+        let cost = (now - std::mem::replace(&mut before, now)).as_secs_f64() * 1e6;
+        cost / phones.len() as f64
+    };
+    (0..length.as_secs()).map(cost).collect()
+}
+
+/// What so many of a hundred are at most.
+pub fn part(figures: &[f64], of_hundred: usize) -> f64 {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[(sorted.len() - 1) * of_hundred / 100]
 }
 
 /// The child.

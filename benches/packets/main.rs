@@ -18,7 +18,9 @@
 //! | `calls` | calls set up and torn down |
 //! | `io` | ways by which packets could be read and sent, without the program |
 //!
-//! CPU is what the scheduler counts for the other process, user and system, per leg and second of media.
+//! CPU is what the scheduler counts for the other process, user and system, per leg and second of media. It is looked at second by second, and the middle second of
+//! all is held against the echo's: on a machine that others use too, one costs twice what the next does. The fourth part of them that cost least tells what neither pays
+//! for neighbours.
 
 #![allow(
     clippy::unwrap_used,
@@ -102,16 +104,24 @@ fn main() {
             _ => {
                 // Others use the machine too, and memory is what they take away: the middle of some is told.
                 let rounds = if asked { ROUNDS } else { 1 };
-                let mut ratios: Vec<f64> = (0..rounds).map(|_| media(name, legs, room.unwrap_or(legs))).collect();
-                ratios.sort_by(f64::total_cmp);
-                println!("{name}: ratio in the middle of {rounds}: {:.2}", ratios[rounds / 2]);
+                let (mut bare, mut here) = (Vec::new(), Vec::new());
+                for _ in 0..rounds {
+                    let [echo, program] = media(name, legs, room.unwrap_or(legs));
+                    bare.extend(echo);
+                    here.extend(program);
+                }
+                let [middle, least] = [50, 25].map(|of_hundred| {
+                    let (here, bare) = (echo::part(&here, of_hundred), echo::part(&bare, of_hundred));
+                    format!("{here:.0} µs to {bare:.0}: {:.2}", here / bare)
+                });
+                println!("{name}: in the middle second {middle}; where neighbours take least {least}");
             }
         }
     }
 }
 
-/// Everyone in rooms of so many; the echo of as many packets before and after. Returns the ratio.
-fn media(name: &str, legs: usize, room: usize) -> f64 {
+/// Everyone in rooms of so many; the echo of as many packets before and after. Returns what each second of it cost, and of the program.
+fn media(name: &str, legs: usize, room: usize) -> [Vec<f64>; 2] {
     println!("{name}: {legs} legs in rooms of {room}");
     let before = echo::measure(legs, HELD, Way::Swept(5)).unwrap();
     let gateway = Gateway::start(legs.div_ceil(room));
@@ -121,9 +131,7 @@ fn media(name: &str, legs: usize, room: usize) -> f64 {
     let dialogs = connect(&mut signalling, &mut phones, room);
     phones.run(WARM_UP);
     phones.begin(room == 2);
-    let used = gateway.cpu();
-    phones.run(MEASURED);
-    let used = gateway.cpu() - used;
+    let here = echo::each_second(&mut phones, MEASURED, || gateway.cpu());
     let (full, came) = (gateway.resident(), phones.came as f64 * 100.0 / phones.sent as f64);
     let mut times = std::mem::take(&mut phones.times);
     // What the program tells every five seconds.
@@ -134,15 +142,15 @@ fn media(name: &str, legs: usize, room: usize) -> f64 {
     let after = echo::measure(legs, HELD, Way::Swept(5)).unwrap();
     // What is passed on as it comes must not wait for 5 ms.
     let prompt = (room == 2).then(|| echo::measure(legs, HELD, Way::Swept(1)).unwrap().cost);
-    let (bare, cost) =
-        ((before.cost + after.cost) / 2.0, used.as_secs_f64() * 1e6 / legs as f64 / MEASURED.as_secs_f64());
+    let echoed = [before.seconds, after.seconds].concat();
+    let (bare, cost) = (echo::part(&echoed, 50), echo::part(&here, 50));
     println!(
         "  bare echo                 {bare:8.1} µs of CPU per leg-second ({:.1} before, {:.1} after; {:.3} % came)",
         before.cost, after.cost, before.back
     );
     println!(
         "  here                      {cost:8.1} µs of CPU per leg-second, {:.0} % of a core, {:.3} % of packets came",
-        used.as_secs_f64() / MEASURED.as_secs_f64() * 100.0,
+        cost * legs as f64 / 1e4,
         came
     );
     println!("  ratio                     {:8.2} (goal: at most {})", cost / bare, if room == 2 { 1.2 } else { 1.5 });
@@ -167,7 +175,7 @@ fn media(name: &str, legs: usize, room: usize) -> f64 {
         "  worst tick                {:8.2} ms read, mixed and sent without a pause; {late} of {wakes} wake-ups late",
         longest * 1e3
     );
-    cost / bare
+    [echoed, here]
 }
 
 /// Calls of all phones.
@@ -221,7 +229,7 @@ fn ways(legs: usize) {
         for _ in 0..2 {
             let ours = echo::measure(legs, HELD, Way::Swept(5)).unwrap();
             match echo::measure(legs, HELD, way) {
-                Some(echo::Echoed { cost, back }) => println!(
+                Some(echo::Echoed { cost, back, .. }) => println!(
                     "  {name:<32} {cost:8.1} µs of CPU per leg-second, {:.2} of epoll every 5 ms; {back:.3} % came back",
                     cost / ours.cost
                 ),
