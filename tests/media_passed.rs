@@ -106,6 +106,23 @@ fn whatever_happens_to_who_is_passed_on_is_no_bang_to_the_other() {
 }
 
 #[test]
+fn the_noise_of_a_room_between_words_is_rest() {
+    for loud in [20, 100] {
+        let mut world = people(400.0);
+        let mut chance = 1u32;
+        let mut noise = |sample: i16| {
+            chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            sample + (chance >> 16) as i16 % loud
+        };
+        let noisy = words(400.0).into_iter().map(|sample| noise(sample)).collect();
+        world.phones[0].script = Some(noisy);
+        (0..2).for_each(|phone| world.join(phone));
+        world.run(3500);
+        assert!(passes(&world, 0), "{loud}");
+    }
+}
+
+#[test]
 fn who_is_in_the_middle_of_a_word_when_a_call_of_two_begins_is_no_bang() {
     for tone in TONES {
         let mut world = people(tone);

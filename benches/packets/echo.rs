@@ -83,7 +83,8 @@ pub fn each_second(phones: &mut Phones, length: Duration, used: impl Fn() -> Dur
     let cost = |_| {
         phones.run(second);
         let now = used();
-        let cost = (now - std::mem::replace(&mut before, now)).as_secs_f64() * 1e6;
+        // A thread that has ended takes what it used with it.
+        let cost = now.saturating_sub(std::mem::replace(&mut before, now)).as_secs_f64() * 1e6;
         cost / phones.len() as f64
     };
     (0..length.as_secs()).map(cost).collect()

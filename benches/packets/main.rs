@@ -104,9 +104,10 @@ fn main() {
             _ => {
                 // Others use the machine too, and memory is what they take away: the middle of some is told.
                 let rounds = if asked { ROUNDS } else { 1 };
-                let (mut bare, mut here) = (Vec::new(), Vec::new());
+                let (mut bare, mut here, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
                 for _ in 0..rounds {
                     let [echo, program] = media(name, legs, room.unwrap_or(legs));
+                    ratios.push(echo::part(&program, 50) / echo::part(&echo, 50));
                     bare.extend(echo);
                     here.extend(program);
                 }
@@ -114,7 +115,10 @@ fn main() {
                     let (here, bare) = (echo::part(&here, of_hundred), echo::part(&bare, of_hundred));
                     format!("{here:.0} µs to {bare:.0}: {:.2}", here / bare)
                 });
-                println!("{name}: in the middle second {middle}; where neighbours take least {least}");
+                let ratio = echo::part(&ratios, 50);
+                println!(
+                    "{name}: ratio in the middle of {rounds}: {ratio:.2}; of all seconds the middle one {middle}; where neighbours take least {least}"
+                );
             }
         }
     }

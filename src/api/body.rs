@@ -96,9 +96,11 @@ fn wrong(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let error = error.into_inner();
     match error.classify() {
         serde_json::error::Category::Data => {
-            let (fields, detail) = words::plain(&error.to_string());
+            let error = error.to_string();
+            let (fields, detail) = words::plain(&error);
             let below: String = fields.iter().map(|field| format!("/{}", escaped(field))).collect();
-            if !pointer.ends_with(&below) {
+            // Where it names a place of its own, that is within the one that is known.
+            if error.starts_with("wrong field `") || !pointer.ends_with(&below) {
                 pointer.push_str(&below);
             }
             Problem::fields(vec![FieldError { pointer, detail }])

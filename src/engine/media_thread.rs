@@ -15,6 +15,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -91,7 +92,7 @@ pub(super) fn start(
         at: None,
         units: Vec::with_capacity(TOGETHER),
         members: Vec::new(),
-        taken: 0,
+        taken: 0..0,
         inbox: Inbox::new(),
         arrivals: Arrivals::default(),
         departures: Departures::default(),
@@ -146,8 +147,8 @@ struct Thread {
     /// What is being ticked, and the legs of all of it.
     units: Vec<Unit>,
     members: Vec<(Unit, LegKey)>,
-    /// Of how many of them the first datagram has been taken.
-    taken: usize,
+    /// Of which of them the first datagrams have been taken.
+    taken: Range<usize>,
     /// Room for a datagram.
     inbox: Inbox,
     arrivals: Arrivals,
@@ -341,7 +342,7 @@ impl Thread {
 
     /// Takes what waits for the legs of units that are about to be ticked.
     fn read_members(&mut self, stamps: &Stamps, now: Instant) {
-        self.taken = 0;
+        self.taken = 0..0;
         let mut next = 0;
         while next < self.members.len() {
             if catch_unwind(AssertUnwindSafe(|| self.read_some(&mut next, stamps, now))).is_err() {
@@ -355,10 +356,10 @@ impl Thread {
 
     fn read_some(&mut self, next: &mut usize, stamps: &Stamps, now: Instant) {
         while let Some((unit, key)) = self.members.get(*next).copied() {
-            if *next == self.taken {
-                self.take_some();
+            if *next >= self.taken.end {
+                self.take_some(*next);
             }
-            let place = *next % TOGETHER;
+            let place = *next - self.taken.start;
             *next += 1;
             self.read_waiting(key, place, stamps, now);
             self.at = self.plane.leg(key).map(Leg::id);
@@ -369,10 +370,11 @@ impl Thread {
     }
 
     /// Takes the first datagrams of the next few members.
-    fn take_some(&mut self) {
+    fn take_some(&mut self, first: usize) {
+        self.taken = first..first;
         for place in 0..TOGETHER {
-            let Some((_, key)) = self.members.get(self.taken).copied() else { return };
-            self.taken += 1;
+            let Some((_, key)) = self.members.get(self.taken.end).copied() else { return };
+            self.taken.end += 1;
             if let Some(near) = self.plane.foresee() {
                 self.seats.fetch(near);
             }

@@ -319,7 +319,10 @@ impl Coded {
                 let end = end.unwrap_or(play);
                 // Beyond what was passed on nothing came.
                 let from = play.min(end);
-                pass_over(ring, decoder, from - SETTLED, from - WARM_UP as i64);
+                // Where much waits, the ring has less of what was before.
+                let warm = from - WARM_UP as i64;
+                let first = (from - SETTLED).max(play + self.time.ahead() - HELD as i64).min(warm);
+                pass_over(ring, decoder, first, warm);
                 ring.read(from - WARM_UP as i64, &mut bytes);
                 decoder.decode(&bytes, &mut samples);
                 *passed = 0;

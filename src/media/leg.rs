@@ -265,9 +265,11 @@ impl Leg {
             return loudness.next();
         }
         let glance = self.passes();
+        // Asked first: to tell how loud a frame is, it may be decoded.
+        let served = self.is_served();
         let hushed = self.presses.is_down(now) || self.keys_tone();
         let level = if hushed { 0 } else { self.playout.level(samples_at(now), glance) };
-        self.rest(level);
+        self.rest(level, served);
         level
     }
 
@@ -304,10 +306,10 @@ impl Leg {
 
     /// So many ticks of it were left out. Their time has passed for the far end too: what comes after them belongs where it would have been, or it
     /// would be late from now on. Who is `fed` another's packets as they come has the time that those tell. Who is `heard` in a mix is heard on from where
-    /// we stopped; of others, what waited is over.
+    /// we stopped, and so is who keys by tones; of others, what waited is over.
     pub fn lapse(&mut self, ticks: u32, fed: bool, heard: bool) {
         self.monitor.overrun(u64::from(ticks));
-        if !heard {
+        if !heard && !self.is_overheard() {
             self.playout.lapse(i64::from(ticks) * FRAME as i64);
         }
         if !fed {
@@ -320,11 +322,16 @@ impl Leg {
         self.due = due;
     }
 
-    /// Its first tick on a thread is due then; what was due between was left out.
+    /// Its first tick on a thread is due then; what was due between was left out, and what is due again was sent before.
     pub fn arrive(&mut self, due: Instant) {
         let Some(then) = self.due.take() else { return };
-        let ticks = due.since(then).as_nanos() / TICK.as_nanos();
-        self.lapse(u32::try_from(ticks).unwrap_or(u32::MAX), false, false);
+        let ticks = |late: Duration| u32::try_from(late.as_nanos() / TICK.as_nanos()).unwrap_or(u32::MAX);
+        let (left_out, again) = (ticks(due.since(then)), ticks(then.since(due)));
+        if left_out > 0 {
+            self.lapse(left_out, false, false);
+        } else if again > 0 {
+            self.egress.wait(self.egress.early().saturating_add(u8::try_from(again).unwrap_or(u8::MAX)));
+        }
     }
 
     /// Whether this leg hears something that nobody else does.

@@ -137,6 +137,10 @@ impl Timeline {
         if !self.started {
             start = self.begin(timestamp);
         } else if start > self.play + MOST_DELAY || start + length <= self.play - FAR_BEHIND {
+            if self.lapsed && (self.newest - FAR_BEHIND..self.play).contains(&start) {
+                // It waited while we stood still, however long that was.
+                return Placed::Late;
+            }
             self.estranged += 1;
             if self.estranged < 2 {
                 return Placed::Estranged;

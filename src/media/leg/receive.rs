@@ -146,6 +146,7 @@ impl Leg {
             let back = !astray && self.reception.turns_back(header.sequence, header.timestamp);
             let follows = !astray && self.reception.follows(header.sequence);
             if back || (follows && self.playout.time().leaps(header.timestamp, arrived)) {
+                self.part(peer.as_deref_mut());
                 self.playout.reset();
             }
             let (generation, by_us) = (self.playout.time().generation(), self.playout.time().stood_still());
@@ -165,6 +166,7 @@ impl Leg {
                 }
                 Placed::Estranged => {
                     self.counters.late += 1;
+                    self.part(peer.as_deref_mut());
                     None
                 }
             }

@@ -130,9 +130,14 @@ impl Leg {
         }
     }
 
+    /// Whether we listen to it ourselves, also where nobody else does.
+    pub(super) fn is_overheard(&self) -> bool {
+        self.treated.tones.is_some() || self.plays_music()
+    }
+
     /// Steps over the next frame, which nobody hears but we ourselves, where there is something to listen for.
     pub(super) fn overhear(&mut self, now: Instant) -> bool {
-        if (self.treated.tones.is_none() && !self.plays_music()) || self.presses.is_down(now) {
+        if !self.is_overheard() || self.presses.is_down(now) {
             return false;
         }
         let mut frame = [0; Rate::MOST];

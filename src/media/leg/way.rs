@@ -63,21 +63,27 @@ impl Leg {
         self.way.rested = 0;
     }
 
-    /// Takes how loud the next frame is; where nothing came, nothing is known of the far end's encoder.
-    pub(super) fn rest(&mut self, level: u16) {
+    /// Takes how loud the next frame is, and whether it is there; where nothing came, nothing is known of the far end's encoder.
+    pub(super) fn rest(&mut self, level: u16, served: bool) {
         if self.format.codec == Codec::G722 {
-            let rests = level < REST && self.is_served();
+            let rests = level < REST && served;
             self.way.rested = if rests { self.way.rested.saturating_add(1) } else { 0 };
         }
     }
 
     /// Another source begins, with an encoder of its own: it is not passed on to what has decoded the one before.
     pub(super) fn begin_source(&mut self, peer: Option<&mut Leg>) {
+        self.part(peer);
+        self.playout.begin_anew();
+    }
+
+    /// What comes does not follow what came, and may be another encoder's under the same name. To be called while the buffer still holds what was
+    /// passed on.
+    pub(super) fn part(&mut self, peer: Option<&mut Leg>) {
         if self.format.codec == Codec::G722 {
             self.end_passing(peer);
         }
         self.way.rested = 0;
-        self.playout.begin_anew();
     }
 
     /// Whether packets go on as they come: nothing is to be mixed for the other from this one.
@@ -145,7 +151,8 @@ impl Leg {
             let packet = Outgoing { leg: peer.key, port: Port::Rtp, to, bytes };
             peer.counters.sent += u64::from(peer.guard.send_rtp(packet, outlet));
         };
-        let (egress, ripe) = (&mut peer.egress, self.is_ripe());
+        let ripe = self.format.codec != Codec::G722 || self.way.rested >= RESTED;
+        let egress = &mut peer.egress;
         match (&mut self.way.relay, kind) {
             (Some(relay), None) => relay.leave_out(header, egress),
             (Some(relay), Some(kind)) if relay.fits(&self.playout) => {
