@@ -110,11 +110,11 @@ fn the_noise_of_a_room_between_words_is_rest() {
     for loud in [20, 100] {
         let mut world = people(400.0);
         let mut chance = 1u32;
-        let mut noise = |sample: i16| {
+        let noise = move |sample: i16| {
             chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             sample + (chance >> 16) as i16 % loud
         };
-        let noisy = words(400.0).into_iter().map(|sample| noise(sample)).collect();
+        let noisy = words(400.0).into_iter().map(noise).collect();
         world.phones[0].script = Some(noisy);
         (0..2).for_each(|phone| world.join(phone));
         world.run(3500);
