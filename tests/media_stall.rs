@@ -5,7 +5,7 @@
 mod media_support;
 
 use media_support::World;
-use ringlift::media::command::MediaCommand;
+use ringlift::media::command::{MediaCommand, Treatment};
 use ringlift::wire::codec::Codec::{self, G722, Pcmu};
 use ringlift::wire::rtp::rtcp::{Compound, Report};
 
@@ -79,6 +79,45 @@ fn who_goes_to_another_thread_that_stood_still_is_sent_to_in_time() {
         println!("{pause} ms: {astray} ms");
         assert!(astray.abs() <= 20, "{pause} ms: {astray} ms");
         assert!(world.figures(0).overruns + 1 >= pause / 20 - 1);
+    }
+}
+
+#[test]
+fn who_goes_to_another_thread_that_is_behind_is_not_sent_the_same_time_twice() {
+    for behind in [20, 60, 160] {
+        let (mut ahead, mut late) = (call(Pcmu, 5), call(Pcmu, 4));
+        ahead.run(1000 + behind);
+        late.run(1000);
+        late.stand_still(behind);
+        let mut phone = ahead.phones.remove(4);
+        let since = phone.packets.len() - 1;
+        let moved = ahead.plane.take_leg(phone.leg).unwrap();
+        phone.key = late.plane.insert_leg(moved, late.now);
+        late.phones.push(phone);
+        late.run(1000);
+        let astray = astray(&late, 4, since);
+        println!("{behind} ms: {astray} ms");
+        assert!(astray.abs() <= 20, "{behind} ms: {astray} ms");
+    }
+}
+
+#[test]
+fn keys_that_come_as_tones_while_we_stand_still_are_heard() {
+    for pause in [210, 300, 380] {
+        let mut world = call(Pcmu, 1);
+        let treatment = Treatment { tones: true, ..Treatment::default() };
+        world.order(MediaCommand::Treat { leg: world.phones[0].leg, treatment });
+        // Fives of 80 ms with pauses of 80 ms, from the moment on at which we stop.
+        let key = |n: usize| {
+            let wave = |hertz: f32| (std::f32::consts::TAU * hertz * n as f32 / 8000.0).sin() * 4000.0;
+            let down = (8000..8000 + 8 * 160 * (pause as usize / 160 + 1)).contains(&n) && (n - 8000) / 640 % 2 == 0;
+            if down { (wave(770.0) + wave(1336.0)) as i16 } else { 0 }
+        };
+        world.phones[0].script = Some((0..80_000).map(key).collect());
+        world.run(1000);
+        world.stand_still(pause);
+        world.run(1500);
+        assert_eq!(world.digits(), "5".repeat(pause as usize / 160 + 1), "{pause} ms");
     }
 }
 
