@@ -110,7 +110,8 @@ fn keys_that_come_as_tones_while_we_stand_still_are_heard() {
         // Fives of 80 ms with pauses of 80 ms, from the moment on at which we stop.
         let key = |n: usize| {
             let wave = |hertz: f32| (std::f32::consts::TAU * hertz * n as f32 / 8000.0).sin() * 4000.0;
-            let down = (8000..8000 + 8 * 160 * (pause as usize / 160 + 1)).contains(&n) && (n - 8000) / 640 % 2 == 0;
+            let down = (8000..8000 + 8 * 160 * (pause as usize / 160 + 1)).contains(&n)
+                && ((n - 8000) / 640).is_multiple_of(2);
             if down { (wave(770.0) + wave(1336.0)) as i16 } else { 0 }
         };
         world.phones[0].script = Some((0..80_000).map(key).collect());
