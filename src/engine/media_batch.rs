@@ -15,15 +15,18 @@ pub(super) const TOGETHER: usize = 16;
 /// Longest datagram that waits for others: 20 ms of anything but video. Longer ones are sent at once.
 const LONGEST: usize = 508;
 
-/// What was taken of the sockets of some legs.
+/// The place of a datagram that is taken alone.
+pub(super) const ALONE: usize = TOGETHER;
+
+/// What was taken of the sockets of some legs, and room for one more.
 pub(super) struct Arrivals {
     inboxes: Box<[Inbox]>,
-    came: [Option<Datagram>; TOGETHER],
+    came: [Option<Datagram>; TOGETHER + 1],
 }
 
 impl Default for Arrivals {
     fn default() -> Self {
-        Self { inboxes: (0..TOGETHER).map(|_| Inbox::new()).collect(), came: [None; TOGETHER] }
+        Self { inboxes: (0..=TOGETHER).map(|_| Inbox::new()).collect(), came: [None; TOGETHER + 1] }
     }
 }
 

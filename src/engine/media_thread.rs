@@ -26,11 +26,11 @@ use tracing::debug;
 
 use crate::base::{Instant, LegId};
 use crate::engine::clock::{Clock, Stamps};
-use crate::engine::media_batch::{Arrivals, Departures, TOGETHER};
+use crate::engine::media_batch::{ALONE, Arrivals, Departures, TOGETHER};
 use crate::engine::media_seats::{Found, Seats};
 use crate::engine::media_web::ThreadEnds;
 use crate::engine::media_worker::{Counts, Longest, Moved, Order, Report, Worker, add};
-use crate::engine::os::{Doorbell, Inbox, prefer_this_thread};
+use crate::engine::os::{Doorbell, prefer_this_thread};
 use crate::engine::sockets::{Datagram, Ear, LegSockets};
 use crate::media::command::{Figures, MediaCommand, MediaEvent};
 use crate::media::leg::Leg;
@@ -93,7 +93,6 @@ pub(super) fn start(
         units: Vec::with_capacity(TOGETHER),
         members: Vec::new(),
         taken: 0..0,
-        inbox: Inbox::new(),
         arrivals: Arrivals::default(),
         departures: Departures::default(),
     };
@@ -149,8 +148,6 @@ struct Thread {
     members: Vec<(Unit, LegKey)>,
     /// Of which of them the first datagrams have been taken.
     taken: Range<usize>,
-    /// Room for a datagram.
-    inbox: Inbox,
     arrivals: Arrivals,
     departures: Departures,
 }
@@ -332,7 +329,8 @@ impl Thread {
             *next += 1;
             match self.seats.found(index) {
                 Some(Found::Ear(key, ear)) => {
-                    self.read_one(key, ear, stamps, now);
+                    self.take_one(key, ear);
+                    self.hand_over(key, ear, ALONE, stamps, now);
                 }
                 Some(Found::Doorbell) => self.doorbell.answer(),
                 None => {}
@@ -384,32 +382,38 @@ impl Thread {
     }
 
     /// Takes what waits for one leg, of which the first may have been taken.
-    fn read_waiting(&mut self, key: LegKey, place: usize, stamps: &Stamps, now: Instant) {
-        let Some((datagram, bytes)) = self.arrivals.get(place) else { return };
-        let (from, arrived) = (datagram.from, stamps.arrived(datagram.stamp, now));
-        self.at = self.seats.get(key).map(|seat| seat.leg);
-        let mut outlet = self.seats.outlet(&mut self.web);
-        self.plane.receive_rtp(key, from, bytes, arrived, &mut outlet, &mut self.events);
-        outlet.count(&self.counts);
-        add(&self.counts.received, 1);
-        let mut age = stamps.age(datagram.stamp);
-        for _ in 1..ROUNDS {
+    fn read_waiting(&mut self, key: LegKey, mut place: usize, stamps: &Stamps, now: Instant) {
+        for round in 0..ROUNDS {
+            if round > 0 {
+                place = ALONE;
+                self.take_one(key, Ear::Rtp);
+            }
+            let Some(age) = self.hand_over(key, Ear::Rtp, place, stamps, now) else { break };
             // Asking a socket in vain costs half of what a packet does. Had there been more, this one would be older.
             let last = age.is_some_and(|age| age < RECENT);
             if last && self.plane.leg(key).is_some_and(Leg::is_served) {
                 break;
             }
-            let Some(next) = self.read_one(key, Ear::Rtp, stamps, now) else { break };
-            age = next;
         }
     }
 
-    /// Takes a packet of a leg's socket; says how old it is, if that is known, where there was one.
-    fn read_one(&mut self, key: LegKey, ear: Ear, stamps: &Stamps, now: Instant) -> Option<Option<Duration>> {
-        let seat = self.seats.get(key)?;
-        let Datagram { length, from, stamp } = seat.sockets.receive(ear, &mut self.inbox)?;
-        let bytes = self.inbox.bytes(length);
-        self.at = Some(seat.leg);
+    /// Takes a datagram of a leg's socket, if there is one.
+    fn take_one(&mut self, key: LegKey, ear: Ear) {
+        let seat = self.seats.get(key);
+        self.arrivals.take(ALONE, |inbox| seat?.sockets.receive(ear, inbox));
+    }
+
+    /// Gives what was taken for a place to its leg; says how old it is, if that is known, where there was something.
+    fn hand_over(
+        &mut self,
+        key: LegKey,
+        ear: Ear,
+        place: usize,
+        stamps: &Stamps,
+        now: Instant,
+    ) -> Option<Option<Duration>> {
+        let (Datagram { from, stamp, .. }, bytes) = self.arrivals.get(place)?;
+        self.at = self.seats.get(key).map(|seat| seat.leg);
         let arrived = stamps.arrived(stamp, now);
         let mut outlet = self.seats.outlet(&mut self.web);
         match ear {

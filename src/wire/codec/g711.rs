@@ -1,4 +1,4 @@
-//! G.711 (ITU-T, 1988): both laws as tables that the compiler computes.
+//! G.711 (ITU-T, 1988): both laws, from bytes by tables that the compiler computes, to bytes by arithmetic.
 //!
 //! A byte is sign, three bits of segment, four of step: a segment's steps are twice as wide as those of the one
 //! below. µ-law adds a bias of 33 (in 14 bits) first and sends all bits inverted; A-law has two equal segments at
@@ -32,14 +32,6 @@ impl Law {
         }
     }
 
-    /// Magnitudes by byte, for measuring without decoding.
-    pub const fn magnitudes(self) -> &'static [u16; 256] {
-        match self {
-            Law::Mu => &ULAW_MAGNITUDE,
-            Law::A => &ALAW_MAGNITUDE,
-        }
-    }
-
     /// Turns bytes into samples, as many as both have room for.
     pub fn decode(self, bytes: &[u8], samples: &mut [i16]) {
         let table = self.decoding();
@@ -56,7 +48,7 @@ impl Law {
         }
     }
 
-    /// The sum of the magnitudes of bytes, without decoding them; of at most 65,536.
+    /// The sum of the magnitudes of bytes, without decoding them; exact for as many as a packet has, up to 2,000.
     pub fn magnitude(self, bytes: &[u8]) -> u32 {
         match self {
             Law::Mu => magnitude_ulaw(bytes),
@@ -141,26 +133,6 @@ wide! {
 pub static ULAW_TO_LINEAR: [i16; 256] = decode_table(true);
 /// Samples by A-law byte, 16 bit.
 pub static ALAW_TO_LINEAR: [i16; 256] = decode_table(false);
-/// Magnitudes by µ-law byte.
-pub static ULAW_MAGNITUDE: [u16; 256] = magnitudes(&decode_table(true));
-/// Magnitudes by A-law byte.
-pub static ALAW_MAGNITUDE: [u16; 256] = magnitudes(&decode_table(false));
-
-/// µ-law by the sample's upper 14 bits, A-law by its upper 12: 20 KiB, which fits a core's first cache.
-static LINEAR_TO_ULAW: [u8; 1 << 14] = ulaw_table();
-static LINEAR_TO_ALAW: [u8; 1 << 12] = alaw_table();
-
-/// The µ-law byte of a sample.
-#[inline]
-pub fn ulaw(sample: i16) -> u8 {
-    LINEAR_TO_ULAW[usize::from(sample.cast_unsigned() >> 2)]
-}
-
-/// The A-law byte of a sample.
-#[inline]
-pub fn alaw(sample: i16) -> u8 {
-    LINEAR_TO_ALAW[usize::from(sample.cast_unsigned() >> 4)]
-}
 
 const fn decode_table(ulaw: bool) -> [i16; 256] {
     let mut table = [0; 256];
@@ -182,54 +154,15 @@ const fn decode_table(ulaw: bool) -> [i16; 256] {
     table
 }
 
-const fn magnitudes(samples: &[i16; 256]) -> [u16; 256] {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = samples[byte].unsigned_abs();
-        byte += 1;
-    }
-    table
-}
-
-const fn ulaw_table() -> [u8; 1 << 14] {
-    let mut table = [0; 1 << 14];
-    let mut index = 0;
-    while index < 1 << 14 {
-        let negative = index >= 1 << 13;
-        let linear: u32 = if negative { (1 << 14) - 1 - index } else { index };
-        let biased = if linear + 33 > 0x1fff { 0x1fff } else { linear + 33 };
-        let segment = biased.ilog2() - 5;
-        let step = (biased >> (segment + 1)) & 15;
-        let byte = !((segment << 4) | step) as u8;
-        table[index as usize] = if negative { byte & 0x7f } else { byte };
-        index += 1;
-    }
-    table
-}
-
-const fn alaw_table() -> [u8; 1 << 12] {
-    let mut table = [0; 1 << 12];
-    let mut index = 0;
-    while index < 1 << 12 {
-        let negative = index >= 1 << 11;
-        let linear: u32 = if negative { (1 << 12) - 1 - index } else { index };
-        let bits = if linear < 32 {
-            linear
-        } else {
-            let segment = linear.ilog2() - 3;
-            (segment << 4) | ((linear >> (segment - 1)) & 15)
-        };
-        let byte = bits as u8 ^ 0x55;
-        table[index as usize] = if negative { byte } else { byte | 0x80 };
-        index += 1;
-    }
-    table
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn coded(law: Law, sample: i16) -> u8 {
+        let mut byte = [0];
+        law.encode(&[sample], &mut byte);
+        byte[0]
+    }
 
     /// The ITU-T Software Tool Library's rule (G.191), written out as its own program.
     fn itu_ulaw(sample: i16) -> u8 {
@@ -283,29 +216,30 @@ mod tests {
     #[test]
     fn every_sample_and_every_byte_is_as_the_itu_has_it() {
         for sample in i16::MIN..=i16::MAX {
-            assert_eq!(ulaw(sample), itu_ulaw(sample), "µ-law of {sample}");
-            assert_eq!(alaw(sample), itu_alaw(sample), "A-law of {sample}");
+            assert_eq!(coded(Law::Mu, sample), itu_ulaw(sample), "µ-law of {sample}");
+            assert_eq!(coded(Law::A, sample), itu_alaw(sample), "A-law of {sample}");
         }
         for byte in 0..=255 {
             assert_eq!(ULAW_TO_LINEAR[usize::from(byte)], itu_ulaw_expand(byte), "µ-law byte {byte}");
             assert_eq!(ALAW_TO_LINEAR[usize::from(byte)], itu_alaw_expand(byte), "A-law byte {byte}");
-            assert_eq!(alaw(ALAW_TO_LINEAR[usize::from(byte)]), byte);
+            assert_eq!(coded(Law::A, ALAW_TO_LINEAR[usize::from(byte)]), byte);
             // Minus zero is the one µ-law byte that comes back as another.
-            assert_eq!(ulaw(ULAW_TO_LINEAR[usize::from(byte)]), if byte == 0x7f { 0xff } else { byte });
+            assert_eq!(coded(Law::Mu, ULAW_TO_LINEAR[usize::from(byte)]), if byte == 0x7f { 0xff } else { byte });
         }
     }
 
     #[test]
-    fn many_at_once_are_what_each_is_by_table() {
+    fn many_at_once_are_what_each_is_alone() {
         let samples: Vec<i16> = (i16::MIN..=i16::MAX).collect();
         let mut bytes = vec![0; samples.len()];
         Law::Mu.encode(&samples, &mut bytes);
-        assert!(samples.iter().zip(&bytes).all(|(sample, byte)| *byte == ulaw(*sample)));
+        assert!(samples.iter().zip(&bytes).all(|(sample, byte)| *byte == coded(Law::Mu, *sample)));
         Law::A.encode(&samples, &mut bytes);
-        assert!(samples.iter().zip(&bytes).all(|(sample, byte)| *byte == alaw(*sample)));
+        assert!(samples.iter().zip(&bytes).all(|(sample, byte)| *byte == coded(Law::A, *sample)));
         for law in [Law::Mu, Law::A] {
-            let by_table =
-                |bytes: &[u8]| bytes.iter().map(|byte| u32::from(law.magnitudes()[usize::from(*byte)])).sum::<u32>();
+            let by_table = |bytes: &[u8]| {
+                bytes.iter().map(|byte| u32::from(law.decoding()[usize::from(*byte)].unsigned_abs())).sum::<u32>()
+            };
             for byte in 0..=255 {
                 for count in [1, 15, 16, 17, 160] {
                     assert_eq!(
