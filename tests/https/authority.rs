@@ -1,6 +1,8 @@
 //! Certificates that an authority signs.
 
+use std::io::{BufRead, BufReader, Read, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::browser::Browser;
@@ -42,6 +44,8 @@ fn a_name_proved_by_a_text_has_a_certificate_that_is_trusted_and_renewed_under_a
     }
 
     let renewed = until("a renewed certificate", s(40), || {
+        let refused = gateway.log().lines().find(|line| line.contains("no certificate for")).map(String::from);
+        assert_eq!(refused, None);
         // A connection on which nothing is asked for 15 s is closed by the server, as usual.
         assert!(browser.ask(&mut first, "/healthz").starts_with("HTTP/1.1 200"));
         browser.visit(NAME, ports.at(8)).ok().filter(|visit| visit.facts.fingerprint != first.facts.fingerprint)
@@ -126,15 +130,13 @@ fn where_nobody_answers_the_node_starts_all_the_same_and_says_whom_it_asked() {
     gateway.done();
 }
 
-/// An authority that has had enough; pebble never does. It opens the account, and refuses every order.
-#[test]
-fn an_authority_that_has_had_enough_is_not_asked_again_before_its_time() {
-    use std::io::{BufRead, BufReader, Read, Write};
-    let (ports, _) = ports();
+/// An authority that has had enough; pebble never does. It opens the account, and refuses every order: so many by their
+/// nonce, the others for good. What a node writes into its configuration, and how many orders it has seen.
+fn weary(bad_nonces: u32) -> (String, Arc<AtomicU32>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let acme = format!("tls = {{ acme = {{ domains = [\"{NAME}\"], directory = \"{base}/dir\" }} }}");
-    let orders = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let orders = Arc::new(AtomicU32::new(0));
     let counted = orders.clone();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
@@ -155,8 +157,11 @@ fn an_authority_that_has_had_enough_is_not_asked_again_before_its_time() {
                     ),
                 ),
                 "/account" => ("201 Created", format!("Location: {base}/account/1\r\n"), "{}".to_owned()),
+                "/order" if counted.fetch_add(1, Ordering::Relaxed) < bad_nonces => {
+                    let problem = "{\"type\":\"urn:ietf:params:acme:error:badNonce\",\"detail\":\"not this one\"}";
+                    ("400 Bad Request", String::new(), problem.to_owned())
+                }
                 "/order" => {
-                    counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                     let problem =
                         "{\"type\":\"urn:ietf:params:acme:error:rateLimited\",\"detail\":\"too many certificates\"}";
                     ("429 Too Many Requests", "Retry-After: 90000\r\n".to_owned(), problem.to_owned())
@@ -171,6 +176,13 @@ fn an_authority_that_has_had_enough_is_not_asked_again_before_its_time() {
             );
         }
     });
+    (acme, orders)
+}
+
+#[test]
+fn an_authority_that_has_had_enough_is_not_asked_again_before_its_time() {
+    let (ports, _) = ports();
+    let (acme, orders) = weary(0);
     let mut gateway = setup(&ports, &acme).start();
     let line = logged(|| gateway.log(), "no certificate for", s(20));
     assert!(line.contains("asked too often: too many certificates (rateLimited)"), "{line}");
@@ -180,10 +192,30 @@ fn an_authority_that_has_had_enough_is_not_asked_again_before_its_time() {
     let (soonest, latest) =
         (ringlift::base::Utc(now.0 + 89_900_000).to_string(), ringlift::base::Utc(now.0 + 90_000_000).to_string());
     assert!(*next >= *soonest && *next <= *latest, "{next}");
-    assert_eq!(orders.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert_eq!(orders.load(Ordering::Relaxed), 1);
     // Who starts the node again and again does not ask again and again.
     gateway.signal("KILL");
     gateway.restart();
-    assert_eq!(orders.load(std::sync::atomic::Ordering::Relaxed), 1, "not within seconds of the last time");
+    assert_eq!(orders.load(Ordering::Relaxed), 1, "not within seconds of the last time");
+    gateway.done();
+}
+
+#[test]
+fn an_authority_that_refuses_nonces_is_asked_again_at_once_but_not_for_ever() {
+    let (ports, _) = ports();
+    // Three tries of an order, and one of the next.
+    let (acme, orders) = weary(4);
+    let gateway = setup(&ports, &acme).start();
+    let line = logged(|| gateway.log(), "no certificate for", s(20));
+    assert!(line.contains("rateLimited"), "what it said at last: {line}");
+    assert_eq!(orders.load(Ordering::Relaxed), 5);
+    gateway.done();
+
+    let (ports, _) = self::ports();
+    let (acme, orders) = weary(u32::MAX);
+    let gateway = setup(&ports, &acme).start();
+    let line = logged(|| gateway.log(), "no certificate for", s(20));
+    assert!(line.contains("badNonce"), "{line}");
+    assert_eq!(orders.load(Ordering::Relaxed), 15, "five orders, each with three nonces");
     gateway.done();
 }

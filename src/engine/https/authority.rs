@@ -21,6 +21,11 @@ use super::{Https, Pair, alpn};
 const PATIENCE: RetryPolicy =
     RetryPolicy::new().initial_delay(Duration::from_millis(250)).timeout(Duration::from_secs(120));
 
+/// How many orders an attempt begins, one after the other, where only nonces were refused. More: an authority that
+/// refuses every nonce is asked for nothing. Fewer: one that refuses some costs the pause of a refusal, though nothing
+/// has to be mended.
+const ANEW: usize = 5;
+
 /// An authority, and what it is asked for.
 #[derive(Debug, Clone)]
 pub struct Authority {
@@ -54,6 +59,15 @@ pub struct Refusal {
     pub reached: bool,
     /// When it wants to be asked again.
     pub after: Option<Duration>,
+    /// Whether it refused nothing but a nonce, for which it wants the same again with another (RFC 8555 §6.5).
+    pub nonce: bool,
+}
+
+impl Refusal {
+    /// What is in the way is here, not there.
+    pub(super) const fn ours(line: String) -> Self {
+        Self { line, reached: true, after: None, nonce: false }
+    }
 }
 
 impl Authority {
@@ -64,7 +78,17 @@ impl Authority {
 
     /// Orders a certificate, and keeps it before it is shown. `shown` is what everybody else sees meanwhile.
     pub(super) async fn order(&self, https: &Https, shown: &Pair) -> Result<Pair, Refusal> {
-        let ours = |line: String| Refusal { line, reached: true, after: None };
+        for _ in 1..ANEW {
+            let ordered = self.order_once(https, shown).await;
+            if !ordered.as_ref().is_err_and(|refusal| refusal.nonce) {
+                return ordered;
+            }
+        }
+        self.order_once(https, shown).await
+    }
+
+    async fn order_once(&self, https: &Https, shown: &Pair) -> Result<Pair, Refusal> {
+        let ours = Refusal::ours;
         let requests = Requests::new(self.authorities.as_deref()).map_err(ours)?;
         let refused = |error: Error| self.refusal(&error, requests.after());
         let account = self.account(&https.folder, &requests).await?;
@@ -100,7 +124,7 @@ impl Authority {
     /// The account of our key. The key is kept before the authority hears of it: whoever asks again with it is given
     /// the same account, not a second one (RFC 8555 §7.3.1).
     async fn account(&self, folder: &Path, requests: &Requests) -> Result<Account, Refusal> {
-        let ours = |line: String| Refusal { line, reached: true, after: None };
+        let ours = Refusal::ours;
         let path = folder.join("acme-account.pem");
         if !path.exists() {
             let pem = KeyPair::generate().map_err(|error| ours(error.to_string()))?.serialize_pem();
@@ -174,7 +198,8 @@ impl Authority {
             Error::Api(problem) => (self.said(problem), true),
             other => (format!("the authority cannot be used: {other}"), true),
         };
-        Refusal { line, reached, after }
+        let nonce = matches!(error, Error::Api(problem) if kind(problem) == "badNonce");
+        Refusal { line, reached, after, nonce }
     }
 
     fn said(&self, problem: &Problem) -> String {
@@ -206,6 +231,7 @@ impl Authority {
             line: format!("the authority could not see that {name} is this node: {why}: {change}"),
             reached: true,
             after,
+            nonce: false,
         }
     }
 }

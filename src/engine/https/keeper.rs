@@ -56,7 +56,7 @@ impl Https {
         authority: &Authority,
         shown: Option<&Pair>,
     ) -> Result<(Pair, Facts), super::authority::Refusal> {
-        let lost = |line: String| super::authority::Refusal { line, reached: true, after: None };
+        let lost = super::authority::Refusal::ours;
         let before = self.server.borrow().clone();
         // What others see while names are proved, where nothing was signed yet.
         let usual = match shown {
