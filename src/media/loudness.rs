@@ -6,7 +6,7 @@
 //! gain that is there, which begins at none. Peaks that the gain would push beyond full scale are bent, not cut.
 
 use super::mix;
-use crate::base::wide::wide;
+use crate::base::wide::{alter, largest, sum, wide};
 
 /// What everybody is brought to: −20 dBov. Higher: loud voices are bent more. Lower: all are soft.
 const TARGET: f32 = -20.0;
@@ -170,7 +170,7 @@ fn factor(gain: f32) -> i16 {
 wide! {
     /// How many of these are pauses.
     fn pauses(powers: &[i16]) -> usize {
-        let loudest = powers.iter().fold(0, |most, power| (*power).max(most));
+        let loudest = largest(powers, |power| power);
         let quiet = coarse(fine(loudest) * PAUSE);
         // At most a hundred: a number as narrow as what is counted, so that many are counted at once.
         let count = powers.iter().fold(0i16, |count, power| count + i16::from(*power < quiet));
@@ -179,18 +179,9 @@ wide! {
 }
 
 wide! {
-    /// A frame's power, with several sums at once, as processors add.
+    /// A frame's power.
     fn power(frame: &[i16]) -> f32 {
-        const AT_ONCE: usize = 16;
-        let mut sums = [0.0; AT_ONCE];
-        let pieces = frame.chunks_exact(AT_ONCE);
-        let rest: f32 = pieces.remainder().iter().map(|sample| f32::from(*sample) * f32::from(*sample)).sum();
-        for piece in pieces {
-            for (sum, sample) in sums.iter_mut().zip(piece) {
-                *sum += f32::from(*sample) * f32::from(*sample);
-            }
-        }
-        (sums.iter().sum::<f32>() + rest) / frame.len().max(1) as f32
+        sum(frame, |sample| f32::from(sample) * f32::from(sample)) / frame.len().max(1) as f32
     }
 }
 
@@ -202,25 +193,53 @@ wide! {
         if from == ONE && to == ONE {
             return;
         }
-        let loudest = frame.iter().fold(0, |loudest, sample| sample.unsigned_abs().max(loudest));
+        let loudest = largest(frame, i16::unsigned_abs);
         let most = (i32::from(loudest) * i32::from(from.max(to))) >> 12;
+        if from == to {
+            return scale(frame, to, most);
+        }
         let change = i32::from(to) - i32::from(from);
         for (step, piece) in (1..).zip(frame.chunks_mut(frame.len().div_ceil(STEPS).max(1))) {
-            let gain = from + (change * step / STEPS as i32) as i16;
-            let scaled = |sample: i16| (i32::from(sample) * i32::from(gain)) >> 12;
-            if most < mix::KNEE {
-                piece.iter_mut().for_each(|sample| *sample = scaled(*sample) as i16);
-            } else {
-                piece.iter_mut().for_each(|sample| *sample = mix::bend(scaled(*sample)));
-            }
+            scale(piece, from + (change * step / STEPS as i32) as i16, most);
         }
+    }
+}
+
+/// Scales samples of which the loudest becomes so loud.
+#[inline(always)]
+fn scale(samples: &mut [i16], gain: i16, most: i32) {
+    let scaled = |sample: i16| (i32::from(sample) * i32::from(gain)) >> 12;
+    if most < mix::KNEE {
+        alter(samples, |sample| scaled(sample) as i16);
+    } else {
+        alter(samples, |sample| mix::bend(scaled(sample)));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::wide::tests::on_each;
     use crate::media::FRAME;
+
+    #[test]
+    fn a_voice_is_levelled_alike_by_whatever_processor() {
+        for (length, most) in [(160, 900), (480, 30_000), (70, 32_767)] {
+            let frame: Vec<i16> = (0..length).map(|n| (n * 7919 % (2 * most) - most) as i16).collect();
+            let levelled = on_each(|| {
+                let mut levelled = [(ONE, ONE), (ONE, 9000), (9000, 9000), (3000, 1000)].map(|(from, to)| {
+                    let mut frame = frame.clone();
+                    apply(&mut frame, from, to);
+                    frame
+                });
+                levelled.iter_mut().for_each(|frame| frame.push(pauses(&frame[..70]) as i16));
+                (levelled, power(&frame))
+            });
+            let end = levelled.0[2][..frame.len()].iter().zip(&frame);
+            assert!(end.clone().all(|(to, from)| *to == mix::bend((i32::from(*from) * 9000) >> 12)), "{length}");
+            assert_eq!(levelled.0[0][..frame.len()], frame);
+        }
+    }
 
     /// Words: 300 ms of a buzz that changes its pitch, 150 ms of silence; so loud while it is on.
     fn talk(seconds: usize, dbov: f32) -> Vec<i16> {

@@ -1,26 +1,29 @@
 //! Sums of frames, and their way back into 16 bits.
 
-use crate::base::wide::wide;
+use crate::base::wide::{each, largest, wide};
 
 /// Where the soft limit begins (−2.5 dBFS). Lower: loud speech is coloured sooner. Higher: the bend gets harsh.
 pub const KNEE: i32 = 24_576;
 const ROOM: i32 = i16::MAX as i32 - KNEE;
 
 wide! {
+    /// Begins with a frame.
+    pub fn set(sum: &mut [i32], frame: &[i16]) {
+        each(frame, sum, |sample, sum| *sum = i32::from(sample));
+    }
+}
+
+wide! {
     /// Adds a frame.
     pub fn add(sum: &mut [i32], frame: &[i16]) {
-        for (sum, sample) in sum.iter_mut().zip(frame) {
-            *sum += i32::from(*sample);
-        }
+        each(frame, sum, |sample, sum| *sum += i32::from(sample));
     }
 }
 
 wide! {
     /// Takes a frame out again: exact, since the sum was never cut.
     pub fn subtract(sum: &mut [i32], frame: &[i16]) {
-        for (sum, sample) in sum.iter_mut().zip(frame) {
-            *sum -= i32::from(*sample);
-        }
+        each(frame, sum, |sample, sum| *sum -= i32::from(sample));
     }
 }
 
@@ -46,15 +49,11 @@ pub fn regain(sum: &mut [i32], frame: &[i16], from: i32, to: i32) {
 wide! {
     /// Bends what is too loud towards full scale; what lies below the knee stays as it is.
     pub fn limit(sum: &[i32], out: &mut [i16]) {
-        let loudest = sum.iter().fold(0, |loudest, sample| sample.unsigned_abs().max(loudest));
+        let loudest = largest(sum, i32::unsigned_abs);
         if loudest <= KNEE.unsigned_abs() {
-            for (out, sample) in out.iter_mut().zip(sum) {
-                *out = *sample as i16;
-            }
+            each(sum, out, |sample, out| *out = sample as i16);
         } else {
-            for (out, sample) in out.iter_mut().zip(sum) {
-                *out = bend(*sample);
-            }
+            each(sum, out, |sample, out| *out = bend(sample));
         }
     }
 }
@@ -85,7 +84,25 @@ pub fn ramp(frame: &mut [i16], from: i32, to: i32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::wide::tests::on_each;
     use crate::media::FRAME;
+
+    #[test]
+    fn sums_are_the_same_by_whatever_processor() {
+        for length in [1, 31, 160, 161, 960] {
+            let frame: Vec<i16> = (0..length).map(|n| (n * 9973 % 65_536 - 32_768) as i16).collect();
+            let (sum, out) = on_each(|| {
+                let (mut total, mut out) = (vec![7; frame.len()], vec![0; frame.len()]);
+                set(&mut total, &frame);
+                (0..3).for_each(|_| add(&mut total, &frame));
+                subtract(&mut total, &frame);
+                limit(&total, &mut out);
+                (total, out)
+            });
+            assert!(sum.iter().zip(&frame).all(|(sum, sample)| *sum == 3 * i32::from(*sample)), "{length}");
+            assert!(out.iter().zip(&sum).all(|(out, sum)| *out == bend(*sum)), "{length}");
+        }
+    }
 
     #[test]
     fn four_people_shouting_do_not_wrap_and_silence_stays_silence() {

@@ -11,7 +11,7 @@
 //! where it is clipped, the ways before and after differ by as much as the jump; beside a step they do not.
 
 use crate::base::fetch::fetch;
-use crate::base::wide::wide;
+use crate::base::wide::{PIECE, fold, wide};
 
 /// The farthest jump of 2.5 ms on either side goes this many times into a click. Higher: clicks in a loud voice are missed. Lower:
 /// clipped speech and short bursts are counted (at 3: several in a minute).
@@ -36,6 +36,9 @@ const BESIDE: usize = 2;
 
 /// The most samples of 2.5 ms: at 48 kHz.
 const LONGEST: usize = 120;
+
+/// And at 8 kHz.
+const NARROW: usize = 20;
 
 /// The fewest that say anything of what is around a click.
 const SHORTEST: usize = 4 * BESIDE;
@@ -80,7 +83,8 @@ impl Clicks {
         let mut seam = [0; 6];
         seam[..3].copy_from_slice(&self.last[kept - 3..kept]);
         seam[3..].copy_from_slice(&frame[..3]);
-        let most = farthest(&seam).max(farthest(frame));
+        let mut most = farthest(frame);
+        each_jump(&seam, |_, jump| most = size(jump).max(most));
         // Mostly, nothing in it jumps far enough to be looked at.
         if most.max(self.before) > LEAST {
             match piece {
@@ -114,10 +118,10 @@ impl Clicks {
         }
     }
 
-    /// Asks the processor for what the next frame needs.
+    /// Asks the processor for what the next frame of a telephone needs; to ask whether it is one would be to wait for it.
     pub(super) fn fetch(&self) {
         fetch(&self.count);
-        fetch(&self.last[..2 * self.piece + MORE]);
+        fetch(&self.last[..2 * NARROW + MORE]);
     }
 
     /// What is heard next does not follow what was heard before.
@@ -166,9 +170,21 @@ fn jump(before: i16, last: i16, sample: i16, after: i16) -> i16 {
 wide! {
     /// The farthest jump within samples.
     fn farthest(wave: &[i16]) -> i16 {
-        let mut most = 0;
-        each_jump(wave, |_, jump| most = size(jump).max(most));
-        most
+        let count = wave.len().saturating_sub(3);
+        let mut most = [0; PIECE];
+        let mut hear = |from: usize| {
+            let Some((places, most)) = wave.get(from..from + PIECE + 3).zip(most.get_mut(..PIECE)) else { return };
+            for at in 0..PIECE {
+                most[at] = size(jump(places[at], places[at + 1], places[at + 2], places[at + 3])).max(most[at]);
+            }
+        };
+        (0..count / PIECE).for_each(|piece| hear(piece * PIECE));
+        // The last piece has some of the one before it: that does not matter to the most.
+        match count.checked_sub(PIECE) {
+            Some(last) => hear(last),
+            None => each_jump(wave, |_, jump| most[0] = size(jump).max(most[0])),
+        }
+        fold(most, Ord::max)
     }
 }
 
@@ -189,6 +205,20 @@ mod tests {
 
     use super::*;
     use crate::base::Rng;
+    use crate::base::wide::tests::on_each;
+
+    #[test]
+    fn the_farthest_jump_is_found_wherever_it_is_by_whatever_processor() {
+        for length in [0, 3, 4, 6, 34, 35, 36, 66, 160, 960] {
+            for at in 0..length {
+                let mut wave = vec![0; length];
+                wave[at..].fill(9000);
+                let mut most = 0;
+                each_jump(&wave, |_, jump| most = size(jump).max(most));
+                assert_eq!(on_each(|| farthest(&wave)), most, "a step at {at} of {length}");
+            }
+        }
+    }
 
     fn heard(samples: &[i16], rate: usize) -> u64 {
         let mut clicks = Clicks::default();

@@ -1,10 +1,10 @@
-//! G.711 (ITU-T, 1988): both laws, from bytes by tables that the compiler computes, to bytes by arithmetic.
+//! G.711 (ITU-T, 1988): both laws, both ways by arithmetic.
 //!
 //! A byte is sign, three bits of segment, four of step: a segment's steps are twice as wide as those of the one
 //! below. µ-law adds a bias of 33 (in 14 bits) first and sends all bits inverted; A-law has two equal segments at
 //! the bottom and sends every other bit inverted.
 
-use crate::base::wide::wide;
+use crate::base::wide::{each, sum, wide};
 
 /// One of the two laws by which G.711 turns samples into bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,19 +24,11 @@ impl Law {
         }
     }
 
-    /// Samples by byte.
-    pub const fn decoding(self) -> &'static [i16; 256] {
-        match self {
-            Law::Mu => &ULAW_TO_LINEAR,
-            Law::A => &ALAW_TO_LINEAR,
-        }
-    }
-
     /// Turns bytes into samples, as many as both have room for.
     pub fn decode(self, bytes: &[u8], samples: &mut [i16]) {
-        let table = self.decoding();
-        for (sample, byte) in samples.iter_mut().zip(bytes) {
-            *sample = table[usize::from(*byte)];
+        match self {
+            Law::Mu => decode_ulaw(bytes, samples),
+            Law::A => decode_alaw(bytes, samples),
         }
     }
 
@@ -74,89 +66,116 @@ fn number(exponent_and_bits: u32) -> f32 {
     f32::from_bits(exponent_and_bits << BELOW | 1 << (BELOW - 1))
 }
 
-/// Adds up numbers, several at once.
-#[inline]
-fn sum(bytes: &[u8], each: impl Fn(u8) -> f32) -> f32 {
-    const AT_ONCE: usize = 16;
-    let mut sums = [0.0; AT_ONCE];
-    let pieces = bytes.chunks_exact(AT_ONCE);
-    let rest: f32 = pieces.remainder().iter().map(|byte| each(*byte)).sum();
-    for piece in pieces {
-        for (sum, byte) in sums.iter_mut().zip(piece) {
-            *sum += each(*byte);
-        }
-    }
-    sums.iter().sum::<f32>() + rest
-}
-
 wide! {
     fn encode_ulaw(samples: &[i16], bytes: &mut [u8]) {
-        for (byte, sample) in bytes.iter_mut().zip(samples) {
-            let linear = i32::from((*sample ^ (*sample >> 15)) >> 2);
+        each(samples, bytes, |sample, byte| {
+            let linear = i32::from((sample ^ (sample >> 15)) >> 2);
             let code = ((linear + 33).min(0x1fff) as f32).to_bits() >> BELOW;
-            *byte = !((code - scale(5)) as u8) & if *sample < 0 { 0x7f } else { 0xff };
-        }
+            *byte = !((code - scale(5)) as u8) & if sample < 0 { 0x7f } else { 0xff };
+        });
     }
 }
 
 wide! {
     fn encode_alaw(samples: &[i16], bytes: &mut [u8]) {
-        for (byte, sample) in bytes.iter_mut().zip(samples) {
-            let linear = i32::from((*sample ^ (*sample >> 15)) >> 4);
+        each(samples, bytes, |sample, byte| {
+            let linear = i32::from((sample ^ (sample >> 15)) >> 4);
             let code = ((linear as f32).to_bits() >> BELOW).wrapping_sub(scale(3)) as u8;
             let code = if linear < 16 { linear as u8 } else { code };
-            *byte = (code ^ 0x55) | if *sample < 0 { 0 } else { 0x80 };
-        }
+            *byte = (code ^ 0x55) | if sample < 0 { 0 } else { 0x80 };
+        });
+    }
+}
+
+/// A whole number below 2¹⁵ as an integer: added to 2²³, it is the lowest bits of the fraction.
+#[inline]
+fn whole(number: f32) -> i16 {
+    (number + 8_388_608.0).to_bits() as i16
+}
+
+/// The magnitude of a µ-law byte, and 132.
+#[inline]
+fn biased_ulaw(byte: u8) -> f32 {
+    number(u32::from(!byte & 0x7f) + scale(7))
+}
+
+/// The magnitude of an A-law byte.
+#[inline]
+fn linear_alaw(byte: u8) -> f32 {
+    let code = u32::from((byte ^ 0x55) & 0x7f);
+    // The two lowest segments are equally wide.
+    let low = code < 16;
+    number(code + if low { scale(8) } else { scale(7) }) - if low { 256.0 } else { 0.0 }
+}
+
+wide! {
+    fn decode_ulaw(bytes: &[u8], samples: &mut [i16]) {
+        each(bytes, samples, |byte, sample| {
+            let magnitude = whole(biased_ulaw(byte)) - 132;
+            *sample = if byte < 0x80 { -magnitude } else { magnitude };
+        });
+    }
+}
+
+wide! {
+    fn decode_alaw(bytes: &[u8], samples: &mut [i16]) {
+        each(bytes, samples, |byte, sample| {
+            let magnitude = whole(linear_alaw(byte));
+            *sample = if byte < 0x80 { -magnitude } else { magnitude };
+        });
     }
 }
 
 wide! {
     fn magnitude_ulaw(bytes: &[u8]) -> u32 {
-        let of = |byte: u8| number(u32::from(!byte & 0x7f) + scale(7));
-        sum(bytes, of) as u32 - 132 * bytes.len() as u32
+        sum(bytes, biased_ulaw) as u32 - 132 * bytes.len() as u32
     }
 }
 
 wide! {
     fn magnitude_alaw(bytes: &[u8]) -> u32 {
-        let of = |byte: u8| {
-            let code = u32::from((byte ^ 0x55) & 0x7f);
-            // The two lowest segments are equally wide.
-            let (code, less) = if code < 16 { (code + 16, 256.0) } else { (code, 0.0) };
-            number(code + scale(7)) - less
-        };
-        sum(bytes, of) as u32
+        sum(bytes, linear_alaw) as u32
     }
-}
-
-/// Samples by µ-law byte, 16 bit.
-pub static ULAW_TO_LINEAR: [i16; 256] = decode_table(true);
-/// Samples by A-law byte, 16 bit.
-pub static ALAW_TO_LINEAR: [i16; 256] = decode_table(false);
-
-const fn decode_table(ulaw: bool) -> [i16; 256] {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let bits = if ulaw { !(byte as u8) } else { byte as u8 ^ 0x55 };
-        let (segment, step) = ((bits >> 4) & 7, (bits & 15) as i16);
-        let magnitude = if ulaw {
-            (((step << 3) + 0x84) << segment) - 0x84
-        } else if segment == 0 {
-            (step << 4) + 8
-        } else {
-            ((step << 4) + 0x108) << (segment - 1)
-        };
-        let negative = (bits & 0x80 != 0) == ulaw;
-        table[byte] = if negative { -magnitude } else { magnitude };
-        byte += 1;
-    }
-    table
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::wide::tests::on_each;
+
+    /// The Software Tool Library's sample of a byte.
+    fn expanded(law: Law, byte: u8) -> i16 {
+        match law {
+            Law::Mu => itu_ulaw_expand(byte),
+            Law::A => itu_alaw_expand(byte),
+        }
+    }
+
+    fn decoded(law: Law, byte: u8) -> i16 {
+        let mut sample = [0];
+        law.decode(&[byte], &mut sample);
+        sample[0]
+    }
+
+    #[test]
+    fn every_byte_and_every_sample_is_the_same_by_whatever_processor() {
+        let samples: Vec<i16> = (i16::MIN..=i16::MAX).collect();
+        let bytes: Vec<u8> = (0..=255).chain(0..=32).collect();
+        for law in [Law::Mu, Law::A] {
+            let decoded = on_each(|| {
+                let mut decoded = vec![0; bytes.len()];
+                law.decode(&bytes, &mut decoded);
+                decoded
+            });
+            assert!(decoded.iter().zip(&bytes).all(|(sample, byte)| *sample == expanded(law, *byte)), "{law:?}");
+            on_each(|| {
+                let mut encoded = vec![0; samples.len()];
+                law.encode(&samples, &mut encoded);
+                encoded
+            });
+            on_each(|| (0..=bytes.len()).map(|length| law.magnitude(&bytes[..length])).collect::<Vec<_>>());
+        }
+    }
 
     fn coded(law: Law, sample: i16) -> u8 {
         let mut byte = [0];
@@ -220,11 +239,11 @@ mod tests {
             assert_eq!(coded(Law::A, sample), itu_alaw(sample), "A-law of {sample}");
         }
         for byte in 0..=255 {
-            assert_eq!(ULAW_TO_LINEAR[usize::from(byte)], itu_ulaw_expand(byte), "µ-law byte {byte}");
-            assert_eq!(ALAW_TO_LINEAR[usize::from(byte)], itu_alaw_expand(byte), "A-law byte {byte}");
-            assert_eq!(coded(Law::A, ALAW_TO_LINEAR[usize::from(byte)]), byte);
+            assert_eq!(decoded(Law::Mu, byte), itu_ulaw_expand(byte), "µ-law byte {byte}");
+            assert_eq!(decoded(Law::A, byte), itu_alaw_expand(byte), "A-law byte {byte}");
+            assert_eq!(coded(Law::A, decoded(Law::A, byte)), byte);
             // Minus zero is the one µ-law byte that comes back as another.
-            assert_eq!(coded(Law::Mu, ULAW_TO_LINEAR[usize::from(byte)]), if byte == 0x7f { 0xff } else { byte });
+            assert_eq!(coded(Law::Mu, decoded(Law::Mu, byte)), if byte == 0x7f { 0xff } else { byte });
         }
     }
 
@@ -237,9 +256,8 @@ mod tests {
         Law::A.encode(&samples, &mut bytes);
         assert!(samples.iter().zip(&bytes).all(|(sample, byte)| *byte == coded(Law::A, *sample)));
         for law in [Law::Mu, Law::A] {
-            let by_table = |bytes: &[u8]| {
-                bytes.iter().map(|byte| u32::from(law.decoding()[usize::from(*byte)].unsigned_abs())).sum::<u32>()
-            };
+            let by_table =
+                |bytes: &[u8]| bytes.iter().map(|byte| u32::from(expanded(law, *byte).unsigned_abs())).sum::<u32>();
             for byte in 0..=255 {
                 for count in [1, 15, 16, 17, 160] {
                     assert_eq!(
