@@ -42,7 +42,10 @@ const JOIN: usize = 40;
 pub struct Conceal {
     /// How many times 8 kHz.
     factor: usize,
+    /// What was heard last. Where all is well, that is only written to, from `oldest` on and round, so that a frame needs the
+    /// memory of a frame; put in order where it is looked at.
     history: Box<[i16]>,
+    oldest: usize,
     /// Samples invented in this gap; 0 outside a gap.
     gap: usize,
     /// The repeated segment's length.
@@ -59,7 +62,7 @@ impl Conceal {
     /// Of a stream at so many times 8 kHz.
     pub fn new(factor: usize) -> Self {
         let nothing = || vec![0; HISTORY * factor].into_boxed_slice();
-        Self { factor, history: nothing(), gap: 0, period: 0, hold: 0, at: 0, segment: nothing() }
+        Self { factor, history: nothing(), oldest: 0, gap: 0, period: 0, hold: 0, at: 0, segment: nothing() }
     }
 
     /// Forgets everything: what comes next follows silence.
@@ -88,11 +91,12 @@ impl Conceal {
     }
 
     /// For how many samples at 8 kHz the gap has to go on, so that what is invented and what comes late are in phase.
-    pub fn wait(&self, fresh: &[i16]) -> usize {
+    pub fn wait(&mut self, fresh: &[i16]) -> usize {
         if self.gap == 0 || self.gap >= self.hold + FADE * self.factor {
             return 0;
         }
-        wait(&self.history, self.period, fresh, self.factor)
+        let (period, factor) = (self.period, self.factor);
+        wait(self.history(), period, fresh, factor)
     }
 
     /// Invents samples; returns whether they are more than silence.
@@ -115,12 +119,15 @@ impl Conceal {
     }
 
     /// What was heard last, oldest first.
-    pub fn history(&self) -> &[i16] {
+    pub fn history(&mut self) -> &[i16] {
+        self.history.rotate_left(self.oldest);
+        self.oldest = 0;
         &self.history
     }
 
     fn begin(&mut self) {
-        let (period, alike) = period(&self.history, self.factor);
+        let factor = self.factor;
+        let (period, alike) = period(self.history(), factor);
         self.period = period;
         self.hold = if alike > STEADY { HOLD_STEADY } else { HOLD } * self.factor;
         self.take_segment();
@@ -155,10 +162,12 @@ impl Conceal {
     }
 
     fn remember(&mut self, samples: &[i16]) {
-        let length = samples.len().min(self.history.len());
-        self.history.copy_within(length.., 0);
-        let from = self.history.len() - length;
-        self.history[from..].copy_from_slice(&samples[samples.len() - length..]);
+        let room = self.history.len();
+        let samples = &samples[samples.len().saturating_sub(room)..];
+        let (to_end, from_start) = samples.split_at(samples.len().min(room - self.oldest));
+        self.history[self.oldest..self.oldest + to_end.len()].copy_from_slice(to_end);
+        self.history[..from_start.len()].copy_from_slice(from_start);
+        self.oldest = (self.oldest + samples.len()) % room;
     }
 }
 
@@ -257,6 +266,26 @@ mod tests {
                 filled.iter().zip(&wanted).map(|(a, b)| f64::from(i32::from(*a) - i32::from(*b)).powi(2)).sum();
             let energy: f64 = wanted.iter().map(|b| f64::from(*b).powi(2)).sum();
             assert!(error < energy * 0.1, "{hertz} Hz: {}", error / energy);
+        }
+    }
+
+    #[test]
+    fn what_was_heard_is_told_in_order_however_it_came() {
+        for factor in [1, 2, 6] {
+            let mut conceal = Conceal::new(factor);
+            let all: Vec<i16> = (0..20_000).map(|n| (n % 30_011) as i16).collect();
+            let mut told = 0;
+            for (round, length) in
+                [160, 160, 160, 1, 399, 400, 0, 401, 160, 80, 2_900, 161, 160].into_iter().enumerate()
+            {
+                conceal.heard(&mut all[told..told + length].to_vec());
+                told += length;
+                if round % 3 != 1 {
+                    let before = vec![0; (HISTORY * factor).saturating_sub(told)];
+                    let last = &all[told.saturating_sub(HISTORY * factor)..told];
+                    assert_eq!(conceal.history(), [&before, last].concat(), "{factor} after {told}");
+                }
+            }
         }
     }
 
