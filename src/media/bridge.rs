@@ -310,6 +310,7 @@ impl Bridge {
             const FIRST: usize = 4;
             fetch(self.members.get(..FIRST).unwrap_or(&self.members));
             self.streams.fetch();
+            self.mixes.fetch();
         } else {
             fetch(self);
         }

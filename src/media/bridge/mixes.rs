@@ -4,6 +4,7 @@
 //! since resampling a sum is the sum of what is resampled.
 
 use crate::base::ParticipantId;
+use crate::base::fetch::fetch;
 use crate::media::audience::{self, Audience};
 use crate::media::egress::Encoded;
 use crate::media::resample::Resampler;
@@ -34,6 +35,8 @@ impl Desk {
 }
 
 /// The voices of one tick at one rate; between ticks without room for them.
+// In this order, so that a tick without tones needs the memory of its beginning alone.
+#[repr(C)]
 pub(super) struct Mix {
     rate: Rate,
     /// One frame after the other.
@@ -47,6 +50,8 @@ pub(super) struct Mixes {
     mixes: [Option<Box<Mix>>; 3],
     owners: Box<[Option<Owner>]>,
     count: usize,
+    /// Something has been added to the totals of this tick; else they are anything.
+    begun: bool,
     /// Room to add up in, and for what came of it.
     sum: Box<[i32]>,
     frame: Box<[i16]>,
@@ -106,6 +111,7 @@ impl Mixes {
             mixes: [None, None, None],
             owners: vec![None; voices].into(),
             count: 0,
+            begun: false,
             sum: Box::default(),
             frame: Box::default(),
         }
@@ -137,8 +143,21 @@ impl Mixes {
 
     /// Nobody is heard yet in this tick.
     pub(super) fn clear(&mut self) {
-        self.count = 0;
-        self.mixes.iter_mut().flatten().for_each(|mix| mix.total.fill(0));
+        (self.count, self.begun) = (0, false);
+    }
+
+    /// Where nobody has been added, silence is.
+    fn begin(&mut self) {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.mixes.iter_mut().flatten().for_each(|mix| mix.total.fill(0));
+        }
+    }
+
+    /// Asks the processor for what each tick needs.
+    pub(super) fn fetch(&self) {
+        for mix in self.mixes.iter().flatten() {
+            fetch(&mix.rate);
+        }
     }
 
     /// Adds a voice, if there is room for it: `decode` fills a frame at its rate. Returns its number.
@@ -152,6 +171,11 @@ impl Mixes {
         let (index, Some(place)) = (self.count, self.owners.get_mut(self.count)) else { return None };
         *place = Some(owner);
         self.count += 1;
+        // The first that everybody hears is written where others are added.
+        let first = !self.begun && owner.common() == audience::FULL;
+        if !first {
+            self.begin();
+        }
         let voice = self.frame.get_mut(..rate.samples())?;
         decode(voice);
         for (mix, resampler) in self.mixes.iter_mut().zip(&mut resamplers.0) {
@@ -162,8 +186,13 @@ impl Mixes {
                 Some(resampler) => resampler.process(voice, frame),
                 None => frame.copy_from_slice(voice.get(..length).unwrap_or(frame_of_silence(length))),
             }
-            mix::add_at(&mut mix.total, frame, owner.common());
+            if first {
+                mix::set(&mut mix.total, frame);
+            } else {
+                mix::add_at(&mut mix.total, frame, owner.common());
+            }
         }
+        self.begun = true;
         Some(index)
     }
 
@@ -176,6 +205,7 @@ impl Mixes {
 
     /// Adds a tone at 8 kHz that everyone hears.
     pub(super) fn add_tone(&mut self, tone: &[i16; FRAME]) {
+        self.begin();
         for mix in self.mixes.iter_mut().flatten() {
             let Some(frame) = self.frame.get_mut(..mix.rate.samples()) else { continue };
             mix.tones.process(tone, frame);
@@ -195,6 +225,7 @@ impl Mixes {
     /// What a participant hears at a rate: everything but itself, each voice as loud as is meant for it; `None` hears what
     /// all hear who are silent.
     pub(super) fn heard(&mut self, rate: Rate, participant: Option<ParticipantId>) -> &mut [i16] {
+        self.begin();
         let length = rate.samples();
         let (Some(Some(mix)), Some(out)) = (self.mixes.get(rate.index()), self.frame.get_mut(..length)) else {
             return &mut [];
