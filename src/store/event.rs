@@ -62,10 +62,16 @@ pub(crate) async fn write<'a>(
                 .push_bind(event.what.room().map(|room| room.to_string()))
                 .push_bind(body);
         });
-        sql.push(" on conflict (seq) do nothing returning seq");
+        sql.push(" on conflict (seq) do nothing");
         // As many texts as there are numbers of rows: none is kept.
+        if !hooks {
+            sql.build().persistent(false).execute(&mut *tx).await?;
+            continue;
+        }
+        // Each number comes back by a change of thread: only where somebody is told.
+        sql.push(" returning seq");
         let new: Vec<i64> = sql.build_query_scalar().persistent(false).fetch_all(&mut *tx).await?;
-        let new: BTreeSet<i64> = if hooks { new.into_iter().collect() } else { BTreeSet::new() };
+        let new: BTreeSet<i64> = new.into_iter().collect();
         for (event, body) in rows {
             if i64::try_from(event.seq).is_ok_and(|seq| new.contains(&seq)) {
                 told |= webhook::deliver(tx, event, body).await?;

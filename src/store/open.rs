@@ -58,6 +58,8 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             // A power cut may lose the last batch, never the file.
             .synchronous(SqliteSynchronous::Normal)
+            // What a statement of many rows changes is kept until it has done, else in a file.
+            .pragma("temp_store", "memory")
             .busy_timeout(BUSY)
             .foreign_keys(true)
             .optimize_on_close(true, None);
