@@ -51,7 +51,8 @@ pub struct LineEcho {
 /// Listens for the echo of one leg.
 #[derive(Debug, Clone, Default)]
 pub struct EchoWatch {
-    sent: [f32; LAGS],
+    /// What was sent, the newest at `at`, lag by lag further into the past; each twice, so that it lies in one piece wherever it begins.
+    sent: [f32; 2 * LAGS],
     at: usize,
     /// Means, and what is left around them.
     mean_sent: f32,
@@ -84,9 +85,11 @@ impl EchoWatch {
             }
         }
         let (sent, back) = (f32::from(sent), f32::from(back));
-        self.at = (self.at + 1) % LAGS;
-        if let Some(place) = self.sent.get_mut(self.at) {
-            *place = sent;
+        self.at = (self.at + LAGS - 1) % LAGS;
+        for at in [self.at, self.at + LAGS] {
+            if let Some(place) = self.sent.get_mut(at) {
+                *place = sent;
+            }
         }
         self.mean_sent += (sent - self.mean_sent) * FORGET;
         self.mean_back += (back - self.mean_back) * FORGET;
@@ -99,11 +102,11 @@ impl EchoWatch {
         }
         self.power_sent += ((sent - self.mean_sent).powi(2) - self.power_sent) * FORGET;
         self.power_back += (around * around - self.power_back) * FORGET;
-        // The newest first: lag by lag further into the past.
-        let (newer, older) = self.sent.split_at(self.at + 1);
-        let past = newer.iter().rev().chain(older.iter().rev());
-        for (alike, sent) in self.alike.iter_mut().zip(past) {
-            *alike += ((sent - self.mean_sent) * around - *alike) * FORGET;
+        let mean = self.mean_sent;
+        if let Some(past) = self.sent.get(self.at..).and_then(|past| past.first_chunk::<LAGS>()) {
+            for (alike, sent) in self.alike.iter_mut().zip(past) {
+                *alike += ((sent - mean) * around - *alike) * FORGET;
+            }
         }
         self.ticks += 1;
         if self.ticks < EVERY {

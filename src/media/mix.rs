@@ -7,9 +7,10 @@ pub const KNEE: i32 = 24_576;
 const ROOM: i32 = i16::MAX as i32 - KNEE;
 
 wide! {
-    /// Begins with a frame.
+    /// Begins with a frame; beyond its end with silence.
     pub fn set(sum: &mut [i32], frame: &[i16]) {
         each(frame, sum, |sample, sum| *sum = i32::from(sample));
+        sum.iter_mut().skip(frame.len()).for_each(|sum| *sum = 0);
     }
 }
 

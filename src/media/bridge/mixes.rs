@@ -176,23 +176,38 @@ impl Mixes {
         if !first {
             self.begin();
         }
-        let voice = self.frame.get_mut(..rate.samples())?;
-        decode(voice);
-        for (mix, resampler) in self.mixes.iter_mut().zip(&mut resamplers.0) {
-            let Some(mix) = mix else { continue };
-            let length = mix.rate.samples();
-            let Some(frame) = mix.frames.get_mut(index * length..(index + 1) * length) else { continue };
-            match resampler {
-                Some(resampler) => resampler.process(voice, frame),
-                None => frame.copy_from_slice(voice.get(..length).unwrap_or(frame_of_silence(length))),
+        // Decoded where it is kept, if somebody listens at its rate.
+        let mut kept = self.mixes.get_mut(rate.index())?.as_mut().map(|mix| std::mem::take(&mut mix.frames));
+        let frame = match &mut kept {
+            Some(frames) => frames.get_mut(index * rate.samples()..(index + 1) * rate.samples()),
+            None => self.frame.get_mut(..rate.samples()),
+        };
+        if let Some(voice) = frame {
+            decode(voice);
+            for (mix, resampler) in self.mixes.iter_mut().zip(&mut resamplers.0) {
+                let Some(mix) = mix else { continue };
+                let length = mix.rate.samples();
+                let frame = match mix.frames.get_mut(index * length..(index + 1) * length) {
+                    _ if mix.rate == rate => &*voice,
+                    Some(frame) => {
+                        match resampler {
+                            Some(resampler) => resampler.process(voice, frame),
+                            None => frame.fill(0),
+                        }
+                        &*frame
+                    }
+                    None => &[],
+                };
+                match first {
+                    true => mix::set(&mut mix.total, frame),
+                    false => mix::add_at(&mut mix.total, frame, owner.common()),
+                }
             }
-            if first {
-                mix::set(&mut mix.total, frame);
-            } else {
-                mix::add_at(&mut mix.total, frame, owner.common());
-            }
+            self.begun = true;
         }
-        self.begun = true;
+        if let (Some(Some(mix)), Some(frames)) = (self.mixes.get_mut(rate.index()), kept) {
+            mix.frames = frames;
+        }
         Some(index)
     }
 
@@ -256,10 +271,4 @@ impl Mix {
     fn new(rate: Rate) -> Self {
         Self { rate, frames: Box::default(), total: Box::default(), tones: Resampler::new(Rate::Narrow, rate) }
     }
-}
-
-/// A voice whose rate nobody listens at has no frame of its own.
-fn frame_of_silence(length: usize) -> &'static [i16] {
-    const SILENCE: [i16; Rate::MOST] = [0; Rate::MOST];
-    SILENCE.get(..length).unwrap_or(&[])
 }

@@ -27,6 +27,7 @@ impl Law {
     /// Turns bytes into samples, as many as both have room for.
     pub fn decode(self, bytes: &[u8], samples: &mut [i16]) {
         match self {
+            _ if bytes.is_empty() => {}
             Law::Mu => decode_ulaw(bytes, samples),
             Law::A => decode_alaw(bytes, samples),
         }
@@ -43,6 +44,7 @@ impl Law {
     /// The sum of the magnitudes of bytes, without decoding them; exact for as many as a packet has, up to 2,000.
     pub fn magnitude(self, bytes: &[u8]) -> u32 {
         match self {
+            _ if bytes.is_empty() => 0,
             Law::Mu => magnitude_ulaw(bytes),
             Law::A => magnitude_alaw(bytes),
         }
