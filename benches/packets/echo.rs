@@ -2,7 +2,7 @@
 //! came. No gateway is spared as much. And other ways of doing the same, for the choice of ours.
 
 use std::net::UdpSocket;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use ringlift::engine::clock::Clock;
@@ -48,32 +48,58 @@ pub struct Echoed {
     pub back: f64,
 }
 
-/// Runs one in a process of its own; none where the system does not permit it.
-pub fn measure(legs: usize, length: Duration, way: Way) -> Option<Echoed> {
-    let mut phones = Phones::new(legs, 1);
-    let ports: Vec<String> = (0..legs).map(|phone| phones.port(phone).to_string()).collect();
-    let index = WAYS.iter().position(|(_, known)| *known == way).unwrap();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .env(ECHO, format!("{index};{}", ports.join(",")))
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
-    let theirs: Vec<u16> = line.trim().split(',').filter_map(|port| port.parse().ok()).collect();
-    let Some(first) = theirs.first() else {
-        child.wait().unwrap();
-        return None;
-    };
-    for phone in 0..legs {
-        phones.connect(phone, *theirs.get(phone).unwrap_or(first));
+/// An echo in a process of its own, and its phones.
+pub struct Echo {
+    child: Child,
+    pub phones: Phones,
+}
+
+impl Echo {
+    /// None where the system does not permit it.
+    pub fn start(legs: usize, way: Way) -> Option<Self> {
+        let mut phones = Phones::new(legs, 1);
+        let ports: Vec<String> = (0..legs).map(|phone| phones.port(phone).to_string()).collect();
+        let index = WAYS.iter().position(|(_, known)| *known == way).unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .env(ECHO, format!("{index};{}", ports.join(",")))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+        let theirs: Vec<u16> = line.trim().split(',').filter_map(|port| port.parse().ok()).collect();
+        let Some(first) = theirs.first() else {
+            child.wait().unwrap();
+            return None;
+        };
+        for phone in 0..legs {
+            phones.connect(phone, *theirs.get(phone).unwrap_or(first));
+        }
+        Some(Self { child, phones })
     }
-    phones.run(Duration::from_secs(1));
-    phones.begin(false);
-    let seconds = each_second(&mut phones, length, || cpu(child.id()));
-    child.kill().unwrap();
-    child.wait().unwrap();
-    Some(Echoed { cost: part(&seconds, 50), seconds, back: phones.came as f64 * 100.0 / phones.sent as f64 })
+
+    /// User and system time so far.
+    pub fn cpu(&self) -> Duration {
+        cpu(self.child.id())
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs one for so long; none where the system does not permit it.
+pub fn measure(legs: usize, length: Duration, way: Way) -> Option<Echoed> {
+    let mut echo = Echo::start(legs, way)?;
+    echo.phones.run(Duration::from_secs(1));
+    echo.phones.begin(false);
+    let process = echo.child.id();
+    let seconds = each_second(&mut echo.phones, length, || cpu(process));
+    let back = echo.phones.came as f64 * 100.0 / echo.phones.sent as f64;
+    Some(Echoed { cost: part(&seconds, 50), seconds, back })
 }
 
 /// Lets media flow for so long; returns what a leg cost in each second, in µs. `used` is what a process has used so far.

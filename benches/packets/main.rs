@@ -19,8 +19,8 @@
 //! | `io` | ways by which packets could be read and sent, without the program |
 //!
 //! CPU is what the scheduler counts for the other process, user and system, per leg and second of media. It is looked at second by second, and the middle second of
-//! all is held against the echo's: on a machine that others use too, one costs twice what the next does. The fourth part of them that cost least tells what neither pays
-//! for neighbours.
+//! all is held against the echo's: on a machine that others use too, one costs twice what the next does. So the verdict is of seconds in which both run beside each other on
+//! that core, with as many packets each: whatever the neighbours do, they do it to both.
 
 #![allow(
     clippy::unwrap_used,
@@ -104,28 +104,49 @@ fn main() {
             _ => {
                 // Others use the machine too, and memory is what they take away: the middle of some is told.
                 let rounds = if asked { ROUNDS } else { 1 };
-                let (mut bare, mut here, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-                for _ in 0..rounds {
-                    let [echo, program] = media(name, legs, room.unwrap_or(legs));
-                    ratios.push(echo::part(&program, 50) / echo::part(&echo, 50));
-                    bare.extend(echo);
-                    here.extend(program);
-                }
-                let [middle, least] = [50, 25].map(|of_hundred| {
-                    let (here, bare) = (echo::part(&here, of_hundred), echo::part(&bare, of_hundred));
-                    format!("{here:.0} µs to {bare:.0}: {:.2}", here / bare)
-                });
-                let ratio = echo::part(&ratios, 50);
-                println!(
-                    "{name}: ratio in the middle of {rounds}: {ratio:.2}; of all seconds the middle one {middle}; where neighbours take least {least}"
-                );
+                let room = room.unwrap_or(legs);
+                let seconds: Vec<_> = (0..rounds).flat_map(|_| media(name, legs, room)).collect();
+                println!("{name}: beside the echo {}", told(&seconds, goal(room)));
             }
         }
     }
 }
 
-/// Everyone in rooms of so many; the echo of as many packets before and after. Returns what each second of it cost, and of the program.
-fn media(name: &str, legs: usize, room: usize) -> [Vec<f64>; 2] {
+/// How many times the echo a leg may cost, in a room of so many.
+fn goal(room: usize) -> f64 {
+    if room == 2 { 1.2 } else { 1.5 }
+}
+
+/// What seconds cost the echo and the program, as a line.
+fn told(seconds: &[[f64; 2]], goal: f64) -> String {
+    let ratios: Vec<f64> = seconds.iter().map(|[bare, here]| here / bare).collect();
+    let [bare, here] =
+        [0, 1].map(|which| echo::part(&seconds.iter().map(|second| second[which]).collect::<Vec<_>>(), 50));
+    let [least, low, middle, high, most] = [0, 25, 50, 75, 100].map(|of_hundred| echo::part(&ratios, of_hundred));
+    format!(
+        "{here:8.1} µs to {bare:.1}: ratio {middle:.2} in the middle of {} seconds, {low:.2} to {high:.2} in half of them, {least:.2} to {most:.2} in all (goal: at most {goal})",
+        seconds.len()
+    )
+}
+
+/// What the echo of as many packets costs, and the program, while both run; second by second, per leg.
+fn beside(phones: &mut Phones, gateway: &Gateway) -> Vec<[f64; 2]> {
+    let second = Duration::from_secs(1);
+    let mut echo = echo::Echo::start(phones.len(), Way::Swept(5)).unwrap();
+    phones.run_beside(Some(&mut echo.phones), second);
+    let mut before = [echo.cpu(), gateway.cpu()];
+    let cost = |_| {
+        phones.run_beside(Some(&mut echo.phones), second);
+        let now = [echo.cpu(), gateway.cpu()];
+        let then = std::mem::replace(&mut before, now);
+        [0, 1].map(|which| now[which].saturating_sub(then[which]).as_secs_f64() * 1e6 / phones.len() as f64)
+    };
+    (0..MEASURED.as_secs()).map(cost).collect()
+}
+
+/// Everyone in rooms of so many; the echo of as many packets before, after, and beside them. Returns what each second cost the one and the
+/// other while both ran.
+fn media(name: &str, legs: usize, room: usize) -> Vec<[f64; 2]> {
     println!("{name}: {legs} legs in rooms of {room}");
     let before = echo::measure(legs, HELD, Way::Swept(5)).unwrap();
     let gateway = Gateway::start(legs.div_ceil(room));
@@ -138,6 +159,7 @@ fn media(name: &str, legs: usize, room: usize) -> [Vec<f64>; 2] {
     let here = echo::each_second(&mut phones, MEASURED, || gateway.cpu());
     let (full, came) = (gateway.resident(), phones.came as f64 * 100.0 / phones.sent as f64);
     let mut times = std::mem::take(&mut phones.times);
+    let beside = beside(&mut phones, &gateway);
     // What the program tells every five seconds.
     phones.run(Duration::from_secs(5));
     let [longest, late, wakes] = FIGURES.map(|figure| gateway.figure(figure).unwrap_or(f64::NAN));
@@ -157,7 +179,8 @@ fn media(name: &str, legs: usize, room: usize) -> [Vec<f64>; 2] {
         cost * legs as f64 / 1e4,
         came
     );
-    println!("  ratio                     {:8.2} (goal: at most {})", cost / bare, if room == 2 { 1.2 } else { 1.5 });
+    println!("  ratio                     {:8.2}, before and after", cost / bare);
+    println!("  beside each other         {}", told(&beside, goal(room)));
     if let Some(prompt) = prompt {
         println!("  bare echo as prompt       {prompt:8.1} µs, swept every 1 ms: ratio {:.2}", cost / prompt);
     }
@@ -179,7 +202,7 @@ fn media(name: &str, legs: usize, room: usize) -> [Vec<f64>; 2] {
         "  worst tick                {:8.2} ms read, mixed and sent without a pause; {late} of {wakes} wake-ups late",
         longest * 1e3
     );
-    [echoed, here]
+    beside
 }
 
 /// Calls of all phones.

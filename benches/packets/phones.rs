@@ -119,6 +119,11 @@ impl Phones {
 
     /// Media for so long; goes on where it stopped if that was just now.
     pub fn run(&mut self, length: Duration) {
+        self.run_beside(None, length);
+    }
+
+    /// The same, and of others step by step with these.
+    pub fn run_beside(&mut self, mut others: Option<&mut Phones>, length: Duration) {
         if self.clock.mono().since(self.next) > Duration::from_millis(100) {
             self.next = self.clock.mono();
         }
@@ -126,10 +131,15 @@ impl Phones {
         while self.next < end {
             self.next = self.next + STEP;
             self.clock.sleep_until(self.next);
-            self.send();
-            self.receive();
-            self.step += 1;
+            self.step();
+            others.iter_mut().for_each(|others| others.step());
         }
+    }
+
+    fn step(&mut self) {
+        self.send();
+        self.receive();
+        self.step += 1;
     }
 
     fn send(&mut self) {
