@@ -4,6 +4,9 @@
 //! which it is to be: one load from memory that is in the cache. [`each`] gives such a loop pieces that are as long for each of them, so that a frame has no rest
 //! that is dealt with sample by sample.
 
+#[cfg(target_arch = "x86_64")]
+use std::sync::atomic::{AtomicU8, Ordering};
+
 /// Samples in a piece: what the widest takes of 16 bits. A frame of 20 ms is a whole number of pieces at every rate.
 pub const PIECE: usize = 32;
 
@@ -64,10 +67,30 @@ pub fn is_widest() -> bool {
     if tests::MOST.get() < 32 {
         return false;
     }
+    static KNOWN: AtomicU8 = AtomicU8::new(UNKNOWN);
+    const UNKNOWN: u8 = 2;
+    match KNOWN.load(Ordering::Relaxed) {
+        UNKNOWN => {
+            let widest = asked();
+            KNOWN.store(u8::from(widest), Ordering::Relaxed);
+            widest
+        }
+        known => known == 1,
+    }
+}
+
+/// Each bit by itself: who shows a machine to others can leave out any. AVX-512 is said to have AVX2, FMA and F16C.
+#[cfg(target_arch = "x86_64")]
+#[cold]
+fn asked() -> bool {
     std::arch::is_x86_feature_detected!("avx512vbmi2")
+        && std::arch::is_x86_feature_detected!("avx512f")
         && std::arch::is_x86_feature_detected!("avx512bw")
         && std::arch::is_x86_feature_detected!("avx512dq")
         && std::arch::is_x86_feature_detected!("avx512vl")
+        && std::arch::is_x86_feature_detected!("avx2")
+        && std::arch::is_x86_feature_detected!("fma")
+        && std::arch::is_x86_feature_detected!("f16c")
 }
 
 /// Makes each of `to` from what stands at its place in `from`, as far as both reach.
