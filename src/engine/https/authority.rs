@@ -80,7 +80,7 @@ impl Authority {
     pub(super) async fn order(&self, https: &Https, shown: &Pair) -> Result<Pair, Refusal> {
         for _ in 1..ANEW {
             let ordered = self.order_once(https, shown).await;
-            if !ordered.as_ref().is_err_and(|refusal| refusal.nonce) {
+            if !ordered.as_ref().is_err_and(|refusal| refusal.nonce && refusal.after.is_none()) {
                 return ordered;
             }
         }
@@ -166,7 +166,8 @@ impl Authority {
             digests.insert(name, proof.digest().as_ref().to_vec());
         }
         match self.proof {
-            Proof::Http01 => drop(https.challenges.send_replace(texts)),
+            // What it was to look for before stays: it may still be looking.
+            Proof::Http01 => https.challenges.send_modify(|known| known.extend(texts)),
             Proof::TlsAlpn01 => {
                 let config = alpn::present(shown, &digests).map_err(|error| Error::Other(error.into()))?;
                 https.server.send_replace(Arc::new(config));
