@@ -50,7 +50,7 @@ pub(super) struct Mixes {
     mixes: [Option<Box<Mix>>; 3],
     owners: Box<[Option<Owner>]>,
     count: usize,
-    /// Something has been added to the totals of this tick; else they are anything.
+    /// The totals of this tick have been begun, with silence or a voice; else they are anything.
     begun: bool,
     /// Room to add up in, and for what came of it.
     sum: Box<[i32]>,
@@ -157,6 +157,7 @@ impl Mixes {
     pub(super) fn fetch(&self) {
         for mix in self.mixes.iter().flatten() {
             fetch(&mix.rate);
+            fetch(&mix.total);
         }
     }
 
@@ -270,5 +271,75 @@ impl Mixes {
 impl Mix {
     fn new(rate: Rate) -> Self {
         Self { rate, frames: Box::default(), total: Box::default(), tones: Resampler::new(Rate::Narrow, rate) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Rate; 3] = Rate::ALL;
+
+    /// A room at whose rates somebody listens, and resamplers of a voice in it.
+    fn room(listened: &[Rate], voice: Rate) -> (Mixes, Resamplers) {
+        let mut mixes = Mixes::new(4);
+        mixes.prepare(|rate| listened.contains(&rate));
+        let mut resamplers = Resamplers::default();
+        resamplers.prepare(voice, &mixes);
+        (mixes, resamplers)
+    }
+
+    fn full(participant: ParticipantId) -> Owner {
+        Owner { participant, audience: None }
+    }
+
+    /// The loudest sample that is heard at any of these rates.
+    fn loudest(mixes: &mut Mixes, listener: Option<ParticipantId>) -> u16 {
+        let of = |rate| mixes.heard(rate, listener).iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0);
+        ALL.map(of).into_iter().max().unwrap_or(0)
+    }
+
+    #[test]
+    fn a_room_hears_nothing_of_another_that_mixes_at_the_same_desk() {
+        let [a, b, x] = [1, 2, 3].map(ParticipantId::from_bits);
+        let mut desk = Desk::new(4);
+        let shout = |frame: &mut [i16]| frame.fill(20_000);
+        for voice in ALL {
+            for listened in [&ALL[..], &ALL[..1], &ALL[2..]] {
+                let mut loud = room(&ALL, voice);
+                loud.0.exchange(&mut desk);
+                loud.0.clear();
+                (0..4).for_each(|_| assert!(loud.0.add(full(a), voice, &mut loud.1, shout).is_some()));
+                assert!(loudest(&mut loud.0, Some(b)) > 10_000, "it is heard where it is said");
+                loud.0.exchange(&mut desk);
+
+                let (mut mixes, mut whispers) = room(listened, voice);
+                let (_, mut talks) = room(listened, voice);
+                let mut next = |say: &mut dyn FnMut(&mut Mixes)| {
+                    mixes.exchange(&mut desk);
+                    mixes.clear();
+                    say(&mut mixes);
+                    let heard = [None, Some(b), Some(x)].map(|listener| loudest(&mut mixes, listener));
+                    mixes.exchange(&mut desk);
+                    heard
+                };
+                assert_eq!(next(&mut |_| {}), [0; 3], "nobody speaks");
+                let whisper = Owner { participant: a, audience: Some(Audience::new(&[x], 0)) };
+                let mut to_one =
+                    |mixes: &mut Mixes| mixes.add(whisper, voice, &mut whispers, |frame| frame.fill(900)).is_some();
+                let mut to_all =
+                    |mixes: &mut Mixes| mixes.add(full(b), voice, &mut talks, |frame| frame.fill(100)).is_some();
+                let heard = next(&mut |mixes| assert!(to_one(mixes)));
+                assert_eq!(heard[..2], [0; 2], "a whisper is for one");
+                assert!((1..1200).contains(&heard[2]), "{heard:?}");
+                let heard = next(&mut |mixes| assert!(to_one(mixes) && to_all(mixes)));
+                assert!(heard[0] < 150 && heard[1] == 0, "and who speaks beside it does not hear it: {heard:?}");
+                assert!((300..1300).contains(&heard[2]), "{heard:?}");
+                let heard = next(&mut |mixes| assert!(to_all(mixes)));
+                assert!(heard[0] < 150 && heard[1] == 0 && heard[2] < 150, "one voice alone: {heard:?}");
+                let heard = next(&mut |mixes| mixes.add_tone(&[50; FRAME]));
+                assert!(heard.iter().all(|sample| *sample < 100), "a tone alone: {heard:?}");
+            }
+        }
     }
 }
