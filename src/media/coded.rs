@@ -320,14 +320,18 @@ impl Coded {
                 // Beyond what was passed on nothing came.
                 let from = play.min(end);
                 // Where much waits, the ring has less of what was before.
-                let warm = from - WARM_UP as i64;
-                let first = (from - SETTLED).max(play + self.time.ahead() - HELD as i64).min(warm);
+                let kept = play + self.time.ahead() - HELD as i64;
+                let warm = (from - WARM_UP as i64).max(kept).min(from);
+                let first = (from - SETTLED).max(kept).min(warm);
                 pass_over(ring, decoder, first, warm);
-                ring.read(from - WARM_UP as i64, &mut bytes);
-                decoder.decode(&bytes, &mut samples);
+                let length = usize::try_from(from - warm).unwrap_or(0).min(WARM_UP);
+                let bytes = bytes.get_mut(..length).unwrap_or_default();
+                let samples = samples.get_mut(..2 * length).unwrap_or_default();
+                ring.read(warm, bytes);
+                decoder.decode(bytes, samples);
                 *passed = 0;
                 conceal.reset();
-                conceal.heard(&mut samples);
+                conceal.heard(samples);
                 // What went out early it has heard already.
                 let mut far = (**decoder).clone();
                 pass_over(ring, &mut far, from, end);

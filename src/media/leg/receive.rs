@@ -165,7 +165,7 @@ impl Leg {
                     Some(Payload::Audio(length)).filter(|_| self.passes())
                 }
                 Placed::Estranged => {
-                    self.counters.late += 1;
+                    self.counters.late += u64::from(!by_us);
                     self.part(peer.as_deref_mut());
                     None
                 }
