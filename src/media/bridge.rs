@@ -1,6 +1,6 @@
 //! A room's media on one thread: who is loud, what everyone hears.
 //!
-//! Per tick: every leg's level by table; the loudest few decoded; one sum; everyone who is no speaker and is played
+//! Per tick: every leg's level by its bytes; the loudest few decoded; one sum; everyone who is no speaker and is played
 //! nothing of their own hears the same bytes, encoded once per codec, and gets them with a header of their own. Two
 //! people of one codec need none of it: their packets go on as they come.
 

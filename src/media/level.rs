@@ -1,4 +1,4 @@
-//! Who speaks, from levels alone. A level is a frame's mean magnitude, 0 to 32,767, taken by table before decoding;
+//! Who speaks, from levels alone. A level is a frame's mean magnitude, 0 to 32,767, taken from its bytes before decoding;
 //! full-scale speech has about 4,000, a quiet line less than 20.
 
 /// Below this a leg is not mixed at all (−66 dBFS). Higher: soft speech is swallowed. Lower: idle noise is decoded.

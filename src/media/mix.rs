@@ -60,6 +60,7 @@ wide! {
 }
 
 /// Bends one sample.
+#[inline]
 pub fn bend(sample: i32) -> i16 {
     let over = sample.unsigned_abs().saturating_sub(KNEE.unsigned_abs()).min(1 << 20) as i32;
     if over == 0 {

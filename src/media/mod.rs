@@ -3,7 +3,7 @@
 //! ```text
 //!  datagram ──► Plane::receive_rtp ──► Leg: latch ─► telephone-event ─► presses
 //!                                            └────► audio ─► jitter buffer
-//!  every 20 ms, per bridge: level of every leg by table ─► loudest four ─► decode ─► sum ─► minus own ─► encode ─► Outlet
+//!  every 20 ms, per bridge: level of every leg by its bytes ─► loudest four ─► decode ─► sum ─► minus own ─► encode ─► Outlet
 //!  a browser's Opus ──► Plane::receive_voice ──► chosen by the level it tells ──┬─► decoded for telephones ──► the sum
 //!                                                                               └─► Outlet::slot, for browsers, as it is
 //! ```

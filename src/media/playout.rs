@@ -11,7 +11,7 @@ use crate::wire::codec::{Codec, g722};
 /// A stream's buffer and decoder.
 #[derive(Debug)]
 pub enum Playout {
-    /// G.711: decoded by table, anywhere and at any time.
+    /// G.711: decoded by arithmetic, anywhere and at any time.
     Bytes(Box<JitterBuffer>),
     /// Anything whose decoder has a memory.
     Coded(Box<Coded>),

@@ -58,8 +58,6 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             // A power cut may lose the last batch, never the file.
             .synchronous(SqliteSynchronous::Normal)
-            // What a statement of many rows changes is kept until it has done, else in a file.
-            .pragma("temp_store", "memory")
             .busy_timeout(BUSY)
             .foreign_keys(true)
             .optimize_on_close(true, None);
@@ -82,6 +80,9 @@ impl Store {
             return Err(OpenError::Damaged(path.to_owned(), sound));
         }
         MIGRATIONS.run(&writes).await.map_err(|error| migrating(path, error))?;
+        // What a statement of many rows changes is kept until it has done, else in a file. Not before: an index of all calls ever made is
+        // sorted on disk. A connection that takes this one's place does without.
+        sqlx::query("pragma temp_store = memory").execute(&writes).await.map_err(named)?;
         let reads = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(BUSY)

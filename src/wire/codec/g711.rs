@@ -258,19 +258,15 @@ mod tests {
         Law::A.encode(&samples, &mut bytes);
         assert!(samples.iter().zip(&bytes).all(|(sample, byte)| *byte == coded(Law::A, *sample)));
         for law in [Law::Mu, Law::A] {
-            let by_table =
+            let summed =
                 |bytes: &[u8]| bytes.iter().map(|byte| u32::from(expanded(law, *byte).unsigned_abs())).sum::<u32>();
             for byte in 0..=255 {
                 for count in [1, 15, 16, 17, 160] {
-                    assert_eq!(
-                        law.magnitude(&vec![byte; count]),
-                        by_table(&vec![byte; count]),
-                        "{law:?} {byte} {count}"
-                    );
+                    assert_eq!(law.magnitude(&vec![byte; count]), summed(&vec![byte; count]), "{law:?} {byte} {count}");
                 }
             }
             let all: Vec<u8> = (0..480u32).map(|n| (n * 7 % 256) as u8).collect();
-            assert_eq!((law.magnitude(&all), law.magnitude(&[])), (by_table(&all), 0));
+            assert_eq!((law.magnitude(&all), law.magnitude(&[])), (summed(&all), 0));
         }
     }
 }

@@ -73,7 +73,7 @@ impl Codec {
         }
     }
 
-    /// The law of a G.711 codec, whose bytes are samples by table; none for one that has a state.
+    /// The law of a G.711 codec, whose bytes are samples each by itself; none for one that has a state.
     pub const fn law(self) -> Option<Law> {
         match self {
             Codec::Pcmu => Some(Law::Mu),
