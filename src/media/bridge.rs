@@ -352,6 +352,9 @@ impl Bridge {
         self.slots.tell(events);
         let toned = self.add_tones();
         self.streams.clear();
+        for member in self.members.iter().filter(|member| (1..KEPT).contains(&member.own)) {
+            self.streams.get_mut(member.stream).into_iter().for_each(|stream| stream.expect(member.own - 1));
+        }
         let spoken = self.members.iter().fold(Spoken::default(), |all, member| all.and(member.spoken(legs)));
         // The last to be heard are the first to be sent to: of a large room only they are still in the processor's caches.
         for index in (0..self.members.len()).rev() {
@@ -417,7 +420,6 @@ impl Bridge {
             None if alone => member.own = KEPT,
             None if member.own > 0 => {
                 member.own -= 1;
-                stream.joined |= member.own == 0;
                 if member.own == 0 && stream.is_free() {
                     leg.lead(&mut stream.encoder);
                 }

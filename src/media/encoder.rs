@@ -47,8 +47,8 @@ impl Encoder {
             }
             Encoder::Opus(encoder) => {
                 let length = encoder.encode(frame, payload);
-                // Two bytes say that there is nothing to say.
-                if length > 2 { length } else { 0 }
+
+                if length > opus::NOTHING { length } else { 0 }
             }
         }
     }
@@ -70,10 +70,10 @@ impl Encoder {
         }
     }
 
-    /// Whether each payload is to be understood by those who heard others before.
-    pub fn set_independent(&mut self, independent: bool) {
+    /// The next payload is one from which somebody can go on who heard another encoder before; the one before that is to be told of, too, as not independent.
+    pub fn turn(&mut self, independent: bool) {
         if let Encoder::Opus(encoder) = self {
-            encoder.set_independent(independent);
+            encoder.turn(independent);
         }
     }
 }

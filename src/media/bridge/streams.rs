@@ -17,8 +17,6 @@ pub(super) struct Stream {
     pub(super) ready: bool,
     /// Silence by table, for codecs that have one.
     pub(super) silence: Option<Encoded>,
-    /// Somebody listens from now on who heard another encoder.
-    pub(super) joined: bool,
     /// Somebody hears it in this tick, or did in the one before.
     heard: (bool, bool),
     used: bool,
@@ -90,7 +88,6 @@ impl Stream {
             bytes: Encoded::default(),
             ready: false,
             silence,
-            joined: false,
             heard: (false, false),
             used: true,
         }
@@ -110,15 +107,16 @@ impl Stream {
         !self.ready && self.heard == (false, false)
     }
 
+    /// Somebody who hears another encoder will listen after so many ticks, if nothing comes between.
+    pub(super) fn expect(&mut self, ticks: u8) {
+        if ticks <= 1 {
+            self.encoder.turn(ticks == 0);
+        }
+    }
+
     /// Encodes what everyone hears, once a tick.
     pub(super) fn encode(&mut self, frame: &[i16]) {
-        if self.joined {
-            self.encoder.set_independent(true);
-        }
         self.bytes.encode(&mut self.encoder, frame);
-        if std::mem::take(&mut self.joined) {
-            self.encoder.set_independent(false);
-        }
         self.ready = true;
     }
 }

@@ -165,6 +165,9 @@ pub fn has_copy(packet: &[u8]) -> bool {
     audible(packet) && (first >> (7 - frames)) & 1 == 1
 }
 
+/// Bytes that say that there is nothing to say: a packet so short is not sent.
+pub const NOTHING: usize = 2;
+
 /// Turns samples into packets of 20 ms, one channel at 48 kHz. Its memory is asked for once.
 #[derive(Debug)]
 pub struct Encoder {
@@ -173,12 +176,14 @@ pub struct Encoder {
     dtx: bool,
     /// Soft frames in a row, as far as they are counted.
     soft: u8,
+    /// Of the next packet, where somebody goes on from another encoder: whether it depends on nothing.
+    turn: Option<bool>,
 }
 
 impl Encoder {
     /// For a far end that says this of itself.
     pub fn new(parameters: &Parameters) -> Self {
-        Self { inner: Self::open(parameters).ok(), dtx: parameters.dtx, soft: 0 }
+        Self { inner: Self::open(parameters).ok(), dtx: parameters.dtx, soft: 0, turn: None }
     }
 
     fn open(parameters: &Parameters) -> ::opus::Result<::opus::Encoder> {
@@ -209,17 +214,39 @@ impl Encoder {
             // Refused by none that was opened.
             let _ = encoder.set_dtx(self.soft > SOFT);
         }
-        encoder.encode(samples, packet).unwrap_or(0)
+        let Some(independent) = self.turn else {
+            return encoder.encode(samples, packet).unwrap_or(0);
+        };
+        // As music is sent, whatever it is.
+        let (rate, fec) = (encoder.get_bitrate(), encoder.get_inband_fec());
+        let _ = encoder.set_prediction_disabled(independent);
+        let _ = encoder.set_signal(::opus::Signal::Music);
+        let _ = encoder.set_inband_fec(false);
+        let _ = encoder.set_bitrate(::opus::Bitrate::Bits(BITRATE as i32));
+        let length = encoder.encode(samples, packet).unwrap_or(0);
+        let _ = encoder.set_prediction_disabled(false);
+        let _ = encoder.set_signal(::opus::Signal::Voice);
+        let _ = encoder.set_inband_fec(fec.unwrap_or_default());
+        let _ = rate.map(|rate| encoder.set_bitrate(rate));
+        // What is not sent tells nobody anything.
+        self.turn = self.turn.filter(|_| independent && length <= NOTHING);
+        length
     }
 
-    /// The next packet is to be understood without those before it.
+    /// The next packet is the first of one who heard another encoder before.
     pub fn reset(&mut self) {
         let _ = self.inner.as_mut().map(::opus::Encoder::reset_state);
+        self.turn(true);
     }
 
-    /// Whether each packet is to be understood without those before it, at the price of some quality.
-    pub fn set_independent(&mut self, independent: bool) {
-        let _ = self.inner.as_mut().map(|encoder| encoder.set_prediction_disabled(independent));
+    /// The next packet is one from which somebody can go on who heard another encoder before; the packet before it is to be told of, too, as not independent.
+    ///
+    /// A decoder of SILK (RFC 6716 §4.2) goes on from what it heard, whatever is said of the packet: of a steady sound, what it heard rings on, 17 dB too loud and for
+    /// half a second. But it begins anew after a frame of CELT, and that depends on nothing where it is told not to. An encoder that goes over from the
+    /// one to the other does so with the second packet, and nobody hears it.
+    pub fn turn(&mut self, independent: bool) {
+        // Of two, who goes on sooner.
+        self.turn = Some(independent || self.turn == Some(true));
     }
 }
 
@@ -288,9 +315,79 @@ mod tests {
         }
     }
 
+    /// Steady sounds, in which all rings on that a decoder knows too much.
+    struct Chord(Vec<f32>);
+
+    impl Chord {
+        /// Of four tones these.
+        fn of(which: usize) -> Self {
+            let tones = [877.0, 1171.0, 1451.0, 1777.0].into_iter().enumerate();
+            Self(tones.filter(|(n, _)| which >> n & 1 == 1).map(|(_, hertz)| hertz).collect())
+        }
+
+        /// Encodes its next 20 ms.
+        fn say(&self, tick: usize, encoder: &mut Encoder) -> Vec<u8> {
+            let tone =
+                |hertz: f32, n: usize| (std::f32::consts::TAU * (hertz * n as f32 / 48_000.0).fract()).sin() * 5500.0;
+            let sample = |n: usize| self.0.iter().map(|hertz| tone(*hertz, tick * FRAME + n)).sum::<f32>() as i16;
+            let mut packet = vec![0; 400];
+            let length = encoder.encode(&(0..FRAME).map(sample).collect::<Vec<_>>(), &mut packet);
+            packet.truncate(length);
+            packet
+        }
+    }
+
+    /// How loud a packet is.
+    fn hear(decoder: &mut Decoder, packet: &[u8]) -> f32 {
+        let mut heard = vec![0; FRAME];
+        decoder.decode(packet, &mut heard);
+        (heard.iter().map(|sample| f32::from(*sample).powi(2)).sum::<f32>() / FRAME as f32).sqrt()
+    }
+
+    #[test]
+    fn who_goes_on_with_another_encoder_hears_it_as_loud_as_who_always_heard_it() {
+        let encoder = || Encoder::new(&Parameters::ours());
+        for (before, after) in [(0, 2), (15, 2), (15, 4), (7, 8), (14, 4), (3, 12), (2, 15), (8, 1)] {
+            let (before, after) = (Chord::of(before), Chord::of(after));
+            // To one of his own, which begins: as who has heard nothing.
+            let (mut shared, mut own) = (encoder(), encoder());
+            let (mut decoder, mut other) = (Decoder::default(), Decoder::default());
+            for tick in 0..30 {
+                hear(&mut decoder, &before.say(tick, &mut shared));
+            }
+            own.reset();
+            for tick in 30..60 {
+                let packet = after.say(tick, &mut own);
+                let (loud, right) = (hear(&mut decoder, &packet), hear(&mut other, &packet));
+                assert!(tick == 30 || (0.95..1.05).contains(&(loud / right)), "{tick}: {loud} for {right}");
+            }
+            // And back, to one that others hear all the time, and hear nothing of it.
+            let (mut shared, mut unturned, mut own) = (encoder(), encoder(), encoder());
+            let mut turned = Vec::new();
+            let [mut decoder, mut other, mut control] = [(); 3].map(|()| Decoder::default());
+            for tick in 0..60 {
+                match tick {
+                    29 => shared.turn(false),
+                    30 => shared.turn(true),
+                    _ => {}
+                }
+                let (alone, packet) = (before.say(tick, &mut own), after.say(tick, &mut shared));
+                let loud = hear(&mut decoder, if tick < 30 { &alone } else { &packet });
+                let (right, usual) = (hear(&mut other, &packet), hear(&mut control, &after.say(tick, &mut unturned)));
+                assert!(tick <= 30 || (0.95..1.05).contains(&(loud / right)), "{tick}: {loud} for {right}");
+                // Of a chord, libopus makes something else from moment to moment: the mean is told.
+                if (29..=32).contains(&tick) {
+                    turned.push(right / usual);
+                }
+            }
+            let mean = turned.iter().sum::<f32>() / 4.0;
+            assert!((0.75..1.3).contains(&mean), "who heard it all the time: {turned:?}");
+        }
+    }
+
     #[test]
     fn silence_is_told_from_a_voice_and_nonsense_from_a_packet() {
-        let mut encoder = Encoder::new(&Parameters::default());
+        let mut encoder = Encoder::new(&Parameters::ours());
         let mut packet = [0; 400];
         let length = (0..20).map(|_| encoder.encode(&[0; FRAME], &mut packet)).last().unwrap();
         assert!(!voice(&packet[..length]), "{length}");
