@@ -99,7 +99,7 @@ fn who_goes_silent_is_heard_60_ms_after_coming_back() {
 #[test]
 fn who_begins_anew_is_missing_for_60_ms_at_most_whatever_begins_anew() {
     type Change = (&'static str, fn(&mut media_support::Phone));
-    let changes: [Change; 6] = [
+    let changes: [Change; 9] = [
         ("source", |phone| phone.ssrc = 999_999),
         ("source and clock", |phone| (phone.ssrc, phone.first_timestamp) = (999_999, 123_456)),
         ("clock", |phone| phone.first_timestamp = 123_456_789),
@@ -109,6 +109,9 @@ fn who_begins_anew_is_missing_for_60_ms_at_most_whatever_begins_anew() {
         ("clock, a moment on", |phone| {
             phone.first_timestamp = phone.first_timestamp.wrapping_add(phone.codec.clock_rate() / 4)
         }),
+        ("numbers, a few back", |phone| phone.sequence = phone.sequence.wrapping_sub(5)),
+        ("numbers, some back", |phone| phone.sequence = phone.sequence.wrapping_sub(63)),
+        ("numbers, a hundred back", |phone| phone.sequence = phone.sequence.wrapping_sub(100)),
         ("clock, a moment back", |phone| {
             phone.first_timestamp = phone.first_timestamp.wrapping_sub(phone.codec.clock_rate() / 10)
         }),

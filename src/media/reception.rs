@@ -88,6 +88,23 @@ impl Reception {
         Arrival::Fresh
     }
 
+    /// Looks again at audio whose number came before: a copy has a timestamp that came, too. Who sets his numbers back goes on in time, and the second in a row
+    /// begins anew.
+    pub fn look_again(&mut self, sequence: u16, timestamp: u32) -> Arrival {
+        let later = |(_, newest): (u16, u32)| timestamp.wrapping_sub(newest).cast_signed() > 0;
+        if !self.newest.is_some_and(later) {
+            return Arrival::Duplicate;
+        }
+        if self.astray != Some(sequence) {
+            self.astray = Some(sequence.wrapping_add(1));
+            return Arrival::Astray;
+        }
+        self.lost_before = self.lost();
+        self.restart(sequence);
+        (self.window, self.received) = (1, 1);
+        Arrival::Fresh
+    }
+
     /// Takes the number of a packet that came and is no use, so that it is not lost; whether it was near the others. One that is of use may
     /// still come under it.
     pub fn refuse(&mut self, sequence: u16) -> bool {
@@ -221,6 +238,28 @@ mod tests {
         assert_eq!(reception.lost(), 1);
         assert_eq!([2, 3, 1].map(|sequence| reception.arrive(sequence)), [Arrival::Fresh; 3]);
         assert_eq!(reception.lost(), 0);
+    }
+
+    #[test]
+    fn numbers_that_are_set_back_are_told_from_copies() {
+        for back in [1, 5, 20, 63, 100, 127] {
+            let mut reception = Reception::default();
+            reception.begin(1, 1000);
+            for n in 0..200u16 {
+                assert_eq!(reception.arrive(1000 + n), Arrival::Fresh);
+                reception.place(1000 + n, u32::from(n) * 160, false);
+            }
+            let first = 1200 - back;
+            assert_eq!(reception.arrive(first), Arrival::Duplicate);
+            assert_eq!(reception.look_again(first, u32::from(first - 1000) * 160), Arrival::Duplicate, "a copy");
+            assert_eq!(reception.look_again(first, 200 * 160), Arrival::Astray, "{back}");
+            assert_eq!(reception.arrive(first + 1), if back == 1 { Arrival::Fresh } else { Arrival::Duplicate });
+            if back > 1 {
+                assert_eq!(reception.look_again(first + 1, 201 * 160), Arrival::Fresh);
+            }
+            assert!((2..150).all(|n| reception.arrive(first + n) == Arrival::Fresh));
+            assert_eq!(reception.lost(), 0);
+        }
     }
 
     #[test]

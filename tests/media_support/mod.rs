@@ -60,7 +60,7 @@ pub struct Phone {
     pub event_clocks: Option<(u32, u32)>,
     pub ssrc: u32,
     pub first_timestamp: u32,
-    sequence: u16,
+    pub sequence: u16,
     /// Samples made so far.
     made: u64,
     begun_at: u64,

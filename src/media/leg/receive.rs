@@ -103,7 +103,14 @@ impl Leg {
             self.monitor.pause();
         }
         let mut astray = false;
-        match self.reception.arrive(header.sequence) {
+        let mut arrival = self.reception.arrive(header.sequence);
+        if arrival == Arrival::Duplicate && is_audio {
+            arrival = self.reception.look_again(header.sequence, header.timestamp);
+            if arrival == Arrival::Fresh {
+                self.monitor.pause();
+            }
+        }
+        match arrival {
             Arrival::Fresh => self.counters.received += 1,
             Arrival::Duplicate => {
                 self.counters.duplicates += 1;
