@@ -24,6 +24,11 @@ impl Instant {
         Duration::from_nanos(self.0)
     }
 
+    /// Nanoseconds after the start: what is to be reckoned with at every packet.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
     /// How long ago `earlier` was, zero when it lies ahead.
     pub const fn since(self, earlier: Instant) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -33,15 +38,20 @@ impl Instant {
 impl Add<Duration> for Instant {
     type Output = Instant;
     fn add(self, length: Duration) -> Instant {
-        Instant(self.0.saturating_add(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)))
+        Instant(self.0.saturating_add(nanos(length)))
     }
 }
 
 impl Sub<Duration> for Instant {
     type Output = Instant;
     fn sub(self, length: Duration) -> Instant {
-        Instant(self.0.saturating_sub(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)))
+        Instant(self.0.saturating_sub(nanos(length)))
     }
+}
+
+/// At most 584 years.
+const fn nanos(length: Duration) -> u64 {
+    length.as_secs().saturating_mul(1_000_000_000).saturating_add(length.subsec_nanos() as u64)
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z, leap seconds ignored.

@@ -128,5 +128,5 @@ pub const TICK: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// An instant as a count of samples at 8 kHz since the program began.
 pub(crate) fn samples_at(now: crate::base::Instant) -> i64 {
-    i64::try_from(now.since_start().as_nanos() / 125_000).unwrap_or(i64::MAX)
+    (now.as_nanos() / 125_000).cast_signed()
 }

@@ -73,7 +73,9 @@ fn whoever_wishes_not_to_be_disturbed_is_not_rung_until_the_wish_is_taken_back()
     ben.accept();
     tap.hears("Anna", &anna.rtp_ports(), 1000.0, ALL);
     ben.hang_up();
-    until("no call", s(5), || gateway.calls().is_empty().then_some(()));
+    // Who is gone before it is told of the end is told for half a minute.
+    until("both ends of the call to be over", s(10), || (gateway.status()["dialogs"] == 0).then_some(()));
+    assert!(gateway.calls().is_empty());
     drop((anna, ben));
     gateway.done();
 }
