@@ -352,6 +352,7 @@ impl Bridge {
         self.slots.tell(events);
         let toned = self.add_tones();
         self.streams.clear();
+        // Said before anything is encoded: who is sent to first does not know who comes after.
         for member in self.members.iter().filter(|member| (1..KEPT).contains(&member.own)) {
             self.streams.get_mut(member.stream).into_iter().for_each(|stream| stream.expect(member.own - 1));
         }

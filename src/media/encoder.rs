@@ -7,7 +7,7 @@ use crate::wire::codec::{Codec, g722, opus};
 /// Makes payloads of frames.
 #[derive(Debug)]
 pub enum Encoder {
-    /// By table.
+    /// Each sample by itself.
     G711(Law),
     /// With a memory that is the far end's, too.
     G722(Box<g722::Encoder>),
@@ -47,7 +47,6 @@ impl Encoder {
             }
             Encoder::Opus(encoder) => {
                 let length = encoder.encode(frame, payload);
-
                 if length > opus::NOTHING { length } else { 0 }
             }
         }

@@ -76,9 +76,7 @@ impl Reception {
             self.highest = self.highest.wrapping_add(u32::from(ahead));
             self.window = if ahead < WINDOW { (self.window << ahead) | 1 } else { 1 };
         } else if self.astray == Some(sequence) {
-            self.lost_before = self.lost();
-            self.restart(sequence);
-            self.window = 1;
+            self.go_on(sequence);
         } else {
             self.astray = Some(sequence.wrapping_add(1));
             return Arrival::Astray;
@@ -99,9 +97,8 @@ impl Reception {
             self.astray = Some(sequence.wrapping_add(1));
             return Arrival::Astray;
         }
-        self.lost_before = self.lost();
-        self.restart(sequence);
-        (self.window, self.received) = (1, 1);
+        self.go_on(sequence);
+        self.received = 1;
         Arrival::Fresh
     }
 
@@ -185,6 +182,13 @@ impl Reception {
 
     fn expected(&self) -> u32 {
         if self.started { self.highest.wrapping_sub(self.base).wrapping_add(1) } else { 0 }
+    }
+
+    /// The same source numbers its packets anew, and this one is there.
+    fn go_on(&mut self, sequence: u16) {
+        self.lost_before = self.lost();
+        self.restart(sequence);
+        self.window = 1;
     }
 
     fn restart(&mut self, sequence: u16) {
