@@ -8,11 +8,25 @@
 /// Bytes that come together.
 const LINE: usize = 64;
 
+/// The most that is asked for at once. More: what is asked for pushes out what is there.
+const MOST: usize = 4096;
+
 /// Asks for all of a value; of what it points to, for nothing.
 #[inline]
 pub fn fetch<T: ?Sized>(value: &T) {
-    let start = std::ptr::from_ref(value).cast::<u8>();
-    let length = size_of_val(value);
+    lines(std::ptr::from_ref(value).cast(), size_of_val(value));
+}
+
+/// Asks for all from one part of a value to the end of another that lies behind it.
+#[inline]
+pub fn fetch_from<A: ?Sized, B: ?Sized>(first: &A, last: &B) {
+    let start = std::ptr::from_ref(first).cast::<u8>();
+    let end = std::ptr::from_ref(last).cast::<u8>().addr() + size_of_val(last);
+    lines(start, end.saturating_sub(start.addr()).min(MOST));
+}
+
+#[inline]
+fn lines(start: *const u8, length: usize) {
     // From the beginning of its first line.
     let first = start.addr() % LINE;
     for line in 0..(first + length).div_ceil(LINE) {

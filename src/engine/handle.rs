@@ -127,6 +127,11 @@ impl Outbox {
         let _ = self.events.send(event);
     }
 
+    /// Whether somebody hears events as they happen.
+    pub fn is_heard(&self) -> bool {
+        self.events.receiver_count() > 0
+    }
+
     /// Keeps what is known of a call.
     pub fn record(&self, record: Record) {
         self.writer.record(record);

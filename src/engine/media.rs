@@ -23,7 +23,7 @@ use tracing::{debug, error};
 use crate::base::{LegId, Rng, RoomId};
 use crate::engine::clock::Clock;
 use crate::engine::dtls::Identity;
-use crate::engine::media_thread;
+use crate::engine::media_thread::{self, Ends};
 use crate::engine::media_web::{Homes, WebEnds};
 use crate::engine::media_worker::{Counts, Moved, Order, Report, Worker};
 use crate::engine::os::{self, Doorbell};
@@ -69,6 +69,7 @@ pub struct MediaPlane {
     rooms: BTreeMap<RoomId, Home>,
     bell: AsyncFd<Arc<Doorbell>>,
     stop: Arc<AtomicBool>,
+    watched: Arc<AtomicBool>,
     events: VecDeque<MediaEvent>,
     /// Where browsers' legs are, as the web thread is told.
     homes: Homes,
@@ -119,12 +120,14 @@ impl MediaPlane {
         };
         let bell = Arc::new(Doorbell::new()?);
         let stop = Arc::new(AtomicBool::new(false));
+        let watched = Arc::new(AtomicBool::new(false));
         let handshakes = settings.identity.clone().map(|identity| Arc::new(identity) as Arc<dyn Handshakes>);
         let mut workers = Vec::with_capacity(threads);
         let (homes, mut web_ends) = WebEnds::new()?;
         for index in 0..threads {
             let plane = Plane::new(clips.clone()).with_handshakes(handshakes.clone());
-            workers.push(media_thread::start(index, plane, clock, bell.clone(), stop.clone(), web_ends.add_thread())?);
+            let ends = Ends { bell: bell.clone(), stop: stop.clone(), watched: watched.clone(), web: web_ends.add_thread() };
+            workers.push(media_thread::start(index, plane, clock, ends)?);
         }
         Ok(Self {
             pool: PortPool::new(settings.first_port, settings.last_port, settings.quarantine),
@@ -137,10 +140,16 @@ impl MediaPlane {
             rooms: BTreeMap::new(),
             bell: os::listen(bell)?,
             stop,
+            watched,
             events: VecDeque::new(),
             homes,
             web_ends: Some(web_ends),
         })
+    }
+
+    /// Says whether anybody follows what happens. Where nobody does, who speaks is told later and more at a time.
+    pub fn watch(&self, watched: bool) {
+        self.watched.store(watched, Ordering::Relaxed);
     }
 
     /// What the web thread holds: browsers' voices to the rooms, the rooms' voices to browsers. None when it was given out.

@@ -15,6 +15,7 @@ use crate::engine::media_worker::{Counts, add};
 use crate::engine::os::{Doorbell, Epoll, Ready};
 use crate::engine::sockets::{Ear, LegSockets};
 use crate::media::outlet::{LegKey, Outgoing, Outlet, Port, Spoken};
+use crate::media::plane::Foreseen;
 
 /// Sockets looked at by one call of epoll. More: memory. Less: more calls under load.
 const READY: usize = 1024;
@@ -111,8 +112,11 @@ impl Seats {
     }
 
     /// Asks the processor for what sending and receiving need of one.
-    pub(super) fn fetch(&self, key: LegKey) {
-        if let Some(seat) = self.get(key) {
+    pub(super) fn fetch(&self, foreseen: Foreseen) {
+        if let Some(seat) = foreseen.far.and_then(|key| self.seats.get(key.0 as usize)) {
+            fetch(seat);
+        }
+        if let Some(seat) = foreseen.middle.and_then(|key| self.get(key)) {
             fetch(&*seat.sockets);
         }
     }

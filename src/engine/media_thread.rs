@@ -50,6 +50,8 @@ const REPORTS: usize = 8192;
 /// Wake-ups between two rings for what may wait: who speaks, and figures. More: a name lights up later. Less: a switch to another thread and back for
 /// each word.
 const PATIENCE: u8 = 8;
+/// The same where no page and no program follows what happens: 200 ms. More: the record says later who spoke.
+const LONG_PATIENCE: u8 = 40;
 /// Packets of one socket taken in one wake-up. More: a flood keeps the mix
 /// waiting. Less: after a pause of the machine, packets wait for the next wake-up.
 const ROUNDS: usize = 64;
@@ -57,15 +59,26 @@ const ROUNDS: usize = 64;
 /// two that came together waits for longer. Less: most sockets are asked in vain.
 const RECENT: Duration = Duration::from_millis(18);
 
+/// What a thread shares with the others.
+pub(super) struct Ends {
+    /// Rung for what it reports.
+    pub bell: Arc<Doorbell>,
+    /// Whether it is to end.
+    pub stop: Arc<AtomicBool>,
+    /// Whether anybody follows what happens.
+    pub watched: Arc<AtomicBool>,
+    /// To and from the web thread.
+    pub web: ThreadEnds,
+}
+
 /// Starts a thread.
 pub(super) fn start(
     index: usize,
     plane: Plane,
     clock: Clock,
-    bell: Arc<Doorbell>,
-    stop: Arc<AtomicBool>,
-    web: ThreadEnds,
+    ends: Ends,
 ) -> io::Result<Worker> {
+    let Ends { bell, stop, watched, web } = ends;
     let (orders, inbox) = RingBuffer::new(ORDERS);
     let (outbox, reports) = RingBuffer::new(REPORTS);
     let doorbell = Arc::new(Doorbell::new()?);
@@ -86,6 +99,7 @@ pub(super) fn start(
         rung: false,
         waiting: 0,
         stop,
+        watched,
         clock,
         counts: counts.clone(),
         longest: longest.clone(),
@@ -137,6 +151,7 @@ struct Thread {
     /// Wake-ups since the first report that may wait, that one included; none where there is none.
     waiting: u8,
     stop: Arc<AtomicBool>,
+    watched: Arc<AtomicBool>,
     clock: Clock,
     counts: Arc<Counts>,
     /// The longest time awake in one go, in microseconds, since that was asked last.
@@ -373,9 +388,7 @@ impl Thread {
         for place in 0..TOGETHER {
             let Some((_, key)) = self.members.get(self.taken.end).copied() else { return };
             self.taken.end += 1;
-            if let Some(near) = self.plane.foresee() {
-                self.seats.fetch(near);
-            }
+            self.seats.fetch(self.plane.foresee());
             let seat = self.seats.get(key).filter(|seat| !seat.hurried);
             self.arrivals.take(place, |inbox| seat?.sockets.receive(Ear::Rtp, inbox));
         }
@@ -594,7 +607,8 @@ impl Thread {
         if self.waiting > 0 {
             self.waiting += 1;
         }
-        if std::mem::take(&mut self.rung) || self.waiting > PATIENCE {
+        let patience = if self.watched.load(Ordering::Relaxed) { PATIENCE } else { LONG_PATIENCE };
+        if std::mem::take(&mut self.rung) || self.waiting > patience {
             self.waiting = 0;
             self.bell.0.ring();
         }

@@ -198,6 +198,7 @@ impl Engine {
                 self.finish().await;
                 return ended;
             }
+            self.media.watch(self.gateway.is_watched() || self.inbox.outbox.is_heard());
             let alarm = self.alarm();
             tokio::select! {
                 arrival = self.transports.next() => {

@@ -379,6 +379,11 @@ impl Gateway {
         own.into_iter().chain(outside).flatten().min()
     }
 
+    /// Whether a page shows what happens here while it happens.
+    pub fn is_watched(&self) -> bool {
+        self.web.len() > 0
+    }
+
     /// Whether nothing is left of any call: what a test asks at its end.
     pub fn is_idle(&self) -> bool {
         self.legs.is_empty()

@@ -17,7 +17,7 @@ use super::outlet::{LegKey, Outlet};
 use super::player::{Played, Playlist};
 use super::web;
 use super::{FRAME, Rate};
-use crate::base::fetch::fetch;
+use crate::base::fetch::{fetch, fetch_from};
 use crate::base::{Instant, ParticipantId, RoomId};
 
 mod mixes;
@@ -59,6 +59,8 @@ const TONES: i32 = 128;
 const KEPT: u8 = 10;
 
 /// A room's media.
+// In this order: what a tick needs comes first.
+#[repr(C)]
 pub struct Bridge {
     room: RoomId,
     members: Vec<Member>,
@@ -71,12 +73,12 @@ pub struct Bridge {
     /// Who listens by telephone, and who by browser.
     telephones: Ears,
     browsers: Ears,
-    slots: Slots,
     /// Of how many members it is known how loud they are in this tick, and who of them are the loudest.
     listened: usize,
     loudest: [(u32, Option<usize>); SPEAKERS],
     /// Browsers' legs among the members.
     seats: BTreeMap<LegKey, usize>,
+    slots: Slots,
     #[cfg(test)]
     fails: bool,
 }
@@ -312,7 +314,7 @@ impl Bridge {
             self.streams.fetch();
             self.mixes.fetch();
         } else {
-            fetch(self);
+            fetch_from(self, self.slots.now());
         }
     }
 

@@ -4,6 +4,7 @@
 //! shortened. Lengths are in samples at 8 kHz; at other rates they are as many times longer.
 
 use super::{FRAME, Rate};
+use crate::base::fetch::fetch;
 
 /// Longest and shortest period searched for: 66 Hz to 200 Hz. A higher voice repeats at a multiple of its period.
 pub const LONGEST_PERIOD: usize = 120;
@@ -63,6 +64,12 @@ impl Conceal {
     pub fn new(factor: usize) -> Self {
         let nothing = || vec![0; HISTORY * factor].into_boxed_slice();
         Self { factor, history: nothing(), oldest: 0, gap: 0, period: 0, hold: 0, at: 0, segment: nothing() }
+    }
+
+    /// Asks the processor for where the next frame is kept.
+    pub fn fetch(&self) {
+        let end = (self.oldest + FRAME * self.factor).min(self.history.len());
+        fetch(self.history.get(self.oldest..end).unwrap_or(&[]));
     }
 
     /// Forgets everything: what comes next follows silence.

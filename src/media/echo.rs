@@ -52,7 +52,7 @@ pub struct LineEcho {
 #[derive(Debug, Clone, Default)]
 pub struct EchoWatch {
     /// What was sent, the newest at `at`, lag by lag further into the past; each twice, so that it lies in one piece wherever it begins.
-    sent: [f32; 2 * LAGS],
+    sent: [u16; 2 * LAGS],
     at: usize,
     /// Means, and what is left around them.
     mean_sent: f32,
@@ -84,13 +84,13 @@ impl EchoWatch {
                 return if before.told.is_some() { Some(None) } else { None };
             }
         }
-        let (sent, back) = (f32::from(sent), f32::from(back));
         self.at = (self.at + LAGS - 1) % LAGS;
         for at in [self.at, self.at + LAGS] {
             if let Some(place) = self.sent.get_mut(at) {
                 *place = sent;
             }
         }
+        let (sent, back) = (f32::from(sent), f32::from(back));
         self.mean_sent += (sent - self.mean_sent) * FORGET;
         self.mean_back += (back - self.mean_back) * FORGET;
         let around = back - self.mean_back;
@@ -105,7 +105,7 @@ impl EchoWatch {
         let mean = self.mean_sent;
         if let Some(past) = self.sent.get(self.at..).and_then(|past| past.first_chunk::<LAGS>()) {
             for (alike, sent) in self.alike.iter_mut().zip(past) {
-                *alike += ((sent - mean) * around - *alike) * FORGET;
+                *alike += ((f32::from(*sent) - mean) * around - *alike) * FORGET;
             }
         }
         self.ticks += 1;

@@ -2,7 +2,6 @@
 
 use super::encoder::Encoder;
 use super::{FRAME, LONGEST_PAYLOAD};
-use crate::base::fetch::fetch;
 use crate::wire::codec::Codec;
 use crate::wire::codec::g711::Law;
 use crate::wire::rtp::{Header, TelephoneEvent};
@@ -67,7 +66,8 @@ pub struct Egress {
     pending: usize,
     /// Ticks whose audio went out before they came.
     early: u8,
-    bytes: [u8; HEADER + LONGEST],
+    /// Room for such a packet; none where there are none.
+    bytes: Box<[u8]>,
 }
 
 impl Egress {
@@ -86,14 +86,8 @@ impl Egress {
             length: length(codec, ptime),
             pending: 0,
             early: 0,
-            bytes: [0; HEADER + LONGEST],
+            bytes: room(length(codec, ptime)),
         }
-    }
-
-    /// Asks the processor for what a packet of one frame needs.
-    pub fn fetch(&self) {
-        fetch(&self.ssrc);
-        fetch(&self.length);
     }
 
     /// Another codec, payload type or packet length from now on.
@@ -101,6 +95,7 @@ impl Egress {
         let new = (payload_type, clock(codec), length(codec, ptime));
         if (self.payload_type, self.clock, self.length) != new {
             (self.payload_type, self.clock, self.length) = new;
+            self.bytes = room(self.length);
             self.interrupt();
         }
     }
@@ -319,6 +314,14 @@ fn length(codec: Codec, ptime: u8) -> Option<usize> {
         (Codec::Opus, _) => None,
         (_, 10 | 30 | 40 | 60) => Some(usize::from(ptime) * 8),
         (_, _) => Some(FRAME),
+    }
+}
+
+/// Room for packets of another length than a frame's.
+fn room(length: Option<usize>) -> Box<[u8]> {
+    match length {
+        Some(length) if length != FRAME => vec![0; HEADER + LONGEST].into(),
+        Some(_) | None => Box::default(),
     }
 }
 

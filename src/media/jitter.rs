@@ -18,10 +18,12 @@ const FRAME_I: i64 = FRAME as i64;
 
 /// The buffer of one stream.
 #[derive(Debug, Clone)]
+// In this order: what every packet and every frame needs is in one piece.
+#[repr(C, align(64))]
 pub struct JitterBuffer {
-    pub(super) time: Timeline,
-    law: Law,
     conceal: Conceal,
+    law: Law,
+    pub(super) time: Timeline,
     pub(super) noise: Noise,
     ring: Ring,
 }
@@ -89,9 +91,17 @@ impl JitterBuffer {
 
     /// Asks the processor for what the next packet and the next frame need.
     pub fn fetch(&self) {
-        self.time.fetch();
-        fetch(&self.law);
         fetch(&self.conceal);
+        fetch(&self.law);
+        self.time.fetch();
+    }
+
+    /// Asks it for what that points to, also for what a voice needs that is heard; to be called once that is there.
+    pub fn fetch_places(&self, voiced: bool) {
+        self.time.fetch_places();
+        if voiced {
+            self.conceal.fetch();
+        }
         // Where the next packet goes; where the next frame is, it went a moment ago.
         let (first, second) = self.ring.slices(self.time.play() + self.time.ahead().max(0), FRAME);
         fetch(first);

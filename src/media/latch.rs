@@ -57,13 +57,15 @@ pub enum Verdict {
 
 /// One leg's far addresses.
 #[derive(Debug, Clone)]
+// In this order: what packets need is its end.
+#[repr(C)]
 pub struct Latch {
     remote: Remote,
     /// Where it was heard before it described itself anew, and whether that was elsewhere than described, behind a NAT.
     former: Option<(SocketAddr, bool)>,
-    state: State,
     /// Where RTCP comes from, and when it came last.
     rtcp: Option<(SocketAddr, Instant)>,
+    state: State,
     announced: bool,
 }
 
@@ -71,6 +73,11 @@ impl Latch {
     /// Knows the SDP only.
     pub fn new(remote: Remote) -> Self {
         Self { remote: canonical_remote(remote), former: None, state: State::Open, rtcp: None, announced: false }
+    }
+
+    /// What packets need of it, to its end: for [`crate::base::fetch`].
+    pub(super) fn now(&self) -> &impl Sized {
+        &self.state
     }
 
     /// Takes a re-negotiated far end: another address is learned anew, the same one stays locked. A hold that names
@@ -221,8 +228,8 @@ impl Latch {
 
     /// Where packets come from, but for those from where a far end was that said truly where it is: it hears at its new place.
     fn answered_at(&self) -> Option<&SocketAddr> {
-        let truthful = self.former.is_some_and(|(_, elsewhere)| !elsewhere);
-        let leaves = matches!(self.state, State::Learning { claim: Claim::Former, .. }) && truthful;
+        let truthful = || self.former.is_some_and(|(_, elsewhere)| !elsewhere);
+        let leaves = matches!(self.state, State::Learning { claim: Claim::Former, .. }) && truthful();
         self.heard_at().filter(|_| !leaves)
     }
 

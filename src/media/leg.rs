@@ -22,7 +22,7 @@ use super::resample::Resampler;
 use super::sounder::Sounder;
 use super::srtp::Guard;
 use super::{FRAME, Rate, TICK, mix, noise, samples_at};
-use crate::base::fetch::fetch;
+use crate::base::fetch::fetch_from;
 use crate::base::{Instant, LegId};
 use crate::wire::codec::{Codec, opus};
 
@@ -59,42 +59,47 @@ const NOISE_EVERY: u8 = 20;
 const PRESS: u16 = 100;
 
 /// One leg's media, boxed by its owner and free to move from thread to thread between ticks.
+// In this order, so that what every packet and every tick needs lies together: 20 ms later none of it is in a processor's caches. Parts of which only a
+// little is needed that often stand where that begins or ends.
+#[repr(C, align(64))]
 pub struct Leg {
-    id: LegId,
-    key: LegKey,
     latch: Latch,
-    format: Format,
+    id: LegId,
+    life: Instant,
+    media_timeout: Duration,
+    key: LegKey,
+    duck: i32,
     /// Under what number the same codec came before it was agreed anew: what is on the way still has it.
     former_type: Option<u8>,
-    life: Instant,
     timed_out: bool,
-    media_timeout: Duration,
     playing: bool,
-    duck: i32,
-    counters: Counters,
-    presses: Presses,
-    egress: Egress,
-    playout: Playout,
-    encoder: Encoder,
-    /// Of prompts, which are at 8 kHz.
-    prompt: Option<Box<Resampler>>,
+    /// The room heard the last frame.
+    voiced: bool,
     /// Ticks of silence in a row.
     quiet: u8,
-    reception: Reception,
-    reporter: Reporter,
-    monitor: Monitor,
-    treated: Treated,
-    echo: EchoWatch,
-    dial: Dial,
-    playlist: Option<Playlist>,
-    /// The tone that is being sent to it, and whether that is over.
-    sounder: Option<(Box<Sounder>, bool)>,
-    guard: Guard,
-    way: Way,
-    /// Between two threads: when it would have been ticked next.
-    due: Option<Instant>,
     /// A browser's: what it says of its loudness.
     browser: Option<Loudness>,
+    playout: Playout,
+    format: Format,
+    way: Way,
+    reception: Reception,
+    counters: Counters,
+    egress: Egress,
+    encoder: Encoder,
+    /// The tone that is being sent to it, and whether that is over.
+    sounder: Option<(Box<Sounder>, bool)>,
+    /// Of prompts, which are at 8 kHz.
+    prompt: Option<Box<Resampler>>,
+    playlist: Option<Box<Playlist>>,
+    guard: Guard,
+    dial: Dial,
+    treated: Treated,
+    echo: EchoWatch,
+    presses: Presses,
+    /// Between two threads: when it would have been ticked next.
+    due: Option<Instant>,
+    reporter: Reporter,
+    monitor: Monitor,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -121,6 +126,7 @@ impl Leg {
             former_type: None,
             life: now,
             timed_out: false,
+            voiced: false,
             media_timeout,
             playing: false,
             duck: FULL,
@@ -188,7 +194,7 @@ impl Leg {
 
     /// Plays clips to this leg alone, in place of what was playing.
     pub fn play(&mut self, playlist: Playlist) {
-        self.playlist = Some(playlist);
+        self.playlist = Some(Box::new(playlist));
         self.playing = true;
     }
 
@@ -275,6 +281,7 @@ impl Leg {
 
     /// Steps over the next frame, which nobody hears.
     pub fn skip(&mut self, now: Instant) {
+        self.voiced = false;
         if !self.overhear(now) {
             self.playout.skip(samples_at(now));
         }
@@ -283,6 +290,7 @@ impl Leg {
     /// Decodes the next frame at the leg's rate, repaired where need be; `first` when the room did not hear the one
     /// before.
     pub fn take(&mut self, first: bool, now: Instant, out: &mut [i16]) {
+        self.voiced = true;
         if first {
             self.playout.forget();
             self.monitor.forget();
@@ -428,29 +436,16 @@ impl Leg {
 
     /// Asks the processor for what receiving and ticking need, but for the voice.
     pub fn fetch(&self) {
-        // All but a packet that is being filled: few legs have one.
-        let Self { id, latch, format, counters, presses, egress, playout, .. } = self;
-        egress.fetch();
-        fetch(id);
-        fetch(latch);
-        fetch(format);
-        fetch(counters);
-        presses.fetch();
-        fetch(playout);
-        fetch(&self.reception);
-        self.reporter.fetch();
-        self.monitor.fetch();
-        fetch(&self.treated);
-        fetch(&self.dial);
-        fetch(&self.guard);
-        fetch(&self.way);
+        fetch_from(self.latch.now(), &self.echo);
+        self.presses.fetch();
+        fetch_from(self.reporter.due(), self.monitor.now());
     }
 
     /// Asks it for the voice; to be called once the rest is there.
     pub fn fetch_voice(&self) {
-        self.playout.fetch();
-        if !self.echo.rests() {
-            fetch(&self.echo);
+        self.playout.fetch_places(self.voiced);
+        if self.voiced {
+            self.treated.fetch();
         }
     }
 

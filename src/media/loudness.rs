@@ -52,12 +52,13 @@ const OWN: f32 = 2.0;
 
 /// The level of one leg's voice and the gain that it gets.
 #[derive(Debug, Clone)]
+#[repr(align(64))]
 pub struct Loudness {
     floor: f32,
     /// Powers of the last frames, each by [`coarse`].
-    window: [i16; WINDOW],
-    at: usize,
-    seen: usize,
+    window: [u8; WINDOW],
+    at: u8,
+    seen: u8,
     /// Mean power of speech, and of how many frames.
     speech: f32,
     heard: u32,
@@ -139,27 +140,31 @@ impl Loudness {
     fn is_speech(&mut self, power: f32) -> bool {
         self.floor =
             if power < self.floor { self.floor + (power - self.floor) / 8.0 } else { self.floor * 1.005 + 1.0 };
-        if let Some(place) = self.window.get_mut(self.at) {
+        if let Some(place) = self.window.get_mut(usize::from(self.at)) {
             *place = coarse(power);
         }
-        self.at = (self.at + 1) % WINDOW;
-        self.seen = (self.seen + 1).min(WINDOW);
+        self.at = (self.at + 1) % WINDOW as u8;
+        self.seen = (self.seen + 1).min(WINDOW as u8);
         if power < FAINT || power < self.floor * OVER_NOISE {
             return false;
         }
-        let pauses = pauses(self.window.get(..self.seen).unwrap_or(&[]));
-        pauses * WINDOW >= PAUSES * self.seen
+        let seen = usize::from(self.seen);
+        pauses(self.window.get(..seen).unwrap_or(&[])) * WINDOW >= PAUSES * seen
     }
 }
 
-/// A power to within a hundredth, in a number of the same order: the upper half of its bits. Many are compared in a moment, and take little memory.
-fn coarse(power: f32) -> i16 {
-    (power.max(0.0).to_bits() >> 16) as i16
+/// Eighths of a doubling, of what is at least 1: up to 2^31, which no power is beyond.
+const EIGHTHS: u32 = 20;
+
+/// A power to within half a decibel, in a number of the same order: the upper bits of it. Many are compared in a moment, and take little memory.
+fn coarse(power: f32) -> u8 {
+    let least = 1f32.to_bits() >> EIGHTHS;
+    u8::try_from((power.max(1.0).to_bits() >> EIGHTHS) - least).unwrap_or(u8::MAX)
 }
 
 /// The power again.
-fn fine(coarse: i16) -> f32 {
-    f32::from_bits(u32::from(coarse.cast_unsigned()) << 16)
+fn fine(coarse: u8) -> f32 {
+    f32::from_bits((u32::from(coarse) << EIGHTHS) + 1f32.to_bits())
 }
 
 /// A gain in dB, of [`ONE`]: ±12 dB fit well.
@@ -169,12 +174,11 @@ fn factor(gain: f32) -> i16 {
 
 wide! {
     /// How many of these are pauses.
-    fn pauses(powers: &[i16]) -> usize {
-        let loudest = largest(powers, |power| power);
+    fn pauses(powers: &[u8]) -> usize {
+        let loudest = powers.iter().fold(0, |most, power| (*power).max(most));
         let quiet = coarse(fine(loudest) * PAUSE);
         // At most a hundred: a number as narrow as what is counted, so that many are counted at once.
-        let count = powers.iter().fold(0i16, |count, power| count + i16::from(*power < quiet));
-        usize::from(count.unsigned_abs())
+        usize::from(powers.iter().fold(0u8, |count, power| count + u8::from(*power < quiet)))
     }
 }
 
@@ -232,7 +236,7 @@ mod tests {
                     apply(&mut frame, from, to);
                     frame
                 });
-                levelled.iter_mut().for_each(|frame| frame.push(pauses(&frame[..70]) as i16));
+                levelled.iter_mut().for_each(|frame| frame.push(pauses(&frame[..70].iter().map(|sample| *sample as u8).collect::<Vec<_>>()) as i16));
                 (levelled, power(&frame))
             });
             let end = levelled.0[2][..frame.len()].iter().zip(&frame);

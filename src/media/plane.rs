@@ -80,8 +80,18 @@ pub struct Plane {
     frame: Box<[i16]>,
 }
 
-/// How many legs before its turn a leg's memory is asked for, and its voice. More: others' is thrown out for it. Less: it has not come.
-const FAR: usize = 4;
+/// Whose turn comes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Foreseen {
+    /// Soon.
+    pub far: Option<LegKey>,
+    /// Sooner.
+    pub middle: Option<LegKey>,
+}
+
+/// How many legs before its turn a leg's memory is asked for, its time, and its voice. More: others' is thrown out for it. Less: it has not come.
+const FAR: usize = 6;
+const MIDDLE: usize = 4;
 const NEAR: usize = 2;
 
 impl Plane {
@@ -271,6 +281,9 @@ impl Plane {
                 for (place, key) in units.order.iter().take(FAR).enumerate() {
                     let Some(leg) = self.legs.get(*key) else { continue };
                     leg.fetch();
+                    if place < MIDDLE {
+                        leg.fetch_time();
+                    }
                     if place < NEAR {
                         leg.fetch_voice();
                     }
@@ -300,7 +313,8 @@ impl Plane {
         let rooms = &self.phases.get(phase)?.rooms;
         let room = *rooms.get(given.checked_sub(1)?)?;
         self.cursor = Some((phase, given + 1));
-        for (ahead, deep) in [(0, true), (1, false)] {
+        // Two are given out in one go.
+        for (ahead, deep) in [(0, true), (2, false)] {
             let next = rooms.get(given + ahead).and_then(|room| self.rooms.at(*room));
             next.into_iter().for_each(|room| room.bridge.fetch(deep));
         }
@@ -322,20 +336,23 @@ impl Plane {
     }
 
     /// To be called for each of [`Plane::members`] before its packets are taken: asks the processor for the memory of those whose turn comes
-    /// next. Returns one of them, for what the caller has of it.
-    pub fn foresee(&mut self) -> Option<LegKey> {
-        let (phase, _) = self.cursor?;
-        let order = &self.phases.get(phase)?.order;
+    /// next. Returns some of them, for what the caller has of them.
+    pub fn foresee(&mut self) -> Foreseen {
+        let order = self.cursor.and_then(|(phase, _)| self.phases.get(phase)).map_or(&[][..], |phase| &phase.order);
         let at = self.dealt;
         self.dealt += 1;
-        if let Some(leg) = order.get(at + FAR).and_then(|key| self.legs.get(*key)) {
+        let far = order.get(at + FAR).copied();
+        if let Some(leg) = far.and_then(|key| self.legs.get(key)) {
             leg.fetch();
         }
-        let near = order.get(at + NEAR).copied();
-        if let Some(leg) = near.and_then(|key| self.legs.get(key)) {
+        let middle = order.get(at + MIDDLE).copied();
+        if let Some(leg) = middle.and_then(|key| self.legs.get(key)) {
+            leg.fetch_time();
+        }
+        if let Some(leg) = order.get(at + NEAR).and_then(|key| self.legs.get(*key)) {
             leg.fetch_voice();
         }
-        near
+        Foreseen { far, middle }
     }
 
     /// To be called, of [`Plane::members`] in their order, once the packets of one are taken: looks at what came while it is in the processor's caches.

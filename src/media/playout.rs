@@ -157,6 +157,14 @@ impl Playout {
         }
     }
 
+    /// Asks it for what that points to, also for what a voice needs that is heard; to be called once that is there.
+    pub fn fetch_places(&self, voiced: bool) {
+        match self {
+            Playout::Bytes(buffer) => buffer.fetch_places(voiced),
+            Playout::Coded(_) => {}
+        }
+    }
+
     /// Where it is in time.
     pub fn time(&self) -> &Timeline {
         match self {

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::egress::Egress;
 use super::reception::Reception;
 use crate::base::Instant;
-use crate::base::fetch::fetch;
 use crate::wire::rtp::rtcp::{Compound, Report, ReportBlock, SenderInfo, Writer};
 use crate::wire::rtp::xr::{Block, Blocks, VoipMetrics};
 
@@ -33,9 +32,10 @@ const LIKELY_TRIP: u32 = 1 << 14;
 
 /// The reporter of one leg.
 #[derive(Debug, Clone)]
+// In this order: what every tick looks at is its end.
+#[repr(C)]
 pub struct Reporter {
     cname: Vec<u8>,
-    due: Instant,
     /// A small generator (splitmix64), seeded from the leg's unpredictable numbers: intervals need spread, not secrecy.
     chance: u64,
     sent_then: u32,
@@ -48,6 +48,7 @@ pub struct Reporter {
     round_trip: Option<Duration>,
     remote_loss: Option<f32>,
     reported: Option<Reported>,
+    due: Instant,
 }
 
 /// What the far end said last of our stream, and what had gone out by then.
@@ -73,9 +74,9 @@ pub struct More {
 }
 
 impl Reporter {
-    /// Asks the processor for what a tick looks at.
-    pub fn fetch(&self) {
-        fetch(&self.due);
+    /// When the next report is due: all that a tick looks at.
+    pub(super) fn due(&self) -> &Instant {
+        &self.due
     }
 
     /// The first report is due after half an interval in the mean (§6.2).

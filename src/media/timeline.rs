@@ -16,7 +16,7 @@
 
 use super::FRAME;
 use super::transit::Transit;
-use crate::base::fetch::fetch;
+use crate::base::fetch::{fetch, fetch_from};
 
 /// Units held: 512 ms.
 pub const HELD: usize = 4096;
@@ -62,6 +62,8 @@ pub enum Placed {
 
 /// The time of one stream.
 #[derive(Debug, Clone)]
+// In this order: what every packet and every frame needs comes first.
+#[repr(C)]
 pub struct Timeline {
     play: i64,
     newest: i64,
@@ -123,8 +125,11 @@ impl Timeline {
 
     /// Asks the processor for what the next packet and the next frame need.
     pub fn fetch(&self) {
-        fetch(&self.play);
-        fetch(&self.transit);
+        fetch_from(&self.play, self.transit.now());
+    }
+
+    /// Asks it for what that points to; to be called once that is there.
+    pub fn fetch_places(&self) {
         for at in [self.play, self.newest] {
             self.there.get(((at & MASK) >> 6) as usize).into_iter().for_each(fetch);
         }

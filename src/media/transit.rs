@@ -38,27 +38,33 @@ impl Second {
 
 /// Transits of the last seconds.
 #[derive(Debug, Clone)]
+// In this order: what every packet needs comes first.
+#[repr(C)]
 pub struct Transit {
-    seconds: [Second; SECONDS],
-    current: usize,
-    began: Option<i64>,
-    rotations: u32,
+    /// This second.
+    here: Second,
     past_high: i64,
     past_low: i64,
     /// The last packet's transit and arrival.
     last: Option<(i64, i64)>,
+    began: Option<i64>,
+    rotations: u32,
+    /// Those before it; the next to be forgotten.
+    oldest: u32,
+    before: [Second; SECONDS - 1],
 }
 
 impl Default for Transit {
     fn default() -> Self {
         Self {
-            seconds: [Second::EMPTY; SECONDS],
-            current: 0,
-            began: None,
-            rotations: 0,
+            here: Second::EMPTY,
             past_high: i64::MIN,
             past_low: i64::MAX,
             last: None,
+            began: None,
+            rotations: 0,
+            oldest: 0,
+            before: [Second::EMPTY; SECONDS - 1],
         }
     }
 }
@@ -71,7 +77,8 @@ impl Transit {
             // Had the network held it back, those behind it would show that at once.
             if gap >= STILL && 2 * (transit - before) >= gap {
                 self.past_low = i64::MAX;
-                self.seconds.iter_mut().for_each(|second| second.smallest = i64::MAX);
+                self.here.smallest = i64::MAX;
+                self.before.iter_mut().for_each(|second| second.smallest = i64::MAX);
             }
         }
         let began = *self.began.get_or_insert(arrived);
@@ -79,40 +86,43 @@ impl Transit {
             self.rotate();
             self.began = Some(arrived);
         }
-        if let Some(second) = self.seconds.get_mut(self.current) {
-            second.note(transit);
-        }
+        self.here.note(transit);
     }
 
     /// The transit that all but the rarest packets stay within; none before the first packet. In the first second
     /// every packet counts, since two late ones would be heard as two gaps right after the greeting.
     pub fn high(&self) -> Option<i64> {
-        let current = self.seconds.get(self.current)?;
-        let here = if self.rotations == 0 { current.largest } else { current.second };
+        let here = if self.rotations == 0 { self.here.largest } else { self.here.second };
         let high = here.max(self.past_high);
         (high != i64::MIN).then_some(high)
     }
 
     /// The shortest transit, none before the first packet.
     pub fn low(&self) -> Option<i64> {
-        let low = self.seconds.get(self.current)?.smallest.min(self.past_low);
+        let low = self.here.smallest.min(self.past_low);
         (low != i64::MAX).then_some(low)
+    }
+
+    /// The last of what every packet needs from its beginning on.
+    pub(super) fn now(&self) -> &impl Sized {
+        &self.oldest
     }
 
     fn rotate(&mut self) {
         self.rotations = self.rotations.saturating_add(1);
-        if let Some(first) = self.seconds.get_mut(self.current).filter(|_| self.rotations == 1) {
+        if self.rotations == 1 {
             // What one packet showed before anything was known counts as long as what two show later: delay that is given back
             // after a second is wanted again in the next.
-            first.second = first.largest;
+            self.here.second = self.here.largest;
         }
-        self.current = (self.current + 1) % SECONDS;
-        if let Some(second) = self.seconds.get_mut(self.current) {
-            *second = Second::EMPTY;
+        let over = std::mem::replace(&mut self.here, Second::EMPTY);
+        if let Some(place) = self.before.get_mut(self.oldest as usize) {
+            *place = over;
         }
+        self.oldest = (self.oldest + 1) % (SECONDS as u32 - 1);
         self.past_high = i64::MIN;
         self.past_low = i64::MAX;
-        for second in &self.seconds {
+        for second in &self.before {
             // A second with one packet has no second largest: that packet is all that is known of it.
             let high = if second.second == i64::MIN { second.largest } else { second.second };
             self.past_high = self.past_high.max(high);

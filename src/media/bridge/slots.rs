@@ -71,11 +71,15 @@ impl Ears {
 }
 
 /// A room's slots.
+// In this order: what a room of telephones needs comes first.
+#[repr(C)]
 pub(super) struct Slots {
-    room: RoomId,
-    slots: [Slot; SLOTS],
     /// The gateway has yet to hear that other voices are in them.
     changed: bool,
+    /// Somebody has had one since browsers listen.
+    taken: bool,
+    room: RoomId,
+    slots: [Slot; SLOTS],
     bytes: Box<[u8; ENCODED]>,
 }
 
@@ -141,7 +145,12 @@ fn samples(time: Duration) -> u64 {
 impl Slots {
     /// Empty ones.
     pub(super) fn new(room: RoomId) -> Self {
-        Self { room, slots: Default::default(), changed: false, bytes: Box::new([0; ENCODED]) }
+        Self { changed: false, taken: false, room, slots: Default::default(), bytes: Box::new([0; ENCODED]) }
+    }
+
+    /// The last of what a room of telephones needs from its beginning on.
+    pub(super) fn now(&self) -> &impl Sized {
+        &self.taken
     }
 
     /// Asks for the memory that telephones' voices need, or gives it back.
@@ -181,7 +190,7 @@ impl Slots {
                 slot
             }
         };
-        (slot.busy, slot.used) = (true, now);
+        (slot.busy, slot.used, self.taken) = (true, now, true);
         true
     }
 
@@ -200,6 +209,9 @@ impl Slots {
 
     /// Nobody listens any more.
     pub(super) fn clear(&mut self) {
+        if !std::mem::take(&mut self.taken) {
+            return;
+        }
         for slot in &mut self.slots {
             self.changed |= slot.owner.take().is_some();
             slot.busy = false;

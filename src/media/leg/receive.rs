@@ -35,7 +35,7 @@ impl Leg {
             self.alive(now);
             return self.shake(Some(bytes), now, outlet, events);
         }
-        if self.latch.multiplexed() && is_rtcp(bytes) {
+        if is_rtcp(bytes) && self.latch.multiplexed() {
             return self.receive_rtcp(from, bytes, now);
         }
         if self.guard.is_on() {

@@ -2,6 +2,7 @@
 
 use super::Leg;
 use crate::base::Instant;
+use crate::base::fetch::fetch;
 use crate::media::cancel::Canceller;
 use crate::media::command::{MediaEvent, Treatment};
 use crate::media::denoise::Denoise;
@@ -32,6 +33,11 @@ pub(super) struct Treated {
 }
 
 impl Treated {
+    /// Asks the processor for what a voice needs that is heard.
+    pub(super) fn fetch(&self) {
+        self.level.as_deref().into_iter().for_each(fetch);
+    }
+
     fn prepare(&mut self, what: Treatment, rate: Rate, found: Option<LineEcho>) {
         if self.rate != Some(rate) {
             *self = Self { keys: self.keys, events: self.events, ..Self::default() };

@@ -10,7 +10,6 @@
 //! a click alone stands far above all jumps of the 2.5 ms before *and* after it. Where a curve bends without a step, as it does
 //! where it is clipped, the ways before and after differ by as much as the jump; beside a step they do not.
 
-use crate::base::fetch::fetch;
 use crate::base::wide::{PIECE, fold, wide};
 
 /// The farthest jump of 2.5 ms on either side goes this many times into a click. Higher: clicks in a loud voice are missed. Lower:
@@ -118,10 +117,9 @@ impl Clicks {
         }
     }
 
-    /// Asks the processor for what the next frame of a telephone needs; to ask whether it is one would be to wait for it.
-    pub(super) fn fetch(&self) {
-        fetch(&self.count);
-        fetch(&self.last[..2 * NARROW + MORE]);
+    /// The last of what the next frame of a telephone needs; to ask whether it is one would be to wait for it.
+    pub(super) fn now(&self) -> &impl Sized {
+        &self.last[2 * NARROW + MORE]
     }
 
     /// What is heard next does not follow what was heard before.

@@ -7,7 +7,6 @@
 use super::command::Figures;
 use super::report::Reported;
 use crate::base::Instant;
-use crate::base::fetch::fetch;
 use crate::wire::codec::Codec;
 use crate::wire::rtp::xr::VoipMetrics;
 
@@ -199,8 +198,11 @@ struct Sums {
 
 /// Watches one leg.
 #[derive(Debug, Clone, Default)]
+// In this order: what packets and ticks change is its beginning.
+#[repr(C)]
 pub struct Monitor {
     pattern: Pattern,
+    clicks: Clicks,
     then: Tally,
     ingress: Sums,
     egress: Sums,
@@ -208,7 +210,6 @@ pub struct Monitor {
     intake: Intake,
     overruns: u64,
     overruns_then: u64,
-    clicks: Clicks,
     quality: Quality,
 }
 
@@ -218,10 +219,9 @@ impl Monitor {
         Self { intake: Intake::new(now), ..Self::default() }
     }
 
-    /// Asks the processor for what packets and ticks change.
-    pub fn fetch(&self) {
-        fetch(&self.pattern);
-        self.clicks.fetch();
+    /// The last of what packets and ticks change from its beginning on.
+    pub(super) fn now(&self) -> &impl Sized {
+        self.clicks.now()
     }
 
     /// Takes a packet's number, and whether it came in time.
