@@ -126,7 +126,8 @@ impl MediaPlane {
         let (homes, mut web_ends) = WebEnds::new()?;
         for index in 0..threads {
             let plane = Plane::new(clips.clone()).with_handshakes(handshakes.clone());
-            let ends = Ends { bell: bell.clone(), stop: stop.clone(), watched: watched.clone(), web: web_ends.add_thread() };
+            let ends =
+                Ends { bell: bell.clone(), stop: stop.clone(), watched: watched.clone(), web: web_ends.add_thread() };
             workers.push(media_thread::start(index, plane, clock, ends)?);
         }
         Ok(Self {

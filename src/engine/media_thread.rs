@@ -50,8 +50,8 @@ const REPORTS: usize = 8192;
 /// Wake-ups between two rings for what may wait: who speaks, and figures. More: a name lights up later. Less: a switch to another thread and back for
 /// each word.
 const PATIENCE: u8 = 8;
-/// The same where no page and no program follows what happens: 200 ms. More: the record says later who spoke.
-const LONG_PATIENCE: u8 = 40;
+/// The same where no page and no program follows what happens: half a second. More: the log of events says later who spoke.
+const LONG_PATIENCE: u8 = 100;
 /// Packets of one socket taken in one wake-up. More: a flood keeps the mix
 /// waiting. Less: after a pause of the machine, packets wait for the next wake-up.
 const ROUNDS: usize = 64;
@@ -72,12 +72,7 @@ pub(super) struct Ends {
 }
 
 /// Starts a thread.
-pub(super) fn start(
-    index: usize,
-    plane: Plane,
-    clock: Clock,
-    ends: Ends,
-) -> io::Result<Worker> {
+pub(super) fn start(index: usize, plane: Plane, clock: Clock, ends: Ends) -> io::Result<Worker> {
     let Ends { bell, stop, watched, web } = ends;
     let (orders, inbox) = RingBuffer::new(ORDERS);
     let (outbox, reports) = RingBuffer::new(REPORTS);

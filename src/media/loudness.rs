@@ -236,7 +236,9 @@ mod tests {
                     apply(&mut frame, from, to);
                     frame
                 });
-                levelled.iter_mut().for_each(|frame| frame.push(pauses(&frame[..70].iter().map(|sample| *sample as u8).collect::<Vec<_>>()) as i16));
+                levelled.iter_mut().for_each(|frame| {
+                    frame.push(pauses(&frame[..70].iter().map(|sample| *sample as u8).collect::<Vec<_>>()) as i16)
+                });
                 (levelled, power(&frame))
             });
             let end = levelled.0[2][..frame.len()].iter().zip(&frame);

@@ -9,8 +9,12 @@ use super::{Store, StoreError, webhook};
 use crate::base::{RoomId, Utc};
 use crate::gateway::event::Event;
 
-/// Rows of one statement. More: beyond what SQLite binds. Fewer: each costs two changes of thread.
-const AT_ONCE: usize = 500;
+/// Adds events, given as a list of lists; one that is there already stays as it is.
+const INSERT: &str = "insert into event (seq, at, room, body) \
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(?1) where true on conflict (seq) do nothing";
+/// The same, and which of them were not there.
+const INSERT_AND_TELL: &str = "insert into event (seq, at, room, body) \
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(?1) where true on conflict (seq) do nothing returning seq";
 
 impl Store {
     /// Stored events after this number, in order, at most `limit`.
@@ -53,29 +57,26 @@ pub(crate) async fn write<'a>(
     for event in events {
         rows.push((event, serde_json::to_string(event).map_err(|error| unreadable("event", error))?));
     }
+    // All of them as one text, so that the statement is read once and not each time.
+    let values: Vec<_> = rows
+        .iter()
+        .map(|(event, body)| {
+            let seq = i64::try_from(event.seq).unwrap_or(i64::MAX);
+            (seq, event.at.0, event.what.room().map(|room| room.to_string()), body)
+        })
+        .collect();
+    let values = serde_json::to_string(&values).map_err(|error| unreadable("event", error))?;
+    if !hooks {
+        sqlx::query(INSERT).bind(values).execute(&mut *tx).await?;
+        return Ok(false);
+    }
+    // Each number comes back by a change of thread: only where somebody is told.
+    let new: Vec<i64> = sqlx::query_scalar(INSERT_AND_TELL).bind(values).fetch_all(&mut *tx).await?;
+    let new: BTreeSet<i64> = new.into_iter().collect();
     let mut told = false;
-    for rows in rows.chunks(AT_ONCE) {
-        let mut sql = QueryBuilder::new("insert into event (seq, at, room, body) ");
-        sql.push_values(rows, |mut row, (event, body)| {
-            row.push_bind(i64::try_from(event.seq).unwrap_or(i64::MAX))
-                .push_bind(event.at.0)
-                .push_bind(event.what.room().map(|room| room.to_string()))
-                .push_bind(body);
-        });
-        sql.push(" on conflict (seq) do nothing");
-        // As many texts as there are numbers of rows: none is kept.
-        if !hooks {
-            sql.build().persistent(false).execute(&mut *tx).await?;
-            continue;
-        }
-        // Each number comes back by a change of thread: only where somebody is told.
-        sql.push(" returning seq");
-        let new: Vec<i64> = sql.build_query_scalar().persistent(false).fetch_all(&mut *tx).await?;
-        let new: BTreeSet<i64> = new.into_iter().collect();
-        for (event, body) in rows {
-            if i64::try_from(event.seq).is_ok_and(|seq| new.contains(&seq)) {
-                told |= webhook::deliver(tx, event, body).await?;
-            }
+    for (event, body) in rows {
+        if i64::try_from(event.seq).is_ok_and(|seq| new.contains(&seq)) {
+            told |= webhook::deliver(tx, event, &body).await?;
         }
     }
     Ok(told)

@@ -280,40 +280,53 @@ impl Task {
         if self.spool.len() > 0 && deadline.is_none() {
             deadline = Some(Instant::now());
         }
-        let mut taken = 0;
+        let (mut taken, mut items) = (0, Vec::new());
         loop {
-            let next = match deadline {
-                Some(at) => match timeout_at(at, self.inbox.recv()).await {
-                    Ok(next) => next,
+            let room = BATCH_ITEMS - taken;
+            let came = match deadline {
+                Some(at) => match timeout_at(at, self.inbox.recv_many(&mut items, room)).await {
+                    Ok(came) => came,
                     Err(_) => return None,
                 },
                 None => tokio::select! {
-                    next = self.inbox.recv() => next,
+                    came = self.inbox.recv_many(&mut items, room) => came,
                     () = sleep_until(self.prune_at) => return None,
                 },
             };
-            let mut wait = BATCH_TIME;
-            match next {
-                None => return Some(None),
-                Some(Item::Finish(done)) => return Some(Some(done)),
-                Some(Item::Settle(answer)) => {
-                    self.settling.push(answer);
-                    return None;
-                }
-                Some(Item::Event(event)) => {
-                    if matches!(event.what, Happening::Speaking { .. }) {
-                        wait = LAZY_TIME;
+            if came == 0 {
+                return Some(None);
+            }
+            taken += came;
+            let mut wait = LAZY_TIME;
+            let mut ends = None;
+            for item in items.drain(..) {
+                match item {
+                    // Nobody gives anything after it.
+                    Item::Finish(done) => ends = Some(Some(Some(done))),
+                    Item::Settle(answer) => {
+                        self.settling.push(answer);
+                        ends = ends.or(Some(None));
                     }
-                    if self.spool.events.len() >= SPOOL_EVENTS {
-                        self.counters.events_lost.fetch_add(1, Ordering::Relaxed);
-                    } else {
-                        self.spool.events.push_back(event);
+                    Item::Event(event) => {
+                        if !matches!(event.what, Happening::Speaking { .. }) {
+                            wait = BATCH_TIME;
+                        }
+                        if self.spool.events.len() >= SPOOL_EVENTS {
+                            self.counters.events_lost.fetch_add(1, Ordering::Relaxed);
+                        } else {
+                            self.spool.events.push_back(event);
+                        }
+                    }
+                    Item::Record(record) => {
+                        wait = BATCH_TIME;
+                        self.spool.take(record, &self.counters);
                     }
                 }
-                Some(Item::Record(record)) => self.spool.take(record, &self.counters),
             }
             self.counters.waiting.store(self.spool.len() as u64, Ordering::Relaxed);
-            taken += 1;
+            if let Some(end) = ends {
+                return end;
+            }
             if taken >= BATCH_ITEMS {
                 return None;
             }
