@@ -133,6 +133,7 @@ pub fn sum<A: Copy>(values: &[A], number: impl Fn(A) -> f32) -> f32 {
             *sum += number(*value);
         }
     }
+    const { assert!(PIECE / 2 == 16, "halved four times") };
     // Halves, and halves of these: one after the other, each waits for the one before.
     for half in [8, 4, 2, 1] {
         for at in 0..half {

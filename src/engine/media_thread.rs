@@ -50,7 +50,8 @@ const REPORTS: usize = 8192;
 /// Wake-ups between two rings for what may wait: who speaks, and figures. More: a name lights up later. Less: a switch to another thread and back for
 /// each word.
 const PATIENCE: u8 = 8;
-/// The same where no page and no program follows what happens: half a second. More: the log of events says later who spoke.
+/// The same where no page and no program follows what happens: half a second. More: the log of events says later who spoke, and of
+/// a word whose speaker is muted or gone by then, nothing.
 const LONG_PATIENCE: u8 = 100;
 /// Packets of one socket taken in one wake-up. More: a flood keeps the mix
 /// waiting. Less: after a pause of the machine, packets wait for the next wake-up.
@@ -550,6 +551,8 @@ impl Thread {
                     let event = self.with_losses(event);
                     if self.backlog.is_empty() && self.reports.push(Report::Event(event)).is_ok() {
                         self.waiting = self.waiting.max(1);
+                        // Thousands who begin at once: who is told of it is to make room.
+                        self.rung |= self.reports.slots() < REPORTS / 2;
                     } else {
                         add(&self.counts.reports_dropped, 1);
                     }

@@ -370,7 +370,7 @@ impl Bridge {
 
     /// Asks the processor for the memory of those to whom is sent soon.
     fn foresee(&self, index: usize, legs: &Legs, outlet: &mut impl Outlet) {
-        /// As in the plane, of those whose packets are taken.
+        /// As in the plane, but for a step that is not needed: their voices are not.
         const FAR: usize = 4;
         const NEAR: usize = 2;
         let leg = |ahead| self.members.get(index.checked_sub(ahead)?).map(|member| member.leg);

@@ -116,11 +116,6 @@ impl EchoWatch {
         self.judge()
     }
 
-    /// Whether there is nothing to look for, because nothing audible comes.
-    pub fn rests(&self) -> bool {
-        self.silent > SILENT
-    }
-
     /// What was told last.
     pub fn told(&self) -> Option<LineEcho> {
         self.told

@@ -73,7 +73,7 @@ pub struct Leg {
     former_type: Option<u8>,
     timed_out: bool,
     playing: bool,
-    /// The room heard the last frame.
+    /// The last frame was decoded; of one that passes packets on as they come, any before.
     voiced: bool,
     /// Ticks of silence in a row.
     quiet: u8,
@@ -281,8 +281,8 @@ impl Leg {
 
     /// Steps over the next frame, which nobody hears.
     pub fn skip(&mut self, now: Instant) {
-        self.voiced = false;
-        if !self.overhear(now) {
+        self.voiced = self.overhear(now);
+        if !self.voiced {
             self.playout.skip(samples_at(now));
         }
     }
@@ -441,7 +441,15 @@ impl Leg {
         fetch_from(self.reporter.due(), self.monitor.now());
     }
 
-    /// Asks it for the voice; to be called once the rest is there.
+    /// Asks it for where the voice is, and where in time; to be called once the rest is there.
+    pub fn fetch_playout(&self) {
+        match self.voiced {
+            true => self.playout.fetch(),
+            false => self.fetch_time(),
+        }
+    }
+
+    /// Asks it for the voice; to be called once that is there.
     pub fn fetch_voice(&self) {
         self.playout.fetch_places(self.voiced);
         if self.voiced {
@@ -449,7 +457,7 @@ impl Leg {
         }
     }
 
-    /// Asks it for where the voice is in time alone; likewise.
+    /// Asks it for where the voice is in time alone.
     pub fn fetch_time(&self) {
         self.playout.time().fetch();
     }

@@ -38,7 +38,7 @@ const OVER_NOISE: f32 = 8.0;
 /// Frames in which there must be pauses: 2 s.
 const WINDOW: usize = 100;
 
-/// Pauses are frames this far below the loudest of the window, in power: 15 dB; and there are at least so many.
+/// Pauses are frames this far below the loudest of the window, in power: 15 dB, to within half of one by [`coarse`]; and there are at least so many.
 const PAUSE: f32 = 0.03;
 const PAUSES: usize = 12;
 
@@ -153,7 +153,7 @@ impl Loudness {
     }
 }
 
-/// Eighths of a doubling, of what is at least 1: up to 2^31, which no power is beyond.
+/// Bits of a power below those that tell eighths of a doubling.
 const EIGHTHS: u32 = 20;
 
 /// A power to within half a decibel, in a number of the same order: the upper bits of it. Many are compared in a moment, and take little memory.
@@ -162,9 +162,9 @@ fn coarse(power: f32) -> u8 {
     u8::try_from((power.max(1.0).to_bits() >> EIGHTHS) - least).unwrap_or(u8::MAX)
 }
 
-/// The power again.
+/// The power again: the middle of what it may have been.
 fn fine(coarse: u8) -> f32 {
-    f32::from_bits((u32::from(coarse) << EIGHTHS) + 1f32.to_bits())
+    f32::from_bits((u32::from(coarse) << EIGHTHS) + (1 << (EIGHTHS - 1)) + 1f32.to_bits())
 }
 
 /// A gain in dB, of [`ONE`]: ±12 dB fit well.

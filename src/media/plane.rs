@@ -282,7 +282,7 @@ impl Plane {
                     let Some(leg) = self.legs.get(*key) else { continue };
                     leg.fetch();
                     if place < MIDDLE {
-                        leg.fetch_time();
+                        leg.fetch_playout();
                     }
                     if place < NEAR {
                         leg.fetch_voice();
@@ -347,7 +347,7 @@ impl Plane {
         }
         let middle = order.get(at + MIDDLE).copied();
         if let Some(leg) = middle.and_then(|key| self.legs.get(key)) {
-            leg.fetch_time();
+            leg.fetch_playout();
         }
         if let Some(leg) = order.get(at + NEAR).and_then(|key| self.legs.get(*key)) {
             leg.fetch_voice();

@@ -161,7 +161,7 @@ impl Playout {
     pub fn fetch_places(&self, voiced: bool) {
         match self {
             Playout::Bytes(buffer) => buffer.fetch_places(voiced),
-            Playout::Coded(_) => {}
+            Playout::Coded(buffer) => buffer.time.fetch_places(),
         }
     }
 

@@ -1,5 +1,7 @@
 // What tests of the whole program need: ports, patience, tones.
 import { execFileSync } from "node:child_process";
+import { randomInt } from "node:crypto";
+import { createSocket } from "node:dgram";
 import { createServer } from "node:net";
 
 /** The program: what RINGLIFT names, or as the tests of the program have built it, so that it is not built once more. */
@@ -9,13 +11,21 @@ export function built() {
   return said.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line)).find((one) => one.executable && one.target.kind.includes("bin")).executable;
 }
 
-/** A port nobody has. */
-export function free() {
+/** A port nobody has, neither for TCP nor for UDP, and that the system gives to nobody who asks for any: browsers ask for hundreds. */
+export async function free() {
+  for (;;) {
+    const port = randomInt(20_000, 28_000);
+    if ((await binds(port, "tcp")) && (await binds(port, "udp"))) return port;
+  }
+}
+
+function binds(port, protocol) {
   return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
+    const socket = protocol === "tcp" ? createServer() : createSocket("udp4");
+    const bound = () => socket.close(() => resolve(true));
+    socket.once("error", () => resolve(false));
+    if (protocol === "tcp") socket.listen(port, "127.0.0.1", bound);
+    else socket.bind(port, "127.0.0.1", bound);
   });
 }
 

@@ -119,7 +119,7 @@ impl Clicks {
 
     /// The last of what the next frame of a telephone needs; to ask whether it is one would be to wait for it.
     pub(super) fn now(&self) -> &impl Sized {
-        &self.last[2 * NARROW + MORE]
+        &self.last[2 * NARROW + MORE - 1]
     }
 
     /// What is heard next does not follow what was heard before.
