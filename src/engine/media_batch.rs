@@ -10,7 +10,7 @@ use crate::media::outlet::LegKey;
 
 /// Datagrams taken, or sent, together. More: what they and their legs need of memory is out of the nearest cache before it is used. Fewer: the
 /// other is.
-pub(super) const TOGETHER: usize = 6;
+pub(super) const TOGETHER: usize = 12;
 
 /// Longest datagram that waits for others: 20 ms of anything but video. Longer ones are sent at once.
 const LONGEST: usize = 508;
