@@ -76,7 +76,7 @@ impl Latch {
     }
 
     /// What packets need of it, to its end: for [`crate::base::fetch`].
-    pub(super) fn now(&self) -> &impl Sized {
+    pub(super) fn hot(&self) -> &impl Sized {
         &self.state
     }
 

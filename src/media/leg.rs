@@ -436,9 +436,9 @@ impl Leg {
 
     /// Asks the processor for what receiving and ticking need, but for the voice.
     pub fn fetch(&self) {
-        fetch_from(self.latch.now(), &self.echo);
+        fetch_from(self.latch.hot(), &self.echo);
         self.presses.fetch();
-        fetch_from(self.reporter.due(), self.monitor.now());
+        fetch_from(self.reporter.due(), self.monitor.hot());
     }
 
     /// Asks it for where the voice is, and where in time; to be called once the rest is there.

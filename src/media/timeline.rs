@@ -125,7 +125,7 @@ impl Timeline {
 
     /// Asks the processor for what the next packet and the next frame need.
     pub fn fetch(&self) {
-        fetch_from(&self.play, self.transit.now());
+        fetch_from(&self.play, self.transit.hot());
     }
 
     /// Asks it for what that points to; to be called once that is there.

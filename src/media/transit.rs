@@ -104,7 +104,7 @@ impl Transit {
     }
 
     /// The last of what every packet needs from its beginning on.
-    pub(super) fn now(&self) -> &impl Sized {
+    pub(super) fn hot(&self) -> &impl Sized {
         &self.oldest
     }
 

@@ -149,7 +149,7 @@ impl Slots {
     }
 
     /// The last of what a room of telephones needs from its beginning on.
-    pub(super) fn now(&self) -> &impl Sized {
+    pub(super) fn hot(&self) -> &impl Sized {
         &self.taken
     }
 

@@ -118,7 +118,7 @@ impl Clicks {
     }
 
     /// The last of what the next frame of a telephone needs; to ask whether it is one would be to wait for it.
-    pub(super) fn now(&self) -> &impl Sized {
+    pub(super) fn hot(&self) -> &impl Sized {
         &self.last[2 * NARROW + MORE - 1]
     }
 

@@ -220,8 +220,8 @@ impl Monitor {
     }
 
     /// The last of what packets and ticks change from its beginning on.
-    pub(super) fn now(&self) -> &impl Sized {
-        self.clicks.now()
+    pub(super) fn hot(&self) -> &impl Sized {
+        self.clicks.hot()
     }
 
     /// Takes a packet's number, and whether it came in time.
