@@ -33,6 +33,15 @@ impl Instant {
     pub const fn since(self, earlier: Instant) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
+
+    /// The latest whole multiple of `period` after the start that is not after this.
+    pub const fn floor(self, period: Duration) -> Instant {
+        let period = nanos(period);
+        match self.0.checked_div(period) {
+            Some(whole) => Instant(whole * period),
+            None => self,
+        }
+    }
 }
 
 impl Add<Duration> for Instant {

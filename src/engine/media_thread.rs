@@ -1,4 +1,4 @@
-//! A media thread: it owns a [`Plane`], the sockets of its legs, and one wake-up every 5 ms.
+//! A media thread: it owns a [`Plane`], the sockets of its legs, and a turn every 5 ms.
 //!
 //! ```text
 //! t      wake at an absolute deadline
@@ -7,6 +7,8 @@
 //!        ── reports out (ring, one ring of the doorbell)
 //! t+5ms  the next
 //! ```
+//!
+//! Where there are many units some are due in between: the thread wakes for them alone.
 //!
 //! Audio waits in its socket until its room is mixed: what a leg needs is fetched into the processor's caches once in 20 ms instead of twice, and nobody
 //! has to ask which sockets are readable. When it came is the kernel's word, so that waiting there is no jitter. Packets that go on as they come, from
@@ -35,10 +37,10 @@ use crate::engine::sockets::{Datagram, Ear, LegSockets};
 use crate::media::command::{Figures, MediaCommand, MediaEvent};
 use crate::media::leg::Leg;
 use crate::media::outlet::LegKey;
-use crate::media::plane::{Plane, Unit};
+use crate::media::plane::{Plane, STEP, Unit};
 
-/// Between wake-ups, each for a fourth of the rooms. More: more of them at once, and reports and orders wait longer. Less: more wake-ups.
-pub(super) const WAKE: Duration = Duration::from_millis(5);
+/// Between turns. More: reports and orders wait longer. Less: more wake-ups.
+pub(super) const TURN: Duration = Duration::from_millis(5);
 /// Between wake-ups for packets that go on as they come. More: they wait longer. Less: a wake-up each.
 const HURRY: Duration = Duration::from_millis(1);
 /// A thread without legs looks for orders at least this often, should a ring of its doorbell be lost.
@@ -47,7 +49,7 @@ const NAP: Duration = Duration::from_secs(1);
 const ORDERS: usize = 4096;
 /// Reports in a thread's ring. More wait here, or are dropped when they can be.
 const REPORTS: usize = 8192;
-/// Wake-ups between two rings for what may wait: who speaks, and figures. More: a name lights up later. Less: a switch to another thread and back for
+/// Turns between two rings for what may wait: who speaks, and figures. More: a name lights up later. Less: a switch to another thread and back for
 /// each word.
 const PATIENCE: u8 = 8;
 /// The same where no page and no program follows what happens: half a second. More: the log of events says later who spoke, and of
@@ -144,7 +146,7 @@ struct Thread {
     asleep: Arc<AtomicBool>,
     bell: Rung,
     rung: bool,
-    /// Wake-ups since the first report that may wait, that one included; none where there is none.
+    /// Turns since the first report that may wait, that one included; none where there is none.
     waiting: u8,
     stop: Arc<AtomicBool>,
     watched: Arc<AtomicBool>,
@@ -174,40 +176,50 @@ impl Drop for Rung {
 
 impl Thread {
     fn run(mut self) {
-        let mut due = grid(self.clock.mono()) + WAKE;
+        let mut turn = self.next_turn();
         while !self.stop.load(Ordering::Acquire) && !self.reports.is_abandoned() {
             if self.plane.is_empty() && self.backlog.is_empty() {
                 self.nap();
-                due = grid(self.clock.mono()) + WAKE;
+                turn = self.next_turn();
             }
+            let due = self.plane.poll_timeout().map_or(turn, |unit| unit.min(turn));
             self.wait_until(due);
             let began = self.clock.mono();
             // The latest deadline that has passed: what was missed before it is the plane's to make up for.
-            let now = grid(began).max(due);
-            let missed = now.since(due).as_millis() / WAKE.as_millis();
+            let now = began.floor(STEP).max(due);
+            let missed = now.since(due).as_millis() / TURN.as_millis();
             if missed > 0 {
                 add(&self.counts.late, 1);
                 add(&self.counts.skipped, u64::try_from(missed).unwrap_or(u64::MAX));
             }
             self.plane.overtake(now);
-            self.take_orders(now);
+            let whole = now >= turn;
+            if whole {
+                self.take_orders(now);
+            }
             let stamps = Stamps::new(&self.clock, now.since(due));
-            self.receive(&stamps, now);
-            self.hear(now);
+            if whole {
+                self.receive(&stamps, now);
+                self.hear(now);
+                turn = now.floor(TURN) + TURN;
+            }
             self.tick(&stamps, now);
             self.web.ring();
             while let Some((key, hurry)) = self.plane.poll_turned() {
                 self.seats.hurry(key, hurry);
             }
-            self.report();
+            self.report(whole);
             let busy = u64::try_from(self.clock.mono().since(began).as_micros()).unwrap_or(u64::MAX);
             add(&self.counts.busy_us, busy);
             add(&self.counts.wakes, 1);
             if busy > self.longest.load(Ordering::Relaxed) {
                 self.longest.store(busy, Ordering::Relaxed);
             }
-            due = now + WAKE;
         }
+    }
+
+    fn next_turn(&self) -> Instant {
+        self.clock.mono().floor(TURN) + TURN
     }
 
     /// Sleeps until rung for.
@@ -273,6 +285,7 @@ impl Thread {
                     self.seat(leg, key, sockets, now);
                 }
             }
+            Order::Span { room, span } => self.plane.span(room, span, now),
             #[cfg(test)]
             Order::Fail { room } => self.plane.fail_next(room),
         }
@@ -594,7 +607,7 @@ impl Thread {
     }
 
     /// Moves what waited into the ring, and rings once for everything of this wake-up.
-    fn report(&mut self) {
+    fn report(&mut self, whole: bool) {
         while let Some(report) = self.backlog.pop_front() {
             if let Err(rtrb::PushError::Full(report)) = self.reports.push(report) {
                 self.backlog.push_front(report);
@@ -602,7 +615,7 @@ impl Thread {
             }
             self.rung = true;
         }
-        if self.waiting > 0 {
+        if whole && self.waiting > 0 {
             self.waiting += 1;
         }
         let patience = if self.watched.load(Ordering::Relaxed) { PATIENCE } else { LONG_PATIENCE };
@@ -611,11 +624,4 @@ impl Thread {
             self.bell.0.ring();
         }
     }
-}
-
-/// The latest deadline at or before `now`.
-fn grid(now: Instant) -> Instant {
-    let period = WAKE.as_nanos();
-    let whole = now.since_start().as_nanos() / period * period;
-    Instant::from_start(Duration::from_nanos(u64::try_from(whole).unwrap_or(u64::MAX)))
 }

@@ -1,4 +1,7 @@
-//! What is ticked at the same time: a fourth of the rooms, and of the legs outside rooms.
+//! What is ticked at the same time: a fourth of the rooms and of the legs outside rooms, or, where there are many, as few as may be.
+//!
+//! Each wake-up of a thread costs what some legs do, so that few legs share four. Of many the last is sent to long after the wake-up, by as much as the work for those
+//! before it takes that time: what they hear is as regular as their number is small.
 
 use std::time::Duration;
 
@@ -7,11 +10,20 @@ use crate::base::Instant;
 use crate::media::TICK;
 use crate::media::outlet::LegKey;
 
-/// Deadlines of different phases are this far apart.
-pub const PHASE: Duration = Duration::from_millis(5);
+/// Deadlines of different phases are this far apart at the least.
+pub const STEP: Duration = Duration::from_millis(1);
 
 /// How many there are.
-pub(super) const PHASES: usize = 4;
+pub(super) const PHASES: usize = 20;
+
+/// As many are used from the first leg on. More: more wake-ups. Fewer: more is done in each.
+const FEW: usize = 4;
+
+/// Legs of a phase before another one is begun: what takes about a millisecond. More: they are sent to less regularly. Fewer: more wake-ups.
+const FULL: usize = 96;
+
+/// The steps after each of the first four deadlines at which others are, in the order in which they come to be used.
+const BETWEEN: [u32; PHASES / FEW] = [0, 2, 4, 1, 3];
 
 /// Units that are due together.
 #[derive(Default)]
@@ -60,10 +72,22 @@ impl Phase {
     }
 }
 
+/// Which phase a leg is to be put into.
+pub(super) fn emptiest(phases: &[Phase; PHASES]) -> usize {
+    let load = |(place, phase): &(usize, &Phase)| if *place < FEW { phase.load } else { phase.load.max(FULL) };
+    phases.iter().enumerate().min_by_key(load).map_or(0, |(place, _)| place)
+}
+
+/// A phase's deadline within the 20 ms.
+pub(super) fn offset(phase: usize) -> Duration {
+    let first = TICK / FEW as u32 * (phase % FEW) as u32;
+    first + STEP * BETWEEN.get(phase / FEW).copied().unwrap_or(0)
+}
+
 /// The first deadline of a phase after `now`.
 pub(super) fn on_grid(now: Instant, phase: usize) -> Instant {
     let period = TICK.as_nanos();
-    let offset = PHASE.as_nanos() * phase as u128;
+    let offset = offset(phase).as_nanos();
     let since = now.since_start().as_nanos();
     let ticks = if since < offset { 0 } else { (since - offset) / period + 1 };
     Instant::from_start(Duration::from_nanos(u64::try_from(ticks * period + offset).unwrap_or(u64::MAX)))
