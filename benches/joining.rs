@@ -83,6 +83,7 @@ impl House {
             first_port: 19_100,
             last_port: 19_199,
             quarantine: Duration::from_millis(50),
+            wing: ringlift::media::bridge::WING,
             identity: None,
         };
         let clips = Arc::new(ClipLibrary::with_tones());

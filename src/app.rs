@@ -313,6 +313,7 @@ fn media(config: &Config, identity: &Identity) -> media::Settings {
         last_port: media.last_port,
         quarantine: media.quarantine.0,
         identity: Some(identity.clone()),
+        wing: crate::media::bridge::WING,
     }
 }
 

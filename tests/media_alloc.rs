@@ -13,6 +13,7 @@ use std::time::Duration;
 use media_support::abuse::Abuse;
 use media_support::{Coder, ROOM, World, number, setup};
 use ringlift::base::{Instant, LegId, ParticipantId, Rng, RoomId};
+use ringlift::media::bridge::{Board, Other, Span};
 use ringlift::media::clip::{Clip, ClipLibrary, Tone};
 use ringlift::media::command::{MediaCommand, MediaEvent, PlayId, Sdes, Security, SrtpKey, Treatment};
 use ringlift::media::outlet::{LegKey, Outbox};
@@ -200,11 +201,20 @@ fn what_no_telephone_should_send_asks_for_no_memory() {
 
 #[test]
 fn seconds_of_talk_in_every_codec_ask_for_no_memory() {
+    talk_in_every_codec(false);
+}
+
+#[test]
+fn seconds_of_talk_in_wings_of_a_room_ask_for_no_memory() {
+    talk_in_every_codec(true);
+}
+
+fn talk_in_every_codec(in_wings: bool) {
     let mut plane = Plane::new(Arc::new(ClipLibrary::with_tones()));
     let mut outbox = Outbox::with_capacity(1000);
     let mut events = Vec::with_capacity(1000);
     let mut now = Instant::from_start(Duration::from_secs(1));
-    // One room of all codecs, and two calls of two whose packets go on as they come, until a prompt is played.
+    // One room of all codecs, and two calls of two whose packets go on as they come, until a prompt is played; or all of them wings of one room.
     let people = [
         (Codec::Pcmu, 1),
         (Codec::G722, 1),
@@ -230,6 +240,12 @@ fn seconds_of_talk_in_every_codec_ask_for_no_memory() {
         let join = MediaCommand::Join { leg, room, participant, muted: false, keys: true, audience: None };
         plane.handle(join, now, &mut outbox, &mut events);
         legs.push((plane.key(leg).unwrap(), address, codec, Coder::new(codec)));
+    }
+    let boards: Vec<Arc<Board>> = (0..3).map(|_| Arc::default()).collect();
+    for (room, own) in boards.iter().enumerate().filter(|_| in_wings) {
+        let others = boards.iter().filter(|other| !Arc::ptr_eq(other, own)).cloned();
+        let others = others.map(|board| Other { board, same_thread: true }).collect();
+        plane.span(RoomId::from_bits(room as u64 + 1), Some(Span { own: own.clone(), others }), now);
     }
     let clips: Arc<[Clip]> = [Clip::Tone(Tone::Entry)].into();
     let mut packets: Vec<Vec<u8>> = legs.iter().map(|_| Vec::with_capacity(600)).collect();

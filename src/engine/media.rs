@@ -25,6 +25,7 @@ use crate::engine::clock::Clock;
 use crate::engine::dtls::Identity;
 use crate::engine::media_thread::{self, Ends};
 use crate::engine::media_web::{Homes, WebEnds};
+use crate::engine::media_wings::{Told, Wings};
 use crate::engine::media_worker::{Counts, Moved, Order, Report, Worker};
 use crate::engine::os::{self, Doorbell};
 use crate::engine::sockets::LegSockets;
@@ -35,7 +36,7 @@ use crate::media::plane::Plane;
 use crate::media::ports::PortPool;
 
 /// Between two looks at the sockets of a thread. Packets that are mixed wait for their room's tick anyway, which is never between two.
-pub const SWEEP: Duration = media_thread::WAKE;
+pub const SWEEP: Duration = media_thread::TURN;
 
 /// How the media plane is set up.
 #[derive(Debug, Clone)]
@@ -54,6 +55,8 @@ pub struct Settings {
     pub quarantine: Duration,
     /// What makes handshakes for legs that are encrypted by DTLS; none: no leg can be.
     pub identity: Option<Identity>,
+    /// Legs of a room that are ticked together, on one thread; rooms with more are on several.
+    pub wing: usize,
 }
 
 /// The media plane as the gateway's loop sees it.
@@ -66,7 +69,7 @@ pub struct MediaPlane {
     rng: Rng,
     bound: BTreeMap<LegId, LegSockets>,
     legs: BTreeMap<LegId, Place>,
-    rooms: BTreeMap<RoomId, Home>,
+    wings: Wings,
     bell: AsyncFd<Arc<Doorbell>>,
     stop: Arc<AtomicBool>,
     watched: Arc<AtomicBool>,
@@ -81,7 +84,8 @@ pub struct MediaPlane {
 #[derive(Debug)]
 struct Place {
     worker: usize,
-    room: Option<RoomId>,
+    /// Its room, and what its thread calls the wing that it is in.
+    room: Option<(RoomId, RoomId)>,
     ports: Ports,
     /// While it is between threads: what it is to be told when it has arrived.
     moving: Option<Vec<MediaCommand>>,
@@ -102,13 +106,6 @@ impl Ports {
     fn of(sockets: &LegSockets) -> Self {
         if sockets.is_relayed() { Ports::Relayed } else { Ports::Own(sockets.port()) }
     }
-}
-
-/// Where a room is.
-#[derive(Debug, Clone, Copy)]
-struct Home {
-    worker: usize,
-    legs: usize,
 }
 
 impl MediaPlane {
@@ -133,12 +130,12 @@ impl MediaPlane {
         Ok(Self {
             pool: PortPool::new(settings.first_port, settings.last_port, settings.quarantine),
             rng,
+            wings: Wings::new(settings.wing),
             settings,
             clock,
             workers,
             bound: BTreeMap::new(),
             legs: BTreeMap::new(),
-            rooms: BTreeMap::new(),
             bell: os::listen(bell)?,
             stop,
             watched,
@@ -226,14 +223,18 @@ impl MediaPlane {
                 self.homes.tell(leg, Some(worker));
                 self.weigh(worker, 1);
             }
-            MediaCommand::Join { leg, room, .. } => {
+            MediaCommand::Join { leg, room, participant, muted, keys, audience } => {
                 self.leave_room(leg);
+                let Some(place) = self.legs.get(&leg) else { return };
+                let (from, browser) = (place.worker, place.ports == Ports::Browser);
+                let quietest = || quietest_for(from, &self.workers);
+                let joined = self.wings.join(room, browser, from, quietest, || RoomId::draw(&mut self.rng));
+                let (to, wing) = (joined.worker, joined.wing);
+                if joined.grown {
+                    self.tell_wings(room);
+                }
                 let Some(place) = self.legs.get_mut(&leg) else { return };
-                let home = self.rooms.entry(room).or_insert(Home { worker: place.worker, legs: 0 });
-                home.legs += 1;
-                place.room = Some(room);
-                let (from, to) = (place.worker, home.worker);
-                place.worker = to;
+                (place.room, place.worker) = (Some((room, wing)), to);
                 if from != to {
                     // One that is under way already is only sent further when it arrives.
                     if place.moving.is_none() {
@@ -243,15 +244,15 @@ impl MediaPlane {
                     self.weigh(from, -1);
                     self.weigh(to, 1);
                 }
-                self.forward(leg, command);
+                self.forward(leg, MediaCommand::Join { leg, room: wing, participant, muted, keys, audience });
             }
             MediaCommand::Leave { leg } => {
                 self.leave_room(leg);
                 self.forward(leg, command);
             }
-            MediaCommand::PlayToRoom { room, .. } => {
-                if let Some(home) = self.rooms.get(&room) {
-                    self.post(home.worker, Order::Command(command));
+            MediaCommand::PlayToRoom { room, clips } => {
+                for (worker, room) in self.wings.of(room) {
+                    self.post(worker, Order::Command(MediaCommand::PlayToRoom { room, clips: clips.clone() }));
                 }
             }
             MediaCommand::Close { leg }
@@ -342,17 +343,24 @@ impl MediaPlane {
     }
 
     fn leave_room(&mut self, leg: LegId) {
-        let Some(room) = self.legs.get_mut(&leg).and_then(|place| place.room.take()) else { return };
-        if let Some(home) = self.rooms.get_mut(&room) {
-            home.legs = home.legs.saturating_sub(1);
-            if home.legs == 0 {
-                self.rooms.remove(&room);
-            }
+        let Some((room, wing)) = self.legs.get_mut(&leg).and_then(|place| place.room.take()) else { return };
+        if let Some(ended) = self.wings.leave(room, wing) {
+            self.tell(ended);
+            self.tell_wings(room);
         }
     }
 
+    /// Tells a room's wings of each other.
+    fn tell_wings(&mut self, room: RoomId) {
+        self.wings.tell(room).into_iter().for_each(|told| self.tell(told));
+    }
+
+    fn tell(&mut self, Told { worker, wing, span }: Told) {
+        self.post(worker, Order::Span { room: wing, span });
+    }
+
     fn least_loaded(&self) -> Option<usize> {
-        self.workers.iter().filter(|worker| !worker.dead).min_by_key(|worker| worker.legs).map(|worker| worker.index)
+        least_loaded(&self.workers)
     }
 
     fn weigh(&mut self, worker: usize, legs: isize) {
@@ -436,6 +444,16 @@ impl MediaPlane {
             self.events.push_back(MediaEvent::Closed { leg, figures: Figures::default() });
         }
     }
+}
+
+/// Where there is least to do without a leg that is here now: here, if that is so.
+fn quietest_for(here: usize, workers: &[Worker]) -> Option<usize> {
+    let legs = |worker: usize| workers.get(worker).map_or(usize::MAX, |worker| worker.legs);
+    least_loaded(workers).map(|least| if legs(here) <= legs(least) + 1 { here } else { least })
+}
+
+fn least_loaded(workers: &[Worker]) -> Option<usize> {
+    workers.iter().filter(|worker| !worker.dead).min_by_key(|worker| worker.legs).map(|worker| worker.index)
 }
 
 #[cfg(test)]

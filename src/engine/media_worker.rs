@@ -8,9 +8,10 @@ use std::thread::JoinHandle;
 
 use rtrb::{Consumer, Producer};
 
-use crate::base::LegId;
+use crate::base::{LegId, RoomId};
 use crate::engine::os::Doorbell;
 use crate::engine::sockets::LegSockets;
+use crate::media::bridge::Span;
 use crate::media::command::{Figures, LegSetup, MediaCommand, MediaEvent};
 use crate::media::leg::Leg;
 
@@ -24,9 +25,11 @@ pub(super) enum Order {
     Take { leg: LegId },
     /// It arrives there.
     Insert { leg: LegId, moved: Box<Moved> },
+    /// A room is a wing of a larger one from now on, or has got other wings, or (none) is a room again.
+    Span { room: RoomId, span: Option<Span> },
     /// The room's next tick fails, as by a fault of ours.
     #[cfg(test)]
-    Fail { room: crate::base::RoomId },
+    Fail { room: RoomId },
 }
 
 /// A leg between two threads: packets wait in its sockets, a browser's voice is let fall.
@@ -51,6 +54,7 @@ impl Order {
     pub(super) fn leg(&self) -> Option<LegId> {
         match self {
             Order::Open { leg, .. } | Order::Take { leg } | Order::Insert { leg, .. } => Some(*leg),
+            Order::Span { .. } => None,
             #[cfg(test)]
             Order::Fail { .. } => None,
             Order::Command(command) => match command {
@@ -80,6 +84,9 @@ impl fmt::Debug for Order {
             Order::Command(command) => command.fmt(f),
             Order::Take { leg } => write!(f, "Take({leg})"),
             Order::Insert { leg, .. } => write!(f, "Insert({leg})"),
+            Order::Span { room, span } => {
+                write!(f, "Span({room}, {} others)", span.as_ref().map_or(0, |span| span.others.len()))
+            }
             #[cfg(test)]
             Order::Fail { room } => write!(f, "Fail({room})"),
         }

@@ -14,6 +14,7 @@ mod media_batch;
 mod media_seats;
 pub mod media_thread;
 pub mod media_web;
+mod media_wings;
 pub mod media_worker;
 pub mod meters;
 pub mod os;

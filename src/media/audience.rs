@@ -27,8 +27,7 @@ impl Audience {
     /// These hear it as it is, the others at so many percent of its amplitude; 0 is not at all, and browsers of others hear
     /// nothing of it whatever is said here. Beyond [`MOST`] people none is heard by.
     pub fn new(to: &[ParticipantId], others: u8) -> Self {
-        let mut people = to.iter().copied();
-        Self { to: std::array::from_fn(|_| people.next()), others: i32::from(others.min(100)) * FULL / 100 }
+        Self::of(to.iter().copied(), i32::from(others.min(100)) * FULL / 100)
     }
 
     /// Whether it is meant for this person.
@@ -44,5 +43,15 @@ impl Audience {
     /// How loud those hear it for whom it is not meant, of [`FULL`].
     pub fn others(&self) -> i32 {
         self.others
+    }
+
+    /// Whom it is meant for.
+    pub(super) fn listeners(&self) -> impl Iterator<Item = ParticipantId> {
+        self.to.iter().copied().flatten()
+    }
+
+    /// These hear it as it is, others as loud as that, of [`FULL`].
+    pub(super) fn of(mut to: impl Iterator<Item = ParticipantId>, others: i32) -> Self {
+        Self { to: std::array::from_fn(|_| to.next()), others: others.clamp(0, FULL) }
     }
 }

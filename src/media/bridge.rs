@@ -20,25 +20,34 @@ use super::{FRAME, Rate};
 use crate::base::fetch::{fetch, fetch_from};
 use crate::base::{Instant, ParticipantId, RoomId};
 
+mod board;
 mod mixes;
 mod pair;
 mod slots;
 mod spoken;
 mod streams;
+mod wings;
 
+use board::{Pen, Said};
 use mixes::{Mixes, Owner, Resamplers};
 use pair::passes;
 use spoken::Spoken;
 
+pub use board::Board;
 pub use mixes::Desk;
 use slots::{Ears, Slots};
 use streams::Streams;
+use wings::Wings;
+pub use wings::{Other, Span, WING};
 
 /// Voices mixed at once. More: noise adds up and nobody can follow. Fewer: an interjection goes unheard.
 pub const SPEAKERS: usize = 4;
 
 /// Frames decoded in one tick at most: the speakers, and those who have just stopped being ones and fade out.
 const DECODED: usize = 2 * SPEAKERS;
+
+/// Voices mixed in one tick at most: in a large room, as many come from its other wings.
+const VOICES: usize = 2 * DECODED;
 
 /// How much louder another must be to take a speaker's place (6 dB). More: new speakers wait. Less: they alternate.
 const ADVANTAGE: u32 = 2;
@@ -70,6 +79,8 @@ pub struct Bridge {
     streams: Streams,
     /// Whether there are exactly two people, whose packets may go on as they come.
     linked: bool,
+    /// The others of a room that is too large for one.
+    wings: Option<Box<Wings>>,
     /// Who listens by telephone, and who by browser.
     telephones: Ears,
     browsers: Ears,
@@ -120,6 +131,7 @@ impl Bridge {
             mixes: Mixes::new(DECODED),
             streams: Streams::default(),
             linked: false,
+            wings: None,
             telephones: Ears::None,
             browsers: Ears::None,
             slots: Slots::new(room),
@@ -162,7 +174,7 @@ impl Bridge {
         }
         if !telephoned && self.telephones.any() {
             // Nobody had asked for their voices.
-            self.seats.keys().for_each(|leg| legs.get_mut(*leg).into_iter().for_each(Leg::begin_voice));
+            self.begin_voices(legs);
         }
         let known = streams::kind(leg, legs).map(|(codec, parameters)| self.streams.place(codec, parameters));
         if known == Some(usize::MAX) || both != self.mixes_for_browsers() {
@@ -221,11 +233,7 @@ impl Bridge {
             *seat = index;
         }
         self.slots.leave(leg);
-        (self.telephones, self.browsers) = (Ears::None, Ears::None);
-        for member in &self.members {
-            let ears = if self.seats.contains_key(&member.leg) { &mut self.browsers } else { &mut self.telephones };
-            ears.note(member.participant);
-        }
+        self.count_ears();
         let unheard = gone.stream != usize::MAX && self.members.iter().all(|member| member.stream != gone.stream);
         if unheard || both != self.mixes_for_browsers() {
             self.prepare(legs);
@@ -236,7 +244,7 @@ impl Bridge {
     /// Asks for the memory that the members' codecs need. To be called when one of them changes.
     pub fn prepare(&mut self, legs: &Legs) {
         let both = self.mixes_for_browsers();
-        let Self { members, streams, mixes, slots, .. } = self;
+        let Self { members, streams, mixes, slots, wings, .. } = self;
         slots.prepare(both);
         streams.begin();
         for (codec, parameters) in members.iter().filter_map(|member| streams::kind(member.leg, legs)) {
@@ -244,6 +252,7 @@ impl Bridge {
         }
         streams.end();
         mixes.prepare(|rate| streams.listen_at(rate) || both && rate == Rate::Full);
+        wings.iter_mut().for_each(|wings| wings.prepare(mixes));
         for member in members {
             if let Some((codec, parameters)) = streams::kind(member.leg, legs) {
                 member.stream = streams.place(codec, parameters);
@@ -302,7 +311,7 @@ impl Bridge {
 
     /// A desk for bridges.
     pub fn desk() -> Desk {
-        Desk::new(DECODED)
+        Desk::new(VOICES)
     }
 
     /// Asks the processor for what a tick needs first; by itself, then what that points to.
@@ -314,7 +323,7 @@ impl Bridge {
             self.streams.fetch();
             self.mixes.fetch();
         } else {
-            fetch_from(self, self.slots.now());
+            fetch_from(self, self.slots.hot());
         }
     }
 
@@ -346,11 +355,14 @@ impl Bridge {
         while self.listened < self.members.len() {
             self.listen_to_next(now, legs, outlet, events);
         }
-        let speakers = self.loudest.map(|(_, index)| index);
+        let board = self.wings.as_ref().map(|wings| wings.board());
+        let mut pen = board.as_ref().and_then(|board| board.begin(now));
+        let speakers = self.rank(now, legs, &mut pen);
         self.begin_listening();
         self.seat(&speakers, now);
         self.mixes.clear();
-        self.decode(&speakers, now, legs, outlet, events);
+        self.decode(&speakers, now, legs, &mut pen, outlet, events);
+        self.add_guests(now, outlet);
         self.slots.tell(events);
         let toned = self.add_tones();
         self.streams.clear();
@@ -358,7 +370,13 @@ impl Bridge {
         for member in self.members.iter().filter(|member| (1..KEPT).contains(&member.own)) {
             self.streams.get_mut(member.stream).into_iter().for_each(|stream| stream.expect(member.own - 1));
         }
-        let spoken = self.members.iter().fold(Spoken::default(), |all, member| all.and(member.spoken(legs)));
+        let mut spoken = self.members.iter().fold(Spoken::default(), |all, member| all.and(member.spoken(legs)));
+        if let Some(wings) = &self.wings {
+            pen.iter_mut().for_each(|pen| pen.spoken(spoken));
+            spoken = spoken.and(wings.spoken());
+        }
+        // Before anything is sent: others wait for it.
+        drop(pen);
         // The last to be heard are the first to be sent to: of a large room only they are still in the processor's caches.
         for index in (0..self.members.len()).rev() {
             if self.members.len() >= MANY {
@@ -480,7 +498,7 @@ impl Bridge {
         let index = self.listened;
         self.listened += 1;
         // Of two, one hears what the other's telephone plays: it may be what they wait for.
-        let crowd = self.members.len() > 2;
+        let crowd = self.members.len() > 2 || self.wings.is_some();
         let Some(member) = self.members.get_mut(index) else { return };
         member.taken = false;
         let Some(leg) = legs.get_mut(member.leg) else { return };
@@ -507,15 +525,17 @@ impl Bridge {
         }
         let members = &self.members;
         let chosen = speakers.iter().flatten().filter_map(|index| members.get(*index));
-        self.slots.seat(chosen.map(|member| (member.leg, member.participant)), now);
+        let guests = self.wings.iter().flat_map(|wings| wings.speakers());
+        self.slots.seat(chosen.map(|member| (member.leg, member.participant)).chain(guests), now);
     }
 
-    /// Decodes the speakers and those who cease to be ones.
+    /// Decodes the speakers and those who cease to be ones, and tells other wings.
     fn decode(
         &mut self,
         speakers: &[Option<usize>; SPEAKERS],
         now: Instant,
         legs: &mut Legs,
+        pen: &mut Option<Pen<'_>>,
         outlet: &mut impl Outlet,
         events: &mut Vec<MediaEvent>,
     ) {
@@ -546,6 +566,10 @@ impl Bridge {
                         mix::ramp(frame, if first { 0 } else { 256 }, 0);
                     }
                     member.taken = true;
+                    if let Some(pen) = pen {
+                        let (leg, rate) = (leg.id(), leg.rate());
+                        pen.voice(&Said { leg, owner, rate, first, last: !speaks }, frame);
+                    }
                 });
                 if let Some(number) = number.filter(|_| !browser && self.browsers.any_but(member.participant)) {
                     let frame = self.mixes.voice(Rate::Full, number);

@@ -1,7 +1,7 @@
 //! All media of one thread: its legs, its bridges, and when each is due.
 //!
-//! Deadlines lie on a grid of 5 ms; each bridge, and each leg outside a room, belongs to one of four phases and is
-//! due every 20 ms. The engine's turn, every 5 ms:
+//! Deadlines lie on a grid of 1 ms; each bridge, and each leg outside a room, belongs to one of some phases and is
+//! due every 20 ms. The engine's turn, every 5 ms, and those of its parts that are not of commands, at each deadline:
 //!
 //! ```text
 //! first:          plane.overtake(grid)                                            grid: the scheduled instant of this turn
@@ -21,7 +21,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::audience::Audience;
-use super::bridge::{Bridge, Desk};
+use super::bridge::{Bridge, Desk, Span};
 use super::clip::ClipLibrary;
 use super::command::{MediaCommand, MediaEvent, PlayId};
 use super::dtls::Handshakes;
@@ -40,10 +40,10 @@ mod phase;
 mod rooms;
 
 use late::OVERRUN;
-use phase::{PHASES, Phase, on_grid};
+use phase::{PHASES, Phase, emptiest, offset, on_grid};
 use rooms::{Room, Rooms};
 
-pub use phase::PHASE;
+pub use phase::STEP;
 
 /// What is ticked, and may fail, as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,10 +103,7 @@ impl Plane {
             legs: Legs::default(),
             by_id: BTreeMap::new(),
             rooms: Rooms::default(),
-            phases: std::array::from_fn(|phase| Phase {
-                due: Instant::START + PHASE * phase as u32,
-                ..Phase::default()
-            }),
+            phases: std::array::from_fn(|phase| Phase { due: Instant::START + offset(phase), ..Phase::default() }),
             cursor: None,
             ticking: None,
             dealt: 0,
@@ -441,9 +438,43 @@ impl Plane {
             self.desk = Bridge::desk();
             // Unless it ended with its last leg.
             if self.rooms.place(room) == Some(place) {
+                let at = self.rooms.at(place).map(|room| (room.phase, room.bridge.spans().cloned()));
                 self.end_room(place);
+                if let Some((phase, Some(span))) = at {
+                    self.begin_wing(room, phase, span);
+                }
             }
             events.push(MediaEvent::BridgeFailed { room });
+        }
+    }
+
+    /// Makes a room a wing of a larger one, tells it of other wings, or makes it a room again. A wing begins before its first leg, and ends when it is
+    /// a room again and nobody is in it.
+    pub fn span(&mut self, room: RoomId, span: Option<Span>, now: Instant) {
+        match (self.rooms.place(room), span) {
+            (Some(place), span) => {
+                let ends = span.is_none();
+                let Some(room) = self.rooms.at_mut(place) else { return };
+                room.bridge.span(span, now, &mut self.legs);
+                if ends && room.bridge.is_empty() {
+                    self.end_room(place);
+                }
+            }
+            (None, Some(span)) => {
+                let phase = emptiest(&self.phases);
+                self.wake(phase, now);
+                self.begin_wing(room, phase, span);
+            }
+            (None, None) => {}
+        }
+    }
+
+    fn begin_wing(&mut self, room: RoomId, phase: usize, span: Span) {
+        let mut bridge = Box::new(Bridge::new(room));
+        bridge.span(Some(span), self.due(phase), &mut self.legs);
+        let place = self.rooms.insert(room, Room { bridge, phase });
+        if let Some(phase) = self.phases.get_mut(phase) {
+            phase.rooms.push(place);
         }
     }
 
@@ -466,7 +497,7 @@ impl Plane {
         let id = leg.id();
         self.take_leg(id);
         let key = self.legs.insert(leg);
-        let phase = (0..PHASES).min_by_key(|phase| self.phases.get(*phase).map(|phase| phase.load)).unwrap_or(0);
+        let phase = emptiest(&self.phases);
         self.wake(phase, now);
         self.stand_alone(id, key, phase);
         let due = self.due(phase);
@@ -611,7 +642,8 @@ impl Plane {
                 if let Some(phase) = self.phases.get_mut(room.phase) {
                     phase.lose();
                 }
-                if room.bridge.is_empty() {
+                // A wing may be joined by legs that are under way.
+                if room.bridge.is_empty() && room.bridge.spans().is_none() {
                     self.end_room(place);
                 }
                 talked

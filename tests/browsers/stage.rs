@@ -72,6 +72,7 @@ impl Stage {
             first_port: 19_000,
             last_port: 19_099,
             quarantine: Duration::from_millis(50),
+            wing: ringlift::media::bridge::WING,
             identity: None,
         };
         let clips = Arc::new(ClipLibrary::with_tones());

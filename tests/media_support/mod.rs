@@ -85,6 +85,8 @@ pub struct World {
     pub browsers: Vec<browser::Browser>,
     pub events: Vec<(Instant, MediaEvent)>,
     pub rng: Rng,
+    /// The legs of its phones have higher numbers, where there are several worlds.
+    pub first: u64,
     members: Vec<(Unit, LegKey)>,
     in_flight: Vec<(Instant, usize, Vec<u8>)>,
 }
@@ -140,6 +142,7 @@ impl World {
             browsers: Vec::new(),
             events: Vec::new(),
             rng: Rng::from_number(7),
+            first: 0,
             members: Vec::new(),
             in_flight: Vec::new(),
         }
@@ -148,7 +151,7 @@ impl World {
     /// A phone calls: its leg is open and it sends a tone from now on.
     pub fn call(&mut self, tone: f32, codec: Codec, their_ptime: u64, our_ptime: u8) -> usize {
         let index = self.phones.len();
-        let number = index as u64 + 1;
+        let number = self.first + index as u64 + 1;
         let address: SocketAddr = format!("192.0.2.{number}:{}", 4000 + 10 * number).parse().unwrap();
         let leg = LegId::from_bits(number);
         let setup = Box::new(setup(number, address, codec, our_ptime));

@@ -9,16 +9,23 @@ use tokio::time::{Instant as Alarm, MissedTickBehavior, interval, timeout, timeo
 
 use super::*;
 use crate::base::ParticipantId;
+use crate::media::bridge::WING;
 use crate::media::command::{Direction, Format, LegSetup, PlayId, Remote, Security};
 use crate::wire::codec::Codec;
 use crate::wire::codec::g711::Law;
 use crate::wire::rtp::{Header, Packet};
 
 mod browsers;
+mod wings;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn plane(threads: usize, first_port: u16, pairs: u16) -> MediaPlane {
+    plane_in_wings(WING, threads, first_port, pairs)
+}
+
+/// With wings of so many legs.
+fn plane_in_wings(wing: usize, threads: usize, first_port: u16, pairs: u16) -> MediaPlane {
     let settings = Settings {
         threads,
         v4: Some(Ipv4Addr::LOCALHOST),
@@ -27,6 +34,7 @@ fn plane(threads: usize, first_port: u16, pairs: u16) -> MediaPlane {
         last_port: first_port + pairs * 2 - 1,
         quarantine: Duration::from_millis(50),
         identity: None,
+        wing,
     };
     MediaPlane::start(settings, Arc::new(ClipLibrary::with_tones()), Clock::start(), Rng::from_number(1)).unwrap()
 }
@@ -438,7 +446,7 @@ async fn two_hundred_calls_leave_no_socket_behind() {
         let (leg, _) = until(&mut plane, closed).await;
         assert!(left.remove(&leg), "closed twice: {leg}");
     }
-    assert_eq!((bound(12_000, 12_799), plane.ports_in_use(), plane.rooms.len()), (0, 0, 0));
+    assert_eq!((bound(12_000, 12_799), plane.ports_in_use(), plane.wings.is_empty()), (0, 0, true));
     assert_eq!(plane.workers.iter().map(|worker| worker.legs).sum::<usize>(), 0);
     plane.finish().await;
 }

@@ -117,6 +117,12 @@ impl Mixes {
         }
     }
 
+    /// For so many voices, before a tick.
+    pub(super) fn make_room(&mut self, voices: usize) {
+        self.count = 0;
+        self.owners = vec![None; voices].into();
+    }
+
     /// Takes a desk's room, or gives it back.
     pub(super) fn exchange(&mut self, desk: &mut Desk) {
         std::mem::swap(&mut self.sum, &mut desk.sum);

@@ -10,7 +10,7 @@ impl Bridge {
     /// other, need no mix. To be called after whatever may change that.
     pub fn settle(&mut self, now: Instant, legs: &mut Legs) {
         let pair = match self.members.as_slice() {
-            [a, b] if a.participant != b.participant => Some((a.leg, b.leg)),
+            [a, b] if a.participant != b.participant && self.wings.is_none() => Some((a.leg, b.leg)),
             _ => None,
         };
         if pair.is_none() && !self.linked {

@@ -16,6 +16,16 @@ impl Spoken {
         Self { all: self.all + more.all, voices: self.voices + more.voices }
     }
 
+    /// Both in one word.
+    pub(super) fn bits(self) -> u64 {
+        u64::from(self.all) << 32 | u64::from(self.voices)
+    }
+
+    /// As [`Spoken::bits`] made it.
+    pub(super) fn from_bits(bits: u64) -> Self {
+        Self { all: (bits >> 32) as u32, voices: (bits & u64::from(u32::MAX)) as u32 }
+    }
+
     /// What is left for one who does not hear itself.
     pub(super) fn but(self, own: Spoken) -> (u16, u16) {
         let less = |all: u32, own: u32| u16::try_from(all.saturating_sub(own)).unwrap_or(u16::MAX);

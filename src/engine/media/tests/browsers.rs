@@ -5,8 +5,8 @@ use crate::media::web::{SlotFrame, Voice};
 use crate::wire::codec::opus;
 
 /// A browser with a tone, as the web thread has it.
-struct Browser {
-    leg: LegId,
+pub(super) struct Browser {
+    pub(super) leg: LegId,
     frequency: f64,
     encoder: opus::Encoder,
     sent: u32,
@@ -14,7 +14,7 @@ struct Browser {
 }
 
 impl Browser {
-    fn open(plane: &mut MediaPlane, number: u64, frequency: f64) -> Self {
+    pub(super) fn open(plane: &mut MediaPlane, number: u64, frequency: f64) -> Self {
         let leg = LegId::from_bits(number);
         plane.send(MediaCommand::OpenWeb { leg });
         Self { leg, frequency, encoder: opus::Encoder::new(&opus::Parameters::ours()), sent: 0, lost: 0 }
@@ -35,7 +35,7 @@ impl Browser {
 }
 
 /// Telephones and browsers speak for so long; returns what came for browsers.
-async fn talk_with(
+pub(super) async fn talk_with(
     plane: &mut MediaPlane,
     ends: &mut WebEnds,
     phones: &mut [&mut Phone],

@@ -1,0 +1,259 @@
+//! A room too large for one tick, in wings: each is a [`Bridge`] of its own, of some legs of the room, on any thread and due at any time.
+//!
+//! ```text
+//! wing 1: its loudest ──► list: who, how loud ──► board 1 ──┐        ┌── wing 2: of all lists, is any of mine among the loudest few?
+//!         those of them that are among the loudest of all:  ├────────┤            mixes its own who are, and the voices on the boards,
+//!         decoded, treated, faded ──► voices  ──► board 1 ──┘        └──          and sends to its own legs
+//! ```
+//!
+//! So nobody is asked who is to be heard: each has all lists, and finds the same (Cisco's US 9,591,037 has one server merge them; that is a way there and back
+//! in which a first syllable is lost). Two who begin in the same instant may both be heard for a tick. What has been decoded once is not decoded again, and
+//! a voice is levelled, gated and cleared of echo where its telephone is. All clocks are one, so a turn of each board belongs to each tick, and nothing is buffered but
+//! for the time that two wings' ticks are apart: 10 ms in the mean on one thread, 14 on two.
+
+use std::sync::Arc;
+
+use super::board::{Board, Pen, Read, Said};
+use super::mixes::{Mixes, Owner, Resamplers};
+use super::spoken::Spoken;
+use super::{Bridge, DECODED, Ears, ONSET, SPEAKERS};
+use crate::base::{Instant, LegId, ParticipantId};
+use crate::media::leg::Leg;
+use crate::media::legs::Legs;
+use crate::media::outlet::{LegKey, Outlet};
+use crate::media::{Rate, mix};
+
+/// Legs of a wing. More: who is sent to last waits longer, and hears less regularly. Fewer: voices come to more wings, and what each hears is encoded more often.
+pub const WING: usize = 512;
+
+/// Other wings' voices that are mixed at once.
+const GUESTS: usize = DECODED;
+
+/// Where a wing tells of itself, and where it hears of the others.
+#[derive(Debug, Clone)]
+pub struct Span {
+    /// Its own.
+    pub own: Arc<Board>,
+    /// The other wings.
+    pub others: Vec<Other>,
+}
+
+/// Another wing.
+#[derive(Debug, Clone)]
+pub struct Other {
+    /// Where it tells of itself.
+    pub board: Arc<Board>,
+    /// It is ticked by the same thread.
+    pub same_thread: bool,
+}
+
+/// What a bridge has of other wings.
+pub(super) struct Wings {
+    span: Span,
+    /// How loud the others' loudest are.
+    lists: Vec<(u32, LegId)>,
+    spoken: Spoken,
+    guests: [Guest; GUESTS],
+}
+
+/// Room for a voice of another wing, which is kept until another needs it.
+struct Guest {
+    said: Option<Said>,
+    frame: Box<[i16]>,
+    /// It came in this tick; it was heard in the one before, and is not over.
+    came: bool,
+    heard: bool,
+    /// Another had this room in the tick before.
+    anew: bool,
+    /// By its rate.
+    resamplers: [Resamplers; 3],
+}
+
+impl Wings {
+    fn new(span: Span) -> Self {
+        let guest = |_| Guest {
+            said: None,
+            frame: vec![0; Rate::MOST].into(),
+            came: false,
+            heard: false,
+            anew: false,
+            resamplers: Default::default(),
+        };
+        let mut wings = Self { span, lists: Vec::new(), spoken: Spoken::default(), guests: std::array::from_fn(guest) };
+        wings.reserve();
+        wings
+    }
+
+    fn reserve(&mut self) {
+        self.lists.reserve(self.span.others.len() * SPEAKERS);
+    }
+
+    /// Where it tells of itself.
+    pub(super) fn board(&self) -> Arc<Board> {
+        self.span.own.clone()
+    }
+
+    /// Takes what the others tell.
+    fn gather(&mut self, now: Instant) {
+        let Self { span, lists, spoken, guests } = self;
+        lists.clear();
+        *spoken = Spoken::default();
+        guests.iter_mut().for_each(|guest| guest.came = false);
+        for turn in span.others.iter().filter_map(|other| other.board.read(now, other.same_thread)) {
+            let known = lists.len();
+            lists.extend(turn.loudest().take(lists.capacity() - known));
+            let more = turn.spoken();
+            let mut came = [false; GUESTS];
+            receive(guests, turn, &mut came);
+            if turn.is_whole() {
+                *spoken = spoken.and(more);
+                continue;
+            }
+            lists.truncate(known);
+            guests.iter_mut().zip(came).filter(|(_, came)| *came).for_each(|(guest, _)| guest.came = false);
+        }
+    }
+
+    /// How many of the others are louder than a leg.
+    fn louder(&self, loudness: u32, leg: LegId) -> usize {
+        self.lists.iter().filter(|other| **other > (loudness, leg)).count()
+    }
+
+    /// Asks for the memory that others' voices need.
+    pub(super) fn prepare(&mut self, mixes: &Mixes) {
+        for (rate, guest) in self.guests.iter_mut().flat_map(|guest| Rate::ALL.iter().zip(&mut guest.resamplers)) {
+            guest.prepare(*rate, mixes);
+        }
+    }
+
+    /// How loud the others are together.
+    pub(super) fn spoken(&self) -> Spoken {
+        self.spoken
+    }
+
+    /// Others who are heard in this tick and will be in the next.
+    pub(super) fn speakers(&self) -> impl Iterator<Item = (LegKey, ParticipantId)> + Clone {
+        let guests = self.guests.iter().enumerate().filter(|(_, guest)| guest.came);
+        guests.filter_map(|(place, guest)| {
+            let said = guest.said.filter(|said| !said.last)?;
+            Some((key(place), said.owner.participant))
+        })
+    }
+}
+
+/// Puts each voice of a turn where it was in the one before, or where there is room.
+fn receive(guests: &mut [Guest; GUESTS], turn: Read<'_>, came: &mut [bool; GUESTS]) {
+    for (said, copy) in turn.voices() {
+        let known = guests.iter().position(|guest| guest.said.is_some_and(|other| other.leg == said.leg));
+        let rests = || guests.iter().position(|guest| !guest.came && !guest.heard);
+        let Some(place) = known.or_else(rests) else { continue };
+        let (Some(guest), Some(came)) = (guests.get_mut(place), came.get_mut(place)) else { continue };
+        copy(guest.frame.get_mut(..said.rate.samples()).unwrap_or_default());
+        guest.anew |= known.is_none();
+        guest.said = Some(said);
+        (guest.came, *came) = (true, true);
+    }
+}
+
+/// What a guest is called where a leg is asked for. No leg has such a key.
+fn key(place: usize) -> LegKey {
+    LegKey(u32::MAX - u32::try_from(place).unwrap_or(0))
+}
+
+impl Bridge {
+    /// Makes it a wing of a larger room, tells it of other wings, or makes it a room again.
+    pub fn span(&mut self, span: Option<Span>, now: Instant, legs: &mut Legs) {
+        let telephoned = self.telephones.any();
+        match (span, &mut self.wings) {
+            (Some(span), Some(wings)) => {
+                wings.span = span;
+                wings.reserve();
+            }
+            (Some(span), wings) => {
+                *wings = Some(Box::new(Wings::new(span)));
+                self.mixes.make_room(DECODED + GUESTS);
+            }
+            (None, wings) => {
+                *wings = None;
+                (0..GUESTS).for_each(|place| self.slots.leave(key(place)));
+            }
+        }
+        self.count_ears();
+        if !telephoned && self.telephones.any() {
+            self.begin_voices(legs);
+        }
+        self.prepare(legs);
+        self.settle(now, legs);
+    }
+
+    /// Whether it is a wing, and of what.
+    pub fn spans(&self) -> Option<&Span> {
+        self.wings.as_ref().map(|wings| &wings.span)
+    }
+
+    /// Counts who listens how. In other wings telephones do.
+    pub(super) fn count_ears(&mut self) {
+        let elsewhere = if self.wings.is_some() { Ears::Many } else { Ears::None };
+        (self.telephones, self.browsers) = (elsewhere, Ears::None);
+        for member in &self.members {
+            let ears = if self.seats.contains_key(&member.leg) { &mut self.browsers } else { &mut self.telephones };
+            ears.note(member.participant);
+        }
+    }
+
+    /// Who is to be heard in this tick: the loudest, unless other wings have louder ones, who are told of them.
+    pub(super) fn rank(&mut self, now: Instant, legs: &Legs, pen: &mut Option<Pen<'_>>) -> [Option<usize>; SPEAKERS] {
+        let loudest = self.loudest.map(|(_, index)| index);
+        let Self { wings: Some(wings), members, slots, .. } = self else { return loudest };
+        wings.gather(now);
+        for (place, guest) in wings.guests.iter_mut().enumerate() {
+            if std::mem::take(&mut guest.anew) {
+                slots.leave(key(place));
+            }
+        }
+        let id = |index: usize| Some(legs.get(members.get(index)?.leg)?.id());
+        let list = self.loudest.map(|(loudness, index)| (loudness, index.and_then(id)));
+        pen.iter_mut().for_each(|pen| pen.loudest(list));
+        std::array::from_fn(|place| {
+            let (loudness, leg) = list.get(place).copied()?;
+            let others = wings.louder(loudness, leg?);
+            loudest.get(place).copied().flatten().filter(|_| place + others < SPEAKERS)
+        })
+    }
+
+    /// Adds the voices of other wings.
+    pub(super) fn add_guests(&mut self, now: Instant, outlet: &mut impl Outlet) {
+        let Self { wings: Some(wings), mixes, slots, browsers, .. } = self else { return };
+        for (place, guest) in wings.guests.iter_mut().enumerate() {
+            let Some(Said { owner, rate, first, last, .. }) = guest.said else { continue };
+            let Guest { frame, came, heard, resamplers, .. } = guest;
+            if *came || *heard {
+                let Some(resamplers) = resamplers.get_mut(rate.index()) else { continue };
+                if !*heard {
+                    resamplers.reset();
+                }
+                let Owner { participant, audience } = owner;
+                let number = mixes.add(owner, rate, resamplers, |mixed| {
+                    mixed.copy_from_slice(frame.get(..mixed.len()).unwrap_or_default());
+                    if !*came {
+                        // Its thread stands still, or has ended.
+                        mix::ramp(mixed, 256, 0);
+                    } else if !*heard && !first {
+                        // It goes on in the middle of a word.
+                        let step = mixed.len() / ONSET;
+                        mix::ramp(mixed.get_mut(..step).unwrap_or(&mut []), 0, 256);
+                    }
+                });
+                if let Some(number) = number.filter(|_| browsers.any_but(participant)) {
+                    slots.speak(key(place), audience, mixes.voice(Rate::Full, number), now, outlet);
+                }
+            }
+            *heard = *came && !last;
+        }
+    }
+
+    /// Somebody wants browsers' voices who did not before.
+    pub(super) fn begin_voices(&mut self, legs: &mut Legs) {
+        self.seats.keys().for_each(|leg| legs.get_mut(*leg).into_iter().for_each(Leg::begin_voice));
+    }
+}
