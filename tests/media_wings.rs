@@ -14,7 +14,8 @@ use ringlift::media::clip::{Clip, Tone};
 use ringlift::media::command::{MediaCommand, MediaEvent};
 use ringlift::wire::codec::Codec::{self, G722, Opus, Pcma, Pcmu};
 
-const TONES: [f32; 6] = [400.0, 600.0, 900.0, 1300.0, 1700.0, 2300.0];
+/// Of none of them 20 ms are whole periods: what is repeated or left out, is heard.
+const TONES: [f32; 6] = [437.0, 613.0, 911.0, 1303.0, 1709.0, 2311.0];
 const WINGS: [RoomId; 3] = [ROOM, RoomId::from_bits(20), RoomId::from_bits(30)];
 
 fn boards(count: usize, same_thread: bool) -> Vec<Span> {

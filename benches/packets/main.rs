@@ -158,7 +158,9 @@ fn media(name: &str, legs: usize, room: usize) -> Vec<[f64; 2]> {
     let dialogs = connect(&mut signalling, &mut phones, room);
     phones.run(WARM_UP);
     phones.begin(room == 2);
+    let stolen = [0, 1].map(system::stolen);
     let here = echo::each_second(&mut phones, MEASURED, || gateway.cpu());
+    let stolen = [0, 1].map(|core| system::stolen(core).saturating_sub(stolen[core]).as_millis());
     let (full, came) = (gateway.resident(), phones.came as f64 * 100.0 / phones.sent as f64);
     let mut times = std::mem::take(&mut phones.times);
     let cost = echo::part(&here, 50);
@@ -187,6 +189,7 @@ fn media(name: &str, legs: usize, room: usize) -> Vec<[f64; 2]> {
         came
     );
     println!("  ratio                     {:8.2}, before and after", cost / bare);
+    println!("  taken away by the host    {:8} ms of the program's core, {} of the phones'", stolen[1], stolen[0]);
     let (how, seconds) = match beside {
         Some(seconds) => ("beside each other", seconds),
         None => ("no room for both at once", here.iter().map(|here| [bare, *here]).collect()),

@@ -35,6 +35,14 @@ pub fn cpu(process: u32) -> Duration {
     Duration::from_nanos(nanos.sum())
 }
 
+/// What the host took away from a core so far, where it says so: nothing that runs there can be in time then.
+pub fn stolen(core: usize) -> Duration {
+    let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("cpu{core} ")));
+    let ticks = line.and_then(|line| line.split(' ').nth(7)?.parse::<u64>().ok()).unwrap_or(0);
+    Duration::from_millis(10 * ticks)
+}
+
 /// Memory that a process has, in KiB.
 pub fn resident(process: u32) -> f64 {
     let text = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::unix::AsyncFd;
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 
 use crate::base::{LegId, Rng, RoomId};
 use crate::engine::clock::Clock;
@@ -35,7 +35,7 @@ use crate::media::dtls::Handshakes;
 use crate::media::plane::Plane;
 use crate::media::ports::PortPool;
 
-/// Between two looks at the sockets of a thread. Packets that are mixed wait for their room's tick anyway, which is never between two.
+/// Between two looks at all sockets of a thread. Packets that are mixed wait for their room's tick anyway.
 pub const SWEEP: Duration = media_thread::TURN;
 
 /// How the media plane is set up.
@@ -87,8 +87,17 @@ struct Place {
     /// Its room, and what its thread calls the wing that it is in.
     room: Option<(RoomId, RoomId)>,
     ports: Ports,
-    /// While it is between threads: what it is to be told when it has arrived.
-    moving: Option<Vec<MediaCommand>>,
+    /// While it is between threads.
+    moving: Option<Moving>,
+}
+
+/// A leg between threads.
+#[derive(Debug)]
+struct Moving {
+    /// The one that is to give it out.
+    from: usize,
+    /// What it is to be told when it has arrived.
+    commands: Vec<MediaCommand>,
 }
 
 /// Where a leg's audio comes in.
@@ -238,7 +247,7 @@ impl MediaPlane {
                 if from != to {
                     // One that is under way already is only sent further when it arrives.
                     if place.moving.is_none() {
-                        place.moving = Some(Vec::new());
+                        place.moving = Some(Moving { from, commands: Vec::new() });
                         self.post(from, Order::Take { leg });
                     }
                     self.weigh(from, -1);
@@ -334,7 +343,7 @@ impl MediaPlane {
     fn forward(&mut self, leg: LegId, command: MediaCommand) {
         let Some(place) = self.legs.get_mut(&leg) else { return };
         match &mut place.moving {
-            Some(commands) => commands.push(command),
+            Some(moving) => moving.commands.push(command),
             None => {
                 let worker = place.worker;
                 self.post(worker, Order::Command(command));
@@ -393,6 +402,10 @@ impl MediaPlane {
 
     fn absorb(&mut self, report: Report) {
         match report {
+            // A wing's legs have been reported before; of the others none has failed.
+            Report::Event(MediaEvent::BridgeFailed { room }) if !self.wings.of(room).is_empty() => {
+                warn!(%room, "a part of a large room failed; its calls end");
+            }
             Report::Event(event) => self.events.push_back(event),
             Report::Closed { leg, figures, sockets } => {
                 drop(sockets);
@@ -406,7 +419,7 @@ impl MediaPlane {
     /// A leg has left its old thread: it goes to the new one, and what it missed follows.
     fn settle(&mut self, leg: LegId, moved: Option<Box<Moved>>) {
         let Some(place) = self.legs.get_mut(&leg) else { return };
-        let commands = place.moving.take().unwrap_or_default();
+        let commands = place.moving.take().map(|moving| moving.commands).unwrap_or_default();
         let worker = place.worker;
         // None: it ended before it could be taken; its end has been or will be reported by the old thread.
         let Some(moved) = moved else { return };
@@ -437,8 +450,8 @@ impl MediaPlane {
         let Some(worker) = self.workers.get_mut(index) else { return };
         worker.dead = true;
         error!(thread = index, "a media thread failed; its calls end");
-        let gone: Vec<LegId> =
-            self.legs.iter().filter(|(_, place)| place.worker == index).map(|(leg, _)| *leg).collect();
+        let there = |place: &Place| place.worker == index || place.moving.as_ref().is_some_and(|way| way.from == index);
+        let gone: Vec<LegId> = self.legs.iter().filter(|(_, place)| there(place)).map(|(leg, _)| *leg).collect();
         for leg in gone {
             self.forget(leg);
             self.events.push_back(MediaEvent::Closed { leg, figures: Figures::default() });

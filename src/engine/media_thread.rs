@@ -178,7 +178,7 @@ impl Thread {
     fn run(mut self) {
         let mut turn = self.next_turn();
         while !self.stop.load(Ordering::Acquire) && !self.reports.is_abandoned() {
-            if self.plane.is_empty() && self.backlog.is_empty() {
+            if self.plane.rooms() == 0 && self.plane.is_empty() && self.backlog.is_empty() {
                 self.nap();
                 turn = self.next_turn();
             }
@@ -202,6 +202,9 @@ impl Thread {
                 self.receive(&stamps, now);
                 self.hear(now);
                 turn = now.floor(TURN) + TURN;
+            } else if self.seats.any_hurried() {
+                let found = self.seats.wait_hurried(Duration::ZERO);
+                self.read_all(found, &stamps, now);
             }
             self.tick(&stamps, now);
             self.web.ring();

@@ -397,24 +397,25 @@ pub fn raise_descriptor_limit() -> u64 {
     }
 }
 
-/// Asks for this thread to be preferred over ordinary ones, and to run as soon as it wakes. The first fails without the right to it (CAP_SYS_NICE or RLIMIT_NICE),
-/// the second on Linux before 6.12.
+/// Asks for this thread to be preferred over ordinary ones, and to run as soon as it wakes. Fails without the right to the first (CAP_SYS_NICE or RLIMIT_NICE).
+/// Where the program was started under another policy than the ordinary one, that stays.
 pub fn prefer_this_thread() -> io::Result<()> {
     /// As far as sound servers go. More: system threads wait for us. Less: builds on the same machine are heard.
     const NICENESS: i32 = -11;
-    schedule_this_thread(NICENESS).or_else(|_| {
-        // SAFETY: no pointers. On Linux 0 names the calling thread alone.
-        let preferred = checked(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) }).map(drop);
-        if preferred.is_err() {
-            // To run soon is everybody's right; where that is refused too, all is as it was.
-            let _ = schedule_this_thread(0);
-        }
-        preferred
+    // SAFETY: no pointers. 0 names the calling thread.
+    if unsafe { libc::sched_getscheduler(0) } != libc::SCHED_OTHER {
+        return Ok(());
+    }
+    schedule_this_thread(NICENESS).inspect_err(|_| {
+        // SAFETY: as above. On Linux it is the thread's.
+        let niceness = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+        // To run soon is everybody's right; where that is refused too, all is as it was.
+        let _ = schedule_this_thread(niceness);
     })
 }
 
-/// Sets this thread's niceness, and for how long it asks to run at a time: who asks for little runs before others who wake then (sched_setattr(2), a
-/// slice of its own since Linux 6.12). Without, one in a hundred wake-ups waits for some ms until another thread has used up its slice.
+/// Sets this thread's niceness, and for how long it asks to run at a time: who asks for little runs before others who wake then (sched_setattr(2); Linux before
+/// 6.12 does not look at it). Without, one in a hundred wake-ups waits for some ms until another thread has used up its slice.
 fn schedule_this_thread(niceness: i32) -> io::Result<()> {
     /// What the kernel reads: `struct sched_attr` as of its first version.
     #[repr(C)]

@@ -14,14 +14,14 @@
 //! carry events away; sleep until plane.poll_timeout() or the next turn
 //! ```
 //!
-//! `arrived` is never after `grid`, so that a packet which was there before a tick counts as in time, however late the turn.
+//! `arrived` is never after `grid`, so that a packet which was there before a tick counts as in time.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::audience::Audience;
-use super::bridge::{Bridge, Desk, Span};
+use super::bridge::{Bridge, Desk, Span, WING};
 use super::clip::ClipLibrary;
 use super::command::{MediaCommand, MediaEvent, PlayId};
 use super::dtls::Handshakes;
@@ -461,7 +461,7 @@ impl Plane {
                 }
             }
             (None, Some(span)) => {
-                let phase = emptiest(&self.phases);
+                let phase = emptiest(&self.phases, |phase| self.promised(phase));
                 self.wake(phase, now);
                 self.begin_wing(room, phase, span);
             }
@@ -473,9 +473,18 @@ impl Plane {
         let mut bridge = Box::new(Bridge::new(room));
         bridge.span(Some(span), self.due(phase), &mut self.legs);
         let place = self.rooms.insert(room, Room { bridge, phase });
-        if let Some(phase) = self.phases.get_mut(phase) {
-            phase.rooms.push(place);
+        let Some(units) = self.phases.get_mut(phase) else { return };
+        // Before those that are to be ticked, if that is going on: its own first tick is the next.
+        units.rooms.insert(0, place);
+        if let Some((_, given)) = self.cursor.as_mut().filter(|(ticked, _)| *ticked == phase) {
+            *given += 1;
         }
+    }
+
+    /// Legs that will come to a phase: its empty wings' are on their way.
+    fn promised(&self, phase: &Phase) -> usize {
+        let rooms = phase.rooms.iter().filter_map(|room| self.rooms.at(*room));
+        rooms.filter(|room| room.bridge.is_empty() && room.bridge.spans().is_some()).count() * WING
     }
 
     /// Takes a leg out, to be inserted on another thread; its room is left.
@@ -497,7 +506,7 @@ impl Plane {
         let id = leg.id();
         self.take_leg(id);
         let key = self.legs.insert(leg);
-        let phase = emptiest(&self.phases);
+        let phase = emptiest(&self.phases, |_| 0);
         self.wake(phase, now);
         self.stand_alone(id, key, phase);
         let due = self.due(phase);

@@ -17,6 +17,7 @@ use crate::wire::rtp::{Header, Packet};
 
 mod browsers;
 mod wings;
+mod words;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

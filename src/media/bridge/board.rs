@@ -1,6 +1,6 @@
 //! What the wings of a large room tell each other: each writes on a board of its own, and reads those of the others.
 //!
-//! One writes and any number read; nobody waits and nothing is asked for. A turn is written over 80 ms later: who reads it meanwhile, sees that.
+//! One writes and any number read; nobody waits and nothing is asked for. A turn is written over 80 ms later: who reads it meanwhile can tell, and lets go what it has read.
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Duration;
@@ -103,12 +103,31 @@ impl Board {
         Some(Pen { turn, due: now.as_nanos() + 1, voices: 0 })
     }
 
-    /// The turn that counts at a tick, on the same thread or another; of each board exactly one does.
-    pub(super) fn read(&self, now: Instant, same_thread: bool) -> Option<Read<'_>> {
+    /// The turn to be read at a tick by who read that of `last` before; none where it is not there (yet).
+    ///
+    /// It is the next one. Where a wing comes later than it is read, once or always, it is heard with a gap of one tick, and from then on by that much
+    /// later, without another. What is behind is made up for while nothing is said, or where it is too much.
+    pub(super) fn read(&self, now: Instant, last: Option<u64>, same_thread: bool) -> Option<Read<'_>> {
+        let tick = TICK.as_nanos() as u64;
         let until = (now - if same_thread { SAME } else { MARGIN }).as_nanos() + 1;
-        let since = until.saturating_sub(TICK.as_nanos() as u64);
         let turns = self.turns.iter().map(|turn| Read { turn, due: turn.due.load(Ordering::Acquire) });
-        turns.into_iter().find(|turn| turn.due > since.max(1) && turn.due <= until)
+        let there = turns.filter(|read| read.due > 0 && read.due <= now.as_nanos());
+        let newest = there.filter(|read| read.due <= until && until - read.due < 3 * tick).max_by_key(|read| read.due);
+        let Some(last) = last else { return newest };
+        let next = self.turn(last + tick).filter(|next| next.due <= now.as_nanos());
+        match (next, newest) {
+            (Some(next), Some(newest)) if newest.due > next.due + tick || !next.speaks() && newest.due > next.due => {
+                Some(newest)
+            }
+            (Some(next), _) => Some(next),
+            (None, newest) => newest.filter(|newest| newest.due > last),
+        }
+    }
+
+    /// The turn of a tick, if it is there.
+    fn turn(&self, due: u64) -> Option<Read<'_>> {
+        let turn = self.turns.get(place(Instant::from_start(Duration::from_nanos(due.saturating_sub(1)))))?;
+        (turn.due.load(Ordering::Acquire) == due).then_some(Read { turn, due })
     }
 }
 
@@ -168,6 +187,16 @@ pub(super) struct Read<'a> {
 }
 
 impl<'a> Read<'a> {
+    /// Which turn it is, as [`Board::read`] asks for the last.
+    pub(super) fn due(self) -> u64 {
+        self.due
+    }
+
+    /// Whether there are voices in it.
+    fn speaks(self) -> bool {
+        self.turn.voices.first().is_some_and(|voice| voice.kind.load(Ordering::Relaxed) > 0)
+    }
+
     /// The loudest, and how loud they are.
     pub(super) fn loudest(self) -> impl Iterator<Item = (u32, LegId)> {
         let places = self.turn.loudest.iter().map(|[whose, how]| {
@@ -256,19 +285,48 @@ mod tests {
         legs.iter().for_each(|leg| pen.voice(&said(*leg, None), &frame));
     }
 
-    #[test]
-    fn of_turns_20_ms_apart_one_counts_at_each_tick_whatever_the_two_are_apart() {
-        for (apart, same) in (0..20).flat_map(|apart| [(apart, false), (apart, true)]) {
-            let board = Board::new();
-            (0..50).for_each(|turn| write(&board, 1000 + 20 * turn, &[turn + 1]));
-            // The last of those that are on it still.
-            for turn in 46..49 {
-                let now = at(1020 + 20 * turn + apart);
-                let heard: Vec<u64> = board.read(now, same).unwrap().loudest().map(|(_, leg)| leg.bits()).collect();
-                let there = if apart >= if same { 1 } else { 4 } { turn + 2 } else { turn + 1 };
-                assert_eq!(heard, [there], "{apart} ms, {same}");
+    /// What a wing reads in so many ticks of another, `apart` ms before it, that is there `late` ms after its time.
+    fn heard(apart: u64, late: impl Fn(u64) -> u64, same: bool, says: bool) -> Vec<Option<u64>> {
+        let board = Board::new();
+        let (mut last, mut written) = (None, 0);
+        let read = |tick: u64| {
+            let now = 1000 + 20 * tick + apart;
+            while 1000 + 20 * written + late(written) <= now {
+                write(&board, 1000 + 20 * written, if says { &[1] } else { &[] });
+                written += 1;
             }
+            let read = board.read(at(now), last, same)?;
+            last = Some(read.due());
+            Some((read.due() / 1_000_000 - 1000) / 20)
+        };
+        (0..40).map(read).collect()
+    }
+
+    #[test]
+    fn each_turn_is_read_once_whatever_two_wings_are_apart_and_however_late_one_is() {
+        for (apart, late, same) in (1..20).flat_map(|apart| (0..30).map(move |late| (apart, late, late == 0))) {
+            let heard: Vec<u64> = heard(apart, |_| late, same, true).into_iter().flatten().collect();
+            assert!(heard.windows(2).all(|pair| pair[1] == pair[0] + 1), "{apart} ms, {late} late: {heard:?}");
+            // The last tick is the 39th.
+            let behind = 39 - heard.last().unwrap();
+            assert!(behind <= 1 + u64::from(late > apart) + u64::from(late > 20), "{apart} ms, {late} late: {behind}");
+            assert!(heard.len() >= 37);
         }
+    }
+
+    #[test]
+    fn who_is_late_once_is_heard_with_one_gap_and_made_up_for_when_nothing_is_said() {
+        let once = |turn: u64| if turn == 10 { 15 } else { 0 };
+        for says in [true, false] {
+            let heard = heard(10, once, false, says);
+            assert_eq!((heard[9], heard[10]), (Some(9), None), "{heard:?}");
+            let after: Vec<u64> = heard[11..].iter().copied().flatten().collect();
+            assert_eq!(after.len(), 29, "no other gap");
+            assert_eq!((after[0], *after.last().unwrap()), if says { (10, 38) } else { (11, 39) });
+        }
+        // Three turns late are too many to be played one by one.
+        let heard = heard(10, |turn| if (10..13).contains(&turn) { 10 + 20 * (13 - turn) } else { 0 }, false, true);
+        assert_eq!(heard.last().unwrap(), &Some(39), "{heard:?}");
     }
 
     #[test]
@@ -281,7 +339,7 @@ mod tests {
             pen.voice(&said(9, audience), &frame);
             pen.spoken(Spoken::default());
             drop(pen);
-            let turn = board.read(at(1010), false).unwrap();
+            let turn = board.read(at(1010), None, false).unwrap();
             let voices: Vec<_> = turn.voices().collect();
             let [(said, copy)] = voices.as_slice() else { panic!("one voice") };
             assert_eq!((said.leg.bits(), said.owner.participant.bits(), said.rate), (9, 109, Rate::Wide));
@@ -296,14 +354,15 @@ mod tests {
     #[test]
     fn a_turn_that_is_written_over_is_no_turn() {
         let board = Board::new();
-        assert!(board.read(at(10), false).is_none(), "nothing was written");
+        let read = |millis| board.read(at(millis), None, false);
+        assert!(read(10).is_none(), "nothing was written");
         write(&board, 1000, &[1]);
-        assert!(board.read(at(1003), false).is_none(), "it might not be there yet");
-        assert!(board.read(at(1003), true).is_some() && board.read(at(1000), true).is_none());
-        let turn = board.read(at(1010), false).unwrap();
-        assert!(board.read(at(1024), false).is_none() && board.read(at(1021), true).is_none(), "its time is over");
+        assert!(read(1003).is_none(), "it might not be there yet");
+        assert!(board.read(at(1003), None, true).is_some() && board.read(at(1000), None, true).is_none());
+        let turn = read(1010).unwrap();
+        assert!(read(1070).is_none(), "its time is over");
         let pen = board.begin(at(1080)).unwrap();
-        assert!(!turn.is_whole() && board.read(at(1010), false).is_none());
+        assert!(!turn.is_whole() && read(1010).is_none());
         drop(pen);
         assert!(!turn.is_whole());
     }

@@ -50,6 +50,8 @@ pub struct Other {
 /// What a bridge has of other wings.
 pub(super) struct Wings {
     span: Span,
+    /// Of each of the others: which turn was read last.
+    read: Vec<Option<u64>>,
     /// How loud the others' loudest are.
     lists: Vec<(u32, LegId)>,
     spoken: Spoken,
@@ -65,6 +67,8 @@ struct Guest {
     heard: bool,
     /// Another had this room in the tick before.
     anew: bool,
+    /// When it was heard last.
+    used: Instant,
     /// By its rate.
     resamplers: [Resamplers; 3],
 }
@@ -77,15 +81,23 @@ impl Wings {
             came: false,
             heard: false,
             anew: false,
+            used: Instant::START,
             resamplers: Default::default(),
         };
-        let mut wings = Self { span, lists: Vec::new(), spoken: Spoken::default(), guests: std::array::from_fn(guest) };
-        wings.reserve();
-        wings
+        let (others, guests) = (span.others.len(), std::array::from_fn(guest));
+        let (read, lists) = (vec![None; others], Vec::with_capacity(others * SPEAKERS));
+        Self { span, read, lists, spoken: Spoken::default(), guests }
     }
 
-    fn reserve(&mut self) {
-        self.lists.reserve(self.span.others.len() * SPEAKERS);
+    /// Other wings have come or gone.
+    fn change(&mut self, span: Span) {
+        let known = |other: &Other| {
+            let place = self.span.others.iter().position(|known| Arc::ptr_eq(&known.board, &other.board))?;
+            self.read.get(place).copied().flatten()
+        };
+        self.read = span.others.iter().map(known).collect();
+        self.span = span;
+        self.lists = Vec::with_capacity(self.span.others.len() * SPEAKERS);
     }
 
     /// Where it tells of itself.
@@ -95,11 +107,13 @@ impl Wings {
 
     /// Takes what the others tell.
     fn gather(&mut self, now: Instant) {
-        let Self { span, lists, spoken, guests } = self;
+        let Self { span, read, lists, spoken, guests } = self;
         lists.clear();
         *spoken = Spoken::default();
         guests.iter_mut().for_each(|guest| guest.came = false);
-        for turn in span.others.iter().filter_map(|other| other.board.read(now, other.same_thread)) {
+        for (other, read) in span.others.iter().zip(read) {
+            let Some(turn) = other.board.read(now, *read, other.same_thread) else { continue };
+            *read = Some(turn.due());
             let known = lists.len();
             lists.extend(turn.loudest().take(lists.capacity() - known));
             let more = turn.spoken();
@@ -109,8 +123,11 @@ impl Wings {
                 *spoken = spoken.and(more);
                 continue;
             }
+            // Half of it may be of another turn, and be meant for others: nothing of it may be heard.
             lists.truncate(known);
-            guests.iter_mut().zip(came).filter(|(_, came)| *came).for_each(|(guest, _)| guest.came = false);
+            for (guest, _) in guests.iter_mut().zip(came).filter(|(_, came)| *came) {
+                (guest.said, guest.came, guest.heard, guest.anew) = (None, false, false, true);
+            }
         }
     }
 
@@ -141,16 +158,21 @@ impl Wings {
     }
 }
 
-/// Puts each voice of a turn where it was in the one before, or where there is room.
+/// Puts each voice of a turn where it was in the one before, or where there is room: where nobody was, or was for longest.
 fn receive(guests: &mut [Guest; GUESTS], turn: Read<'_>, came: &mut [bool; GUESTS]) {
     for (said, copy) in turn.voices() {
         let known = guests.iter().position(|guest| guest.said.is_some_and(|other| other.leg == said.leg));
-        let rests = || guests.iter().position(|guest| !guest.came && !guest.heard);
-        let Some(place) = known.or_else(rests) else { continue };
+        let free = || {
+            let resting = guests.iter().enumerate().filter(|(_, guest)| !guest.came && !guest.heard);
+            resting.min_by_key(|(_, guest)| (guest.said.is_some(), guest.used)).map(|(place, _)| place)
+        };
+        let Some(place) = known.or_else(free) else { continue };
         let (Some(guest), Some(came)) = (guests.get_mut(place), came.get_mut(place)) else { continue };
         copy(guest.frame.get_mut(..said.rate.samples()).unwrap_or_default());
-        guest.anew |= known.is_none();
-        guest.said = Some(said);
+        let before = guest.said.replace(said).filter(|before| before.leg == said.leg);
+        // A telephone may come to be another's.
+        guest.anew |= before.is_none_or(|before| before.owner.participant != said.owner.participant);
+        guest.heard &= before.is_some_and(|before| before.rate == said.rate);
         (guest.came, *came) = (true, true);
     }
 }
@@ -165,10 +187,7 @@ impl Bridge {
     pub fn span(&mut self, span: Option<Span>, now: Instant, legs: &mut Legs) {
         let telephoned = self.telephones.any();
         match (span, &mut self.wings) {
-            (Some(span), Some(wings)) => {
-                wings.span = span;
-                wings.reserve();
-            }
+            (Some(span), Some(wings)) => wings.change(span),
             (Some(span), wings) => {
                 *wings = Some(Box::new(Wings::new(span)));
                 self.mixes.make_room(DECODED + GUESTS);
@@ -226,7 +245,7 @@ impl Bridge {
         let Self { wings: Some(wings), mixes, slots, browsers, .. } = self else { return };
         for (place, guest) in wings.guests.iter_mut().enumerate() {
             let Some(Said { owner, rate, first, last, .. }) = guest.said else { continue };
-            let Guest { frame, came, heard, resamplers, .. } = guest;
+            let Guest { frame, came, heard, used, resamplers, .. } = guest;
             if *came || *heard {
                 let Some(resamplers) = resamplers.get_mut(rate.index()) else { continue };
                 if !*heard {
@@ -236,7 +255,8 @@ impl Bridge {
                 let number = mixes.add(owner, rate, resamplers, |mixed| {
                     mixed.copy_from_slice(frame.get(..mixed.len()).unwrap_or_default());
                     if !*came {
-                        // Its thread stands still, or has ended.
+                        // Its thread stands still, or it has gone: backwards from where it ended.
+                        mixed.reverse();
                         mix::ramp(mixed, 256, 0);
                     } else if !*heard && !first {
                         // It goes on in the middle of a word.
@@ -249,6 +269,9 @@ impl Bridge {
                 }
             }
             *heard = *came && !last;
+            if *came {
+                *used = now;
+            }
         }
     }
 

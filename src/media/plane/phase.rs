@@ -72,9 +72,9 @@ impl Phase {
     }
 }
 
-/// Which phase a leg is to be put into.
-pub(super) fn emptiest(phases: &[Phase; PHASES]) -> usize {
-    let load = |(place, phase): &(usize, &Phase)| if *place < FEW { phase.load } else { phase.load.max(FULL) };
+/// Which phase a leg or a wing is to be put into; so many more come to each.
+pub(super) fn emptiest(phases: &[Phase; PHASES], more: impl Fn(&Phase) -> usize) -> usize {
+    let load = |(place, phase): &(usize, &Phase)| (phase.load + more(phase)).max(if *place < FEW { 0 } else { FULL });
     phases.iter().enumerate().min_by_key(load).map_or(0, |(place, _)| place)
 }
 
