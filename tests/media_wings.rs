@@ -273,6 +273,45 @@ fn a_thread_that_stands_still_is_faded_out_elsewhere_and_back_whole_after_it() {
 }
 
 #[test]
+fn a_thread_that_is_always_late_is_heard_whole_elsewhere() {
+    for late in [5, 10, 15, 20, 25, 40] {
+        let mut worlds = two_threads();
+        // From here on the listeners' thread is ahead of the speaker's by so much.
+        worlds[1].run(late);
+        run(&mut worlds, 1000);
+        worlds[1].listen_anew();
+        run(&mut worlds, 10_000);
+        let heard = &worlds[1].phones[0].heard;
+        let worst = heard.chunks_exact(400).map(|piece| strangeness(piece, TONES[1])).fold(0.0, f32::max);
+        assert!(heard.len() > 79_000 && worst < 0.01, "{late} ms late: {worst}");
+    }
+}
+
+#[test]
+fn a_telephone_that_comes_to_be_anothers_is_his_in_other_wings_too() {
+    let mut world = room(2);
+    let speaker = call(&mut world, 1, TONES[1], Pcmu);
+    let his = world.call(0.0, Pcmu, 20, 20);
+    join(&mut world, his, 0, 50);
+    let browser = world.browse(0.0);
+    world.enter(browser);
+    world.run(1500);
+    assert!(loud(world.phones[his].hears(TONES[1], 500)), "he hears another");
+    let told = world.events.len();
+    join(&mut world, speaker, 1, 50);
+    world.run(500);
+    world.listen_anew();
+    world.run(1000);
+    assert!(world.phones[his].hears(TONES[1], 500) < 100.0, "he does not hear himself");
+    assert!(loud(world.browsers[browser].hears(TONES[1], 500, world.now)), "browsers hear him on");
+    let people = world.events[told..].iter().rev().find_map(|(_, event)| match event {
+        MediaEvent::Slots { slots, .. } => Some(slots.iter().flatten().map(|who| who.bits()).collect::<Vec<_>>()),
+        _ => None,
+    });
+    assert_eq!(people, Some(vec![50]), "and see whose voice it is");
+}
+
+#[test]
 fn a_wing_that_becomes_a_room_hears_nothing_of_the_others_any_more() {
     let mut worlds = two_threads();
     run(&mut worlds, 1000);

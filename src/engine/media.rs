@@ -402,9 +402,9 @@ impl MediaPlane {
 
     fn absorb(&mut self, report: Report) {
         match report {
-            // A wing's legs have been reported before; of the others none has failed.
+            // Those who were in it have been reported before. Who is in the room now came later, or is in wings that have come about meanwhile.
             Report::Event(MediaEvent::BridgeFailed { room }) if !self.wings.of(room).is_empty() => {
-                warn!(%room, "a part of a large room failed; its calls end");
+                warn!(%room, "a room's bridge failed; those who were in it are gone");
             }
             Report::Event(event) => self.events.push_back(event),
             Report::Closed { leg, figures, sockets } => {

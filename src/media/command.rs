@@ -388,7 +388,7 @@ pub enum MediaEvent {
         /// In all.
         figures: Figures,
     },
-    /// A room's bridge failed (our bug); its legs are gone.
+    /// A room's bridge failed (our bug); its legs are gone. Of a wing of a larger room only the legs' ends are told.
     BridgeFailed {
         /// The room.
         room: RoomId,

@@ -20,8 +20,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::audience::Audience;
-use super::bridge::{Bridge, Desk, Span, WING};
+use super::bridge::{Bridge, Desk};
 use super::clip::ClipLibrary;
 use super::command::{MediaCommand, MediaEvent, PlayId};
 use super::dtls::Handshakes;
@@ -32,15 +31,17 @@ use super::outlet::{LegKey, Outlet};
 use super::player::Playlist;
 use super::web::Voice;
 use super::{Rate, TICK};
-use crate::base::{Instant, LegId, ParticipantId, RoomId};
+use crate::base::{Instant, LegId, RoomId};
 use crate::wire::codec::g711::Law;
 
 mod late;
 mod phase;
+mod places;
 mod rooms;
+mod wings;
 
 use late::OVERRUN;
-use phase::{PHASES, Phase, emptiest, offset, on_grid};
+use phase::{PHASES, Phase, offset};
 use rooms::{Room, Rooms};
 
 pub use phase::STEP;
@@ -437,83 +438,17 @@ impl Plane {
             // It may have been at its desk.
             self.desk = Bridge::desk();
             // Unless it ended with its last leg.
-            if self.rooms.place(room) == Some(place) {
-                let at = self.rooms.at(place).map(|room| (room.phase, room.bridge.spans().cloned()));
+            let at = (self.rooms.place(room) == Some(place)).then(|| self.rooms.at(place)).flatten();
+            let wing = at.and_then(|room| Some((room.phase, room.bridge.spans()?.clone())));
+            if at.is_some() {
                 self.end_room(place);
-                if let Some((phase, Some(span))) = at {
-                    self.begin_wing(room, phase, span);
-                }
             }
-            events.push(MediaEvent::BridgeFailed { room });
-        }
-    }
-
-    /// Makes a room a wing of a larger one, tells it of other wings, or makes it a room again. A wing begins before its first leg, and ends when it is
-    /// a room again and nobody is in it.
-    pub fn span(&mut self, room: RoomId, span: Option<Span>, now: Instant) {
-        match (self.rooms.place(room), span) {
-            (Some(place), span) => {
-                let ends = span.is_none();
-                let Some(room) = self.rooms.at_mut(place) else { return };
-                room.bridge.span(span, now, &mut self.legs);
-                if ends && room.bridge.is_empty() {
-                    self.end_room(place);
-                }
+            match wing {
+                // The others of its room go on, and it is there for who comes.
+                Some((phase, span)) => self.begin_wing(room, phase, span),
+                None => events.push(MediaEvent::BridgeFailed { room }),
             }
-            (None, Some(span)) => {
-                let phase = emptiest(&self.phases, |phase| self.promised(phase));
-                self.wake(phase, now);
-                self.begin_wing(room, phase, span);
-            }
-            (None, None) => {}
         }
-    }
-
-    fn begin_wing(&mut self, room: RoomId, phase: usize, span: Span) {
-        let mut bridge = Box::new(Bridge::new(room));
-        bridge.span(Some(span), self.due(phase), &mut self.legs);
-        let place = self.rooms.insert(room, Room { bridge, phase });
-        let Some(units) = self.phases.get_mut(phase) else { return };
-        // Before those that are to be ticked, if that is going on: its own first tick is the next.
-        units.rooms.insert(0, place);
-        if let Some((_, given)) = self.cursor.as_mut().filter(|(ticked, _)| *ticked == phase) {
-            *given += 1;
-        }
-    }
-
-    /// Legs that will come to a phase: its empty wings' are on their way.
-    fn promised(&self, phase: &Phase) -> usize {
-        let rooms = phase.rooms.iter().filter_map(|room| self.rooms.at(*room));
-        rooms.filter(|room| room.bridge.is_empty() && room.bridge.spans().is_some()).count() * WING
-    }
-
-    /// Takes a leg out, to be inserted on another thread; its room is left.
-    pub fn take_leg(&mut self, leg: LegId) -> Option<Box<Leg>> {
-        let (key, place) = self.by_id.remove(&leg)?;
-        let phase = match place {
-            Place::Alone { phase } => Some(phase),
-            Place::Room(room) => self.rooms.get(room).map(|room| room.phase),
-        };
-        let due = phase.map(|phase| self.due(phase));
-        self.displace(key, place);
-        let mut leg = self.legs.remove(key)?;
-        leg.depart(due);
-        Some(leg)
-    }
-
-    /// Takes a leg in, outside any room. A leg of the same id is replaced.
-    pub fn insert_leg(&mut self, leg: Box<Leg>, now: Instant) -> LegKey {
-        let id = leg.id();
-        self.take_leg(id);
-        let key = self.legs.insert(leg);
-        let phase = emptiest(&self.phases, |_| 0);
-        self.wake(phase, now);
-        self.stand_alone(id, key, phase);
-        let due = self.due(phase);
-        if let Some(leg) = self.legs.get_mut(key) {
-            leg.arrive(due);
-        }
-        key
     }
 
     /// The next leg whose packets began or ceased to go on as they come: the engine wakes for such packets.
@@ -576,118 +511,6 @@ impl Plane {
     fn leg_mut(&mut self, leg: LegId) -> Option<&mut Leg> {
         let (key, _) = self.by_id.get(&leg)?;
         self.legs.get_mut(*key)
-    }
-
-    fn join(
-        &mut self,
-        leg: LegId,
-        room: RoomId,
-        (participant, muted, keys, audience): (ParticipantId, bool, bool, Option<Audience>),
-        now: Instant,
-        events: &mut Vec<MediaEvent>,
-    ) {
-        self.leave(leg, events);
-        let Some((key, Place::Alone { phase })) = self.by_id.get(&leg).copied() else {
-            return;
-        };
-        self.displace(key, Place::Alone { phase });
-        let place = match self.rooms.place(room) {
-            Some(place) => place,
-            None => {
-                let place = self.rooms.insert(room, Room { bridge: Box::new(Bridge::new(room)), phase });
-                if let Some(phase) = self.phases.get_mut(phase) {
-                    phase.rooms.push(place);
-                }
-                place
-            }
-        };
-        self.by_id.insert(leg, (key, Place::Room(room)));
-        // A room keeps its first leg's phase, so that this leg's packets stay 20 ms apart.
-        let Some(Room { bridge, phase }) = self.rooms.at_mut(place) else { return };
-        bridge.join(key, participant, muted, keys, &mut self.legs);
-        bridge.direct(key, audience);
-        bridge.settle(now, &mut self.legs);
-        if let Some(phase) = self.phases.get_mut(*phase) {
-            phase.take();
-        }
-    }
-
-    fn leave(&mut self, leg: LegId, events: &mut Vec<MediaEvent>) {
-        let Some((key, Place::Room(room))) = self.by_id.get(&leg).copied() else {
-            return;
-        };
-        let phase = self.rooms.get(room).map_or(0, |room| room.phase);
-        if self.displace(key, Place::Room(room)) {
-            events.push(MediaEvent::Talking { leg, talking: false });
-        }
-        self.stand_alone(leg, key, phase);
-    }
-
-    /// Puts a leg among those outside rooms; one that was in this phase before keeps the deadline it had.
-    fn stand_alone(&mut self, leg: LegId, key: LegKey, phase: usize) {
-        self.by_id.insert(leg, (key, Place::Alone { phase }));
-        if let Some(phase) = self.phases.get_mut(phase) {
-            phase.alone.push(key);
-            phase.take();
-        }
-    }
-
-    /// Takes a leg from its place; a room that it leaves empty ends. Returns whether the room heard it talk.
-    fn displace(&mut self, key: LegKey, place: Place) -> bool {
-        match place {
-            Place::Alone { phase } => {
-                if let Some(phase) = self.phases.get_mut(phase)
-                    && let Some(index) = phase.alone.iter().position(|other| *other == key)
-                {
-                    phase.alone.swap_remove(index);
-                    phase.lose();
-                }
-                false
-            }
-            Place::Room(id) => {
-                let Some(place) = self.rooms.place(id) else { return false };
-                let Some(room) = self.rooms.at_mut(place) else { return false };
-                let talked = room.bridge.leave(key, &mut self.legs);
-                if let Some(phase) = self.phases.get_mut(room.phase) {
-                    phase.lose();
-                }
-                // A wing may be joined by legs that are under way.
-                if room.bridge.is_empty() && room.bridge.spans().is_none() {
-                    self.end_room(place);
-                }
-                talked
-            }
-        }
-    }
-
-    fn end_room(&mut self, place: u32) {
-        let Some(room) = self.rooms.remove(place) else {
-            return;
-        };
-        let Some(phase) = self.phases.get_mut(room.phase) else {
-            return;
-        };
-        if let Some(index) = phase.rooms.iter().position(|other| *other == place) {
-            phase.rooms.remove(index);
-            // The unit after it has moved into its place.
-            if let Some((ticked, given)) = &mut self.cursor
-                && *ticked == room.phase
-                && *given > index + 1
-            {
-                *given -= 1;
-            }
-        }
-    }
-
-    /// Sets an idle phase's next deadline, before a leg is put into it that was not in it before.
-    fn wake(&mut self, phase: usize, now: Instant) {
-        if let Some(units) = self.phases.get_mut(phase)
-            && !units.is_busy()
-            && self.cursor.is_none_or(|(ticked, _)| ticked != phase)
-            && units.due < now
-        {
-            units.due = on_grid(now, phase);
-        }
     }
 
     fn next_phase(&self) -> Option<usize> {
