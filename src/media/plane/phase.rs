@@ -19,8 +19,12 @@ pub(super) const PHASES: usize = 20;
 /// As many are used from the first leg on. More: more wake-ups. Fewer: more is done in each.
 const FEW: usize = 4;
 
-/// Legs of a phase before another one is begun: what takes about a millisecond. More: they are sent to less regularly. Fewer: more wake-ups.
+/// Legs of a phase before another one is begun: what takes about a third of a millisecond. More: they are sent to less regularly. Fewer: more wake-ups.
 const FULL: usize = 96;
+
+/// By so many legs the phase of a room's first leg may be fuller than the emptiest for the room to begin there. More: phases are less alike. Fewer: more first
+/// legs are once sent to some ms early or late.
+const SLACK: usize = FULL / 12;
 
 /// The steps after each of the first four deadlines at which others are, in the order in which they come to be used.
 const BETWEEN: [u32; PHASES / FEW] = [0, 2, 4, 1, 3];
@@ -72,10 +76,24 @@ impl Phase {
     }
 }
 
+/// The phase of the least load, and that load. Few legs use few phases.
+fn least(phases: &[Phase; PHASES], legs: usize, load: impl Fn(&Phase) -> usize) -> (usize, usize) {
+    let used = legs.div_ceil(FULL).clamp(FEW, PHASES);
+    phases.iter().map(load).enumerate().take(used).min_by_key(|(_, load)| *load).unwrap_or_default()
+}
+
 /// Which phase a leg or a wing is to be put into; so many more come to each.
 pub(super) fn emptiest(phases: &[Phase; PHASES], more: impl Fn(&Phase) -> usize) -> usize {
-    let load = |(place, phase): &(usize, &Phase)| (phase.load + more(phase)).max(if *place < FEW { 0 } else { FULL });
-    phases.iter().enumerate().min_by_key(load).map_or(0, |(place, _)| place)
+    let load = |phase: &Phase| phase.load + more(phase);
+    least(phases, phases.iter().map(load).sum::<usize>() + 1, load).0
+}
+
+/// Which phase a room is to begin in whose first leg was in the one named: there, unless those in rooms there are more than need be. Who is not in a room
+/// yet does not count: he may go to one elsewhere.
+pub(super) fn roomiest(phases: &[Phase; PHASES], here: usize) -> usize {
+    let load = |phase: &Phase| phase.load.saturating_sub(phase.alone.len());
+    let (other, fewest) = least(phases, phases.iter().map(|phase| phase.load).sum::<usize>() + 1, load);
+    if phases.get(here).is_some_and(|here| load(here) <= fewest + SLACK) { here } else { other }
 }
 
 /// A phase's deadline within the 20 ms.

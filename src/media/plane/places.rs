@@ -1,6 +1,6 @@
 //! Where a plane's legs are: alone, in one of its phases, or in a room.
 
-use super::phase::{emptiest, on_grid};
+use super::phase::{emptiest, on_grid, roomiest};
 use super::rooms::Room;
 use super::{Place, Plane};
 use crate::base::{Instant, LegId, ParticipantId, RoomId};
@@ -56,6 +56,9 @@ impl Plane {
         let place = match self.rooms.place(room) {
             Some(place) => place,
             None => {
+                // Who joins later comes here from whatever phase: were all rooms to begin where their first legs were, chance would fill some phases.
+                let phase = roomiest(&self.phases, phase);
+                self.wake(phase, now);
                 let place = self.rooms.insert(room, Room { bridge: Box::new(Bridge::new(room)), phase });
                 if let Some(phase) = self.phases.get_mut(phase) {
                     phase.rooms.push(place);
@@ -64,7 +67,6 @@ impl Plane {
             }
         };
         self.by_id.insert(leg, (key, Place::Room(room)));
-        // A room keeps its first leg's phase, so that this leg's packets stay 20 ms apart.
         let Some(Room { bridge, phase }) = self.rooms.at_mut(place) else { return };
         bridge.join(key, participant, muted, keys, &mut self.legs);
         bridge.direct(key, audience);
@@ -149,6 +151,101 @@ impl Plane {
             && units.due < now
         {
             units.due = on_grid(now, phase);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::media::clip::ClipLibrary;
+    use crate::media::command::{Direction, Format, LegSetup, MediaCommand, Remote, Security};
+    use crate::media::outlet::Outbox;
+    use crate::wire::codec::{Codec, opus};
+
+    fn setup() -> LegSetup {
+        let format = Format {
+            codec: Codec::Pcmu,
+            send_payload_type: 0,
+            receive_payload_type: 0,
+            ptime: 20,
+            telephone_event: None,
+            comfort_noise: None,
+            reports: Default::default(),
+            opus: opus::Parameters::ours(),
+            direction: Direction::SendRecv,
+        };
+        LegSetup {
+            format,
+            remote: Remote { rtp: None, rtcp: None, rtcp_mux: false, signalling: [192, 0, 2, 1].into() },
+            security: Security::None,
+            ssrc: 1,
+            sequence: 1,
+            timestamp: 1,
+            cname: String::new(),
+            media_timeout: Duration::from_secs(10),
+        }
+    }
+
+    /// In which order those who came together are put into rooms.
+    #[derive(Debug, Clone, Copy)]
+    enum Order {
+        AsTheyCame,
+        /// The first of each room before the others.
+        FirstOnesFirst,
+        /// As they are ticked: those whose prompts end together.
+        ByPhase,
+    }
+
+    /// The legs of each phase after so many came, so many at once, for rooms of so many.
+    fn loads(legs: u64, at_once: u64, room: u64, order: Order) -> Vec<usize> {
+        let mut plane = Plane::new(Arc::new(ClipLibrary::with_tones()));
+        let (mut outbox, mut events) = (Outbox::with_capacity(1), Vec::new());
+        let now = Instant::from_start(Duration::from_secs(1));
+        for batch in 0..legs / at_once {
+            let mut who: Vec<u64> = (batch * at_once..(batch + 1) * at_once).collect();
+            for leg in &who {
+                let (leg, setup) = (LegId::from_bits(leg + 1), Box::new(setup()));
+                plane.handle(MediaCommand::Open { leg, setup }, now, &mut outbox, &mut events);
+            }
+            let phase = |leg: &u64| match plane.by_id.get(&LegId::from_bits(leg + 1)) {
+                Some((_, Place::Alone { phase })) => *phase as u64,
+                _ => 0,
+            };
+            match order {
+                Order::AsTheyCame => {}
+                Order::FirstOnesFirst => who.sort_by_key(|leg| leg % room > 0),
+                Order::ByPhase => who.sort_by_key(phase),
+            }
+            for leg in who {
+                let (room, participant) = (RoomId::from_bits(leg / room + 1), ParticipantId::from_bits(leg + 1));
+                let leg = LegId::from_bits(leg + 1);
+                let order = MediaCommand::Join { leg, room, participant, muted: false, keys: true, audience: None };
+                plane.handle(order, now, &mut outbox, &mut events);
+            }
+        }
+        plane.phases.iter().map(|phase| phase.load).collect()
+    }
+
+    #[test]
+    fn many_legs_are_spread_over_all_phases_however_they_come() {
+        for order in [Order::AsTheyCame, Order::FirstOnesFirst, Order::ByPhase] {
+            for (at_once, room) in [(1, 3), (2, 2), (30, 3), (60, 3), (60, 20), (300, 5), (50, 3), (3000, 2), (3000, 3)]
+            {
+                // 150 in each would be the best.
+                let many = loads(3000, at_once, room, order);
+                assert!(
+                    many.iter().all(|load| *load <= 300),
+                    "{order:?}, {at_once} at once, rooms of {room}: {many:?}"
+                );
+                // Few: four wake-ups.
+                let few = loads(300, at_once.min(300), room, order);
+                let (used, others) = few.split_at(4);
+                assert!(used.iter().all(|load| *load <= 150) && others.iter().all(|load| *load == 0), "{few:?}");
+            }
         }
     }
 }
