@@ -288,6 +288,30 @@ fn a_thread_that_is_always_late_is_heard_whole_elsewhere() {
 }
 
 #[test]
+fn while_a_thread_is_late_nobody_takes_the_places_of_its_speakers() {
+    let mut worlds = two_threads();
+    for tone in [TONES[0], TONES[2], TONES[3]] {
+        call(&mut worlds[0], 0, tone, Pcmu);
+    }
+    let soft = call(&mut worlds[1], 1, TONES[5], Pcmu);
+    worlds[1].phones[soft].amplitude = 1500.0;
+    worlds[1].phones[soft].sends = false;
+    run(&mut worlds, 2000);
+    worlds[1].phones[soft].sends = true;
+    let told = worlds[1].events.len();
+    run(&mut worlds, 2000);
+    // Late for the first time, and again.
+    for _ in 0..2 {
+        worlds[1].run(20);
+        run(&mut worlds, 500);
+    }
+    let leg = worlds[1].phones[soft].leg;
+    let talks = |event: &MediaEvent| matches!(event, MediaEvent::Talking { leg: who, .. } if *who == leg);
+    assert!(!worlds[1].events[told..].iter().any(|(_, event)| talks(event)), "four are louder");
+    assert!(loud(worlds[1].phones[0].hears(TONES[3], 500)) && worlds[1].phones[0].hears(TONES[5], 500) < 100.0);
+}
+
+#[test]
 fn a_telephone_that_comes_to_be_anothers_is_his_in_other_wings_too() {
     let mut world = room(2);
     let speaker = call(&mut world, 1, TONES[1], Pcmu);

@@ -58,7 +58,7 @@ impl fmt::Display for Packets {
         write!(
             f,
             "audio by a connected socket for each call, read when it is mixed, of calls of two when it comes, on {threads} thread{plural} \
-             awake every {} ms, as measured (docs/performance.md); room for {room} calls in {descriptors} descriptors",
+             awake every {} ms at least, as measured (docs/performance.md); room for {room} calls in {descriptors} descriptors",
             sweep.as_millis()
         )
     }
@@ -79,7 +79,7 @@ mod tests {
         let (packets, config) = packets(20_000);
         assert_eq!(packets.lack(&config), None);
         let said = packets.to_string();
-        assert!(said.contains("on 2 threads awake every 5 ms"), "{said}");
+        assert!(said.contains("on 2 threads awake every 5 ms at least"), "{said}");
         assert!(said.ends_with("room for 6414 calls in 20000 descriptors"), "{said}");
     }
 

@@ -55,7 +55,7 @@ pub struct Settings {
     pub quarantine: Duration,
     /// What makes handshakes for legs that are encrypted by DTLS; none: no leg can be.
     pub identity: Option<Identity>,
-    /// Legs of a room that are ticked together, on one thread; rooms with more are on several.
+    /// Legs of a room that are ticked together; rooms with more have wings, on as many threads as there are.
     pub wing: usize,
 }
 

@@ -8,7 +8,7 @@
 //! t+5ms  the next
 //! ```
 //!
-//! Where there are many units some are due in between: the thread wakes for them alone.
+//! Where there are many units some are due in between: the thread wakes for them, and for packets that go on as they come.
 //!
 //! Audio waits in its socket until its room is mixed: what a leg needs is fetched into the processor's caches once in 20 ms instead of twice, and nobody
 //! has to ask which sockets are readable. When it came is the kernel's word, so that waiting there is no jitter. Packets that go on as they come, from

@@ -7,7 +7,7 @@
 //!             ◄── which thread has a leg (ring) ─── MediaPlane
 //! ```
 //!
-//! A media thread looks at its voices when it wakes, every 5 ms; the web thread is rung for once in such a wake-up. What a
+//! A media thread looks at its voices every 5 ms; the web thread is rung for once in a wake-up. What a
 //! full ring does not take is lost, as on any network, and counted.
 
 use std::collections::{BTreeMap, VecDeque};

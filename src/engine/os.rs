@@ -403,8 +403,10 @@ pub fn prefer_this_thread() -> io::Result<()> {
     /// As far as sound servers go. More: system threads wait for us. Less: builds on the same machine are heard.
     const NICENESS: i32 = -11;
     // SAFETY: no pointers. 0 names the calling thread.
-    if unsafe { libc::sched_getscheduler(0) } != libc::SCHED_OTHER {
-        return Ok(());
+    match unsafe { libc::sched_getscheduler(0) } & !libc::SCHED_RESET_ON_FORK {
+        libc::SCHED_OTHER => {}
+        libc::SCHED_FIFO | libc::SCHED_RR => return Ok(()),
+        _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "started as batch or idle work")),
     }
     schedule_this_thread(NICENESS).inspect_err(|_| {
         // SAFETY: as above. On Linux it is the thread's.

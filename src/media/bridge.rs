@@ -147,6 +147,9 @@ impl Bridge {
     pub fn join(&mut self, leg: LegKey, participant: ParticipantId, muted: bool, keys: bool, legs: &mut Legs) {
         let both = self.mixes_for_browsers();
         let telephoned = self.telephones.any();
+        if let (Some(wings), Some(known)) = (&mut self.wings, legs.get(leg)) {
+            wings.forget(known.id());
+        }
         self.members.push(Member {
             leg,
             participant,

@@ -388,7 +388,8 @@ pub enum MediaEvent {
         /// In all.
         figures: Figures,
     },
-    /// A room's bridge failed (our bug); its legs are gone. Of a wing of a larger room only the legs' ends are told.
+    /// A room's bridge failed (our bug); its legs are gone. Of a wing of a larger room only the legs' ends are told; of one that was left alone
+    /// this, too, with the wing's id, which is no room's.
     BridgeFailed {
         /// The room.
         room: RoomId,

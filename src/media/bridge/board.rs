@@ -22,6 +22,10 @@ const MARGIN: Duration = Duration::from_millis(4);
 /// On the same thread what is due earlier has been ticked earlier, however late both are.
 const SAME: Duration = Duration::from_nanos(1);
 
+/// So many silent turns, none of them late, before what a wing is behind is made up for: a second. More: it is heard late for longer. Less: one that is late now and
+/// again has a gap at each word.
+const CALM: u8 = 50;
+
 /// Samples of a word of 64 bits.
 const SAMPLES: usize = 4;
 
@@ -77,6 +81,20 @@ pub(super) struct Said {
     pub(super) last: bool,
 }
 
+/// Where a wing's turns are read by another.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// Which was read last.
+    last: Option<u64>,
+    /// Turns in which nobody spoke and that were there in time, since one that was not so.
+    calm: u8,
+}
+
+impl Place {
+    /// None was read yet.
+    pub(super) const START: Self = Self { last: None, calm: 0 };
+}
+
 /// Bits of [`Voice::kind`], beside those of the rate.
 const IS: u64 = 4;
 const FIRST: u64 = 8;
@@ -103,11 +121,23 @@ impl Board {
         Some(Pen { turn, due: now.as_nanos() + 1, voices: 0 })
     }
 
-    /// The turn to be read at a tick by who read that of `last` before; none where it is not there (yet).
+    /// The turn to be read at a tick; none where it is not there (yet).
     ///
-    /// It is the next one. Where a wing comes later than it is read, once or always, it is heard with a gap of one tick, and from then on by that much
-    /// later, without another. What is behind is made up for while nothing is said, or where it is too much.
-    pub(super) fn read(&self, now: Instant, last: Option<u64>, same_thread: bool) -> Option<Read<'_>> {
+    /// It is the one after that of before. Where a wing comes later than it is read, once or always, it is heard with a gap of one tick, and from then on by that
+    /// much later, without another. What is behind is made up for where nothing was said for a second and none was late, or where it is too much.
+    pub(super) fn read(&self, now: Instant, place: &mut Place, same_thread: bool) -> Option<Read<'_>> {
+        let read = self.find(now, *place, same_thread);
+        place.calm = if read.is_some_and(|read| !read.speaks()) { place.calm.saturating_add(1) } else { 0 };
+        if let Some(read) = read {
+            if place.last.is_some_and(|last| read.due > last + TICK.as_nanos() as u64) {
+                place.calm = 0;
+            }
+            place.last = Some(read.due);
+        }
+        read
+    }
+
+    fn find(&self, now: Instant, Place { last, calm }: Place, same_thread: bool) -> Option<Read<'_>> {
         let tick = TICK.as_nanos() as u64;
         let until = (now - if same_thread { SAME } else { MARGIN }).as_nanos() + 1;
         let turns = self.turns.iter().map(|turn| Read { turn, due: turn.due.load(Ordering::Acquire) });
@@ -116,8 +146,9 @@ impl Board {
         let Some(last) = last else { return newest };
         let next = self.turn(last + tick).filter(|next| next.due <= now.as_nanos());
         match (next, newest) {
-            (Some(next), Some(newest)) if newest.due > next.due + tick || !next.speaks() && newest.due > next.due => {
-                Some(newest)
+            (Some(next), Some(newest)) if newest.due > next.due => {
+                let behind = newest.due > next.due + tick || calm >= CALM && !next.speaks();
+                Some(if behind { newest } else { next })
             }
             (Some(next), _) => Some(next),
             (None, newest) => newest.filter(|newest| newest.due > last),
@@ -172,6 +203,10 @@ impl Pen<'_> {
 
 impl Drop for Pen<'_> {
     fn drop(&mut self) {
+        // Of half a turn, the other half is one of before.
+        if std::thread::panicking() {
+            return;
+        }
         if let Some(end) = self.turn.voices.get(self.voices) {
             end.kind.store(0, Ordering::Relaxed);
         }
@@ -187,23 +222,17 @@ pub(super) struct Read<'a> {
 }
 
 impl<'a> Read<'a> {
-    /// Which turn it is, as [`Board::read`] asks for the last.
-    pub(super) fn due(self) -> u64 {
-        self.due
-    }
-
     /// Whether there are voices in it.
     fn speaks(self) -> bool {
         self.turn.voices.first().is_some_and(|voice| voice.kind.load(Ordering::Relaxed) > 0)
     }
 
-    /// The loudest, and how loud they are.
-    pub(super) fn loudest(self) -> impl Iterator<Item = (u32, LegId)> {
-        let places = self.turn.loudest.iter().map(|[whose, how]| {
+    /// The loudest, and how loud they are; 0: there is nobody.
+    pub(super) fn loudest(self) -> [(u32, LegId); SPEAKERS] {
+        self.turn.loudest.each_ref().map(|[whose, how]| {
             let loudness = u32::try_from(how.load(Ordering::Relaxed)).unwrap_or(0);
             (loudness, LegId::from_bits(whose.load(Ordering::Relaxed)))
-        });
-        places.filter(|(loudness, _)| *loudness > 0)
+        })
     }
 
     /// How loud all are together.
@@ -285,27 +314,32 @@ mod tests {
         legs.iter().for_each(|leg| pen.voice(&said(*leg, None), &frame));
     }
 
-    /// What a wing reads in so many ticks of another, `apart` ms before it, that is there `late` ms after its time.
-    fn heard(apart: u64, late: impl Fn(u64) -> u64, same: bool, says: bool) -> Vec<Option<u64>> {
+    /// What a wing reads in so many ticks of another, `apart` ms before it, of which each turn is there `late` ms after its time, and says something or not.
+    fn heard(
+        ticks: u64,
+        apart: u64,
+        late: impl Fn(u64) -> u64,
+        same: bool,
+        says: impl Fn(u64) -> bool,
+    ) -> Vec<Option<u64>> {
         let board = Board::new();
-        let (mut last, mut written) = (None, 0);
+        let (mut place, mut written) = (Place::START, 0);
         let read = |tick: u64| {
             let now = 1000 + 20 * tick + apart;
             while 1000 + 20 * written + late(written) <= now {
-                write(&board, 1000 + 20 * written, if says { &[1] } else { &[] });
+                write(&board, 1000 + 20 * written, if says(written) { &[1] } else { &[] });
                 written += 1;
             }
-            let read = board.read(at(now), last, same)?;
-            last = Some(read.due());
-            Some((read.due() / 1_000_000 - 1000) / 20)
+            let read = board.read(at(now), &mut place, same)?;
+            Some((read.due / 1_000_000 - 1000) / 20)
         };
-        (0..40).map(read).collect()
+        (0..ticks).map(read).collect()
     }
 
     #[test]
     fn each_turn_is_read_once_whatever_two_wings_are_apart_and_however_late_one_is() {
         for (apart, late, same) in (1..20).flat_map(|apart| (0..30).map(move |late| (apart, late, late == 0))) {
-            let heard: Vec<u64> = heard(apart, |_| late, same, true).into_iter().flatten().collect();
+            let heard: Vec<u64> = heard(40, apart, |_| late, same, |_| true).into_iter().flatten().collect();
             assert!(heard.windows(2).all(|pair| pair[1] == pair[0] + 1), "{apart} ms, {late} late: {heard:?}");
             // The last tick is the 39th.
             let behind = 39 - heard.last().unwrap();
@@ -318,15 +352,26 @@ mod tests {
     fn who_is_late_once_is_heard_with_one_gap_and_made_up_for_when_nothing_is_said() {
         let once = |turn: u64| if turn == 10 { 15 } else { 0 };
         for says in [true, false] {
-            let heard = heard(10, once, false, says);
+            let heard = heard(100, 10, once, false, |_| says);
             assert_eq!((heard[9], heard[10]), (Some(9), None), "{heard:?}");
             let after: Vec<u64> = heard[11..].iter().copied().flatten().collect();
-            assert_eq!(after.len(), 29, "no other gap");
-            assert_eq!((after[0], *after.last().unwrap()), if says { (10, 38) } else { (11, 39) });
+            assert_eq!(after.len(), 89, "no other gap");
+            assert_eq!((after[0], *after.last().unwrap()), (10, if says { 98 } else { 99 }));
         }
         // Three turns late are too many to be played one by one.
-        let heard = heard(10, |turn| if (10..13).contains(&turn) { 10 + 20 * (13 - turn) } else { 0 }, false, true);
+        let heard =
+            heard(40, 10, |turn| if (10..13).contains(&turn) { 10 + 20 * (13 - turn) } else { 0 }, false, |_| true);
         assert_eq!(heard.last().unwrap(), &Some(39), "{heard:?}");
+    }
+
+    #[test]
+    fn of_who_is_late_now_and_again_each_word_is_whole() {
+        // Words of half a second, and pauses as long.
+        let says = |turn: u64| turn / 25 % 2 == 1;
+        let heard = heard(1000, 10, |turn| if turn % 2 == 0 { 5 } else { 15 }, false, says);
+        let lost = |turn: &u64| says(*turn) && !heard.contains(&Some(*turn));
+        assert_eq!((0..990).filter(lost).count(), 0, "{heard:?}");
+        assert_eq!(heard[25..].iter().filter(|turn| turn.is_none()).count(), 0, "{heard:?}");
     }
 
     #[test]
@@ -339,7 +384,7 @@ mod tests {
             pen.voice(&said(9, audience), &frame);
             pen.spoken(Spoken::default());
             drop(pen);
-            let turn = board.read(at(1010), None, false).unwrap();
+            let turn = board.read(at(1010), &mut { Place::START }, false).unwrap();
             let voices: Vec<_> = turn.voices().collect();
             let [(said, copy)] = voices.as_slice() else { panic!("one voice") };
             assert_eq!((said.leg.bits(), said.owner.participant.bits(), said.rate), (9, 109, Rate::Wide));
@@ -354,11 +399,14 @@ mod tests {
     #[test]
     fn a_turn_that_is_written_over_is_no_turn() {
         let board = Board::new();
-        let read = |millis| board.read(at(millis), None, false);
+        let read = |millis| board.read(at(millis), &mut { Place::START }, false);
         assert!(read(10).is_none(), "nothing was written");
         write(&board, 1000, &[1]);
         assert!(read(1003).is_none(), "it might not be there yet");
-        assert!(board.read(at(1003), None, true).is_some() && board.read(at(1000), None, true).is_none());
+        assert!(
+            board.read(at(1003), &mut { Place::START }, true).is_some()
+                && board.read(at(1000), &mut { Place::START }, true).is_none()
+        );
         let turn = read(1010).unwrap();
         assert!(read(1070).is_none(), "its time is over");
         let pen = board.begin(at(1080)).unwrap();

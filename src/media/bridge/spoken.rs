@@ -11,6 +11,9 @@ pub(super) struct Spoken {
 }
 
 impl Spoken {
+    /// Nobody is heard.
+    pub(super) const NOBODY: Self = Self { all: 0, voices: 0 };
+
     /// Of both together.
     pub(super) fn and(self, more: Spoken) -> Self {
         Self { all: self.all + more.all, voices: self.voices + more.voices }

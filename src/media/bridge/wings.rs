@@ -6,14 +6,15 @@
 //!         decoded, treated, faded ──► voices  ──► board 1 ──┘        └──          and sends to its own legs
 //! ```
 //!
-//! So nobody is asked who is to be heard: each has all lists, and finds the same (Cisco's US 9,591,037 has one server merge them; that is a way there and back
+//! So nobody is asked who is to be heard: each has all lists, and finds the same where none is late (Cisco's US 9,591,037 has one server merge them; that is a way there and back
 //! in which a first syllable is lost). Two who begin in the same instant may both be heard for a tick. What has been decoded once is not decoded again, and
 //! a voice is levelled, gated and cleared of echo where its telephone is. All clocks are one, so a turn of each board belongs to each tick, and nothing is buffered but
 //! for the time that two wings' ticks are apart: 10 ms in the mean on one thread, 14 on two.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::board::{Board, Pen, Read, Said};
+use super::board::{Board, Pen, Place, Read, Said};
 use super::mixes::{Mixes, Owner, Resamplers};
 use super::spoken::Spoken;
 use super::{Bridge, DECODED, Ears, ONSET, SPEAKERS};
@@ -50,13 +51,34 @@ pub struct Other {
 /// What a bridge has of other wings.
 pub(super) struct Wings {
     span: Span,
-    /// Of each of the others: which turn was read last.
-    read: Vec<Option<u64>>,
-    /// How loud the others' loudest are.
-    lists: Vec<(u32, LegId)>,
-    spoken: Spoken,
+    /// What is known of each of the others.
+    known: Vec<Known>,
     guests: [Guest; GUESTS],
 }
+
+/// What is known of another wing.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// Where its turns are read.
+    place: Place,
+    /// How loud its loudest are. It stays for some ticks in which no turn comes: else others would take their places meanwhile.
+    list: [(u32, LegId); SPEAKERS],
+    spoken: Spoken,
+    /// When the last turn came.
+    at: Instant,
+}
+
+impl Known {
+    const NOTHING: Self = Self { place: Place::START, list: NOBODY, spoken: Spoken::NOBODY, at: Instant::START };
+}
+
+const NOBODY: [(u32, LegId); SPEAKERS] = [(0, LegId::from_bits(0)); SPEAKERS];
+
+/// After so long nothing is known of a wing that stands still. More: its loudest keep others from being heard. Less: others are heard in each of its pauses.
+const STILL: Duration = Duration::from_millis(60);
+
+/// Who was not heard for so long is let go: he may be gone from the room. More: pages name him for longer. Less: one who speaks again begins anew.
+const RESTS: Duration = Duration::from_secs(10);
 
 /// Room for a voice of another wing, which is kept until another needs it.
 struct Guest {
@@ -84,20 +106,18 @@ impl Wings {
             used: Instant::START,
             resamplers: Default::default(),
         };
-        let (others, guests) = (span.others.len(), std::array::from_fn(guest));
-        let (read, lists) = (vec![None; others], Vec::with_capacity(others * SPEAKERS));
-        Self { span, read, lists, spoken: Spoken::default(), guests }
+        let known = vec![Known::NOTHING; span.others.len()];
+        Self { span, known, guests: std::array::from_fn(guest) }
     }
 
     /// Other wings have come or gone.
     fn change(&mut self, span: Span) {
         let known = |other: &Other| {
             let place = self.span.others.iter().position(|known| Arc::ptr_eq(&known.board, &other.board))?;
-            self.read.get(place).copied().flatten()
+            self.known.get(place).copied()
         };
-        self.read = span.others.iter().map(known).collect();
+        self.known = span.others.iter().map(|other| known(other).unwrap_or(Known::NOTHING)).collect();
         self.span = span;
-        self.lists = Vec::with_capacity(self.span.others.len() * SPEAKERS);
     }
 
     /// Where it tells of itself.
@@ -107,33 +127,42 @@ impl Wings {
 
     /// Takes what the others tell.
     fn gather(&mut self, now: Instant) {
-        let Self { span, read, lists, spoken, guests } = self;
-        lists.clear();
-        *spoken = Spoken::default();
-        guests.iter_mut().for_each(|guest| guest.came = false);
-        for (other, read) in span.others.iter().zip(read) {
-            let Some(turn) = other.board.read(now, *read, other.same_thread) else { continue };
-            *read = Some(turn.due());
-            let known = lists.len();
-            lists.extend(turn.loudest().take(lists.capacity() - known));
-            let more = turn.spoken();
+        let Self { span, known, guests } = self;
+        for guest in guests.iter_mut() {
+            guest.came = false;
+            if guest.said.is_some() && !guest.heard && now.since(guest.used) > RESTS {
+                guest.forget();
+            }
+        }
+        for (other, known) in span.others.iter().zip(known) {
+            let Some(turn) = other.board.read(now, &mut known.place, other.same_thread) else {
+                if now.since(known.at) > STILL {
+                    (known.list, known.spoken) = (NOBODY, Spoken::NOBODY);
+                }
+                continue;
+            };
+            let (list, spoken) = (turn.loudest(), turn.spoken());
             let mut came = [false; GUESTS];
             receive(guests, turn, &mut came);
             if turn.is_whole() {
-                *spoken = spoken.and(more);
+                (known.list, known.spoken, known.at) = (list, spoken, now);
                 continue;
             }
             // Half of it may be of another turn, and be meant for others: nothing of it may be heard.
-            lists.truncate(known);
-            for (guest, _) in guests.iter_mut().zip(came).filter(|(_, came)| *came) {
-                (guest.said, guest.came, guest.heard, guest.anew) = (None, false, false, true);
-            }
+            guests.iter_mut().zip(came).filter(|(_, came)| *came).for_each(|(guest, _)| guest.forget());
         }
     }
 
     /// How many of the others are louder than a leg.
     fn louder(&self, loudness: u32, leg: LegId) -> usize {
-        self.lists.iter().filter(|other| **other > (loudness, leg)).count()
+        let others = self.known.iter().flat_map(|known| &known.list);
+        others.filter(|other| other.0 > 0 && **other > (loudness, leg)).count()
+    }
+
+    /// A leg is in this wing now.
+    pub(super) fn forget(&mut self, leg: LegId) {
+        let its = |guest: &&mut Guest| guest.said.is_some_and(|said| said.leg == leg);
+        self.guests.iter_mut().filter(its).for_each(Guest::forget);
     }
 
     /// Asks for the memory that others' voices need.
@@ -145,16 +174,23 @@ impl Wings {
 
     /// How loud the others are together.
     pub(super) fn spoken(&self) -> Spoken {
-        self.spoken
+        self.known.iter().fold(Spoken::NOBODY, |all, known| all.and(known.spoken))
     }
 
-    /// Others who are heard in this tick and will be in the next.
+    /// Others who are heard in this tick and will be in the next, or were in the one before and may be again.
     pub(super) fn speakers(&self) -> impl Iterator<Item = (LegKey, ParticipantId)> + Clone {
-        let guests = self.guests.iter().enumerate().filter(|(_, guest)| guest.came);
+        let guests = self.guests.iter().enumerate().filter(|(_, guest)| guest.came || guest.heard);
         guests.filter_map(|(place, guest)| {
-            let said = guest.said.filter(|said| !said.last)?;
+            let said = guest.said.filter(|said| !guest.came || !said.last)?;
             Some((key(place), said.owner.participant))
         })
+    }
+}
+
+impl Guest {
+    /// Nobody is in this room any more.
+    fn forget(&mut self) {
+        (self.said, self.came, self.heard, self.anew) = (None, false, false, true);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::media::leg::Leg;
 /// stall. Less: a short stall is heard that a phone's buffer would have hidden.
 const MOST_LATE: Duration = Duration::from_millis(200);
 
-/// A tick that comes this late is one that the far ends' jitter buffers notice: two wake-ups. Less: what a wake-up late
+/// A tick that comes this late is one that the far ends' jitter buffers notice: two turns. Less: what a turn late
 /// by one costs is within what they bear anyway.
 pub(super) const OVERRUN: Duration = Duration::from_millis(10);
 

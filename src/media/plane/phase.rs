@@ -23,7 +23,7 @@ const FEW: usize = 4;
 const FULL: usize = 96;
 
 /// By so many legs the phase of a room's first leg may be fuller than the emptiest for the room to begin there. More: phases are less alike. Fewer: more first
-/// legs are once sent to some ms early or late.
+/// legs are once sent to early or late, as all are who come into a room of another phase.
 const SLACK: usize = FULL / 12;
 
 /// The steps after each of the first four deadlines at which others are, in the order in which they come to be used.

@@ -53,20 +53,30 @@ impl Plane {
             return;
         };
         self.displace(key, Place::Alone { phase });
+        let before = self.due(phase);
         let place = match self.rooms.place(room) {
             Some(place) => place,
             None => {
                 // Who joins later comes here from whatever phase: were all rooms to begin where their first legs were, chance would fill some phases.
-                let phase = roomiest(&self.phases, phase);
-                self.wake(phase, now);
-                let place = self.rooms.insert(room, Room { bridge: Box::new(Bridge::new(room)), phase });
-                if let Some(phase) = self.phases.get_mut(phase) {
+                let roomiest = roomiest(&self.phases, phase);
+                if roomiest != phase {
+                    self.wake(roomiest, now);
+                }
+                let room_of_its_own = Room { bridge: Box::new(Bridge::new(room)), phase: roomiest };
+                let place = self.rooms.insert(room, room_of_its_own);
+                if let Some(phase) = self.phases.get_mut(roomiest) {
                     phase.rooms.push(place);
                 }
                 place
             }
         };
         self.by_id.insert(leg, (key, Place::Room(room)));
+        let Some(phase) = self.rooms.at(place).map(|room| room.phase) else { return };
+        let due = self.due(phase);
+        if let Some(leg) = self.legs.get_mut(key) {
+            leg.depart(Some(before));
+            leg.arrive(due);
+        }
         let Some(Room { bridge, phase }) = self.rooms.at_mut(place) else { return };
         bridge.join(key, participant, muted, keys, &mut self.legs);
         bridge.direct(key, audience);
@@ -247,5 +257,23 @@ mod tests {
                 assert!(used.iter().all(|load| *load <= 150) && others.iter().all(|load| *load == 0), "{few:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_leg_that_begins_a_room_in_a_late_turn_misses_no_tick() {
+        let mut plane = Plane::new(Arc::new(ClipLibrary::with_tones()));
+        let (mut outbox, mut events) = (Outbox::with_capacity(1), Vec::new());
+        let (leg, room, participant) = (LegId::from_bits(1), RoomId::from_bits(1), ParticipantId::from_bits(1));
+        let setup = Box::new(setup());
+        plane.handle(
+            MediaCommand::Open { leg, setup },
+            Instant::from_start(Duration::from_secs(1)),
+            &mut outbox,
+            &mut events,
+        );
+        let due = plane.poll_timeout().unwrap();
+        let order = MediaCommand::Join { leg, room, participant, muted: false, keys: true, audience: None };
+        plane.handle(order, due + Duration::from_millis(2), &mut outbox, &mut events);
+        assert_eq!(plane.poll_timeout(), Some(due));
     }
 }

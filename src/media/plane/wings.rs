@@ -40,9 +40,10 @@ impl Plane {
         }
     }
 
-    /// Legs that will come to a phase: its empty wings' are on their way.
+    /// Legs that will come to a phase: those that its wings have room for.
     pub(super) fn promised(&self, phase: &Phase) -> usize {
-        let rooms = phase.rooms.iter().filter_map(|room| self.rooms.at(*room));
-        rooms.filter(|room| room.bridge.is_empty() && room.bridge.spans().is_some()).count() * WING
+        let wings =
+            phase.rooms.iter().filter_map(|room| self.rooms.at(*room)).filter(|room| room.bridge.spans().is_some());
+        wings.map(|wing| WING.saturating_sub(wing.bridge.legs().count())).sum()
     }
 }
