@@ -84,6 +84,7 @@ impl House {
             last_port: 19_199,
             quarantine: Duration::from_millis(50),
             wing: ringlift::media::bridge::WING,
+            real_time: false,
             identity: None,
         };
         let clips = Arc::new(ClipLibrary::with_tones());

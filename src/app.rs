@@ -314,6 +314,7 @@ fn media(config: &Config, identity: &Identity) -> media::Settings {
         quarantine: media.quarantine.0,
         identity: Some(identity.clone()),
         wing: crate::media::bridge::WING,
+        real_time: media.real_time,
     }
 }
 

@@ -227,6 +227,8 @@ pub struct Media {
     pub codecs: Vec<Codec>,
     /// Media threads; 0 is one per core less one.
     pub threads: u16,
+    /// Whether they run before every ordinary thread of the system (SCHED_RR), where that is permitted.
+    pub real_time: bool,
 }
 
 /// Who answers and asks for the PIN.
@@ -457,6 +459,7 @@ impl Default for Media {
             packet: 20,
             codecs: vec![Codec::Pcma, Codec::Pcmu],
             threads: 0,
+            real_time: false,
         }
     }
 }

@@ -57,6 +57,8 @@ pub struct Settings {
     pub identity: Option<Identity>,
     /// Legs of a room that are ticked together; rooms with more have wings, on as many threads as there are.
     pub wing: usize,
+    /// Whether threads are to run before all ordinary ones of the system.
+    pub real_time: bool,
 }
 
 /// The media plane as the gateway's loop sees it.
@@ -132,8 +134,13 @@ impl MediaPlane {
         let (homes, mut web_ends) = WebEnds::new()?;
         for index in 0..threads {
             let plane = Plane::new(clips.clone()).with_handshakes(handshakes.clone());
-            let ends =
-                Ends { bell: bell.clone(), stop: stop.clone(), watched: watched.clone(), web: web_ends.add_thread() };
+            let ends = Ends {
+                bell: bell.clone(),
+                stop: stop.clone(),
+                watched: watched.clone(),
+                web: web_ends.add_thread(),
+                real_time: settings.real_time,
+            };
             workers.push(media_thread::start(index, plane, clock, ends)?);
         }
         Ok(Self {

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rtrb::{Consumer, Producer, RingBuffer};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::base::{Instant, LegId};
 use crate::engine::clock::{Clock, Stamps};
@@ -32,7 +32,7 @@ use crate::engine::media_batch::{ALONE, Arrivals, Departures, TOGETHER};
 use crate::engine::media_seats::{Found, Seats};
 use crate::engine::media_web::ThreadEnds;
 use crate::engine::media_worker::{Counts, Longest, Moved, Order, Report, Worker, add};
-use crate::engine::os::{Doorbell, prefer_this_thread};
+use crate::engine::os::{Doorbell, make_real_time, prefer_this_thread};
 use crate::engine::sockets::{Datagram, Ear, LegSockets};
 use crate::media::command::{Figures, MediaCommand, MediaEvent};
 use crate::media::leg::Leg;
@@ -72,11 +72,13 @@ pub(super) struct Ends {
     pub watched: Arc<AtomicBool>,
     /// To and from the web thread.
     pub web: ThreadEnds,
+    /// Whether it is to run before all ordinary threads.
+    pub real_time: bool,
 }
 
 /// Starts a thread.
 pub(super) fn start(index: usize, plane: Plane, clock: Clock, ends: Ends) -> io::Result<Worker> {
-    let Ends { bell, stop, watched, web } = ends;
+    let Ends { bell, stop, watched, web, real_time } = ends;
     let (orders, inbox) = RingBuffer::new(ORDERS);
     let (outbox, reports) = RingBuffer::new(REPORTS);
     let doorbell = Arc::new(Doorbell::new()?);
@@ -109,6 +111,9 @@ pub(super) fn start(index: usize, plane: Plane, clock: Clock, ends: Ends) -> io:
         departures: Departures::default(),
     };
     let spawned = std::thread::Builder::new().name(format!("media-{index}")).spawn(move || {
+        if real_time && let Err(error) = make_real_time() {
+            warn!(thread = index, %error, "media.real_time: the system refuses it; permit it (systemd: LimitRTPRIO=1 and RestrictRealtime=no) or leave it out");
+        }
         match prefer_this_thread() {
             Ok(()) => debug!(thread = index, "media thread preferred by the scheduler"),
             Err(error) => {

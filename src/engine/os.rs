@@ -416,25 +416,36 @@ pub fn prefer_this_thread() -> io::Result<()> {
     })
 }
 
-/// Sets this thread's niceness, and for how long it asks to run at a time: who asks for little runs before others who wake then (sched_setattr(2); Linux before
+/// Has this thread run before all ordinary ones, and the kernel's own that are (SCHED_RR at the lowest of its priorities). Fails without the right to it (CAP_SYS_NICE
+/// or RLIMIT_RTPRIO).
+pub fn make_real_time() -> io::Result<()> {
+    schedule(Attributes { policy: libc::SCHED_RR.unsigned_abs(), priority: 1, ..Attributes::default() })
+}
+
+/// Sets this thread's niceness, and for how long it asks to run at a time: who asks for little runs before others who wake then (a slice of one's own; Linux before
 /// 6.12 does not look at it). Without, one in a hundred wake-ups waits for some ms until another thread has used up its slice.
 fn schedule_this_thread(niceness: i32) -> io::Result<()> {
-    /// What the kernel reads: `struct sched_attr` as of its first version.
-    #[repr(C)]
-    struct Attributes {
-        size: u32,
-        policy: u32,
-        flags: u64,
-        niceness: i32,
-        priority: u32,
-        slice: u64,
-        deadline: u64,
-        period: u64,
-    }
     /// In nanoseconds: the least there is.
     const SLICE: u64 = 100_000;
-    let attributes =
-        Attributes { size: 48, policy: 0, flags: 0, niceness, priority: 0, slice: SLICE, deadline: 0, period: 0 };
+    schedule(Attributes { niceness, slice: SLICE, ..Attributes::default() })
+}
+
+/// What sched_setattr(2) reads: `struct sched_attr` as of its first version.
+#[repr(C)]
+#[derive(Default)]
+struct Attributes {
+    size: u32,
+    policy: u32,
+    flags: u64,
+    niceness: i32,
+    priority: u32,
+    slice: u64,
+    deadline: u64,
+    period: u64,
+}
+
+fn schedule(attributes: Attributes) -> io::Result<()> {
+    let attributes = Attributes { size: 48, ..attributes };
     // SAFETY: the kernel reads as many bytes as the first field says, which is as many as there are. 0 names the calling thread.
     let result = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
     checked(i32::try_from(result).unwrap_or(-1)).map(drop)
@@ -447,6 +458,22 @@ fn checked(result: i32) -> io::Result<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thread_that_may_be_real_time_stays_so_and_one_that_may_not_is_told() {
+        let thread = std::thread::spawn(|| {
+            let real_time = make_real_time();
+            let preferred = prefer_this_thread();
+            // SAFETY: no pointers. 0 names the calling thread.
+            (real_time, preferred, unsafe { libc::sched_getscheduler(0) })
+        });
+        match thread.join().unwrap() {
+            (Ok(()), preferred, policy) => assert!(preferred.is_ok() && policy == libc::SCHED_RR),
+            (Err(refused), _, policy) => {
+                assert!(refused.raw_os_error() == Some(libc::EPERM) && policy == libc::SCHED_OTHER, "{refused}");
+            }
+        }
+    }
 
     #[test]
     fn a_disconnected_socket_hears_strangers_again_on_its_port() {

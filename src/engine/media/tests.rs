@@ -36,6 +36,7 @@ fn plane_in_wings(wing: usize, threads: usize, first_port: u16, pairs: u16) -> M
         quarantine: Duration::from_millis(50),
         identity: None,
         wing,
+        real_time: false,
     };
     MediaPlane::start(settings, Arc::new(ClipLibrary::with_tones()), Clock::start(), Rng::from_number(1)).unwrap()
 }
