@@ -461,13 +461,13 @@ mod tests {
 
     #[test]
     fn a_thread_that_may_be_real_time_stays_so_and_one_that_may_not_is_told() {
-        let thread = std::thread::spawn(|| {
+        let thread = std::thread::Builder::new().spawn(|| {
             let real_time = make_real_time();
             let preferred = prefer_this_thread();
             // SAFETY: no pointers. 0 names the calling thread.
             (real_time, preferred, unsafe { libc::sched_getscheduler(0) })
         });
-        match thread.join().unwrap() {
+        match thread.unwrap().join().unwrap() {
             (Ok(()), preferred, policy) => assert!(preferred.is_ok() && policy == libc::SCHED_RR),
             (Err(refused), _, policy) => {
                 assert!(refused.raw_os_error() == Some(libc::EPERM) && policy == libc::SCHED_OTHER, "{refused}");

@@ -73,6 +73,7 @@ impl Stage {
             last_port: 19_099,
             quarantine: Duration::from_millis(50),
             wing: ringlift::media::bridge::WING,
+            real_time: false,
             identity: None,
         };
         let clips = Arc::new(ClipLibrary::with_tones());
