@@ -166,14 +166,13 @@ async fn talk(plane: &mut MediaPlane, phones: &mut [&mut Phone], length: Duratio
 }
 
 fn join(phone: &Phone, room: u64, participant: u64) -> MediaCommand {
-    MediaCommand::Join {
-        leg: phone.leg,
-        room: RoomId::from_bits(room),
-        participant: ParticipantId::from_bits(participant),
-        muted: false,
-        keys: true,
-        audience: None,
-    }
+    enter(phone.leg, true, room, participant)
+}
+
+/// A leg, with keys or without, comes into a room.
+fn enter(leg: LegId, keys: bool, room: u64, participant: u64) -> MediaCommand {
+    let (room, participant) = (RoomId::from_bits(room), ParticipantId::from_bits(participant));
+    MediaCommand::Join { leg, room, participant, muted: false, keys, audience: None }
 }
 
 async fn until<T>(plane: &mut MediaPlane, mut pick: impl FnMut(&MediaEvent) -> Option<T>) -> T {
@@ -429,15 +428,7 @@ async fn two_hundred_calls_leave_no_socket_behind() {
     let mut plane = plane(2, 12_000, 400);
     for number in 0..200 {
         Phone::call(&mut plane, number, 400.0, false).await;
-        let leg = LegId::from_bits(number);
-        plane.send(MediaCommand::Join {
-            leg,
-            room: RoomId::from_bits(number / 3),
-            participant: ParticipantId::from_bits(number),
-            muted: false,
-            keys: true,
-            audience: None,
-        });
+        plane.send(enter(LegId::from_bits(number), true, number / 3, number));
     }
     assert_eq!(bound(12_000, 12_799), 600, "two ports each, and one more socket for strangers");
     for number in 0..200 {

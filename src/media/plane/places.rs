@@ -200,6 +200,11 @@ mod tests {
         }
     }
 
+    fn join(leg: u64, room: u64) -> MediaCommand {
+        let (room, participant) = (RoomId::from_bits(room), ParticipantId::from_bits(leg));
+        MediaCommand::Join { leg: LegId::from_bits(leg), room, participant, muted: false, keys: true, audience: None }
+    }
+
     /// In which order those who came together are put into rooms.
     #[derive(Debug, Clone, Copy)]
     enum Order {
@@ -231,9 +236,7 @@ mod tests {
                 Order::ByPhase => who.sort_by_key(phase),
             }
             for leg in who {
-                let (room, participant) = (RoomId::from_bits(leg / room + 1), ParticipantId::from_bits(leg + 1));
-                let leg = LegId::from_bits(leg + 1);
-                let order = MediaCommand::Join { leg, room, participant, muted: false, keys: true, audience: None };
+                let order = join(leg + 1, leg / room + 1);
                 plane.handle(order, now, &mut outbox, &mut events);
             }
         }
@@ -263,8 +266,7 @@ mod tests {
     fn a_leg_that_begins_a_room_in_a_late_turn_misses_no_tick() {
         let mut plane = Plane::new(Arc::new(ClipLibrary::with_tones()));
         let (mut outbox, mut events) = (Outbox::with_capacity(1), Vec::new());
-        let (leg, room, participant) = (LegId::from_bits(1), RoomId::from_bits(1), ParticipantId::from_bits(1));
-        let setup = Box::new(setup());
+        let (leg, setup) = (LegId::from_bits(1), Box::new(setup()));
         plane.handle(
             MediaCommand::Open { leg, setup },
             Instant::from_start(Duration::from_secs(1)),
@@ -272,7 +274,7 @@ mod tests {
             &mut events,
         );
         let due = plane.poll_timeout().unwrap();
-        let order = MediaCommand::Join { leg, room, participant, muted: false, keys: true, audience: None };
+        let order = join(1, 1);
         plane.handle(order, due + Duration::from_millis(2), &mut outbox, &mut events);
         assert_eq!(plane.poll_timeout(), Some(due));
     }

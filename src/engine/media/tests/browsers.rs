@@ -68,14 +68,7 @@ async fn a_browsers_voice_follows_its_leg_to_the_thread_of_the_room() {
     let early = talk_with(&mut plane, &mut ends, &mut [&mut anna], both, Duration::from_millis(300)).await;
     assert!(early.is_empty(), "nobody listens in the room yet");
     for (browser, participant) in [(&berta, 2), (&carla, 3)] {
-        plane.send(MediaCommand::Join {
-            leg: browser.leg,
-            room: RoomId::from_bits(1),
-            participant: ParticipantId::from_bits(participant),
-            muted: false,
-            keys: false,
-            audience: None,
-        });
+        plane.send(enter(browser.leg, false, 1, participant));
     }
     let both = &mut [&mut berta, &mut carla];
     let frames = talk_with(&mut plane, &mut ends, &mut [&mut anna], both, Duration::from_millis(1500)).await;
@@ -112,14 +105,7 @@ async fn a_web_thread_that_does_not_read_costs_nobody_else() {
     plane.send(join(&anna, 1, 1));
     plane.send(join(&ben, 1, 2));
     let berta = Browser::open(&mut plane, 3, 0.0);
-    plane.send(MediaCommand::Join {
-        leg: berta.leg,
-        room: RoomId::from_bits(1),
-        participant: ParticipantId::from_bits(3),
-        muted: false,
-        keys: false,
-        audience: None,
-    });
+    plane.send(enter(berta.leg, false, 1, 3));
     let dropped = |plane: &MediaPlane| plane.counts()[0].slots_dropped.load(Ordering::Relaxed);
     let deadline = Alarm::now() + 3 * PATIENCE;
     while dropped(&plane) < 20 {

@@ -67,14 +67,7 @@ async fn browsers_of_a_room_on_several_threads_hear_and_are_heard() {
     plane.send(join(&ben, 1, 2));
     assert_ne!(plane.legs[&anna.leg].worker, plane.legs[&ben.leg].worker);
     let mut berta = Browser::open(&mut plane, 3, TONES[2]);
-    plane.send(MediaCommand::Join {
-        leg: berta.leg,
-        room: RoomId::from_bits(1),
-        participant: ParticipantId::from_bits(3),
-        muted: false,
-        keys: false,
-        audience: None,
-    });
+    plane.send(enter(berta.leg, false, 1, 3));
     let both = &mut [&mut anna, &mut ben];
     let frames = talk_with(&mut plane, &mut ends, both, &mut [&mut berta], Duration::from_millis(2000)).await;
     for phone in [&anna, &ben] {
